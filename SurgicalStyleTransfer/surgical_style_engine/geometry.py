@@ -1,0 +1,150 @@
+"""Exact re-orientation, and resampling in plane and between grids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .errors import InputError
+from .volume import Volume
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+PLANES = ("axial", "coronal", "sagittal")
+# Order of the spatial axes (z, y, x) that brings a plane's slice axis to the front: (slice, height, width).
+_PLANE_AXES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
+
+
+@dataclass(frozen=True)
+class Reorientation:
+    """How an array was permuted and flipped to lie along the patient's axes; exactly undone by ``undo``.
+
+    axes: for each canonical spatial axis (z, y, x) the original one (0, 1, 2). flips: canonical axes that were reversed.
+    """
+
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+
+    def apply(self, array: np.ndarray) -> np.ndarray:
+        """(c, z, y, x) as stored -> canonical; a view."""
+        moved = array.transpose(0, *(axis + 1 for axis in self.axes))
+        return moved[(slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in self.flips))]
+
+    def undo(self, array: np.ndarray) -> np.ndarray:
+        """Canonical (c, z, y, x) -> as stored, contiguous."""
+        turned = array[(slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in self.flips))]
+        back = np.argsort(self.axes)
+        return np.ascontiguousarray(turned.transpose(0, *(int(axis) + 1 for axis in back)))
+
+
+def to_canonical(volume: Volume) -> tuple[Volume, Reorientation]:
+    """Permute and flip axes so that x, y, z run closest to Left, Posterior, Superior. No voxel is interpolated.
+
+    Oblique volumes stay oblique: each axis goes to the patient axis it is nearest to, each taken once.
+    """
+    direction = np.asarray(volume.direction, float)
+    strength = np.abs(direction)
+    owner = {}  # patient axis (0=L, 1=P, 2=S) -> image axis (0=x, 1=y, 2=z)
+    for _ in range(3):
+        patient, image = np.unravel_index(int(np.argmax(strength)), (3, 3))
+        owner[int(patient)] = int(image)
+        strength[patient, :] = -1
+        strength[:, image] = -1
+    order = [owner[axis] for axis in range(3)]
+    signs = [bool(direction[axis, order[axis]] < 0) for axis in range(3)]
+    reorientation = Reorientation(
+        axes=tuple(2 - order[2 - axis] for axis in range(3)), flips=tuple(signs[2 - axis] for axis in range(3))
+    )
+    new_direction = direction[:, order].copy()
+    spacing = np.asarray(volume.spacing, float)[order]
+    size = np.asarray(volume.size)[order]
+    origin = np.asarray(volume.origin, float).copy()
+    for axis in range(3):
+        if signs[axis]:
+            origin += new_direction[:, axis] * spacing[axis] * (size[axis] - 1)
+            new_direction[:, axis] *= -1
+    canonical = Volume(
+        reorientation.apply(volume.array), tuple(spacing.tolist()), tuple(origin.tolist()), new_direction,
+        volume.is_2d, volume.metadata,
+    )  # fmt: skip
+    return canonical, reorientation
+
+
+def plane_first(array: np.ndarray, plane: str) -> np.ndarray:
+    """Canonical (c, z, y, x) -> (c, slice, height, width) of a plane; a view."""
+    return array.transpose(0, *(axis + 1 for axis in _plane_axes(plane)))
+
+
+def plane_first_undo(array: np.ndarray, plane: str) -> np.ndarray:
+    """(c, slice, height, width) -> canonical (c, z, y, x); a view."""
+    return array.transpose(0, *(int(axis) + 1 for axis in np.argsort(_plane_axes(plane))))
+
+
+def plane_spacing(spacing: tuple[float, float, float], plane: str) -> tuple[float, float, float]:
+    """(slice, height, width) distances in mm of a canonical volume with ``spacing`` (x, y, z)."""
+    zyx = spacing[::-1]
+    a, b, c = _plane_axes(plane)
+    return float(zyx[a]), float(zyx[b]), float(zyx[c])
+
+
+def _plane_axes(plane: str) -> tuple[int, int, int]:
+    if plane not in _PLANE_AXES:
+        raise InputError(f"There is no plane '{plane}'; use axial, coronal or sagittal.")
+    return _PLANE_AXES[plane]
+
+
+def model_size(size: tuple[int, int], spacing_mm: tuple[float, float], model_spacing_mm: float) -> tuple[int, int]:
+    """Pixels (H, W) that cover the same field of view at the model's spacing; at least one each."""
+    return tuple(
+        max(1, round(count * mm / model_spacing_mm)) for count, mm in zip(size, spacing_mm, strict=True)
+    )  # type: ignore[return-value]
+
+
+def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(c, s, h, w) -> (c, s, H, W) float32, each slice by itself, over exactly the same field of view.
+
+    Linear interpolation between pixel centres; when shrinking, with the filter widened against aliasing.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    if tuple(array.shape[-2:]) == tuple(size):
+        return np.asarray(array, np.float32)
+    c, s = array.shape[:2]
+    result = np.empty((c, s, *size), np.float32)
+    rows = max(1, (1 << 24) // max(array.shape[-2] * array.shape[-1], size[0] * size[1]))
+    for channel in range(c):
+        for start in range(0, s, rows):
+            part = torch.from_numpy(np.ascontiguousarray(array[channel, start : start + rows], np.float32))
+            resized = F.interpolate(part[:, None], size=tuple(size), mode="bilinear", antialias=True)
+            result[channel, start : start + rows] = resized[:, 0].numpy()
+    return result
+
+
+def resample_like(
+    moving: Volume, reference: Volume, interpolation: Literal["linear", "nearest"] = "linear",
+    default: float | None = None, transform: SimpleITK.Transform | None = None,
+) -> Volume:  # fmt: skip
+    """``moving`` on the grid of ``reference`` (float32 for linear), ``default`` (its minimum) outside its field of view.
+
+    transform: maps points of the reference to points of the moving volume, mm LPS; identity if not given.
+    """
+    import SimpleITK as sitk
+
+    image = moving.to_sitk()
+    outside = float(moving.array.min()) if default is None else float(default)
+    if interpolation == "linear":
+        kind = sitk.sitkVectorFloat32 if moving.channels > 1 else sitk.sitkFloat32
+        image = sitk.Cast(image, kind)
+    grid = sitk.Image([int(n) for n in reference.size], sitk.sitkUInt8)
+    grid.SetSpacing([float(v) for v in reference.spacing])
+    grid.SetOrigin([float(v) for v in reference.origin])
+    grid.SetDirection(np.asarray(reference.direction, float).ravel().tolist())
+    moved = sitk.Resample(
+        image, grid, transform or sitk.Transform(3, sitk.sitkIdentity),
+        sitk.sitkLinear if interpolation == "linear" else sitk.sitkNearestNeighbor, outside, image.GetPixelID(),
+    )  # fmt: skip
+    return reference.with_array(Volume.from_sitk(moved).array)

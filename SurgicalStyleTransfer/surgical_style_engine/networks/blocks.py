@@ -1,0 +1,50 @@
+"""Building blocks of the default generator."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ResidualBlock(nn.Module):
+    """x + (conv 3x3, norm, ReLU, conv 3x3, norm), reflection padded; (n, c, h, w) -> same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), nn.InstanceNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), nn.InstanceNorm2d(channels),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.body(x)
+
+
+class BlurDownConv(nn.Module):
+    """Binomial [1 2 1] blur, then a 3x3 convolution with stride 2: down-sampling that does not alias (Zhang, ICML 2019).
+
+    (n, c, h, w) -> (n, out, h/2, w/2). Blurring before the strided convolution gives what blurring its full-size output
+    would, since both are linear, at a quarter of the cost. The kernel is a constant, not stored in the weights.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0])
+        kernel = torch.outer(row, row) / 16
+        self.register_buffer("kernel", kernel.expand(in_channels, 1, 3, 3).contiguous(), persistent=False)
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, stride=2, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        padded = F.pad(x, (2, 2, 2, 2), mode="reflect")
+        blurred = F.conv2d(padded, self.kernel.to(x.dtype), groups=x.shape[1])
+        return self.conv(blurred)
+
+
+def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Nearest-neighbour doubling then a convolution: no checkerboard (Odena et al., Distill 2016)."""
+    return [
+        nn.Upsample(scale_factor=2, mode="nearest"), nn.ReflectionPad2d(1),
+        nn.Conv2d(in_channels, out_channels, 3, bias=False), nn.InstanceNorm2d(out_channels), nn.ReLU(inplace=True),
+    ]  # fmt: skip

@@ -1,0 +1,40 @@
+"""PatchGAN discriminator (Isola et al. 2017): scores overlapping patches, 70x70 with three layers."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
+
+from .initialise import initialise
+
+
+class PatchDiscriminator(nn.Module):
+    """(n, in_channels, h, w) -> raw scores (n, 1, about h/8, about w/8). Keys as in the reference code (``model.N``)."""
+
+    def __init__(self, in_channels: int = 1, ndf: int = 64, n_layers: int = 3, spectral_norm: bool = False) -> None:
+        super().__init__()
+
+        def conv(inputs: int, outputs: int, stride: int, bias: bool) -> nn.Module:
+            return nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=bias)
+
+        layers: list[nn.Module] = [conv(in_channels, ndf, 2, True), nn.LeakyReLU(0.2, inplace=True)]
+        channels = ndf
+        for number in range(1, n_layers + 1):
+            wider = ndf * min(2**number, 8)
+            layers += [
+                conv(channels, wider, 2 if number < n_layers else 1, True),
+                nn.InstanceNorm2d(wider),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+            channels = wider
+        layers.append(conv(channels, 1, 1, True))
+        self.model = nn.Sequential(*layers)
+        initialise(self)
+        if spectral_norm:
+            for module in self.model:
+                if isinstance(module, nn.Conv2d):
+                    normalise_spectrum(module)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)

@@ -1,0 +1,181 @@
+"""Invertible intensity normalisation between a domain's units and the networks' [-1, 1].
+
+A *specification* (``HUWindow``, ``RobustPercentile``, ``ZScore``, ``RGB``) says how; ``fit`` looks at a volume and gives
+*landmarks*: the plain numbers that map it forward and back. Both are stored in model folders as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from .errors import InputError
+
+KNEE = 0.9  # normalised value of the robust maximum; the tail of brighter voxels goes from there to 1
+_MOST_VOXELS = 2_000_000  # percentiles of more voxels cost time and change nothing
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LinearLandmarks(_Model):
+    """[low, high] <-> [-1, 1]; values outside are clipped (a fixed HU window, 8-bit colour, a clipped z-score)."""
+
+    kind: Literal["hu_window", "rgb", "zscore"]
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LinearLandmarks:
+        if not self.high > self.low:
+            raise ValueError("high must be above low")
+        return self
+
+    def forward(self, array: np.ndarray) -> np.ndarray:
+        """Values in units -> float32 in [-1, 1]; same shape."""
+        scaled = (np.asarray(array, np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1
+        return np.clip(scaled, -1, 1, out=scaled)
+
+    def inverse(self, array: np.ndarray) -> np.ndarray:
+        """Normalised values -> float32 in units; same shape."""
+        bounded = np.clip(np.asarray(array, np.float32), -1, 1)
+        return (bounded + 1) * np.float32((self.high - self.low) / 2) + np.float32(self.low)
+
+
+class PercentileLandmarks(_Model):
+    """Piecewise linear: [low, high] <-> [-1, KNEE], (high, maximum] <-> (KNEE, 1]. Values below low are clipped."""
+
+    kind: Literal["robust_percentile"] = "robust_percentile"
+    low: float
+    high: float
+    maximum: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PercentileLandmarks:
+        if not self.low < self.high < self.maximum:
+            raise ValueError("low, high and maximum must ascend")
+        return self
+
+    def forward(self, array: np.ndarray) -> np.ndarray:
+        """Values in units -> float32 in [-1, 1]; same shape."""
+        shape = np.shape(array)
+        flat = np.asarray(array, np.float32).ravel()
+        return np.interp(flat, [self.low, self.high, self.maximum], [-1, KNEE, 1]).astype(np.float32).reshape(shape)
+
+    def inverse(self, array: np.ndarray) -> np.ndarray:
+        """Normalised values -> float32 in units; same shape."""
+        shape = np.shape(array)
+        flat = np.asarray(array, np.float32).ravel()
+        return np.interp(flat, [-1, KNEE, 1], [self.low, self.high, self.maximum]).astype(np.float32).reshape(shape)
+
+
+class HUWindow(_Model):
+    """A fixed window of Hounsfield units, the same for every volume; HU stays comparable."""
+
+    kind: Literal["hu_window"] = "hu_window"
+    lower: float = -1000.0
+    upper: float = 2000.0
+
+    def fit(self, array: np.ndarray) -> LinearLandmarks:
+        return LinearLandmarks(kind=self.kind, low=self.lower, high=self.upper)
+
+
+class RGB(_Model):
+    """8-bit colour (or 16-bit, by its type) to [-1, 1]."""
+
+    kind: Literal["rgb"] = "rgb"
+
+    def fit(self, array: np.ndarray) -> LinearLandmarks:
+        high = 65535.0 if array.dtype == np.uint16 else 255.0
+        if np.issubdtype(array.dtype, np.floating) and array.size and float(array.max()) <= 1.0:
+            high = 1.0
+        return LinearLandmarks(kind=self.kind, low=0.0, high=high)
+
+
+class ZScore(_Model):
+    """Mean and standard deviation of the foreground; ``clip`` standard deviations reach -1 and 1."""
+
+    kind: Literal["zscore"] = "zscore"
+    clip: float = Field(5.0, gt=0)
+
+    def fit(self, array: np.ndarray) -> LinearLandmarks:
+        inside = foreground(array)
+        mean, deviation = float(inside.mean()), max(float(inside.std()), 1e-6)
+        return LinearLandmarks(kind=self.kind, low=mean - self.clip * deviation, high=mean + self.clip * deviation)
+
+
+class RobustPercentile(_Model):
+    """For MR, whose units are arbitrary: from the ``lower`` percentile of all voxels to the ``upper`` one of the
+    foreground; the few brighter voxels (vessels, fat, spikes) share the top of the range and are not lost."""
+
+    kind: Literal["robust_percentile"] = "robust_percentile"
+    lower: float = Field(0.1, ge=0, lt=50)
+    upper: float = Field(99.5, gt=50, le=100)
+
+    def fit(self, array: np.ndarray) -> PercentileLandmarks:
+        values = _subsample(array)
+        low = float(np.percentile(values, self.lower))
+        high = float(np.percentile(foreground(array), self.upper))
+        largest = float(np.max(array))
+        # A volume of two values, or one without a tail, still needs ascending landmarks.
+        if high <= low:
+            high = largest if largest > low else low + 1.0
+        step = max((high - low) * 1e-3, abs(high) * 1e-6)
+        return PercentileLandmarks(low=low, high=high, maximum=max(largest, high + step))
+
+
+def foreground(array: np.ndarray) -> np.ndarray:
+    """The values (1-D, float) above a threshold halfway between background and body, found by Otsu's method (1979).
+
+    The background of head scans is most of the volume; percentiles of everything would depend on its size.
+    """
+    values = _subsample(array)
+    low, high = np.percentile(values, [0.1, 99.5])
+    if not high > low:
+        return values
+    counts, edges = np.histogram(values, bins=256, range=(low, high))
+    centres = (edges[:-1] + edges[1:]) / 2
+    weight = np.cumsum(counts)
+    total = weight[-1]
+    mass = np.cumsum(counts * centres)
+    valid = (weight > 0) & (weight < total)
+    between = np.zeros(len(counts))
+    between[valid] = (mass[-1] * weight[valid] / total - mass[valid]) ** 2 / (
+        weight[valid] * (total - weight[valid])
+    )
+    # Otsu parts air from bright tissue; a third of the way there also keeps the dark tissues.
+    threshold = low + (centres[int(np.argmax(between))] - low) / 3
+    inside = values[values > threshold]
+    return inside if inside.size else values
+
+
+def _subsample(array: np.ndarray) -> np.ndarray:
+    flat = np.asarray(array).reshape(-1)
+    step = max(1, flat.size // _MOST_VOXELS)
+    return flat[::step].astype(np.float64)
+
+
+Normalization = Annotated[HUWindow | RobustPercentile | ZScore | RGB, Field(discriminator="kind")]
+Landmarks = Annotated[LinearLandmarks | PercentileLandmarks, Field(discriminator="kind")]
+_NORMALIZATION: TypeAdapter[Any] = TypeAdapter(Normalization)
+_LANDMARKS: TypeAdapter[Any] = TypeAdapter(Landmarks)
+
+
+def parse_normalization(values: dict) -> Any:
+    """A specification from JSON values. Raises InputError."""
+    return _parse(_NORMALIZATION, values, "normalisation")
+
+
+def parse_landmarks(values: dict) -> Any:
+    """Landmarks from JSON values. Raises InputError."""
+    return _parse(_LANDMARKS, values, "landmarks")
+
+
+def _parse(adapter: TypeAdapter, values: dict, what: str) -> Any:
+    try:
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        raise InputError(f"The {what} {values} is not valid: {error.errors()[0]['msg']}.") from None

@@ -1,0 +1,19 @@
+"""Fixtures every test folder shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real images kept beside the clone; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("SST_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the real images are not at {folder} (set SST_SHARED_DATA)")
+    return folder

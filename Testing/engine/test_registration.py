@@ -1,0 +1,156 @@
+"""Rigid registration: known motions are found, other contrasts or not."""
+
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from surgical_style_engine import registration
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.registration import register_rigid, write_transform
+from surgical_style_engine.volume import Volume
+
+
+def smooth(array, sigma):
+    return sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.GetImageFromArray(array), sigma))
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    """A head of 8 cm with random tissue inside: T1-like and T2-like array on one 2 mm grid."""
+    rng = np.random.default_rng(7)
+    z, y, x = np.meshgrid(*(np.arange(48) - 24,) * 3, indexing="ij")
+    inside = (z / 20) ** 2 + (y / 18) ** 2 + (x / 15) ** 2 <= 1
+    tissue = smooth(rng.normal(size=inside.shape).astype(np.float32), 3)
+    classes = np.digitize(tissue, np.quantile(tissue[inside], (0.3, 0.7)))
+    first = np.where(inside, np.array([30.0, 60.0, 100.0])[classes], 0)
+    second = np.where(inside, np.array([100.0, 45.0, 20.0])[classes], 0)
+    first, second = (smooth(a.astype(np.float32), 0.7) + rng.normal(0, 1, a.shape).astype(np.float32) for a in (first, second))
+    return tuple(Volume(a[None].astype(np.float32), (2.0,) * 3, (-48.0, -48.0, -48.0)) for a in (first, second))
+
+
+def carried(volume, rotation_deg, shift_mm):
+    """`volume` in a patient who moved: same voxels, another pose. Returns it and the motion (points old -> new)."""
+    motion = sitk.Euler3DTransform()
+    motion.SetCenter((3.0, -5.0, 2.0))
+    motion.SetRotation(*np.radians(rotation_deg).tolist())
+    motion.SetTranslation(shift_mm)
+    matrix = np.array(motion.GetMatrix()).reshape(3, 3)
+    moved = Volume(volume.array, volume.spacing, motion.TransformPoint(volume.origin), matrix @ volume.direction)
+    return moved, motion
+
+
+def largest_error(found, true, reach=25.0):
+    corners = [(x, y, z) for x in (-reach, reach) for y in (-reach, reach) for z in (-reach, reach)]
+    return max(np.linalg.norm(np.subtract(found.TransformPoint(c), true.TransformPoint(c))) for c in corners)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "shift"), [((0, 0, 0), (0.0, 0.0, 0.0)), ((4, -3, 6), (3.0, -4.0, 5.0)), ((-9, 7, 12), (60.0, -200.0, 30.0))]
+)
+def test_a_known_motion_between_two_contrasts_is_found(phantom, rotation, shift):
+    fixed, other = phantom
+    moving, motion = carried(other, rotation, shift)
+    result = register_rigid(fixed, moving)
+    assert largest_error(result.transform, motion) < 1.0  # half a voxel, in the corners of the head
+    assert result.moved.same_grid(fixed)
+    inside = fixed.array > 15
+    assert np.abs(result.moved.array - other.array)[inside].mean() < 6
+    assert result.metric > 0.2
+
+
+def test_the_same_volumes_give_the_same_transform(phantom):
+    fixed, other = phantom
+    moving, _ = carried(other, (5, 0, -4), (2.0, 1.0, 0.0))
+    first, second = (register_rigid(fixed, moving) for _ in range(2))
+    assert first.transform.GetParameters() == second.transform.GetParameters()
+    assert first.metric == second.metric > first.metric_before
+
+
+def test_anisotropic_grids_are_shrunk_in_plane_only():
+    image = sitk.Image(200, 200, 30, sitk.sitkFloat32)
+    image.SetSpacing((0.5, 0.5, 4.0))
+    levels = registration._pyramid(image)
+    assert [level.GetSize()[2] for level in levels[1:]] == [30, 30]
+    assert levels[0].GetSpacing()[0] == pytest.approx(6, abs=1) and levels[-1].GetSpacing()[0] == pytest.approx(1.5)
+
+
+def test_coverage_and_default_outside_the_field_of_view(phantom):
+    fixed, other = phantom
+    upper = Volume(other.array[:, 12:], other.spacing, (-48.0, -48.0, -48.0 + 24.0))
+    result = register_rigid(fixed, upper, default=-77.0)
+    assert not result.coverage[:10].any() and result.coverage[16:44, 8:40, 8:40].all()
+    assert np.all(result.moved.array[0, :10] == -77)
+    assert 0.6 < result.overlap < 0.85
+
+
+def test_a_mask_restricts_what_counts(phantom):
+    fixed, other = phantom
+    spoiled = fixed.array.copy()
+    rng = np.random.default_rng(0)
+    spoiled[:, :, :, :16] = 200 * (rng.uniform(size=spoiled[:, :, :, :16].shape) > 0.5)
+    mask = np.ones(spoiled.shape[1:], bool)
+    mask[:, :, :16] = False
+    moving, motion = carried(other, (3, 2, -4), (3.0, 2.0, -2.0))
+    result = register_rigid(fixed.with_array(spoiled), moving, mask=mask)
+    assert largest_error(result.transform, motion) < 1.5
+
+
+def test_the_transform_file_reads_back(phantom, tmp_path):
+    transform = sitk.VersorRigid3DTransform((0, 0, 1), 0.1, (1.0, 2.0, 3.0))
+    write_transform(transform, tmp_path / "t.tfm")
+    again = sitk.ReadTransform(str(tmp_path / "t.tfm"))
+    np.testing.assert_allclose(again.TransformPoint((5, 6, 7)), transform.TransformPoint((5, 6, 7)))
+    with pytest.raises(InputError, match="writable"):
+        write_transform(transform, tmp_path / "absent" / "t.tfm")
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.ones((1, 20, 20, 20)), "constant"),
+        (np.full((1, 20, 20, 20), np.nan), "NaN"),
+        (np.zeros((3, 20, 20, 20)), "colour"),
+        (np.random.default_rng(0).normal(size=(1, 2, 20, 20)), "thin"),
+    ],
+)
+def test_what_cannot_be_registered_is_one_sentence(phantom, array, sentence):
+    with pytest.raises(InputError, match=sentence):
+        register_rigid(phantom[0], Volume(array))
+    with pytest.raises(InputError, match=sentence):
+        register_rigid(Volume(array), phantom[0])
+
+
+def test_bad_masks_are_one_sentence(phantom):
+    with pytest.raises(InputError, match="mask has shape"):
+        register_rigid(*phantom, mask=np.ones((3, 3, 3), bool))
+    with pytest.raises(InputError, match="empty"):
+        register_rigid(*phantom, mask=np.zeros(phantom[0].array.shape[1:], bool))
+
+
+def test_volumes_that_share_too_little_are_refused(phantom):
+    tiny = Volume(np.random.default_rng(0).normal(size=(1, 8, 8, 8)).astype(np.float32), (1.0,) * 3)
+    with pytest.raises(InputError, match="overlap"):
+        register_rigid(phantom[0], tiny)
+
+
+def test_two_real_contrasts_of_one_study_in_seconds(shared_data):
+    folder = shared_data / "open-ms" / "longitudinal"
+    fixed, moving = (
+        Volume.from_sitk(sitk.ReadImage(str(folder / f"patient04_study1_{name}.nii.gz"), sitk.sitkFloat32))
+        for name in ("T1W", "T2W")
+    )
+    start = time.perf_counter()
+    aligned = register_rigid(fixed, moving)
+    assert time.perf_counter() - start < 20
+    assert aligned.metric > aligned.metric_before
+    assert aligned.translation_mm < 5 and aligned.rotation_deg < 3, "nearly aligned by the scanner"
+    # The same scan in a patient who moved has to land where the first did.
+    elsewhere, motion = carried(moving, (6, -5, 9), (12.0, -8.0, 15.0))
+    again = register_rigid(fixed, elsewhere)
+    expected = sitk.CompositeTransform([motion, aligned.transform])
+    centre = np.array(registration._centre(fixed.to_sitk()))
+    for offset in ((60, 0, 0), (0, 60, 0), (0, 0, 50), (-60, -60, -50)):
+        point = (centre + offset).tolist()
+        assert np.linalg.norm(np.subtract(again.transform.TransformPoint(point), expected.TransformPoint(point))) < 1.5

@@ -1,0 +1,50 @@
+"""One command from a fresh clone: makes .venv beside this clone, installs the project into it and runs something.
+
+    python3 training_cli/bootstrap.py demo        install with the demo's data, then `sst demo`
+    python3 training_cli/bootstrap.py test        install with the test tools, then the whole test suite
+    python3 training_cli/bootstrap.py -- ARGS     install, then `sst ARGS`
+
+Uses nothing but the standard library. An existing .venv is used again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = Path(os.environ.get("SST_VENV", ROOT / ".venv"))
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 10):
+        return fail(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
+    if not arguments or arguments[0] not in ("demo", "test", "--"):
+        return fail("Use: bootstrap.py demo [VOLUME] | test [PYTEST ARGUMENTS] | -- SST ARGUMENTS")
+    task, rest = arguments[0], arguments[1:]
+    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        made = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
+        if made.returncode:
+            return fail("The virtual environment could not be made (on Debian and Ubuntu: apt install python3-venv).")
+    extras = {"demo": "[demo]", "test": "[test]", "--": ""}[task]
+    install = [str(python), "-m", "pip", "install", "--quiet", "--editable", f"{ROOT}{extras}"]
+    if subprocess.run(install).returncode:
+        return fail("The installation failed; the messages above say why.")
+    command = {
+        "demo": [str(python), "-m", "training_cli.main", "demo", *rest],
+        "test": [str(python), "-m", "pytest", *(rest or [str(ROOT / "Testing")])],
+        "--": [str(python), "-m", "training_cli.main", *rest],
+    }[task]
+    return subprocess.run(command, cwd=ROOT if task == "test" else None).returncode
+
+
+def fail(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,354 @@
+"""Volumes preprocessed once into memory-mapped arrays that every worker and every process shares.
+
+Each training item is one folder-less file, ``<digest>.npy`` of shape (c, s, h, w) float16, normalised to [-1, 1], in
+the plane and at the in-plane spacing of the model, next to ``<digest>.json`` with landmarks, slice distance, the slices
+that hold body, and the body's box. Files are written under a temporary name and renamed, so a crash leaves no half item.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from surgical_style_engine import geometry, slices
+from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.normalization import parse_landmarks, parse_normalization
+from surgical_style_engine.volume import Volume, check_volume
+from surgical_style_engine.volume_io import is_volume_file, list_volumes, read_volume
+
+from .config import TrainingConfig
+
+CACHE_VERSION = 2
+BODY_LEVEL = -0.9  # normalised intensity above which a voxel counts as body
+
+
+@dataclass(frozen=True)
+class CachedItem:
+    """One preprocessed volume, or one side of a registered pair.
+
+    ``valid`` is the path of a boolean array of the same (s, h, w), or None where every voxel may be compared.
+    """
+
+    name: str
+    path: Path
+    slice_mm: float
+    body: np.ndarray  # indices of the slices worth training on
+    box: tuple[int, int, int, int]  # body's box in plane: top, bottom, left, right
+    landmarks: dict
+    raw_statistics: dict
+    valid: Path | None = None
+
+    def load(self) -> np.ndarray:
+        """The array (c, s, h, w), memory-mapped."""
+        return np.load(self.path, mmap_mode="r")
+
+    def load_valid(self) -> np.ndarray | None:
+        return None if self.valid is None else np.load(self.valid, mmap_mode="r")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The two domains and the registered pairs (item of A, item of B on the same grid)."""
+
+    source: list[CachedItem]
+    target: list[CachedItem]
+    pairs: list[tuple[CachedItem, CachedItem]]
+
+
+def domain_normalization(config: TrainingConfig, side: str, volume: Volume):
+    """The normalisation of a domain; ``auto`` looks at colour, modality and the presence of negative HU."""
+    kind = getattr(config, f"{side}_normalization")
+    if kind == "auto":
+        if volume.array.shape[0] == 3:
+            kind = "rgb"
+        elif getattr(config, f"{side}_modality").upper() == "CT":
+            kind = "hu_window"
+        else:
+            kind = "robust_percentile"
+    if kind == "hu_window":
+        return parse_normalization({"kind": kind, "lower": config.hu_lower, "upper": config.hu_upper})
+    return parse_normalization({"kind": kind})
+
+
+def prepare_data(config: TrainingConfig, folder: Path, report: Callable[[str], None] = lambda line: None) -> TrainingData:
+    """Preprocess both domains and the pairs into ``folder``; what is already there is used again.
+
+    Raises InputError for folders that are missing or hold nothing usable, naming the file at fault.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    domains = {}
+    for side in ("source", "target"):
+        paths = _training_files(Path(getattr(config, side)), getattr(config, f"pattern_{side}"), config, side)
+        items = []
+        for number, path in enumerate(paths):
+            report(f"{side} {number + 1}/{len(paths)}: {path.name}")
+            items += _items_of(path, config, side, folder)
+        items = [item for item in items if len(item.body)]
+        if not items:
+            raise InputError(f"No slice with anything in it was found in the {side} folder {getattr(config, side)}.")
+        domains[side] = items
+    pairs = []
+    if config.pairs is not None:
+        listed = read_pairs(Path(config.pairs), (Path(config.source), Path(config.target)))
+        for number, (a, b) in enumerate(listed):
+            report(f"pair {number + 1}/{len(listed)}: {a.name} + {b.name}")
+            pairs += _pair_items(a, b, config, folder)
+        if not pairs:
+            raise InputError(f"No usable pair was found in {config.pairs}.")
+    return TrainingData(domains["source"], domains["target"], pairs)
+
+
+def read_pairs(path: Path, roots: tuple[Path, ...] = ()) -> list[tuple[Path, Path]]:
+    """Pairs of files from a CSV or a folder.
+
+    A CSV has source,target a line, relative to the CSV's folder or to one of ``roots`` (the domains' folders). A
+    folder has the two subfolders source/ and target/, with files of equal names.
+    """
+    if path.is_dir():
+        left, right = path / "source", path / "target"
+        if not (left.is_dir() and right.is_dir()):
+            raise InputError(f"The pairs folder {path} needs the two subfolders source and target.")
+        pairs = [(p, right / p.name) for p in list_volumes(left) if (right / p.name).exists()]
+    elif path.is_file():
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.reader(stream) if row and not row[0].lstrip().startswith("#")]
+        if any(len(row) != 2 for row in rows):
+            raise InputError(f"The pairs list {path} needs exactly two columns, source and target.")
+        rows = [row for row in rows if [cell.strip().lower() for cell in row] != ["source", "target"]]
+        places = (path.parent, *roots)
+        pairs = [(_find(a.strip(), places), _find(b.strip(), places)) for a, b in rows]
+    else:
+        raise InputError(f"The pairs {path} do not exist.")
+    if not pairs:
+        raise InputError(f"The pairs {path} name no pair.")
+    return pairs
+
+
+def _find(name: str, places: tuple[Path, ...]) -> Path:
+    for place in places:
+        if (place / name).exists():
+            return place / name
+    raise InputError(f"The pair's file {name} does not exist.")
+
+
+def _training_files(folder: Path, pattern: str, config: TrainingConfig, side: str) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"The {side} folder {folder} does not exist.")
+    excluded = [part.strip() for part in config.exclude.split(",") if part.strip()]
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if is_volume_file(path)
+        and fnmatch.fnmatch(path.name, pattern)
+        and not any(part in path.name for part in excluded)
+    ]
+    if not paths:
+        raise InputError(f"No {side} image matches '{pattern}' in {folder}.")
+    return paths
+
+
+def find_mask(path: Path) -> Path | None:
+    """The mask beside a volume: the file whose name, less '_brainmask' or '_mask', begins the volume's name."""
+    for candidate in sorted(path.parent.iterdir()):
+        stem = candidate.name.split(".")[0]
+        for ending in ("_brainmask", "_mask"):
+            if stem.endswith(ending) and path.name.startswith(stem.removesuffix(ending) + "_") and candidate != path:
+                return candidate
+    return None
+
+
+def _items_of(path: Path, config: TrainingConfig, side: str, folder: Path) -> list[CachedItem]:
+    settings = _settings(config, side)
+    mask_path = find_mask(path) if config.masks else None
+    items = []
+    for masked in (False, True) if mask_path else (False,):
+        key = _digest(settings, [path, mask_path] if masked else [path])
+        item = _cached(folder, key)
+        if item is None:
+            volume = _read(path)
+            if masked:
+                volume = apply_mask(volume, read_volume(mask_path))
+            item = _store(folder, key, path.name + (" (masked)" if masked else ""), volume, config, side)
+        items.append(item)
+    return items
+
+
+def _pair_items(a: Path, b: Path, config: TrainingConfig, folder: Path) -> list[tuple[CachedItem, CachedItem]]:
+    mask_path = find_mask(a) if config.masks else None
+    pairs = []
+    moved = None
+    for masked in (False, True) if mask_path else (False,):
+        extra = [mask_path] if masked else []
+        key = _digest({**_settings(config, "source"), "register": config.register_pairs}, [a, b, *extra])
+        other = _digest({**_settings(config, "target"), "register": config.register_pairs}, [b, a, *extra])
+        left, right = _cached(folder, key), _cached(folder, other)
+        if left is None or right is None:
+            fixed = _read(a)
+            if moved is None:
+                moved = _on_grid_of(fixed, _read(b), a, b, config, folder)
+            volume, valid = moved
+            if masked:
+                mask = read_volume(mask_path)
+                fixed, volume = apply_mask(fixed, mask), apply_mask(volume, mask)
+            ending = " (masked)" if masked else ""
+            left = _store(folder, key, a.name + ending, fixed, config, "source", valid)
+            right = _store(folder, other, b.name + ending, volume, config, "target", valid)
+        if len(left.body):
+            pairs.append((left, right))
+    return pairs
+
+
+def _on_grid_of(fixed: Volume, moving: Volume, a: Path, b: Path, config: TrainingConfig, folder: Path):
+    """The moving volume on the fixed one's grid, and where its field of view covers it (z, y, x)."""
+    transform = None
+    if config.register_pairs:
+        from surgical_style_engine.registration import register_rigid
+
+        result = register_rigid(fixed, moving)
+        transform = result.transform
+        from training_cli.overlay import save_overlay
+
+        save_overlay(fixed, result.moved, folder.parent / "pairs" / f"{a.name.split('.')[0]}+{b.name.split('.')[0]}.png")
+    elif fixed.same_grid(moving):
+        return moving, np.ones(fixed.array.shape[1:], bool)
+    ones = moving.with_array(np.ones((1, *moving.array.shape[1:]), np.float32))
+    covered = geometry.resample_like(ones, fixed, default=0.0, transform=transform).array[0] > 0.99
+    if covered.mean() < 0.1:
+        raise InputError(f"The pair {a.name} and {b.name} hardly overlap; register them first.")
+    return geometry.resample_like(moving, fixed, transform=transform), covered
+
+
+def apply_mask(volume: Volume, mask: Volume) -> Volume:
+    """The volume with everything outside the mask (any grid) set to zero, as brain extraction leaves it."""
+    inside = geometry.resample_like(mask, volume, interpolation="nearest", default=0).array[:1] > 0
+    if not inside.any():
+        raise InputError("A mask does not overlap its volume.")
+    return volume.with_array(np.where(inside, volume.array, 0).astype(volume.array.dtype))
+
+
+def _read(path: Path) -> Volume:
+    volume = read_volume(path)
+    check_volume(volume)
+    return volume
+
+
+def _settings(config: TrainingConfig, side: str) -> dict:
+    return {
+        "version": CACHE_VERSION, "side": side, "spacing": config.spacing, "plane": config.plane,
+        "normalization": getattr(config, f"{side}_normalization"), "modality": getattr(config, f"{side}_modality"),
+        "hu": [config.hu_lower, config.hu_upper], "body": config.min_body_fraction, "patch": config.patch_size,
+    }  # fmt: skip
+
+
+def _digest(settings: dict, paths: list[Path]) -> str:
+    stamps = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+    return hashlib.sha256(json.dumps([settings, stamps]).encode()).hexdigest()[:24]
+
+
+def _cached(folder: Path, key: str) -> CachedItem | None:
+    """The finished item, or None; the JSON is written last, so its presence means the arrays are whole."""
+    try:
+        info = json.loads((folder / f"{key}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    array = folder / f"{key}.npy"
+    if not array.exists():
+        return None
+    valid = folder / f"{key}.valid.npy"
+    return CachedItem(
+        info["name"], array, info["slice_mm"], np.asarray(info["body"], int), tuple(info["box"]), info["landmarks"],
+        info["raw_statistics"], valid if info["has_valid"] else None,
+    )  # fmt: skip
+
+
+def _store(folder, key, name, volume, config, side, valid: np.ndarray | None = None) -> CachedItem:
+    spec = domain_normalization(config, side, volume)
+    landmarks = spec.fit(volume.array)
+    array = to_model_grid(volume, config, landmarks)
+    slice_mm = 1.0 if volume.is_2d else _slice_mm(volume, config)
+    occupied = array.max(axis=0) > BODY_LEVEL
+    usable = slices.body_slices(array) & (occupied.mean(axis=(1, 2)) >= config.min_body_fraction)
+    raw = volume.array[np.isfinite(volume.array)]
+    info = {
+        "name": name,
+        "slice_mm": slice_mm,
+        "body": np.flatnonzero(usable).tolist(),
+        "box": _box(occupied),
+        "landmarks": landmarks.model_dump(mode="json"),
+        "raw_statistics": {f"p{q}": float(np.percentile(raw[:: max(1, raw.size // 200_000)], q)) for q in (1, 50, 99)},
+        "has_valid": valid is not None,
+    }
+    try:
+        _write_array(folder / f"{key}.npy", array.astype(np.float16))
+        if valid is not None:
+            on_grid = to_model_grid(volume.with_array(valid[None].astype(np.float32)), config, None)[0] > 0.99
+            _write_array(folder / f"{key}.valid.npy", on_grid)
+        temporary = folder / f"{key}.json.{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(info))
+        os.replace(temporary, folder / f"{key}.json")
+    except OSError as error:
+        raise StyleTransferError(f"The training cache cannot be written to {folder}: {error.strerror}.") from None
+    return _cached(folder, key)
+
+
+def to_model_grid(volume: Volume, config: TrainingConfig, landmarks) -> np.ndarray:
+    """(c, s, h, w) float32 in the training plane at the training spacing, normalised if landmarks are given.
+
+    Pictures have no spacing: their short side becomes a little larger than the patch.
+    """
+    canonical, _ = geometry.to_canonical(volume) if not volume.is_2d else (volume, None)
+    array = canonical.array if volume.is_2d else geometry.plane_first(canonical.array, config.plane)
+    array = array.astype(np.float32)
+    if landmarks is not None:
+        array = landmarks.forward(array)
+    h, w = array.shape[-2:]
+    if volume.is_2d:
+        factor = 1.125 * config.patch_size / min(h, w)
+        size = (max(1, round(h * factor)), max(1, round(w * factor)))
+    else:
+        _, h_mm, w_mm = geometry.plane_spacing(canonical.spacing, config.plane)
+        size = geometry.model_size((h, w), (h_mm, w_mm), config.spacing)
+    return array if size == (h, w) else geometry.resize_in_plane(array, size)
+
+
+def _slice_mm(volume: Volume, config: TrainingConfig) -> float:
+    canonical, _ = geometry.to_canonical(volume)
+    return float(geometry.plane_spacing(canonical.spacing, config.plane)[0])
+
+
+def _box(occupied: np.ndarray) -> list[int]:
+    """Box of the body in plane over all slices (s, h, w); the whole plane where nothing stands out."""
+    rows, columns = np.flatnonzero(occupied.any(axis=(0, 2))), np.flatnonzero(occupied.any(axis=(0, 1)))
+    if not len(rows) or not len(columns):
+        return [0, occupied.shape[1], 0, occupied.shape[2]]
+    return [int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1]
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            np.save(stream, array)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def typical_landmarks(items: list[CachedItem]):
+    """Landmarks in the middle of a domain's training volumes: what a translation into it is scaled to."""
+    kinds = {item.landmarks["kind"] for item in items}
+    merged: dict = {"kind": kinds.pop()}
+    for field, value in items[0].landmarks.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            merged[field] = float(np.median([item.landmarks[field] for item in items]))
+        elif field != "kind":
+            merged[field] = value
+    return parse_landmarks(merged)

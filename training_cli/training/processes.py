@@ -1,0 +1,34 @@
+"""What several training processes (torchrun, SLURM) must agree on: gradients, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Mean of the gradients over all processes, in one message; nothing to do for a single process.
+
+    Done by hand, not by DistributedDataParallel: a CycleGAN step runs each network several times before one backward
+    pass and freezes the discriminators in between, which the wrapper's bookkeeping does not expect.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return
+    parameters = list(parameters)
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for parameter, part in zip(parameters, flat.split([g.numel() for g in gradients]), strict=True):
+        parameter.grad = part.view_as(parameter).clone()
+
+
+def agree_largest(value: float, device) -> float:
+    """The largest of all processes' values: one process that wants to stop stops all of them."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return value
+    tensor = torch.tensor([value], dtype=torch.float64, device="cpu" if torch.device(device).type == "mps" else device)
+    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+    return float(tensor.item())

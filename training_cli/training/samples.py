@@ -1,0 +1,34 @@
+"""Sample grids: what the averaged generators make of a few fixed slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+@torch.no_grad()
+def save_samples(path: Path, generators: dict[str, torch.nn.Module], batches: list[dict], stack: int) -> None:
+    """PNG with a row a slice: A, G(A), F(G(A)), B, F(B), G(F(B)).
+
+    ``batches`` hold "a" and "b" of shape (n, stack*c, h, w) in [-1, 1]; the middle slice of a stack is shown.
+    """
+    from PIL import Image
+
+    rows = []
+    for batch in batches:
+        a, b = batch["a"], batch["b"]
+        fake_b, fake_a = generators["forward"](a), generators["backward"](b)
+        columns = [a, fake_b, generators["backward"](fake_b), b, fake_a, generators["forward"](fake_a)]
+        rows.append(np.concatenate([to_rgb(image[0], stack) for image in columns], axis=1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
+
+
+def to_rgb(image: torch.Tensor, stack: int) -> np.ndarray:
+    """(stack*c, h, w) in [-1, 1] -> (h, w, 3) uint8 of the middle slice."""
+    channels = image.shape[0] // stack
+    middle = image[(stack // 2) * channels : (stack // 2 + 1) * channels].float().cpu().numpy()
+    picture = np.clip((middle + 1) * 127.5, 0, 255).round().astype(np.uint8)
+    return np.repeat(picture, 3, axis=0).transpose(1, 2, 0) if channels == 1 else picture.transpose(1, 2, 0)
