@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,7 +23,8 @@ _PLANE_AXES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
 class Reorientation:
     """How an array was permuted and flipped to lie along the patient's axes; exactly undone by ``undo``.
 
-    axes: for each canonical spatial axis (z, y, x) the original one (0, 1, 2). flips: canonical axes that were reversed.
+    axes: for each canonical spatial axis (z, y, x) the original one (0, 1, 2). flips: canonical axes that were
+    reversed.
     """
 
     axes: tuple[int, int, int]
@@ -43,17 +45,13 @@ class Reorientation:
 def to_canonical(volume: Volume) -> tuple[Volume, Reorientation]:
     """Permute and flip axes so that x, y, z run closest to Left, Posterior, Superior. No voxel is interpolated.
 
-    Oblique volumes stay oblique: each axis goes to the patient axis it is nearest to, each taken once.
+    Oblique volumes stay oblique: of the 48 possible results, it is the one whose direction is closest to the identity
+    (the largest sum of the diagonal).
     """
     direction = np.asarray(volume.direction, float)
-    strength = np.abs(direction)
-    owner = {}  # patient axis (0=L, 1=P, 2=S) -> image axis (0=x, 1=y, 2=z)
-    for _ in range(3):
-        patient, image = np.unravel_index(int(np.argmax(strength)), (3, 3))
-        owner[int(patient)] = int(image)
-        strength[patient, :] = -1
-        strength[:, image] = -1
-    order = [owner[axis] for axis in range(3)]
+    # The image axis (0=x, 1=y, 2=z) for each patient axis (L, P, S). Taking the largest cosine first would be wrong for
+    # some doubly oblique volumes; all six orders are few enough to compare.
+    order = list(max(permutations(range(3)), key=lambda axes: sum(abs(direction[i, axes[i]]) for i in range(3))))
     signs = [bool(direction[axis, order[axis]] < 0) for axis in range(3)]
     reorientation = Reorientation(
         axes=tuple(2 - order[2 - axis] for axis in range(3)), flips=tuple(signs[2 - axis] for axis in range(3))
@@ -66,9 +64,9 @@ def to_canonical(volume: Volume) -> tuple[Volume, Reorientation]:
         if signs[axis]:
             origin += new_direction[:, axis] * spacing[axis] * (size[axis] - 1)
             new_direction[:, axis] *= -1
-    canonical = Volume(
-        reorientation.apply(volume.array), tuple(spacing.tolist()), tuple(origin.tolist()), new_direction,
-        volume.is_2d, volume.metadata,
+    canonical = replace(
+        volume, array=reorientation.apply(volume.array), spacing=tuple(spacing.tolist()),
+        origin=tuple(origin.tolist()), direction=new_direction,
     )  # fmt: skip
     return canonical, reorientation
 
@@ -97,7 +95,10 @@ def _plane_axes(plane: str) -> tuple[int, int, int]:
 
 
 def model_size(size: tuple[int, int], spacing_mm: tuple[float, float], model_spacing_mm: float) -> tuple[int, int]:
-    """Pixels (H, W) that cover the same field of view at the model's spacing; at least one each."""
+    """Pixels (H, W) that cover the same field of view (h, w pixels of ``spacing_mm``) at the model's spacing, at least
+    one each. The pixels' true spacing differs a little from the model's, so that nothing is cut off or added."""
+    if not model_spacing_mm > 0 or not min(spacing_mm) > 0:
+        raise InputError(f"Pixel distances are above 0 mm, not {spacing_mm} and {model_spacing_mm}.")
     return tuple(
         max(1, round(count * mm / model_spacing_mm)) for count, mm in zip(size, spacing_mm, strict=True)
     )  # type: ignore[return-value]
@@ -106,11 +107,14 @@ def model_size(size: tuple[int, int], spacing_mm: tuple[float, float], model_spa
 def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(c, s, h, w) -> (c, s, H, W) float32, each slice by itself, over exactly the same field of view.
 
-    Linear interpolation between pixel centres; when shrinking, with the filter widened against aliasing.
+    Linear interpolation between pixel centres; when shrinking, with the filter widened against aliasing. An array
+    that has the size and type already is returned itself, not a copy.
     """
     import torch
     from torch.nn import functional as F
 
+    if min(size) < 1:
+        raise InputError(f"A slice cannot be resized to {size[0]} x {size[1]} pixels.")
     if tuple(array.shape[-2:]) == tuple(size):
         return np.asarray(array, np.float32)
     c, s = array.shape[:2]
@@ -118,7 +122,8 @@ def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = max(1, (1 << 24) // max(array.shape[-2] * array.shape[-1], size[0] * size[1]))
     for channel in range(c):
         for start in range(0, s, rows):
-            part = torch.from_numpy(np.ascontiguousarray(array[channel, start : start + rows], np.float32))
+            # A copy where needed: torch warns about read-only arrays, such as memory-mapped ones.
+            part = torch.from_numpy(np.require(array[channel, start : start + rows], np.float32, ["C", "W"]))
             resized = F.interpolate(part[:, None], size=tuple(size), mode="bilinear", antialias=True)
             result[channel, start : start + rows] = resized[:, 0].numpy()
     return result
@@ -128,23 +133,28 @@ def resample_like(
     moving: Volume, reference: Volume, interpolation: Literal["linear", "nearest"] = "linear",
     default: float | None = None, transform: SimpleITK.Transform | None = None,
 ) -> Volume:  # fmt: skip
-    """``moving`` on the grid of ``reference`` (float32 for linear), ``default`` (its minimum) outside its field of view.
+    """``moving`` on the grid of ``reference``, ``default`` (its minimum) outside its field of view.
 
+    linear gives float32; nearest keeps the type and its values, for labelmaps. Metadata stay those of ``moving``.
     transform: maps points of the reference to points of the moving volume, mm LPS; identity if not given.
     """
     import SimpleITK as sitk
 
+    if interpolation not in ("linear", "nearest"):
+        raise InputError(f"There is no interpolation '{interpolation}'; use linear or nearest.")
     image = moving.to_sitk()
     outside = float(moving.array.min()) if default is None else float(default)
     if interpolation == "linear":
         kind = sitk.sitkVectorFloat32 if moving.channels > 1 else sitk.sitkFloat32
         image = sitk.Cast(image, kind)
-    grid = sitk.Image([int(n) for n in reference.size], sitk.sitkUInt8)
-    grid.SetSpacing([float(v) for v in reference.spacing])
-    grid.SetOrigin([float(v) for v in reference.origin])
-    grid.SetDirection(np.asarray(reference.direction, float).ravel().tolist())
-    moved = sitk.Resample(
-        image, grid, transform or sitk.Transform(3, sitk.sitkIdentity),
-        sitk.sitkLinear if interpolation == "linear" else sitk.sitkNearestNeighbor, outside, image.GetPixelID(),
-    )  # fmt: skip
-    return reference.with_array(Volume.from_sitk(moved).array)
+    filter_ = sitk.ResampleImageFilter()
+    filter_.SetSize([int(count) for count in reference.size])
+    filter_.SetOutputSpacing([float(value) for value in reference.spacing])
+    filter_.SetOutputOrigin([float(value) for value in reference.origin])
+    filter_.SetOutputDirection(np.asarray(reference.direction, float).ravel().tolist())
+    filter_.SetInterpolator(sitk.sitkLinear if interpolation == "linear" else sitk.sitkNearestNeighbor)
+    filter_.SetDefaultPixelValue(outside)
+    if transform is not None:
+        filter_.SetTransform(transform)
+    moved = Volume.from_sitk(filter_.Execute(image)).array
+    return replace(reference, array=moved, metadata=dict(moving.metadata), name=moving.name)

@@ -14,9 +14,9 @@ WORKING_MM = 2.0  # the mask is found on a grid about this coarse: steadier agai
 def body_mask(volume: Volume) -> np.ndarray:
     """Find the body: bool (z,y,x), True inside. Colour pictures are all body.
 
-    Otsu's threshold on the smoothed volume (bright end clipped), lowered to a third of the way from the background because Otsu
-    falls between dark and bright tissue when much is bright; then the largest connected component, with holes filled
-    slice by slice (skull, air cells and ventricles belong to the body). InputError for a constant volume.
+    Otsu's threshold on the smoothed volume (bright end clipped), a third of the way up only, because Otsu falls between
+    dark and bright tissue when much is bright; then the largest connected component, with holes filled slice by slice
+    (skull, air cells and ventricles belong to the body). InputError for a constant volume.
     """
     array = volume.array
     if array.shape[0] != 1:

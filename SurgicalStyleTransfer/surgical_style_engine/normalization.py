@@ -1,7 +1,7 @@
 """Invertible intensity normalisation between a domain's units and the networks' [-1, 1].
 
-A *specification* (``HUWindow``, ``RobustPercentile``, ``ZScore``, ``RGB``) says how; ``fit`` looks at a volume and gives
-*landmarks*: the plain numbers that map it forward and back. Both are stored in model folders as JSON.
+A *specification* (``HUWindow``, ``RobustPercentile``, ``ZScore``, ``RGB``) says how; ``fit`` looks at a volume and
+gives *landmarks*: the plain numbers that map it forward and back. Both are stored in model folders as JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_VOXELS = 2_000_000  # percentiles of more voxels cost time and change noth
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LinearLandmarks(_Model):
@@ -37,7 +37,7 @@ class LinearLandmarks(_Model):
     def forward(self, array: np.ndarray) -> np.ndarray:
         """Values in units -> float32 in [-1, 1]; same shape."""
         scaled = (np.asarray(array, np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1
-        return np.clip(scaled, -1, 1, out=scaled)
+        return np.clip(scaled, -1, 1)
 
     def inverse(self, array: np.ndarray) -> np.ndarray:
         """Normalised values -> float32 in units; same shape."""
@@ -46,7 +46,10 @@ class LinearLandmarks(_Model):
 
 
 class PercentileLandmarks(_Model):
-    """Piecewise linear: [low, high] <-> [-1, KNEE], (high, maximum] <-> (KNEE, 1]. Values below low are clipped."""
+    """Piecewise linear: [low, high] <-> [-1, KNEE], (high, maximum] <-> (KNEE, 1].
+
+    Invertible from low to maximum, in single precision; values below low or above maximum are clipped.
+    """
 
     kind: Literal["robust_percentile"] = "robust_percentile"
     low: float
@@ -61,15 +64,11 @@ class PercentileLandmarks(_Model):
 
     def forward(self, array: np.ndarray) -> np.ndarray:
         """Values in units -> float32 in [-1, 1]; same shape."""
-        shape = np.shape(array)
-        flat = np.asarray(array, np.float32).ravel()
-        return np.interp(flat, [self.low, self.high, self.maximum], [-1, KNEE, 1]).astype(np.float32).reshape(shape)
+        return _interpolate(np.asarray(array), [self.low, self.high, self.maximum], [-1, KNEE, 1])
 
     def inverse(self, array: np.ndarray) -> np.ndarray:
         """Normalised values -> float32 in units; same shape."""
-        shape = np.shape(array)
-        flat = np.asarray(array, np.float32).ravel()
-        return np.interp(flat, [-1, KNEE, 1], [self.low, self.high, self.maximum]).astype(np.float32).reshape(shape)
+        return _interpolate(np.asarray(array), [-1, KNEE, 1], [self.low, self.high, self.maximum])
 
 
 class HUWindow(_Model):
@@ -78,6 +77,12 @@ class HUWindow(_Model):
     kind: Literal["hu_window"] = "hu_window"
     lower: float = -1000.0
     upper: float = 2000.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> HUWindow:
+        if not self.upper > self.lower:
+            raise ValueError("upper must be above lower")
+        return self
 
     def fit(self, array: np.ndarray) -> LinearLandmarks:
         return LinearLandmarks(kind=self.kind, low=self.lower, high=self.upper)
@@ -103,7 +108,9 @@ class ZScore(_Model):
 
     def fit(self, array: np.ndarray) -> LinearLandmarks:
         inside = foreground(array)
-        mean, deviation = float(inside.mean()), max(float(inside.std()), 1e-6)
+        mean = float(inside.mean())
+        # A constant volume has no deviation; the floor keeps the landmarks apart in single precision too.
+        deviation = max(float(inside.std()), 1e-6, abs(mean) * 1e-6)
         return LinearLandmarks(kind=self.kind, low=mean - self.clip * deviation, high=mean + self.clip * deviation)
 
 
@@ -122,7 +129,7 @@ class RobustPercentile(_Model):
         largest = float(np.max(array))
         # A volume of two values, or one without a tail, still needs ascending landmarks.
         if high <= low:
-            high = largest if largest > low else low + 1.0
+            high = largest if largest > low else low + max(1.0, abs(low) * 1e-6)
         step = max((high - low) * 1e-3, abs(high) * 1e-6)
         return PercentileLandmarks(low=low, high=high, maximum=max(largest, high + step))
 
@@ -147,9 +154,22 @@ def foreground(array: np.ndarray) -> np.ndarray:
         weight[valid] * (total - weight[valid])
     )
     # Otsu parts air from bright tissue; a third of the way there also keeps the dark tissues.
-    threshold = low + (centres[int(np.argmax(between))] - low) / 3
+    # In a gap of the histogram every threshold is as good; its middle, since its edge would touch the noise of air.
+    best = float(centres[between >= between.max() * (1 - 1e-9)].mean())
+    threshold = low + (best - low) / 3
     inside = values[values > threshold]
     return inside if inside.size else values
+
+
+def _interpolate(array: np.ndarray, x: list[float], y: list[float]) -> np.ndarray:
+    """Piecewise linear, any shape -> float32; in parts, since np.interp works in double precision."""
+    result = np.empty(array.shape, np.float32)
+    if array.ndim > 1 and array.size > _MOST_VOXELS:
+        for index in range(array.shape[0]):
+            result[index] = _interpolate(array[index], x, y)
+    else:
+        result[...] = np.interp(array.reshape(-1), x, y).reshape(array.shape)
+    return result
 
 
 def _subsample(array: np.ndarray) -> np.ndarray:
@@ -165,12 +185,12 @@ _LANDMARKS: TypeAdapter[Any] = TypeAdapter(Landmarks)
 
 
 def parse_normalization(values: dict) -> Any:
-    """A specification from JSON values. Raises InputError."""
+    """A specification (``Normalization``) from JSON values. Raises InputError."""
     return _parse(_NORMALIZATION, values, "normalisation")
 
 
 def parse_landmarks(values: dict) -> Any:
-    """Landmarks from JSON values. Raises InputError."""
+    """Landmarks (``Landmarks``) from JSON values. Raises InputError."""
     return _parse(_LANDMARKS, values, "landmarks")
 
 
@@ -178,4 +198,8 @@ def _parse(adapter: TypeAdapter, values: dict, what: str) -> Any:
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        raise InputError(f"The {what} {values} is not valid: {error.errors()[0]['msg']}.") from None
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        where = f" ({place})" if place else ""
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise InputError(f"The {what} {values} cannot be used{where}: {message}.") from None

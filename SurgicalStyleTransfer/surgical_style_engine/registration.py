@@ -8,19 +8,21 @@ seed on one thread, so that the same volumes always give the same transform.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from .errors import InputError
+from .errors import InputError, StyleTransferError
 from .volume import Volume
 
 LEVELS_MM = (6.0, 3.0, 1.5)  # grid of each pyramid level, coarse to fine
 SEED = 20240229
 HISTOGRAM_BINS = 40
 SAMPLES = 30_000  # per level: enough for a smooth metric, few enough for seconds on one core
+TRANSFORM_ENDINGS = (".tfm", ".txt", ".h5")
 MINIMUM_OVERLAP = 0.1  # of the fixed volume's samples that must fall inside the moving volume
 
 
@@ -46,6 +48,13 @@ class RegistrationResult:
     coverage: np.ndarray
     rotation_deg: float
     translation_mm: float
+
+    def figures(self) -> dict:
+        """The numbers for a report."""
+        names = (
+            "metric", "metric_before", "iterations", "initializer", "overlap", "rotation_deg", "translation_mm",
+        )  # fmt: skip
+        return {"method": "rigid, Mattes mutual information", **{name: getattr(self, name) for name in names}}
 
 
 def register_rigid(
@@ -117,11 +126,21 @@ def mutual_information(
 
 
 def write_transform(transform: sitk.Transform, path: str | Path) -> None:
-    """Write `transform` (.tfm, .txt, .h5); Slicer loads it as a linear transform. InputError if unwritable."""
+    """Write `transform` (TRANSFORM_ENDINGS), whole or not at all; Slicer loads it as a linear transform.
+
+    InputError for another ending, StyleTransferError when it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in TRANSFORM_ENDINGS:
+        raise InputError(f"The transform {path.name} needs one of the endings {', '.join(TRANSFORM_ENDINGS)}.")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        sitk.WriteTransform(transform, str(path))
-    except RuntimeError as error:
-        raise InputError(f"Cannot write the transform {path}: use a writable folder and the ending .tfm.") from error
+        sitk.WriteTransform(transform, str(partial))
+        os.replace(partial, path)
+    except (RuntimeError, OSError) as error:
+        raise StyleTransferError(f"Cannot write the transform {path}: no room or no right to write there.") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _float_image(volume: Volume, role: str) -> sitk.Image:
@@ -238,8 +257,8 @@ def _centre_of_mass(image: sitk.Image) -> tuple[float, ...]:
     total = weight.sum()
     if total == 0:
         return _centre(image)
-    others = ((0, 1), (0, 2), (1, 2))  # sums over these leave x, y, z
-    index = [float(weight.sum(axis=axes) @ np.arange(n)) / total for axes, n in zip(others, image.GetSize(), strict=True)]
+    profiles = (weight.sum(axis=axes) for axes in ((0, 1), (0, 2), (1, 2)))  # along x, y, z
+    index = [float(profile @ np.arange(profile.size)) / total for profile in profiles]
     return image.TransformContinuousIndexToPhysicalPoint(index)
 
 

@@ -8,12 +8,11 @@ import numpy as np
 def body_slices(array: np.ndarray, level: float = 0.02, fraction: float = 1e-4) -> np.ndarray:
     """(c, s, h, w) normalised -> (s,) bool: slices with anything in them.
 
-    A slice is worth running when more than ``fraction`` of its pixels lie ``level`` above the slice's own minimum
-    and it is not near the volume's darkest value throughout; InstanceNorm of a constant slice would be NaN.
+    A slice is worth running when more than ``fraction`` of its pixels lie ``level`` above the slice's own minimum in
+    any channel. Constant slices never do, whatever their value: InstanceNorm of one would be NaN.
     """
-    smallest = array.min(axis=(0, 2, 3), keepdims=True)
-    varied = (array > smallest + level).any(axis=0).mean(axis=(1, 2)) > fraction
-    return varied
+    smallest = array.min(axis=(2, 3), keepdims=True)
+    return (array > smallest + level).any(axis=0).mean(axis=(1, 2)) > fraction
 
 
 def stack_step(stack_spacing_mm: float, slice_mm: float) -> int:
@@ -22,7 +21,8 @@ def stack_step(stack_spacing_mm: float, slice_mm: float) -> int:
 
 
 def stack_indices(count: int, stack: int, step: int = 1) -> np.ndarray:
-    """(count, stack) slice numbers: each slice with its neighbours ``step`` apart, clamped at the ends."""
+    """(count, stack) slice numbers: each slice with its neighbours ``step`` apart, clamped at the ends; the slice
+    itself is in column ``stack // 2``."""
     offsets = (np.arange(stack) - stack // 2) * step
     return np.clip(np.arange(count)[:, None] + offsets, 0, max(count - 1, 0))
 
@@ -32,11 +32,13 @@ def gather_stacks(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     n, stack = indices.shape
     gathered = np.asarray(array[:, indices.reshape(-1)])
     c, _, h, w = gathered.shape
-    return np.ascontiguousarray(gathered.reshape(c, n, stack, h, w).transpose(1, 2, 0, 3, 4)).reshape(n, stack * c, h, w)
+    stacks = gathered.reshape(c, n, stack, h, w).transpose(1, 2, 0, 3, 4)
+    return np.ascontiguousarray(stacks).reshape(n, stack * c, h, w)
 
 
 def pad_to_multiple(batch: np.ndarray, multiple: int) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """(..., h, w) padded at the far edges by repeating the edge, and the slices that crop it back."""
+    """(..., h, w) padded at the far edges to a multiple by repeating the edge, and the (row, column) slices that crop
+    it back. Nothing to pad: the batch itself."""
     h, w = batch.shape[-2:]
     extra = (-h % multiple, -w % multiple)
     crop = (slice(0, h), slice(0, w))

@@ -20,7 +20,9 @@ class Volume:
     array: (c, z, y, x), c = 1 for scalar volumes and 3 for colour; any numeric type.
     spacing, origin: (x, y, z) in mm, LPS. direction: 3x3, columns are the directions of x, y, z (ITK convention).
     is_2d: the file held a plane picture, which is a volume of one slice.
-    metadata: harmless tags such as Modality; never a patient's name or identifiers.
+    metadata: harmless tags such as Modality; never a patient's name or identifiers. "Warning" holds a sentence on
+    what was odd about the file, where something was.
+    name: the file it was read from, for messages only; never stored.
     """
 
     array: np.ndarray
@@ -29,6 +31,7 @@ class Volume:
     direction: np.ndarray = field(default_factory=lambda: np.eye(3))
     is_2d: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
+    name: str = ""
 
     def __post_init__(self) -> None:
         if self.array.ndim != 4:
@@ -44,26 +47,35 @@ class Volume:
         return self.array.shape[3], self.array.shape[2], self.array.shape[1]
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """Another array (c, z, y, x) on the same grid."""
-        return replace(self, array=array)
+        """Another array (c, z, y, x) on the same grid; it is no longer what the file held, so the name goes."""
+        return replace(self, array=array, name="")
 
-    def same_grid(self, other: Volume, tolerance: float = 1e-4) -> bool:
-        """Whether both have equal size and, within ``tolerance`` of a voxel (and radian), equal geometry."""
-        return (
-            self.size == other.size
-            and np.allclose(self.spacing, other.spacing, rtol=tolerance, atol=0)
-            and np.allclose(self.origin, other.origin, rtol=0, atol=tolerance * max(self.spacing) * max(self.size))
-            and np.allclose(self.direction, other.direction, rtol=0, atol=tolerance)
-        )
+    def corners(self) -> np.ndarray:
+        """(8, 3) positions of the outermost voxels' centres, mm LPS."""
+        index = np.array(np.meshgrid(*((0, count - 1) for count in self.size), indexing="ij"), float).reshape(3, 8)
+        return np.asarray(self.origin) + (np.asarray(self.direction) @ (index * np.asarray(self.spacing)[:, None])).T
+
+    def same_grid(self, other: Volume, tolerance: float = 0.01) -> bool:
+        """Whether every voxel has its counterpart in the same place, within ``tolerance`` of the smallest spacing.
+
+        The tolerance covers formats that store geometry in single precision (NIfTI) or as rounded text.
+        """
+        if self.size != other.size or not np.allclose(self.spacing, other.spacing, rtol=tolerance, atol=0):
+            return False
+        if not np.allclose(self.direction, other.direction, rtol=0, atol=tolerance):
+            return False
+        distance = np.linalg.norm(self.corners() - other.corners(), axis=1)
+        return bool((distance <= tolerance * min(self.spacing)).all())
 
     def to_sitk(self) -> SimpleITK.Image:
-        """The same as a SimpleITK image (3-D; a vector image for colour)."""
+        """The same as a SimpleITK image (3-D; a vector image for colour). Types ITK lacks become the next larger."""
         import SimpleITK as sitk
 
+        array = _known_to_itk(self.array)
         if self.channels == 1:
-            image = sitk.GetImageFromArray(self.array[0])
+            image = sitk.GetImageFromArray(array[0])
         else:
-            image = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(self.array, 0, -1)), isVector=True)
+            image = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(array, 0, -1)), isVector=True)
         image.SetSpacing([float(value) for value in self.spacing])
         image.SetOrigin([float(value) for value in self.origin])
         image.SetDirection(np.asarray(self.direction, float).ravel().tolist())
@@ -90,8 +102,19 @@ class Volume:
         return Volume(np.ascontiguousarray(array), spacing, origin, direction, dimension == 2, metadata or {})
 
 
-def check_volume(volume: Volume, name: str = "The volume") -> None:
-    """Raise InputError with one sentence for volumes no style can be applied to."""
+def _known_to_itk(array: np.ndarray) -> np.ndarray:
+    if array.dtype == bool:
+        return array.astype(np.uint8)
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def check_volume(volume: Volume, name: str | None = None) -> None:
+    """Raise InputError with one sentence for volumes no style can be applied to: empty, constant, NaN or infinite
+    values, channels other than 1 or 3, no usable geometry. ``name`` begins the sentence; by default the file's name.
+    """
+    name = name or (f"The volume {volume.name}" if volume.name else "The volume")
     array = volume.array
     if array.size == 0:
         raise InputError(f"{name} is empty.")
@@ -99,10 +122,17 @@ def check_volume(volume: Volume, name: str = "The volume") -> None:
         raise InputError(f"{name} has {volume.channels} channels; scalar (1) and colour (3) volumes can be used.")
     if np.issubdtype(array.dtype, np.complexfloating):
         raise InputError(f"{name} holds complex numbers.")
+    if array.dtype != bool and not np.issubdtype(array.dtype, np.number):
+        raise InputError(f"{name} holds values of type {array.dtype}, not numbers.")
     if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinite values.")
     if array.min() == array.max():
-        raise InputError(f"{name} is constant: every voxel is {array.flat[0]:g}.")
-    determinant = float(np.linalg.det(volume.direction))
-    if not np.isfinite(determinant) or abs(abs(determinant) - 1) > 0.02 or min(volume.spacing) <= 0:
-        raise InputError(f"{name} has an unusable geometry (spacing or direction).")
+        raise InputError(f"{name} is constant: every voxel is {float(array.flat[0]):g}.")
+    numbers = [*volume.spacing, *volume.origin, *np.ravel(volume.direction)]
+    # A direction that is no rotation (or reflection) shears the grid: lengths and angles would come out wrong.
+    if (
+        not np.isfinite(numbers).all()
+        or min(volume.spacing) <= 0
+        or not np.allclose(np.asarray(volume.direction).T @ volume.direction, np.eye(3), atol=0.02)
+    ):
+        raise InputError(f"{name} has an unusable geometry (spacing, origin or direction).")

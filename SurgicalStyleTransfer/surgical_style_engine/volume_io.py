@@ -1,210 +1,261 @@
-"""Reading and writing volumes through SimpleITK: NIfTI, NRRD, MetaImage, PNG/JPEG/TIFF, and DICOM series (reading)."""
+"""Reading and writing volumes through SimpleITK: NIfTI, NRRD, MetaImage, PNG/JPEG/TIFF, and DICOM (reading)."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from .dicom import DICOM_ENDINGS, is_dicom, read_dicom_file, read_dicom_folder
 from .errors import InputError, StyleTransferError
+from .integrity import check_whole
 from .volume import Volume
 
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-DICOM_ENDINGS = (".dcm", ".ima")
 WRITABLE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", *PICTURE_ENDINGS)
-# Tags that say what an image is; anything that could say whose it is stays behind.
-_HARMLESS_TAGS = {"0008|0060": "Modality", "0008|103e": "SeriesDescription", "0018|0050": "SliceThickness"}
+_ROUNDING = 1e-14  # of directions, in double precision
+_READABLE_ENDINGS = VOLUME_ENDINGS + PICTURE_ENDINGS + DICOM_ENDINGS
 
 
 def ending_of(path: Path | str) -> str:
-    """The file ending that decides the format, lower case: '.nii.gz' counts as one."""
-    name = Path(path).name.lower()
+    """The file ending that decides the format, lower case: '.nii.gz' counts as one, and DICOM files without an ending
+    of their own have '.dcm'."""
+    ending = _last_part(Path(path))
+    return ".dcm" if ending not in _READABLE_ENDINGS and is_dicom(path) else ending
+
+
+def _last_part(path: Path) -> str:
+    name = path.name.lower()
     return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
 
 
 def is_volume_file(path: Path | str) -> bool:
-    """Whether a path is a file whose ending names a format that can be read."""
+    """Whether a path is a file whose ending (or DICOM mark) names a format that can be read."""
     path = Path(path)
-    known = ending_of(path) in VOLUME_ENDINGS + PICTURE_ENDINGS + DICOM_ENDINGS
-    return known and path.is_file() and not path.name.startswith(".")
+    return not path.name.startswith(".") and ending_of(path) in _READABLE_ENDINGS and path.is_file()
 
 
 def list_volumes(folder: Path | str) -> list[Path]:
     """The readable files directly in a folder, by name. Raises InputError if it is no folder."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"The folder {folder} does not exist.")
-    return sorted(path for path in folder.iterdir() if is_volume_file(path))
+        raise InputError(f"{folder} is not a folder." if folder.exists() else f"The folder {folder} does not exist.")
+    try:
+        return sorted(path for path in folder.iterdir() if is_volume_file(path))
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read: {error.strerror}.") from None
 
 
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read a file, or a folder that holds one DICOM series (``series`` picks one of several by UID).
 
-    Raises InputError with one sentence naming the file: missing, unknown format, damaged, 4-D, odd channel counts.
+    Pictures come with ``is_2d``; colours lose their alpha channel. Raises InputError with one sentence naming the file:
+    missing, unknown format, damaged, truncated, time series, odd channel counts, several series. What the voxels hold
+    is for ``check_volume``, since masks may well be constant.
     """
-    import SimpleITK as sitk
-
     path = Path(path)
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    if path.is_dir():
-        return _read_dicom_folder(path, series)
+    with _silent_itk():
+        if path.is_dir():
+            volume = read_dicom_folder(path, series)
+        else:
+            _check_file(path)
+            volume = read_dicom_file(path) if ending_of(path) in DICOM_ENDINGS else _read_file(path)
+    # Four components are colours with alpha only in pictures and 8-bit volumes; others may be vectors or diffusion.
+    with_alpha = volume.channels == 4 and (volume.array.dtype == np.uint8 or ending_of(path) in PICTURE_ENDINGS)
+    if volume.channels not in (1, 3) and not with_alpha:
+        raise InputError(f"{path} has {volume.channels} components a voxel; scalar and RGB images can be used.")
+    if with_alpha:
+        volume = replace(volume, array=np.ascontiguousarray(volume.array[:3]))
+    return replace(volume, name=path.name)
+
+
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise InputError(f"The file {path} does not exist.")
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise InputError(f"The file {path} cannot be read: it is not a file, or reading it is not permitted.")
     if path.stat().st_size == 0:
         raise InputError(f"The file {path} is empty.")
-    ending = ending_of(path)
-    if ending not in VOLUME_ENDINGS + PICTURE_ENDINGS + DICOM_ENDINGS:
-        raise InputError(f"The file {path} is of no supported format ({', '.join(VOLUME_ENDINGS + PICTURE_ENDINGS)}).")
+    if ending_of(path) not in _READABLE_ENDINGS:
+        known = ", ".join(VOLUME_ENDINGS + PICTURE_ENDINGS)
+        raise InputError(f"The file {path} is of no supported format ({known}, DICOM).")
+    check_whole(path)
+
+
+def _read_file(path: Path) -> Volume:
+    import SimpleITK as sitk
+
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-        dimension, components = reader.GetDimension(), reader.GetNumberOfComponents()
-        size = reader.GetSize()
-    except RuntimeError:
-        raise InputError(f"The file {path} cannot be read as an image: it is damaged or not what its name says.") from None
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise InputError(f"The file {path} has axes that are not at right angles, which cannot be used.") from None
+        if "Unknown PixelType" in str(error):
+            raise InputError(f"The file {path} has pixels of a kind that cannot be used (grey with alpha?).") from None
+        also = ", a NIfTI-2 file" if ending_of(path) in (".nii", ".nii.gz") else ""
+        raise InputError(f"The file {path} is no readable image: damaged{also} or not what its name says.") from None
+    dimension, components, size = reader.GetDimension(), reader.GetNumberOfComponents(), reader.GetSize()
     if dimension > 3 and all(count == 1 for count in size[3:]):
         reader.SetExtractSize([*size[:3], *[0] * (dimension - 3)])
         reader.SetExtractIndex([0] * dimension)
     elif dimension not in (2, 3):
-        raise InputError(f"The file {path} has {dimension} dimensions; give a single 3-D volume.")
+        shape = " x ".join(str(count) for count in size)
+        raise InputError(f"The file {path} has {dimension} dimensions ({shape}); give a single 3-D volume.")
     if components not in (1, 3, 4):
         raise InputError(f"The file {path} has {components} components a voxel; scalar and RGB images can be used.")
     try:
-        image = reader.Execute()
+        volume = Volume.from_sitk(reader.Execute())
     except RuntimeError:
         raise InputError(f"The file {path} is damaged or truncated.") from None
-    tags = _tags(reader) if ending in DICOM_ENDINGS else {}
-    # A DICOM slice, radiograph or picture is plane although it is stored as a volume of one slice.
-    volume = Volume.from_sitk(image, tags)
-    if volume.channels == 4:
-        volume = volume.with_array(volume.array[:3])
+    # NRRD stores spacing times direction; taken apart again, 1 may come out as 0.9999999999999999.
+    axes = np.round(volume.direction)
+    if np.abs(volume.direction - axes).max() < _ROUNDING:
+        volume = replace(volume, direction=axes + 0.0)  # + 0.0: no negative zeros
     return volume
-
-
-def _tags(reader) -> dict[str, str]:
-    return {name: reader.GetMetaData(key).strip() for key, name in _HARMLESS_TAGS.items() if reader.HasMetaDataKey(key)}
-
-
-def _read_dicom_folder(folder: Path, series: str | None) -> Volume:
-    import SimpleITK as sitk
-
-    uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if not uids:
-        raise InputError(f"The folder {folder} holds no DICOM series.")
-    files = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
-    if series is not None:
-        if series not in files:
-            raise InputError(f"The folder {folder} holds no series {series}.")
-    elif len(uids) > 1:
-        listed = "; ".join(f"'{_description(names[0])}' ({len(names)} slices, UID {uid})" for uid, names in files.items())
-        raise InputError(f"The folder {folder} holds {len(uids)} series, choose one by its UID: {listed}.")
-    else:
-        series = uids[0]
-    names = files[series]
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(names)
-    try:
-        image = reader.Execute()
-    except RuntimeError:
-        raise InputError(f"The DICOM series in {folder} is damaged or its slices do not fit together.") from None
-    gap = _largest_gap(names)
-    if gap is not None and gap[1] > 1.2 * gap[0] + 0.01:
-        raise InputError(
-            f"The DICOM series in {folder} lacks slices: they are {gap[0]:.2f} mm apart, but {gap[1]:.2f} mm once."
-        )
-    first = sitk.ImageFileReader()
-    first.SetFileName(names[0])
-    first.ReadImageInformation()
-    volume = Volume.from_sitk(image, _tags(first))
-    return volume.with_array(volume.array[:3]) if volume.channels == 4 else volume
-
-
-def _description(name: str) -> str:
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(name)
-    reader.ReadImageInformation()
-    return _tags(reader).get("SeriesDescription", "no description")
-
-
-def _largest_gap(names: tuple[str, ...]) -> tuple[float, float] | None:
-    """(median, largest) distance of neighbouring slices along their normal, mm; None for fewer than three."""
-    import SimpleITK as sitk
-
-    positions = []
-    for name in names:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(name)
-        reader.ReadImageInformation()
-        direction = np.asarray(reader.GetDirection()).reshape(3, 3)
-        positions.append(float(np.dot(direction[:, 2], reader.GetOrigin())))
-    if len(positions) < 3:
-        return None
-    gaps = np.diff(np.sort(positions))
-    return float(np.median(gaps)), float(gaps.max())
 
 
 def write_volume(volume: Volume, path: Path | str) -> None:
     """Write under a temporary name in the same folder, then rename, so the name only ever holds a whole file.
 
-    Medical formats keep the array's type and the exact geometry. Pictures (PNG, TIFF: 8 or 16 bit as the array is;
-    JPEG: 8 bit) take volumes of one slice; floating point values are scaled from their minimum..maximum to 0..255.
-    Raises InputError for formats that cannot hold the volume and StyleTransferError when writing fails.
+    Medical formats keep the array's type and the geometry: MetaImage exactly; NRRD exactly too, but for the last binary
+    digits of oblique directions and spacings; NIfTI in single precision. Pictures take volumes of one
+    slice, 8 or 16 bit (JPEG: 8): whole numbers within that range, and floating point values within 0..255 that reach
+    above 1, keep their values (rounded); all else is scaled from its minimum..maximum to the full range of 16 bit
+    (PNG, TIFF) or 8 bit (JPEG).
+
+    Raises InputError for formats that cannot hold the volume and for values that are not finite, and
+    StyleTransferError when writing fails, after which no new file is left.
     """
     import SimpleITK as sitk
 
     path = Path(path)
-    ending = ending_of(path)
+    ending = _last_part(path)
     if ending not in WRITABLE_ENDINGS:
         raise InputError(f"The output {path.name} has no format that can be written ({', '.join(WRITABLE_ENDINGS)}).")
+    if volume.array.size == 0:
+        raise InputError(f"The output {path.name} would be empty.")
+    if np.issubdtype(volume.array.dtype, np.inexact) and not np.isfinite(volume.array).all():
+        raise InputError(f"The output {path.name} would hold NaN or infinite values.")
     if ending in PICTURE_ENDINGS:
-        if volume.array.shape[1] != 1:
-            raise InputError(f"The output {path.name} is a picture, but the volume has {volume.array.shape[1]} slices.")
-        image = _picture(volume, ending)
-    else:
-        image = volume.to_sitk()
-        if volume.is_2d:
-            image = image[:, :, 0]
+        volume = replace(volume, array=_picture(volume, path))
+    image = volume.to_sitk()
+    # A plane picture stays plane, unless it has a place in space that only a volume can hold.
+    if ending in PICTURE_ENDINGS or volume.is_2d and np.array_equal(np.asarray(volume.direction)[2], (0, 0, 1)):
+        image = image[:, :, 0]
     if not path.parent.is_dir():
         raise StyleTransferError(f"The folder {path.parent} of the output does not exist.")
+    if path.is_dir():
+        raise StyleTransferError(f"The output {path} cannot be written: it is a folder.")
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{ending}")
-    raw = temporary.with_suffix(".zraw" if ending == ".mhd" else ".none")
+    raw = temporary.with_suffix(".zraw") if ending == ".mhd" else None
     try:
-        sitk.ProcessObject.SetGlobalWarningDisplay(False)
-        sitk.WriteImage(image, str(temporary), useCompression=ending != ".nii")
-        _check_written(temporary, volume, ending)
-        if ending == ".mhd":
-            final_raw = path.with_suffix(".zraw")
-            header = temporary.read_text().replace(raw.name, final_raw.name)
-            temporary.write_text(header)
-            os.replace(raw, final_raw)
-        os.replace(temporary, path)
-    except (RuntimeError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the disk is full or the folder cannot be written"
-        raise StyleTransferError(f"The output {path} cannot be written: {reason}.") from None
+        # Creating the file here gives the system's own reason, where ITK only writes to stderr that it could not.
+        temporary.touch(exist_ok=False)
+        with _silent_itk():
+            sitk.WriteImage(image, str(temporary), useCompression=ending != ".nii")
+            _check_written(temporary, image, lossy=ending in (".jpg", ".jpeg"))
+        if raw is None:
+            os.replace(temporary, path)
+        else:
+            _rename_pair(temporary, path, raw)
+    except (RuntimeError, OSError, InputError) as error:
+        raise StyleTransferError(f"The output {path} cannot be written: {_reason(error, path, volume)}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
-        raw.unlink(missing_ok=True)
+        for left in (temporary, raw):
+            # On a read-only disk even removing what is not there fails.
+            with contextlib.suppress(OSError):
+                if left is not None:
+                    left.unlink()
 
 
-def _check_written(path: Path, volume: Volume, ending: str) -> None:
-    """ITK's writers do not notice every failed write; a file that cannot be read back must not get the final name."""
+def _rename_pair(header: Path, path: Path, raw: Path) -> None:
+    """Give a MetaImage header and the data beside it their names; if that fails, both names hold what they held.
+
+    Raises OSError.
+    """
+    final = path.with_suffix(raw.suffix)
+    header.write_text(header.read_text(encoding="utf-8").replace(raw.name, final.name), encoding="utf-8")
+    kept = raw.with_suffix(".old") if final.exists() else None
+    if kept is not None:
+        os.replace(final, kept)
+    try:
+        os.replace(raw, final)
+        os.replace(header, path)
+    except OSError:
+        final.unlink(missing_ok=True)
+        if kept is not None:
+            os.replace(kept, final)
+        raise
+    if kept is not None:
+        kept.unlink()
+
+
+@contextlib.contextmanager
+def _silent_itk() -> Iterator[None]:
+    """Without ITK's warnings on stderr, which are the whole process's setting (Slicer has its own)."""
     import SimpleITK as sitk
 
-    if ending in (".nii", ".nii.gz", ".mha", ".nrrd"):
-        written = sitk.ReadImage(str(path))
-        if written.GetNumberOfPixels() * written.GetNumberOfComponentsPerPixel() != volume.array.size:
-            raise RuntimeError("incomplete file")
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def _picture(volume: Volume, ending: str):
-    array = volume.array[:, 0]
-    if not (array.dtype == np.uint8 or (array.dtype == np.uint16 and ending not in (".jpg", ".jpeg"))):
-        low, high = float(array.min()), float(array.max())
-        array = ((array - low) * (255.0 / max(high - low, 1e-12))).round().astype(np.uint8)
-    return volume.with_array(np.ascontiguousarray(array[:, None])).to_sitk()[:, :, 0]
+def _check_written(path: Path, image, lossy: bool) -> None:
+    """ITK's writers do not notice every failed write (a full disk): only a file that gives back the very voxels may
+    take the final name. Raises InputError or RuntimeError."""
+    import SimpleITK as sitk
+
+    check_whole(path)
+    written = sitk.ReadImage(str(path))
+    wrong = written.GetSize() != image.GetSize()
+    if not wrong and not lossy:
+        given, found = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(written)
+        wrong = given.dtype != found.dtype or not np.array_equal(given, found)
+    if wrong:
+        raise RuntimeError("incomplete file")
+
+
+def _reason(error: Exception, path: Path, volume: Volume) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if not os.access(path.parent, os.W_OK):
+        return "its folder is not writable"
+    if shutil.disk_usage(path.parent).free < volume.array.nbytes:
+        return "the disk is full"
+    return "the format cannot hold it, or the disk is full or failing"
+
+
+def _picture(volume: Volume, path: Path) -> np.ndarray:
+    """(c, 1, y, x) uint8 or uint16; the rule is ``write_volume``'s."""
+    array = volume.array
+    if array.shape[1] != 1:
+        raise InputError(f"The output {path.name} is a picture, but the volume has {array.shape[1]} slices.")
+    if array.shape[0] not in (1, 3):
+        raise InputError(f"The output {path.name} is a picture, but the volume has {array.shape[0]} channels.")
+    if np.issubdtype(array.dtype, np.complexfloating):
+        raise InputError(f"The output {path.name} is a picture, but the volume has complex numbers.")
+    jpeg = _last_part(path) in (".jpg", ".jpeg")
+    low, high = float(array.min()), float(array.max())
+    whole = not np.issubdtype(array.dtype, np.floating)
+    if array.dtype == np.uint8 or (array.dtype == np.uint16 and not jpeg):
+        return array
+    if low >= 0 and high <= 255 and (whole or high > 1):
+        return np.round(array.astype(np.float32)).astype(np.uint8)
+    if low >= 0 and high <= 65535 and whole and not jpeg:
+        return array.astype(np.uint16)
+    kind, top = (np.uint8, 255.0) if jpeg else (np.uint16, 65535.0)
+    if high == low:
+        return np.zeros(array.shape, kind)
+    return np.round((array.astype(np.float64) - low) * (top / (high - low))).astype(kind)

@@ -73,16 +73,11 @@ def test_units_and_offset_do_not_change_similarity(pair):
     assert mae(*in_hu) == pytest.approx(3000 * mae(output, reference), rel=1e-3)
 
 
-def test_chunks_slice_axis_and_empty_slices(pair, monkeypatch):
-    from surgical_style_engine.quality import reference as module
-
+def test_slice_axis_and_empty_slices(pair):
     output, reference = pair
     mask = np.ones(reference.shape[1:], bool)
     mask[0] = False
     whole = ssim_figures(output, reference, mask)
-    monkeypatch.setattr(module, "CHUNK_PIXELS", 1)
-    one_by_one = ssim_figures(output, reference, mask)
-    np.testing.assert_allclose(one_by_one[:2], whole[:2], rtol=1e-5)
     assert np.isnan(whole[2][0]) and np.all(np.isfinite(whole[2][1:]))
     turned = [np.moveaxis(a, 1, 2) for a in (output, reference)]
     swapped = ssim_figures(*turned, np.moveaxis(mask, 0, 1), slice_axis=1)
@@ -123,4 +118,4 @@ def test_a_volume_of_256_256_45_takes_seconds():
     a = rng.uniform(size=(1, 45, 256, 256)).astype(np.float32)
     start = time.perf_counter()
     reference_figures(a + 0.1, a)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 5

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from surgical_style_engine import registration
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.registration import register_rigid, write_transform
 from surgical_style_engine.volume import Volume
 
@@ -26,8 +26,8 @@ def phantom():
     classes = np.digitize(tissue, np.quantile(tissue[inside], (0.3, 0.7)))
     first = np.where(inside, np.array([30.0, 60.0, 100.0])[classes], 0)
     second = np.where(inside, np.array([100.0, 45.0, 20.0])[classes], 0)
-    first, second = (smooth(a.astype(np.float32), 0.7) + rng.normal(0, 1, a.shape).astype(np.float32) for a in (first, second))
-    return tuple(Volume(a[None].astype(np.float32), (2.0,) * 3, (-48.0, -48.0, -48.0)) for a in (first, second))
+    noisy = (smooth(a.astype(np.float32), 0.7) + rng.normal(0, 1, a.shape) for a in (first, second))
+    return tuple(Volume(a[None].astype(np.float32), (2.0,) * 3, (-48.0, -48.0, -48.0)) for a in noisy)
 
 
 def carried(volume, rotation_deg, shift_mm):
@@ -47,7 +47,8 @@ def largest_error(found, true, reach=25.0):
 
 
 @pytest.mark.parametrize(
-    ("rotation", "shift"), [((0, 0, 0), (0.0, 0.0, 0.0)), ((4, -3, 6), (3.0, -4.0, 5.0)), ((-9, 7, 12), (60.0, -200.0, 30.0))]
+    ("rotation", "shift"),
+    [((0, 0, 0), (0.0, 0.0, 0.0)), ((4, -3, 6), (3.0, -4.0, 5.0)), ((-9, 7, 12), (60.0, -200.0, 30.0))],
 )
 def test_a_known_motion_between_two_contrasts_is_found(phantom, rotation, shift):
     fixed, other = phantom
@@ -102,8 +103,11 @@ def test_the_transform_file_reads_back(phantom, tmp_path):
     write_transform(transform, tmp_path / "t.tfm")
     again = sitk.ReadTransform(str(tmp_path / "t.tfm"))
     np.testing.assert_allclose(again.TransformPoint((5, 6, 7)), transform.TransformPoint((5, 6, 7)))
-    with pytest.raises(InputError, match="writable"):
+    with pytest.raises(StyleTransferError, match="Cannot write"):
         write_transform(transform, tmp_path / "absent" / "t.tfm")
+    with pytest.raises(InputError, match="endings"):
+        write_transform(transform, tmp_path / "t.nii")
+    assert [p.name for p in tmp_path.iterdir()] == ["t.tfm"]
 
 
 @pytest.mark.parametrize(

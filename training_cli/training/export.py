@@ -24,7 +24,11 @@ def export_model(
     card = ModelCard(
         name=config.name,
         title=config.title or f"{config.source_name} to {config.target_name}",
-        architecture={"name": config.generator, "arguments": architecture["forward"]},
+        architecture={
+            "name": config.generator,
+            "arguments": architecture["forward"],
+            "backward_arguments": architecture["backward"],
+        },
         domains={"source": _domain(config, "source", data.source), "target": _domain(config, "target", data.target)},
         spacing_mm=config.spacing,
         plane=config.plane,
@@ -58,7 +62,7 @@ def export_model(
         for direction, network in generators.items()
     }
     target = folder or Path(config.output) / "model" / config.name
-    save_model(target, card, states["forward"], states.get("backward"), model_readme(card))
+    save_model(target, card, states["forward"], states.get("backward"), model_readme(card), overwrite=True)
     return target
 
 
@@ -70,6 +74,7 @@ def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> dict:
     return {
         "name": getattr(config, f"{side}_name"),
         "modality": getattr(config, f"{side}_modality"),
+        "channels": items[0].load().shape[0],
         "units": getattr(config, f"{side}_units") or ("HU" if kind == "hu_window" else ""),
         "normalization": parse_normalization(spec),
         "inverse": typical_landmarks(items),
@@ -97,7 +102,7 @@ def _statistics(items: list[CachedItem]) -> dict:
 
 def model_readme(card: ModelCard) -> str:
     """The model card a person reads; the figures on held-out data are added by ``sst evaluate --write-card``."""
-    source, target = card.domains["source"], card.domains["target"]
+    source, target = card.domains.source, card.domains.target
     training = card.training
     volumes = training["volumes"]
     lines = [

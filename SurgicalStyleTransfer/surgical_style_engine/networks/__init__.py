@@ -1,15 +1,19 @@
-"""Networks in a closed registry: a model folder names one of these, and nothing else can be built."""
+"""Networks in a closed registry: a model folder names one of these, and nothing else can be built.
+
+The registry names classes without importing them, so that reading model cards does not load torch.
+"""
 
 from __future__ import annotations
 
 import importlib
-import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
+
+LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from model cards that anybody may have written
 
 GENERATORS = {
     "resnet": "resnet:ResnetGenerator",
@@ -24,12 +28,12 @@ DISCRIMINATORS = {
 
 
 def build_generator(name: str, **arguments: Any) -> nn.Module:
-    """A generator by registry name. Raises InputError for unknown names and arguments."""
+    """A generator by registry name, with fresh weights. Raises InputError for unknown names, arguments and values."""
     return _build(GENERATORS, "generator", name, arguments)
 
 
 def build_discriminator(name: str, **arguments: Any) -> nn.Module:
-    """A discriminator by registry name. Raises InputError for unknown names and arguments."""
+    """A discriminator by registry name, with fresh weights. Raises InputError as ``build_generator`` does."""
     return _build(DISCRIMINATORS, "discriminator", name, arguments)
 
 
@@ -38,8 +42,19 @@ def _build(registry: dict[str, str], what: str, name: str, arguments: dict[str, 
         raise InputError(f"There is no {what} '{name}'; there are {', '.join(sorted(registry))}.")
     module, _, attribute = registry[name].partition(":")
     builder = getattr(importlib.import_module(f".{module}", __name__), attribute)
-    known = inspect.signature(builder).parameters
-    for argument in arguments:
-        if argument not in known:
+    known = get_type_hints(builder.__init__)
+    for argument, value in arguments.items():
+        if argument not in known or argument == "return":
             raise InputError(f"The {what} '{name}' takes no argument '{argument}'.")
+        if not _fits(value, known[argument], least=0 if argument == "n_blocks" else 1):
+            raise InputError(f"The {what} '{name}' cannot have {argument} = {value!r}.")
     return builder(**arguments)
+
+
+def _fits(value: Any, kind: Any, least: int) -> bool:
+    """Whether an argument has the annotated type (int, bool or Literal) and a value that makes sense."""
+    if get_origin(kind) is Literal:
+        return isinstance(value, str) and value in get_args(kind)
+    if kind is int:
+        return type(value) is int and least <= value <= LARGEST_NUMBER
+    return isinstance(value, kind)

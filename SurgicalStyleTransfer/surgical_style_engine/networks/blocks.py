@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
 
 
 class BlurDownConv(nn.Module):
-    """Binomial [1 2 1] blur, then a 3x3 convolution with stride 2: down-sampling that does not alias (Zhang, ICML 2019).
+    """Binomial [1 2 1] blur, then a 3x3 convolution with stride 2: down-sampling without aliasing (Zhang, ICML 2019).
 
     (n, c, h, w) -> (n, out, h/2, w/2). Blurring before the strided convolution gives what blurring its full-size output
     would, since both are linear, at a quarter of the cost. The kernel is a constant, not stored in the weights.

@@ -10,7 +10,7 @@ from .initialise import initialise
 
 
 class PatchDiscriminator(nn.Module):
-    """(n, in_channels, h, w) -> raw scores (n, 1, about h/8, about w/8). Keys as in the reference code (``model.N``)."""
+    """(n, in_channels, h, w) -> raw scores (n, 1, about h/8, about w/8). Keys as in the reference code: ``model.N``."""
 
     def __init__(self, in_channels: int = 1, ndf: int = 64, n_layers: int = 3, spectral_norm: bool = False) -> None:
         super().__init__()

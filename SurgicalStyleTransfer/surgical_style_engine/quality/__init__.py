@@ -14,9 +14,10 @@ from .cycle import (
 )
 from .histogram import histogram_match
 from .kid import kid, slice_features
+from .model_cycle import cycle_of
 from .reference import data_range, mae, ms_ssim, psnr, reference_figures, ssim, ssim_figures
 from .structure import dice, semantic_consistency, structure_agreement
-from .summary import FLOORS_NOTE, compare_with_reference, cycle_of, mean_figures, quality_of, set_features
+from .summary import FLOORS_NOTE, compare_with_reference, mean_figures, quality_of, set_features
 
 __all__ = [
     "FLOORS_NOTE",

@@ -34,19 +34,28 @@ class CycleScore:
 class CycleFigures:
     """All cycle figures from one chain of translations.
 
-    returned: F(G(x)) after quantisation and noise, error: |F(G(x)) - x|, both (c,z,y,x) float32.
+    returned: F(G(x)) after quantisation and noise, error: |F(G(x)) - x|, both (c,z,y,x) float32. slices: how many
+    slices were judged, None for all of the array.
     """
 
     look_ahead: CycleScore
     jigsaw: CycleScore | None
     returned: np.ndarray
     error: np.ndarray
+    slices: int | None = None
 
 
-def degrade(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Round `array` (in [-1, 1]) to 256 levels and add Gaussian noise of 3/255 of the range; stays in [-1, 1]."""
+def degrade(array: np.ndarray, rng: np.random.Generator, region: np.ndarray | None = None) -> np.ndarray:
+    """Round `array` (in [-1, 1]) to 256 levels and add Gaussian noise of 3/255 of the range; stays in [-1, 1].
+
+    region: bool, where the noise goes; rounding is everywhere. Noise in the air around a body would not test the body
+    but make the pipeline take air for something to translate.
+    """
     levels = np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.float32)
-    noisy = levels / 127.5 - 1 + rng.standard_normal(array.shape, dtype=np.float32) * np.float32(2 * NOISE)
+    noise = rng.standard_normal(array.shape, dtype=np.float32) * np.float32(2 * NOISE)
+    if region is not None:
+        noise *= region
+    noisy = levels / 127.5 - 1 + noise
     return np.clip(noisy, -1, 1, out=noisy)
 
 
@@ -63,19 +72,20 @@ def cycle_figures(
     """Compute both scores sharing their translations: 6 calls (2 without jigsaw), one more if `translated` is None.
 
     array: normalised source x in [-1, 1], (c,z,y,x). forward, backward: G and F on such arrays. mask: bool (z,y,x)
-    or (c,z,y,x), the mean is taken inside it. translated: G(x) if it is at hand.
+    or (c,z,y,x); the noise is put, and the mean is taken, inside it. translated: G(x) if it is at hand.
     """
     array = np.asarray(array, np.float32)
     region = _region(mask, array.shape)
     rng = np.random.default_rng(seed)
     first = _call(forward, array) if translated is None else np.asarray(translated, np.float32)
     raw_back = _call(backward, first)
-    back = _call(backward, degrade(first, rng))
+    back = _call(backward, degrade(first, rng, region))
     look_ahead = CycleScore(_mean_error(back, array, region), _mean_error(raw_back, array, region))
     puzzle = None
     if jigsaw:
         raw_end = _call(backward, _call(forward, raw_back))
-        end = _call(backward, degrade(_call(forward, degrade(back, rng)), rng))
+        third = _call(forward, degrade(back, rng, region))
+        end = _call(backward, degrade(third, rng, region))
         puzzle = CycleScore(_mean_error(end, array, region), _mean_error(raw_end, array, region))
     return CycleFigures(look_ahead, puzzle, back, np.abs(back - array))
 

@@ -15,6 +15,7 @@ from ..errors import InputError
 
 INTENSITY_QUANTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 LEVELS = 4
+LIMIT = 3.0  # deviations
 SEED = 0
 
 
@@ -30,9 +31,10 @@ def kid(
     """Unbiased polynomial MMD^2 of two sets of features, (n,d) and (m,d): (mean, standard deviation over subsets).
 
     k(x, y) = (x.y / d + 1)^3. Being unbiased it is 0 on average, and may be slightly negative, when both sets have
-    one distribution. standardise: features of different units are first divided by the real set's deviation (and
-    centred on its mean). Sets smaller than `subset_size` are used whole: then the deviation is that of jackknifed
-    halves of the data. InputError for fewer than 2 rows in a set.
+    one distribution. standardise: features of different units are first centred on the real set's mean, divided by its
+    deviation, and bent smoothly to at most 3 deviations, or single odd slices would rule the cubic kernel. Sets
+    smaller than `subset_size` are used whole: then the deviation is that of random halves of the data. InputError for
+    fewer than 2 rows in a set.
     """
     generated, real = np.asarray(generated, np.float64), np.asarray(real, np.float64)
     if generated.ndim != 2 or real.ndim != 2 or generated.shape[1] != real.shape[1]:
@@ -42,10 +44,11 @@ def kid(
     if standardise:
         spread = real.std(0)
         spread = np.where(spread > 1e-9, spread, 1.0)
-        generated, real = (generated - real.mean(0)) / spread, (real - real.mean(0)) / spread
+        centre = real.mean(0)
+        generated, real = (LIMIT * np.tanh((rows - centre) / spread / LIMIT) for rows in (generated, real))
     rng = np.random.default_rng(seed)
     size = min(subset_size, len(generated), len(real))
-    whole = size == len(generated) == len(real) or min(len(generated), len(real)) <= subset_size
+    whole = size < subset_size
     take = max(2, size // 2) if whole else size
     values = [
         polynomial_mmd(
@@ -89,7 +92,7 @@ def slice_features(slices: np.ndarray, mask: np.ndarray | None = None) -> np.nda
 def _features(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
     values = image[inside]
     found = [*np.percentile(values, INTENSITY_QUANTILES), values.mean(), values.std()]
-    for _ in range(LEVELS):
+    for level in range(LEVELS):
         smooth = _smooth(image)
         detail = image - smooth
         gradient = np.hypot(*np.gradient(image))
@@ -103,7 +106,7 @@ def _features(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
         sizes = np.maximum(np.bincount(quarter, minlength=4), 1)
         found += list(np.bincount(quarter, weights=np.abs(detail[weight]), minlength=4) / sizes)
         if min(image.shape) < 16:
-            found += [0.0] * (10 * (LEVELS - 1 - _))
+            found += [0.0] * (10 * (LEVELS - 1 - level))
             break
         height, width = (size // 2 * 2 for size in image.shape)
         image = smooth[:height:2, :width:2]

@@ -1,12 +1,11 @@
 """Figures against a registered reference: MAE, PSNR, SSIM and MS-SSIM inside a body mask.
 
 Only for a reference of the same patient that was registered to the translation's grid: against an unpaired image
-these numbers mean nothing (use `kid`). SSIM maps come from MONAI, slice by slice, so that memory stays small.
+these numbers mean nothing (use `kid`). SSIM and MS-SSIM are MONAI's (the tests compare them), but with a mask, a value
+for the border and a separable window: slice by slice in plain numpy, about ten times faster on a CPU.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from ..errors import InputError
 RANGE_PERCENTILES = (0.5, 99.5)
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003
 WINDOW, SIGMA = 11, 1.5  # Wang et al. 2004
-CHUNK_PIXELS = 1 << 20  # slices go through the convolutions in batches of about this size
+K1, K2 = 0.01, 0.03
 
 
 def data_range(reference: np.ndarray, mask: np.ndarray | None = None) -> tuple[float, float]:
@@ -92,10 +91,6 @@ def ssim_figures(
     MS-SSIM takes the masked mean of each scale's map over the whole volume, then their weighted product; a pixel of a
     coarser scale counts by the part of it inside the mask. Negative contrast terms count as 0, as in MONAI.
     """
-    import torch
-    import torch.nn.functional as functional
-    from monai.metrics.regression import compute_ssim_and_cs
-
     output, reference = _pair(output, reference)
     region = _region(mask, reference.shape)
     low, high = data_range(reference, mask) if limits is None else limits
@@ -109,28 +104,19 @@ def ssim_figures(
     depth = reference.shape[1 + slice_axis]
     sums, counts = np.zeros(scales), np.zeros(scales)
     slice_sums, slice_counts = np.zeros(depth), np.zeros(depth)
-    with torch.no_grad():
-        for indices in _chunks(region, slice_axis):
-            x, y, w = (
-                torch.from_numpy(np.ascontiguousarray(_take(a, indices, slice_axis), np.float32))
-                for a in (output, reference, region)
-            )
-            x, y = ((t - low) / (high - low) for t in (x, y))
-            for scale in range(scales):
-                if scale:
-                    x, y, w = (functional.avg_pool2d(t, 2) for t in (x, y, w))
-                half = WINDOW // 2
-                mode = "reflect" if min(x.shape[-2:]) > half else "replicate"
-                padded = (functional.pad(t, (half,) * 4, mode=mode) for t in (x, y))
-                full, contrast = compute_ssim_and_cs(
-                    *padded, spatial_dims=2, kernel_size=(WINDOW,) * 2, kernel_sigma=(SIGMA,) * 2, data_range=1.0
-                )
-                if scale == 0:
-                    slice_sums[indices] = (full * w).sum((1, 2, 3)).double().numpy()
-                    slice_counts[indices] = w.sum((1, 2, 3)).double().numpy()
-                wanted = full if scale == scales - 1 else contrast
-                sums[scale] += float((wanted * w).sum(dtype=torch.float64))
-                counts[scale] += float(w.sum(dtype=torch.float64))
+    for index in np.flatnonzero(region.any(tuple(a for a in range(4) if a != 1 + slice_axis))):
+        x, y, w = (np.take(a, index, axis=1 + slice_axis).astype(np.float32) for a in (output, reference, region))
+        x, y = ((a - np.float32(low)) / np.float32(high - low) for a in (x, y))
+        for scale in range(scales):
+            if scale:
+                x, y, w = (_halved(a) for a in (x, y, w))
+            full, contrast = _ssim_maps(x, y)
+            inside = float(w.sum(dtype=np.float64))
+            if scale == 0:
+                slice_sums[index], slice_counts[index] = float((full * w).sum(dtype=np.float64)), inside
+            wanted = full if scale == scales - 1 else contrast
+            sums[scale] += float((wanted * w).sum(dtype=np.float64))
+            counts[scale] += inside
     single = float(slice_sums.sum() / slice_counts.sum())
     multiple = float(np.prod(np.clip(sums / counts, 0, None) ** weights))
     per_slice = np.divide(slice_sums, slice_counts, out=np.full(depth, np.nan), where=slice_counts > 0)
@@ -161,8 +147,8 @@ def reference_figures(
 
 
 def masked_slice_means(values: np.ndarray, mask: np.ndarray | None, slice_axis: int = 0) -> np.ndarray:
-    """Mean of (c,z,y,x) `values` inside the mask for every slice: (s,), NaN where the mask is empty."""
-    region = _region(mask, values.shape)
+    """Mean of the finite (c,z,y,x) `values` inside the mask for every slice: (s,), NaN where there are none."""
+    region = _region(mask, values.shape) & np.isfinite(values)
     axes = tuple(a for a in range(4) if a != 1 + slice_axis)
     counts = region.sum(axes)
     sums = np.where(region, values, 0).sum(axes, dtype=np.float64)
@@ -198,16 +184,36 @@ def _region(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     return region
 
 
-def _chunks(region: np.ndarray, slice_axis: int) -> Iterator[np.ndarray]:
-    """Indices of the slices with any mask, in batches."""
-    axes = tuple(a for a in range(4) if a != 1 + slice_axis)
-    used = np.flatnonzero(region.any(axes))
-    per_slice = region.size // region.shape[1 + slice_axis]
-    step = max(1, CHUNK_PIXELS // per_slice)
-    for start in range(0, len(used), step):
-        yield used[start : start + step]
+def _ssim_maps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SSIM and its contrast-structure part for (c,h,w) images of range 0..1, each (c,h,w); borders are mirrored."""
+    half = WINDOW // 2
+    mode = "reflect" if min(x.shape[-2:]) > half else "edge"
+    x, y = (np.pad(a, ((0, 0), (half, half), (half, half)), mode=mode) for a in (x, y))
+    mean_x, mean_y = _windowed(x), _windowed(y)
+    variance = _windowed(x * x + y * y) - mean_x * mean_x - mean_y * mean_y
+    covariance = _windowed(x * y) - mean_x * mean_y
+    contrast = (2 * covariance + K2**2) / (variance + K2**2)
+    luminance = (2 * mean_x * mean_y + K1**2) / (mean_x * mean_x + mean_y * mean_y + K1**2)
+    return luminance * contrast, contrast
 
 
-def _take(array: np.ndarray, indices: np.ndarray, slice_axis: int) -> np.ndarray:
-    """(c,z,y,x) -> (n,c,h,w) of the slices wanted."""
-    return np.moveaxis(np.take(array, indices, axis=1 + slice_axis), 1 + slice_axis, 0)
+def _windowed(array: np.ndarray) -> np.ndarray:
+    """Gaussian-weighted mean over WINDOW x WINDOW pixels of (c,h,w), valid part only."""
+    half = WINDOW // 2
+    weights = np.exp(-((np.arange(half + 1) - half) ** 2) / (2 * SIGMA**2))
+    weights = (weights / (2 * weights[:-1].sum() + weights[-1])).astype(np.float32)
+    for axis in (1, 2):
+        moved = np.moveaxis(array, axis, 0)
+        length = moved.shape[0] - 2 * half
+        total = moved[half : half + length] * weights[half]
+        for k in range(half):
+            total += weights[k] * (moved[k : k + length] + moved[2 * half - k : 2 * half - k + length])
+        array = np.moveaxis(total, 0, axis)
+    return array
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    """Mean of 2 x 2 pixels: (c,h,w) -> (c,h//2,w//2)."""
+    h, w = (size // 2 * 2 for size in array.shape[-2:])
+    array = array[:, :h, :w]
+    return (array[:, ::2, ::2] + array[:, 1::2, ::2] + array[:, ::2, 1::2] + array[:, 1::2, 1::2]) / np.float32(4)

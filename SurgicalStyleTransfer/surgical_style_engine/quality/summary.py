@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import geometry
 from ..errors import InputError
 from ..masks import body_mask
 from ..volume import Volume
-from .cycle import CycleFigures, Translate, cycle_figures
+from .cycle import CycleFigures
 from .histogram import histogram_match
 from .kid import slice_features
+from .model_cycle import cycle_of
 from .reference import mae, masked_slice_means, reference_figures
 from .structure import semantic_consistency, structure_agreement
 
@@ -32,7 +34,7 @@ def quality_of(
     model: StyleModel,
     translation: Translation,
     reference: Volume | None = None,
-    mask: np.ndarray | None = None,
+    mask: np.ndarray | Volume | None = None,
     *,
     direction: str = "forward",
     valid: np.ndarray | None = None,
@@ -45,15 +47,16 @@ def quality_of(
 ) -> dict:
     """All quality figures of `translation`, the translation of `volume` by `model`, as a JSON-ready dict.
 
-    reference: registered volume of the target domain on the input's grid (never an unpaired one). mask: bool (z,y,x);
-    `body_mask` of the input if None. valid: bool (z,y,x), where the reference has voxels (its field of view).
+    reference: registered volume of the target domain on the input's grid (never an unpaired one). mask: bool (z,y,x)
+    or a labelmap on any grid; `body_mask` of the input if None. valid: bool (z,y,x), where the reference has voxels
+    (its field of view).
     cycle: figures already computed by `cycle_of`; else computed unless with_cycle is False. Further options (device,
-    precision, backend, planes, batch_size, cancelled...) go to the translations of the cycle.
+    precision, backend, planes, max_slices, cancelled...) go to `cycle_of`.
 
     Keys: look_ahead_score, look_ahead_score_raw, jigsaw_puzzle_error, jigsaw_puzzle_error_raw (normalised units, range
-    [-1, 1]; None without a way back), semantic_consistency [0, 1], semantic_consistency_method, mask, mask_fraction,
-    reference (None or what `compare_with_reference` says), slices {axis, look_ahead, semantic_consistency} with one
-    value a slice, None where the mask is empty.
+    [-1, 1]; None without a way back), cycle_slices (how many were judged), semantic_consistency [0, 1],
+    semantic_consistency_method, mask, mask_fraction, reference (None or what `compare_with_reference` says), slices
+    {axis, look_ahead, semantic_consistency} with one value a slice, None where the mask is empty.
     """
     given = mask is not None
     region = _mask_3d(mask, volume) if given else body_mask(volume)
@@ -73,6 +76,7 @@ def quality_of(
         "look_ahead_score_raw": score and score.raw,
         "jigsaw_puzzle_error": puzzle and puzzle.value,
         "jigsaw_puzzle_error_raw": puzzle and puzzle.raw,
+        "cycle_slices": cycle and cycle.slices,
         "semantic_consistency": agreement,
         "semantic_consistency_method": "dice" if labelled else "self-similarity",
         "mask": "given" if given else "body",
@@ -88,29 +92,6 @@ def quality_of(
     }
 
 
-def cycle_of(
-    volume: Volume,
-    model: StyleModel,
-    translation: Translation,
-    *,
-    direction: str = "forward",
-    mask: np.ndarray | None = None,
-    jigsaw: bool = True,
-    **options: Any,
-) -> CycleFigures | None:
-    """The cycle figures of a translated volume, or None for a model without a way back."""
-    other = "backward" if direction == "forward" else "forward"
-    if not {direction, other} <= set(model.card.directions):
-        return None
-    if translation.normalized_input.shape[0] != translation.normalized_output.shape[0]:
-        return None
-    there = _translator(volume, model, direction, options)
-    back = _translator(volume, model, other, options)
-    return cycle_figures(
-        translation.normalized_input, there, back, mask, translated=translation.normalized_output, jigsaw=jigsaw
-    )
-
-
 def compare_with_reference(
     volume: Volume,
     model: StyleModel,
@@ -123,10 +104,11 @@ def compare_with_reference(
 ) -> dict:
     """MAE, PSNR, SSIM and MS-SSIM of the translation and of two floors against a registered reference.
 
-    CT is compared in HU. The units of MR are arbitrary and differ from scan to scan, so there the reference is
-    normalised by landmarks of its own, exactly as the training does, and compared with the generator's normalised
-    output: nothing is fitted to the reference, errors of brightness and contrast count in full. The MAE is also given
-    in the reference's own units, through the inverse of its normalisation. The floors get the same treatment.
+    CT is compared in HU, the reference clipped to the model's window. The units of MR are arbitrary and differ from
+    scan to scan, so there the reference is normalised by landmarks of its own, exactly as the training does, and
+    compared with the generator's normalised output: nothing is fitted to the reference, errors of brightness and
+    contrast count in full. The MAE is also given in the reference's own units, through the inverse of its
+    normalisation. The floors get the same treatment.
 
     Keys: compared_in ("HU" or "normalised"), mae (reference units), mae_normalised, psnr (dB), psnr_range [low, high]
     in the units compared in (0.5 and 99.5 percentile of the reference inside the mask), ssim, ms_ssim, slices,
@@ -138,7 +120,7 @@ def compare_with_reference(
     region = _mask_3d(mask, volume) if valid is None else _mask_3d(mask, volume) & np.asarray(valid, bool)
     if not region.any():
         raise InputError("The reference does not cover the body mask.")
-    landmarks = target_domain(model, direction).normalization.fit(reference.array)
+    landmarks = model.card.domain_to(direction).normalization.fit(reference.array)
     target = landmarks.forward(reference.array)
     output, floor = translation.normalized_output, translation.normalized_input
     if floor.shape != target.shape or output.shape != target.shape:
@@ -173,8 +155,6 @@ def compare_with_reference(
 
 def set_features(volume: Volume, array: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Features (n, d) for `kid` of a volume's axial slices at 1 mm pixels; array: its normalised voxels (c,z,y,x)."""
-    from .. import geometry
-
     region = body_mask(volume) if mask is None else _mask_3d(mask, volume)
     both = np.stack([np.asarray(array, np.float32).mean(0), region.astype(np.float32)])
     if not volume.is_2d:
@@ -205,11 +185,6 @@ def mean_figures(figures: list[Mapping]) -> dict:
     return result
 
 
-def target_domain(model: StyleModel, direction: str) -> Any:
-    """The domain description in the model card that `direction` leads to."""
-    return getattr(model.card.domains, "target" if direction == "forward" else "source")
-
-
 def coarsest_axis(volume: Volume) -> int:
     """Array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
     if volume.is_2d:
@@ -218,16 +193,9 @@ def coarsest_axis(volume: Volume) -> int:
     return int(np.argmax(spacing > spacing.max() * 0.999))
 
 
-def _translator(volume: Volume, model: StyleModel, direction: str, options: Mapping) -> Translate:
-    from ..translate import translate_normalized
-
-    def run(array: np.ndarray) -> np.ndarray:
-        return translate_normalized(volume.with_array(array), model, direction, **options)
-
-    return run
-
-
-def _mask_3d(mask: np.ndarray, volume: Volume) -> np.ndarray:
+def _mask_3d(mask: np.ndarray | Volume, volume: Volume) -> np.ndarray:
+    if isinstance(mask, Volume):
+        mask = geometry.resample_like(mask, volume, "nearest", default=0).array[0] != 0
     array = np.asarray(mask).astype(bool)
     array = array[0] if array.ndim == 4 else array
     if array.shape != volume.array.shape[1:]:

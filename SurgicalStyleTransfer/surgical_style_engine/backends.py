@@ -1,0 +1,200 @@
+"""Running a generator on batches of slices: torch, OpenVINO or ONNX Runtime behind one call."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+
+from .devices import bf16_helps, pick_device
+from .errors import InputError, OutOfMemoryError, StyleTransferError
+from .model_folder import StyleModel
+
+BACKENDS = ("auto", "torch", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+class Runner(Protocol):
+    """A generator ready to run. ``device``, ``precision`` and ``backend`` name what is really used."""
+
+    device: str
+    precision: str
+    backend: str
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """(n, channels, h, w) float32 in [-1, 1] -> (n, channels', h, w) float32. MemoryError when it does not fit."""
+
+
+def make_runner(
+    model: StyleModel, direction: str = "forward", device: str = "auto", precision: str = "auto", backend: str = "auto"
+) -> Runner:
+    """The runner for a model and direction. Raises InputError for what this machine or model cannot do.
+
+    auto is torch on the best device, in bf16 where the hardware multiplies it, else in fp32. ONNX models run in ONNX
+    Runtime, or in OpenVINO where that is asked for or the only one installed.
+    """
+    model.check_direction(direction)
+    check_choices(precision, backend)
+    if model.card.weights.file == "model.onnx":
+        if backend == "torch":
+            raise InputError(f"The model {model.card.name} is an ONNX model, which the backend torch cannot run.")
+        if backend == "openvino" or not find_spec("onnxruntime") and find_spec("openvino"):
+            return OpenVinoRunner(model, direction, device, precision)
+        return OnnxRunner(model, device, precision)
+    if backend == "openvino":
+        return OpenVinoRunner(model, direction, device, precision)
+    return TorchRunner(model, direction, device, precision)
+
+
+def check_choices(precision: str, backend: str) -> None:
+    """Raise InputError for names of precisions and backends that do not exist."""
+    if precision not in PRECISIONS:
+        raise InputError(f"There is no precision '{precision}'; use {', '.join(PRECISIONS)}.")
+    if backend not in BACKENDS:
+        raise InputError(f"There is no backend '{backend}'; use {', '.join(BACKENDS)}.")
+
+
+class TorchRunner:
+    """The network in torch, in the precision asked for; weights stay as stored, autocast computes."""
+
+    backend = "torch"
+
+    def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = pick_device(device)
+        if precision == "auto":
+            precision = "bf16" if bf16_helps(self._device) else "fp32"
+        if precision == "fp16" and self._device.type == "cpu":
+            raise InputError("The precision fp16 needs a GPU; use fp32, bf16 or auto on the CPU.")
+        self.device, self.precision = str(self._device), precision
+        network = model.generator(direction)
+        with _told("The network cannot be moved to the device"):
+            self._network = network.to(self._device)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        torch = self._torch
+        try:
+            with _told("The network failed"), torch.inference_mode(), self._cast():
+                images = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+                return self._network(images).float().cpu().numpy()
+        except MemoryError:
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+            raise
+
+    def _cast(self) -> contextlib.AbstractContextManager:
+        kinds = {"bf16": self._torch.bfloat16, "fp16": self._torch.float16}
+        if self.precision not in kinds:
+            return contextlib.nullcontext()
+        return self._torch.autocast(self._device.type, kinds[self.precision])
+
+
+class OpenVinoRunner:
+    """The network, from torch or ONNX, compiled by OpenVINO for this CPU; any batch size, height and width."""
+
+    backend, device = "openvino", "cpu"
+
+    def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
+        try:
+            import openvino
+        except ImportError:
+            raise InputError("The backend openvino is not installed; run: pip install openvino.") from None
+        import torch
+
+        if device not in ("auto", "cpu"):
+            raise InputError("The backend openvino runs on the CPU; use the device auto or cpu.")
+        if precision == "auto":
+            precision = "bf16" if bf16_helps(torch.device("cpu")) else "fp32"
+        if precision == "fp16":
+            raise InputError("The backend openvino computes in fp32 or bf16 on the CPU.")
+        self.precision = precision
+        hint = {"bf16": "bf16", "fp32": "f32"}[precision]
+        core = openvino.Core()
+        with _told(f"OpenVINO cannot compile the model {model.card.name}"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's tracer announces its own successors
+            if model.card.weights.file == "model.onnx":
+                network = core.read_model(model.weights_path)
+            else:
+                generator = model.generator(direction)
+                channels = model.card.domain_from(direction).channels * model.card.stack
+                example = torch.zeros(1, channels, 64, 64)
+                shape = [(-1, channels, -1, -1)]
+                network = openvino.convert_model(generator, example_input=example, input=shape)
+            self._compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        batches = network.input(0).get_partial_shape()[0]
+        self._one_by_one = batches.is_static and batches.get_length() == 1
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        parts = [image[None] for image in batch] if self._one_by_one else [batch]
+        with _told("The network failed"):
+            # Copied: OpenVINO may use the memory of its results again.
+            results = [np.array(self._compiled(np.ascontiguousarray(part))[0], np.float32) for part in parts]
+        return results[0] if len(results) == 1 else np.concatenate(results)
+
+
+class OnnxRunner:
+    """An imported ONNX generator in ONNX Runtime."""
+
+    backend, device, precision = "onnxruntime", "cpu", "fp32"
+
+    def __init__(self, model: StyleModel, device: str, precision: str = "auto") -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError("ONNX models need the package onnxruntime; run: pip install onnxruntime.") from None
+        if device not in ("auto", "cpu"):
+            raise InputError("ONNX models run on the CPU; use the device auto or cpu.")
+        if precision not in ("auto", "fp32"):
+            raise InputError("ONNX models run in fp32; use the precision auto or fp32.")
+        with _told(f"The ONNX model {model.card.name} cannot be loaded"):
+            self._session = onnxruntime.InferenceSession(str(model.weights_path), providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        # One image at a time: exported networks often fix the batch size to one.
+        with _told("The network failed"):
+            results = [self._session.run(None, {self._input: np.ascontiguousarray(image[None])})[0] for image in batch]
+        return np.concatenate(results).astype(np.float32, copy=False)
+
+
+def run_smaller_on_memory_error(runner: Runner, batch: np.ndarray) -> tuple[np.ndarray, int]:
+    """Run a batch, halving it as long as memory is short. Returns (result, size that fitted).
+
+    Raises OutOfMemoryError if not even a single slice fits.
+    """
+    size = len(batch)
+    while True:
+        try:
+            parts = [runner.run(batch[start : start + size]) for start in range(0, len(batch), size)]
+            return np.concatenate(parts), size
+        except MemoryError:
+            if size == 1:
+                h, w = batch.shape[-2:]
+                advice = "" if runner.device == "cpu" else "; use the device cpu"
+                raise OutOfMemoryError(
+                    f"The device {runner.device} has too little memory for a single slice of {h}x{w}{advice}."
+                ) from None
+            size = (size + 1) // 2
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Any:
+    """Library errors as MemoryError, or as StyleTransferError with one sentence. Each library has kinds of its own."""
+    try:
+        yield
+    except (StyleTransferError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        text = str(error).strip()
+        if isinstance(error, MemoryError) or any(sign in text.lower() for sign in _NO_MEMORY):
+            raise MemoryError from None
+        reason = text.splitlines()[0].rstrip(".: ") if text else type(error).__name__
+        raise StyleTransferError(f"{what}: {reason}.") from None
+
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "bad_alloc")

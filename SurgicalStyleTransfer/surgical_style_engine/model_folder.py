@@ -1,0 +1,333 @@
+"""A model is a folder without code: ``model.json`` (validated), weights (safetensors or ONNX) and ``README.md``.
+
+Loading never unpickles and never executes anything from the folder: the architecture is a name from the closed
+registry, and the weights must have the SHA-256 the card states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from .errors import InputError, StyleTransferError
+from .normalization import Landmarks, Normalization
+
+if TYPE_CHECKING:
+    import torch
+
+SCHEMA_VERSION = 1
+CARD_NAME = "model.json"
+DEFAULT_MODEL = "brain-mr-t1w-t2w"
+Direction = Literal["forward", "backward"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Architecture(_Strict):
+    """A name from the registry of generators (or "onnx") and its arguments; backward ones only where they differ."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+    backward_arguments: dict[str, Any] | None = None
+
+
+class Domain(_Strict):
+    """One side of a model. ``inverse``: landmarks in the middle of the domain's training volumes, which a translation
+    into the domain is scaled to. ``statistics``: what the out-of-domain check compares with."""
+
+    name: str
+    modality: str = ""
+    units: str = ""
+    channels: Literal[1, 3] = 1
+    normalization: Normalization
+    inverse: Landmarks
+    statistics: dict[str, Any] = {}
+
+
+class Domains(_Strict):
+    source: Domain
+    target: Domain
+
+
+class Weights(_Strict):
+    """The weights file beside the card."""
+
+    file: Literal["weights.safetensors", "model.onnx"]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0)
+
+
+class ModelCard(_Strict):
+    """Everything in ``model.json``. Distances in mm."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    title: str
+    architecture: Architecture
+    domains: Domains
+    spacing_mm: float | None = Field(gt=0, description="in-plane spacing the network works at; None keeps the input's")
+    plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    stack: int = Field(1, ge=1)
+    stack_spacing_mm: float = Field(1.0, gt=0)
+    directions: list[Direction] = ["forward"]
+    training: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    licence: str = "unstated"
+    citation: str = ""
+    intended_use: str = "Research. Not for diagnosis."
+    weights: Weights | None = None
+
+    @field_validator("stack")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("stack must be odd")
+        return value
+
+    @model_validator(mode="after")
+    def _has_direction(self) -> ModelCard:
+        if not self.directions or len(set(self.directions)) != len(self.directions):
+            raise ValueError("directions must name forward, backward or both, once each")
+        return self
+
+    def domain_from(self, direction: Direction) -> Domain:
+        """The domain a direction starts in."""
+        return self.domains.source if direction == "forward" else self.domains.target
+
+    def domain_to(self, direction: Direction) -> Domain:
+        """The domain a direction ends in."""
+        return self.domains.target if direction == "forward" else self.domains.source
+
+
+@dataclass
+class StyleModel:
+    """A loaded model folder; networks are built when first asked for and kept."""
+
+    card: ModelCard
+    folder: Path
+    _generators: dict[str, torch.nn.Module] = field(default_factory=dict, repr=False)
+
+    @property
+    def weights_path(self) -> Path:
+        return self.folder / self.card.weights.file
+
+    def check_direction(self, direction: str) -> None:
+        if direction not in self.card.directions:
+            raise InputError(
+                f"The model {self.card.name} has no direction '{direction}'; it has {', '.join(self.card.directions)}."
+            )
+
+    def generator(self, direction: Direction = "forward") -> torch.nn.Module:
+        """The generator in fp32 evaluation mode on the CPU. Raises InputError if the weights do not fit."""
+        self.check_direction(direction)
+        if direction not in self._generators:
+            from safetensors import safe_open
+
+            from .networks import build_generator
+
+            if self.card.weights.file != "weights.safetensors":
+                raise InputError(f"The model {self.card.name} is an ONNX model; it has no torch generator.")
+            arguments = self.card.architecture.arguments
+            if direction == "backward" and self.card.architecture.backward_arguments is not None:
+                arguments = self.card.architecture.backward_arguments
+            network = build_generator(self.card.architecture.name, **arguments)
+            prefix = direction + "."
+            try:
+                with safe_open(self.weights_path, framework="pt") as stored:
+                    state = {
+                        key[len(prefix) :]: stored.get_tensor(key).float()
+                        for key in stored.keys()  # noqa: SIM118 - not a dictionary
+                        if key.startswith(prefix)
+                    }
+                network.load_state_dict(state)
+            except Exception as error:  # safetensors and torch raise several kinds
+                reason = str(error).splitlines()[0].rstrip(".:")
+                raise InputError(f"The weights of {self.card.name} do not fit its architecture: {reason}.") from None
+            self._generators[direction] = network.eval().requires_grad_(False)
+        return self._generators[direction]
+
+
+def shipped_models_folder() -> Path:
+    """Resources/Models of a clone or of the installed Slicer module, or the copy inside an installed wheel."""
+    here = Path(__file__).resolve().parent
+    clone = here.parent / "Resources" / "Models"
+    return clone if clone.is_dir() else here / "shipped_models"
+
+
+def user_models_folder() -> Path:
+    """Where imported models go: $SST_MODELS, or ~/.surgical_style_transfer/models."""
+    given = os.environ.get("SST_MODELS")
+    return Path(given) if given else Path.home() / ".surgical_style_transfer" / "models"
+
+
+def models_folders() -> list[Path]:
+    """The folders searched for models, in order."""
+    return [shipped_models_folder(), user_models_folder()]
+
+
+def list_models(folders: list[Path] | None = None) -> list[tuple[Path, ModelCard | None, str]]:
+    """(folder, card, problem) of every model folder found; the card is None where it cannot be read.
+
+    Reads cards only, neither weights nor torch.
+    """
+    found = []
+    for parent in folders or models_folders():
+        if not parent.is_dir():
+            continue
+        for folder in sorted(path for path in parent.iterdir() if (path / CARD_NAME).is_file()):
+            try:
+                found.append((folder, read_card(folder), ""))
+            except InputError as error:
+                found.append((folder, None, str(error)))
+    return found
+
+
+def find_model(name: str | Path, folders: list[Path] | None = None) -> Path:
+    """The folder of a model given by path or by name. Raises InputError listing what there is."""
+    path = Path(name)
+    if (path / CARD_NAME).is_file():
+        return path
+    # A bare name only: a name with separators must be a path that exists.
+    if path.name == str(name) and path.name not in ("", ".", ".."):
+        for parent in folders or models_folders():
+            if (parent / path.name / CARD_NAME).is_file():
+                return parent / path.name
+    if path.is_dir():
+        raise InputError(f"The folder {name} is no model: it has no {CARD_NAME}.")
+    known = sorted({folder.name for folder, _, _ in list_models(folders)})
+    raise InputError(f"There is no model '{name}'; there are: {', '.join(known) or 'none'}.")
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and validate ``model.json``. Raises InputError with one sentence."""
+    path = Path(folder) / CARD_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(f"The folder {folder} is no model: it has no readable {CARD_NAME}.") from None
+    except ValueError:
+        raise InputError(f"The model card {path} is not valid JSON.") from None
+    if not isinstance(values, dict):
+        raise InputError(f"The model card {path} is not a table.")
+    version = values.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"The model {path.parent.name} has schema version {version}; this program reads version {SCHEMA_VERSION}."
+        )
+    try:
+        card = ModelCard.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"The model card {path} is wrong at '{where}': {first['msg']}.") from None
+    if card.weights is None:
+        raise InputError(f"The model card {path} names no weights.")
+    return card
+
+
+def verify_model(folder: Path) -> ModelCard:
+    """Read the card and check the weights' presence, size and SHA-256. Raises InputError with one sentence."""
+    card = read_card(folder)
+    path = Path(folder) / card.weights.file
+    if path.is_symlink() or not path.is_file():
+        raise InputError(f"The model {card.name} lacks its weights file {card.weights.file}.")
+    if path.stat().st_size != card.weights.bytes or sha256_of(path) != card.weights.sha256:
+        raise InputError(f"The weights of the model {card.name} are damaged: they are not those its card describes.")
+    return card
+
+
+def load_model(name: str | Path, folders: list[Path] | None = None) -> StyleModel:
+    """Find, verify and open a model by path or name; its networks are built on first use."""
+    folder = find_model(name, folders)
+    return StyleModel(verify_model(folder), folder)
+
+
+def save_model(
+    folder: Path,
+    card: ModelCard,
+    forward: dict[str, torch.Tensor] | Path,
+    backward: dict[str, torch.Tensor] | None = None,
+    readme: str = "",
+    overwrite: bool = False,
+) -> ModelCard:
+    """Write a model folder whole or not at all; returns the card with the weights' digest filled in.
+
+    forward, backward: state dictionaries (stored under the prefixes "forward." and "backward."), or the path of an
+    ONNX file for ``forward``.
+    """
+    folder = Path(folder)
+    if folder.exists() and not overwrite:
+        raise InputError(f"The model folder {folder} exists already.")
+    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+    try:
+        temporary.mkdir(parents=True)
+        if isinstance(forward, Path):
+            weights = temporary / "model.onnx"
+            shutil.copyfile(forward, weights)
+        else:
+            from safetensors.torch import save_file
+
+            weights = temporary / "weights.safetensors"
+            states = {"forward": forward, "backward": backward or {}}
+            tensors = {
+                f"{direction}.{key}": value.contiguous().clone()
+                for direction, state in states.items()
+                for key, value in state.items()
+            }
+            save_file(tensors, weights)
+        card = card.model_copy(
+            update={"weights": Weights(file=weights.name, sha256=sha256_of(weights), bytes=weights.stat().st_size)}
+        )
+        write_card(temporary, card)
+        (temporary / "README.md").write_text(readme or f"# {card.title}\n", encoding="utf-8")
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
+            os.replace(folder, old)
+            os.replace(temporary, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, folder)
+    except OSError as error:
+        raise StyleTransferError(f"The model cannot be written to {folder}: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return card
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write ``model.json`` under a temporary name, then rename."""
+    path = Path(folder) / CARD_NAME
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        temporary.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:
+    """Delete a model of the user's. Shipped models stay. Returns the folder that was deleted."""
+    folder = find_model(name, folders)
+    if folder.resolve().parent == shipped_models_folder().resolve():
+        raise InputError(f"The model {folder.name} came with the program and cannot be removed.")
+    shutil.rmtree(folder)
+    return folder
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,403 @@
+"""The volume pipeline: a volume in, its translation on exactly the same grid out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import geometry, slices
+from .backends import Runner, make_runner, run_smaller_on_memory_error
+from .errors import Cancelled, InputError, StyleTransferError
+from .model_folder import Domain, ModelCard, StyleModel
+from .volume import Volume, check_volume
+
+Progress = Callable[[int, int], None]
+BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
+FLAT = -0.999  # normalised intensity of a background without noise, such as brain extraction leaves
+FLAT_FRACTION = 0.1  # least part of a volume that is flat for that background to be left alone
+MARGIN = 8  # pixels kept around the body
+MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
+SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
+DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 16}
+# Radiographs come under several names.
+_SAME_MODALITY = {"CR": "DX", "DR": "DX", "RG": "DX"}
+_MODALITIES = {"MR", "CT", "PT", "NM", "US", "DX", "XA", "MG"}
+
+
+@dataclass
+class Translation:
+    """What came of a run. ``volume`` is float32 in the units of the domain it ends in, on the input's grid.
+
+    normalized_input, normalized_output: (c, z, y, x) float32 in [-1, 1] on that grid, before strength and mask.
+    disagreement: standard deviation over the planes, normalised units, where several were run.
+    slices: how many slices went through the network, all planes together.
+    """
+
+    volume: Volume
+    normalized_input: np.ndarray
+    normalized_output: np.ndarray
+    slices: int
+    seconds: float
+    device: str
+    precision: str
+    backend: str
+    warnings: list[str]
+    disagreement: Volume | None = None
+
+
+def translate_volume(
+    volume: Volume,
+    model: StyleModel,
+    *,
+    direction: str = "forward",
+    planes: Sequence[str] | None = None,
+    strength: float = 1.0,
+    mask: Volume | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    backend: str = "auto",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    runner: Runner | None = None,
+) -> Translation:
+    """Translate a volume with a model.
+
+    planes: planes to run and average, the model's own by default; pictures and single slices run in their own.
+    strength: blend of input (0) and translation (1). mask: labelmap on any grid; outside it the input stays.
+    progress: called with (slices done, slices in all) after every batch. runner: a warm one to use again.
+
+    Units. A translation is in the target domain's units: HU for CT; where units are arbitrary, as in MR, the range in
+    the middle of the training volumes, so that a cohort comes out alike. Where strength or mask let the input through,
+    it depends on both domains how the two meet:
+
+    - the same physical units (HU and HU): they are blended in them; strength 0 and voxels outside the mask are the
+      input exactly.
+    - arbitrary units on both sides (MR and MR): blended as normalised intensities, on a scale that goes from the
+      input's own range at strength 0 to the target's at 1; with a mask, on the input's range throughout, so that both
+      sides of its border compare. Strength 0 and voxels outside the mask are the input exactly.
+    - otherwise (MR and CT): the input is shown in the target's units, its normalised intensities mapped to the
+      target's range. Such voxels hold the input's contrast, not measurements; a warning says so.
+
+    Raises InputError for unusable volumes, OutOfMemoryError, and Cancelled between two batches.
+    """
+    started = time.monotonic()
+    check_volume(volume)
+    if not 0 <= strength <= 1:
+        raise InputError(f"The strength is between 0 and 1, not {strength:g}.")
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"The batch size is at least 1, not {batch_size}.")
+    model.check_direction(direction)
+    origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
+    check_suitable(volume, model, direction)
+    if (strength < 1 or mask is not None) and origin.channels != goal.channels:
+        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+    inside = _mask_on_grid(mask, volume) if mask is not None else None
+    landmarks = origin.normalization.fit(volume.array)
+    warnings = suitability_warnings(volume, model, direction, landmarks)
+    canonical, reorientation = geometry.to_canonical(volume)
+    normalized = landmarks.forward(canonical.array)
+    runner = runner or make_runner(model, direction, device, precision, backend)
+    counter = _Counter(progress, cancelled)
+    output, spread = _run_planes(
+        replace(canonical, array=normalized), planes_for(canonical, planes, model.card), model.card, goal.channels,
+        runner, batch_size, counter,
+    )  # fmt: skip
+    disagreement = None if spread is None else volume.with_array(reorientation.undo(spread))
+    if counter.total == 0:
+        warnings.append("No slice holds anything to translate; the output is the input in the target's units.")
+    if counter.smallest_batch:
+        warnings.append(f"Memory was short; the batch was reduced to {counter.smallest_batch} slices.")
+
+    normalized_input = reorientation.undo(normalized)
+    normalized_output = reorientation.undo(output)
+    array = _in_units(volume, normalized_input, normalized_output, landmarks, origin, goal, strength, inside)
+    if (strength < 1 or inside is not None) and not _same_units(origin, goal, landmarks):
+        warnings.append(
+            f"Input ({_units(origin)}) and translation ({_units(goal)}) are mixed: voxels that are not fully "
+            "translated show the input's contrast, not measured values."
+        )
+    return Translation(
+        volume.with_array(array), normalized_input, normalized_output, counter.total, time.monotonic() - started,
+        runner.device, runner.precision, runner.backend, warnings, disagreement,
+    )  # fmt: skip
+
+
+def translate_normalized(
+    normalized: Volume,
+    model: StyleModel,
+    direction: str = "forward",
+    *,
+    planes: Sequence[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    backend: str = "auto",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    runner: Runner | None = None,
+) -> np.ndarray:
+    """One pass over a volume whose voxels are normalised already: (c, z, y, x) in [-1, 1] -> the same, translated.
+
+    For cycles, where what comes out of one generator goes into the other without a detour through units.
+    """
+    canonical, reorientation = geometry.to_canonical(normalized)
+    canonical = replace(canonical, array=canonical.array.astype(np.float32, copy=False))
+    runner = runner or make_runner(model, direction, device, precision, backend)
+    output, _ = _run_planes(
+        canonical, planes_for(canonical, planes, model.card), model.card, model.card.domain_to(direction).channels,
+        runner, batch_size, _Counter(progress, cancelled),
+    )  # fmt: skip
+    return reorientation.undo(output)
+
+
+def _run_planes(
+    canonical: Volume, planes: list[str], card: ModelCard, channels: int, runner: Runner, batch_size: int | None,
+    counter: _Counter,
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+    """Canonical normalised volume -> its translation (channels, z, y, x), and the planes' disagreement (1, z, y, x)."""
+    counter.check()
+    jobs = [_PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
+    counter.total = sum(len(job.wanted) for job in jobs)
+    results = [job.run(runner, channels, batch_size, counter) for job in jobs]
+    air = None if canonical.is_2d or channels != 1 else flat_background(canonical.array)
+    if air is not None:
+        for result in results:
+            result[air] = canonical.array[air]
+    if len(results) == 1:
+        return results[0], None
+    spread = np.std(results, axis=0, dtype=np.float32).mean(axis=0, keepdims=True)
+    return np.mean(results, axis=0, dtype=np.float32), spread
+
+
+def flat_background(normalized: np.ndarray) -> np.ndarray | None:
+    """(1, z, y, x) bool: a background without noise around the body, as brain extraction leaves; None without one.
+
+    There is nothing there to translate, yet networks that normalise by slice statistics draw something into it where
+    the body is small. Holes inside the body, slice by slice, do not count.
+    """
+    flat = normalized <= FLAT
+    if normalized.shape[0] != 1 or flat.mean() < FLAT_FRACTION:
+        return None
+    import SimpleITK as sitk
+
+    body = (~flat[0]).astype(np.uint8)
+    for index in np.flatnonzero(body.any(axis=(1, 2))):
+        filled = sitk.BinaryFillhole(sitk.GetImageFromArray(body[index]), fullyConnected=False, foregroundValue=1)
+        body[index] = sitk.GetArrayViewFromImage(filled)
+    return body[None] == 0
+
+
+def _in_units(
+    volume: Volume, normalized_input: np.ndarray, normalized_output: np.ndarray, landmarks: Any, origin: Domain,
+    goal: Domain, strength: float, inside: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
+    """Blend input and translation and go to units, by the rule in ``translate_volume``. float32."""
+    if strength == 1 and inside is None:
+        return goal.inverse.inverse(normalized_output)
+    if not _same_units(origin, goal, landmarks):
+        array = goal.inverse.inverse(_blend(normalized_input, normalized_output, strength))
+        untouched = goal.inverse.inverse(normalized_input)
+    else:
+        untouched = volume.array.astype(np.float32)
+        if origin.units:
+            array = _blend(untouched, goal.inverse.inverse(normalized_output), strength)
+        else:
+            scale = landmarks if inside is not None else _between(landmarks, goal.inverse, strength)
+            array = scale.inverse(_blend(normalized_input, normalized_output, strength))
+    if strength == 0:
+        return untouched
+    return array if inside is None else np.where(inside, array, untouched)
+
+
+def _same_units(origin: Domain, goal: Domain, landmarks: Any) -> bool:
+    """Whether input and translation are measured alike, so that voxels may keep their values."""
+    return origin.units == goal.units and (bool(origin.units) or landmarks.kind == goal.inverse.kind)
+
+
+def _blend(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
+    return second if weight == 1 else first + np.float32(weight) * (second - first)
+
+
+def _between(first: Any, second: Any, weight: float) -> Any:
+    """Landmarks of one kind, each number interpolated."""
+    a, b = first.model_dump(), second.model_dump()
+    numbers = {name: (1 - weight) * a[name] + weight * b[name] for name in a if name != "kind"}
+    return type(first)(kind=a["kind"], **numbers)
+
+
+def _units(domain: Domain) -> str:
+    return domain.units or "arbitrary units"
+
+
+class _Counter:
+    """Progress and cancelling between batches."""
+
+    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self.done, self.total, self.smallest_batch = 0, 0, 0
+        self._progress, self._cancelled = progress, cancelled
+
+    def check(self) -> None:
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled("The translation was cancelled.")
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        if self._progress is not None:
+            self._progress(self.done, self.total)
+
+
+class _PlaneJob:
+    """One plane of one volume: slices at the model's spacing, cut to the body, run in batches, put back."""
+
+    def __init__(self, normalized: np.ndarray, spacing, plane: str, card: ModelCard, is_2d: bool) -> None:
+        self.plane, self.card = plane, card
+        self.original = geometry.plane_first(normalized, plane)
+        slice_mm, h_mm, w_mm = geometry.plane_spacing(spacing, plane)
+        size = self.original.shape[-2:]
+        # Pictures have no spacing in mm; they run at their own resolution.
+        self.size = size if is_2d or card.spacing_mm is None else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
+        self.array = geometry.resize_in_plane(self.original, self.size)
+        step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
+        self.stacks = slices.stack_indices(self.array.shape[1], card.stack, step)
+        self.wanted = np.flatnonzero(slices.body_slices(self.array))
+        self.box = body_box(self.array)
+
+    def run(self, runner: Runner, channels: int, batch_size: int | None, counter: _Counter) -> np.ndarray:
+        """Canonical (channels, z, y, x) float32, normalised; background and empty slices keep the input's values."""
+        grey = self.array if channels == self.array.shape[0] else self.array.mean(axis=0, keepdims=True)
+        result = np.repeat(grey, channels // grey.shape[0], axis=0).copy()
+        rows, columns = self.box
+        size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
+        start = 0
+        while start < len(self.wanted):
+            counter.check()
+            chosen = self.wanted[start : start + size]
+            batch = slices.gather_stacks(self.array[:, :, rows, columns], self.stacks[chosen])
+            padded, crop = slices.pad_to_multiple(_at_least(batch, SMALLEST), MULTIPLE)
+            if start and len(chosen) < size:
+                # Compiled networks are made for one shape; the last batch gets it too.
+                padded = np.concatenate([padded, np.repeat(padded[-1:], size - len(chosen), axis=0)])
+            made, fitted = run_smaller_on_memory_error(runner, padded)
+            if fitted < len(padded):
+                size = counter.smallest_batch = fitted
+            if not np.isfinite(made).all():
+                raise StyleTransferError(
+                    f"The network gave values that are no numbers in precision {runner.precision}; try fp32."
+                )
+            middle = (made.shape[1] // channels // 2) * channels
+            centre = made[: len(chosen), middle : middle + channels, crop[0], crop[1]]
+            h, w = batch.shape[-2:]
+            result[:, chosen, rows, columns] = centre[..., :h, :w].transpose(1, 0, 2, 3)
+            start += len(chosen)
+            counter.advance(len(chosen))
+        if self.size != self.original.shape[-2:]:
+            result = geometry.resize_in_plane(result, self.original.shape[-2:])
+        # Slices that were not run come from the input itself, not resampled to and fro.
+        untouched = np.setdiff1d(np.arange(result.shape[1]), self.wanted)
+        if len(untouched) and channels == self.original.shape[0]:
+            result[:, untouched] = self.original[:, untouched]
+        return geometry.plane_first_undo(result, self.plane)
+
+
+def body_box(array: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of (c, s, h, w) that hold anything above background, with a margin.
+
+    Networks normalise by statistics of the whole slice; wide empty borders would shift them.
+    """
+    occupied = (array > BACKGROUND).any(axis=(0, 1))
+    rows, columns = np.flatnonzero(occupied.any(axis=1)), np.flatnonzero(occupied.any(axis=0))
+    if not len(rows):
+        return slice(0, array.shape[2]), slice(0, array.shape[3])
+
+    def widen(found: np.ndarray, length: int) -> slice:
+        return slice(max(0, int(found[0]) - MARGIN), min(length, int(found[-1]) + 1 + MARGIN))
+
+    return widen(rows, array.shape[2]), widen(columns, array.shape[3])
+
+
+def _at_least(batch: np.ndarray, smallest: int) -> np.ndarray:
+    """(..., h, w) with at least so many pixels a side, the far edges repeated."""
+    extra = [max(0, smallest - length) for length in batch.shape[-2:]]
+    if not any(extra):
+        return batch
+    return np.pad(batch, [(0, 0)] * (batch.ndim - 2) + [(0, count) for count in extra], mode="edge")
+
+
+def planes_for(canonical: Volume, planes: Sequence[str] | None, card: ModelCard) -> list[str]:
+    """The planes a canonical volume is run in: those asked for, else the model's own.
+
+    A single slice is translated in its own plane, whichever that is: across it there is nothing to see.
+    """
+    chosen = list(dict.fromkeys(planes or [card.plane]))
+    for plane in chosen:
+        if plane not in geometry.PLANES:
+            raise InputError(f"There is no plane '{plane}'; use axial, coronal, sagittal or all.")
+    flat = [plane for plane in geometry.PLANES if geometry.plane_first(canonical.array, plane).shape[1] == 1]
+    return flat[:1] or chosen
+
+
+def _mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
+    """(1, z, y, x) bool: where the labelmap (any grid) is not zero. Raises InputError if that is nowhere."""
+    if mask.channels != 1:
+        raise InputError("The mask has several channels; give a labelmap.")
+    on_grid = mask if mask.same_grid(volume) else geometry.resample_like(mask, volume, "nearest", default=0)
+    inside = on_grid.array[:1] != 0
+    if not inside.any():
+        raise InputError("The mask is empty or does not overlap the volume.")
+    return inside
+
+
+def check_suitable(volume: Volume, model: StyleModel, direction: str) -> None:
+    """Raise InputError where a volume certainly is not what the model takes: other channels, or a modality that its
+    DICOM header states. What can only be guessed is a warning, see ``suitability_warnings``."""
+    card, domain = model.card, model.card.domain_from(direction)
+    name = volume.name or "The volume"
+    if volume.channels != domain.channels:
+        kinds = {1: "scalar", 3: "colour"}
+        raise InputError(
+            f"{name} is {kinds[volume.channels]}, but the model {card.name} takes {kinds[domain.channels]} volumes."
+        )
+    found, expected = (_modality(text) for text in (volume.metadata.get("Modality", ""), domain.modality))
+    if found in _MODALITIES and expected in _MODALITIES and found != expected:
+        raise InputError(f"{name} is {found} by its header, but the model {card.name} takes {expected} ({domain.name}).")
+
+
+def suitability_warnings(volume: Volume, model: StyleModel, direction: str, landmarks: Any) -> list[str]:
+    """Sentences on why a volume may not be what the model was trained on; an empty list if nothing stands out.
+
+    The histogram of its normalised foreground is compared with the training data's by the earth mover's distance.
+    """
+    domain = model.card.domain_from(direction)
+    expected = _modality(domain.modality)
+    found = [volume.metadata["Warning"]] if volume.metadata.get("Warning") else []
+    lowest = float(volume.array.min())
+    if _modality(volume.metadata.get("Modality", "")) not in _MODALITIES:
+        if expected == "MR" and lowest < -500:
+            found.append("The volume has values below -500, like CT in HU; the model expects MR.")
+        elif expected == "CT" and lowest >= 0:
+            found.append("The volume has no negative values; the model expects CT in HU.")
+    trained = domain.statistics.get("histogram")
+    if trained:
+        values = landmarks.forward(volume.array[:, :: max(1, volume.array.shape[1] // 48)]).ravel()
+        values = values[values > -0.9]
+        if values.size:
+            counts = np.histogram(values, bins=len(trained), range=(-1, 1))[0] / values.size
+            # In units of the normalised range, whose width is 2.
+            distance = float(np.abs(np.cumsum(counts) - np.cumsum(trained)).sum() * 2 / len(trained))
+            limit = max(0.35, 1.5 * float(domain.statistics.get("largest_distance", 0)))
+            if distance > limit:
+                found.append(
+                    f"The distribution of intensities differs from the training data "
+                    f"(distance {distance:.2f}, usual up to {limit:.2f})."
+                )
+    return found
+
+
+def _modality(text: str) -> str:
+    code = text.strip().upper()
+    return _SAME_MODALITY.get(code, code)

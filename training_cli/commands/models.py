@@ -1,0 +1,209 @@
+"""`sst models`: list, show, verify, import and remove model folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from surgical_style_engine.model_folder import ModelCard
+
+app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="model folder or name")]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """The models that were shipped, imported or trained into the models folders."""
+    from surgical_style_engine.model_folder import list_models, shipped_models_folder, user_models_folder
+
+    found = list_models()
+    shipped = shipped_models_folder().resolve()
+    if as_json:
+        rows = [
+            {
+                "name": folder.name,
+                "folder": str(folder),
+                "shipped": folder.resolve().parent == shipped,
+                "problem": problem,
+                "card": None if card is None else card.model_dump(),
+            }
+            for folder, card, problem in found
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not found:
+        typer.echo(f"There are no models; imported ones go to {user_models_folder()}.")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("name", "from", "to", "ways", "plane", "size", "licence", "origin")
+    for folder, card, problem in found:
+        origin = "shipped" if folder.resolve().parent == shipped else "yours"
+        # As text: names and licences come from files, and must not be read as rich's markup.
+        if card is None:
+            table.add_row(Text(folder.name), Text(problem, "red"), "", "", "", "", "", origin)
+        else:
+            source, target = _side(card.domains.source), _side(card.domains.target)
+            cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, origin)
+            table.add_row(*map(Text, cells))
+    Console().print(table)
+
+
+@app.command()
+def show(model: Model, as_json: Json = False) -> None:
+    """What a model's card says: domains, training, figures on held-out data, licence."""
+    from surgical_style_engine.model_folder import find_model, read_card
+
+    folder = find_model(model)
+    card = read_card(folder)
+    if as_json:
+        typer.echo(card.model_dump_json(indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    spacing = f"{card.spacing_mm:g} mm in plane" if card.spacing_mm else "the input's spacing"
+    rows = {
+        "name": card.name,
+        "folder": str(folder),
+        "source": _side(card.domains.source, with_normalization=True),
+        "target": _side(card.domains.target, with_normalization=True),
+        "directions": ", ".join(card.directions),
+        "network": f"{card.architecture.name} {_settings(card.architecture.arguments)}",
+        "slices": f"{_plane(card)}, {spacing}",
+        "weights": f"{card.weights.file}, {_size(card)}, SHA-256 {card.weights.sha256}",
+        "intended use": card.intended_use,
+        "licence": card.licence,
+        "cite": card.citation,
+    }
+    for group, values in (("training", card.training), ("metrics", card.metrics)):
+        for key, value in values.items():
+            rows[f"{group}: {key}"] = value if isinstance(value, str) else json.dumps(value)
+    table = Table(title=Text(card.title), show_header=False)
+    for key, value in rows.items():
+        if value:
+            table.add_row(Text(key), Text(str(value)))
+    Console().print(table)
+
+
+@app.command()
+def verify(model: Model) -> None:
+    """Check a model's card, the digest of its weights, and that they fit the network it names."""
+    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.onnx_import import read_onnx
+
+    loaded = load_model(model)
+    if loaded.card.weights.file == "model.onnx":
+        read_onnx(loaded.weights_path)
+    else:
+        for direction in loaded.card.directions:
+            loaded.generator(direction)
+    typer.echo(f"{loaded.card.name} is whole: {loaded.card.weights.file}, SHA-256 {loaded.card.weights.sha256}.")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="*_net_G*.pth, generator.onnx, model folder, or a zip archive of one")
+    ],
+    name: Annotated[str, typer.Option("--name", help="name of the model here")] = "",
+    title: Annotated[str, typer.Option("--title", help="title for people")] = "",
+    source_name: Annotated[str, typer.Option("--source-name", help="source domain, e.g. 'T1w'")] = "",
+    target_name: Annotated[str, typer.Option("--target-name", help="target domain, e.g. 'CT'")] = "",
+    source_modality: Annotated[str, typer.Option("--source-modality", help="MR, CT, ... or none")] = "",
+    target_modality: Annotated[str, typer.Option("--target-modality", help="MR, CT, ... or none")] = "",
+    source_window: Annotated[
+        Optional[tuple[float, float]], typer.Option("--source-window", help="values that were mapped to -1 and 1")
+    ] = None,
+    target_window: Annotated[Optional[tuple[float, float]], typer.Option("--target-window", help="likewise")] = None,
+    other_direction: Annotated[
+        Optional[Path], typer.Option("--other-direction", help="the .pth that goes back, e.g. latest_net_G_B.pth")
+    ] = None,
+    image_size: Annotated[int, typer.Option("--image-size", min=1, help="pixels it was trained at")] = 256,
+    spacing: Annotated[Optional[float], typer.Option("--spacing", help="mm in plane it was trained at")] = None,
+    plane: Annotated[str, typer.Option("--plane", help="axial, coronal or sagittal")] = "axial",
+    licence: Annotated[str, typer.Option("--licence", help="licence of the weights")] = "unstated",
+    citation: Annotated[str, typer.Option("--citation", help="what to cite")] = "",
+    into: Annotated[Optional[Path], typer.Option("--into", help="models folder; your own by default")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model of that name")] = False,
+) -> None:
+    """Turn weights of the CycleGAN, pix2pix or CUT code, an ONNX generator or a packed model into a model folder.
+
+    Weights files are read without running anything in them. Packed models bring their own card, so that only --name,
+    --into and --overwrite apply to them.
+    """
+    from surgical_style_engine.errors import InputError
+    from surgical_style_engine.model_archive import check_name, import_archive, import_folder, is_model_archive
+    from surgical_style_engine.model_folder import user_models_folder
+
+    if not source.exists():
+        raise InputError(f"There is no file {source}.")
+    models = into or user_models_folder()
+    if source.is_dir():
+        folder = import_folder(source, models, name, overwrite)
+    elif source.suffix.lower() == ".zip" or is_model_archive(source):
+        folder = import_archive(source, models, name, overwrite)
+    else:
+        from surgical_style_engine.model_import import import_reference
+
+        given = {"--name": name, "--source-name": source_name, "--target-name": target_name}
+        if lacking := [option for option, value in given.items() if not value]:
+            raise InputError(f"Weights say nothing of their data; give {', '.join(lacking)}.")
+        folder = models / check_name(name)
+        import_reference(
+            source, folder, name=name, title=title, source_name=source_name, target_name=target_name,
+            source_modality=source_modality, target_modality=target_modality, source_window=source_window,
+            target_window=target_window, other_direction=other_direction, image_size=image_size, spacing_mm=spacing,
+            plane=plane, licence=licence, citation=citation, overwrite=overwrite,
+        )  # fmt: skip
+    typer.echo(f"Imported {folder.name} into {folder}.")
+
+
+@app.command()
+def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
+    """Delete a model of yours; shipped ones stay."""
+    from surgical_style_engine.errors import StyleTransferError
+    from surgical_style_engine.model_folder import find_model, remove_model, shipped_models_folder
+
+    folder = find_model(model)
+    shipped = folder.resolve().parent == shipped_models_folder().resolve()  # refused below, so nothing to ask
+    if not yes and not shipped:
+        typer.confirm(f"Delete {folder}?", abort=True)
+    try:
+        remove_model(folder)
+    except OSError as error:
+        raise StyleTransferError(f"The model {folder} cannot be deleted: {error.strerror or error}.") from None
+    typer.echo(f"Deleted {folder}.")
+
+
+def _side(domain, with_normalization: bool = False) -> str:
+    details = [domain.modality, domain.units, "colour" if domain.channels == 3 else ""]
+    if with_normalization:
+        details.append(_settings(domain.normalization.model_dump()))
+    inside = ", ".join(filter(None, details))
+    return f"{domain.name} ({inside})" if inside else domain.name
+
+
+def _settings(values: dict) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _ways(card: ModelCard) -> str:
+    return "both" if len(card.directions) == 2 else card.directions[0]
+
+
+def _plane(card: ModelCard) -> str:
+    return card.plane if card.stack == 1 else f"{card.plane}, {card.stack} slices"
+
+
+def _size(card: ModelCard) -> str:
+    return f"{card.weights.bytes / 1e6:.1f} MB"
