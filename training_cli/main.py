@@ -14,7 +14,9 @@ COMMANDS = {
     "train": "training_cli.commands.train:train",
     "translate": "training_cli.commands.translate:translate",
     "evaluate": "training_cli.commands.evaluate:evaluate",
+    "fuse": "training_cli.commands.fuse:fuse",
     "register": "training_cli.commands.register:register",
+    "report": "training_cli.commands.report:report",
     "models": "training_cli.commands.models:app",
     "doctor": "training_cli.commands.doctor:doctor",
 }

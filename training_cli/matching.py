@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from surgical_style_engine.dicom import DICOM_ENDINGS
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volume_io import ending_of, list_volumes
 
@@ -14,17 +15,27 @@ from surgical_style_engine.volume_io import ending_of, list_volumes
 def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path]:
     """The file itself, or the volumes directly in a folder whose names match `pattern` (`*_T1W*`).
 
-    A folder of nothing but DICOM slices is one volume. InputError when nothing is found.
+    A folder of nothing but DICOM slices is one volume; a folder of such folders, a volume each. InputError when nothing
+    is found.
     """
     if path.is_file():
         return [path]
     found = list_volumes(path)
-    if found and all(ending_of(p) in (".dcm", ".ima") for p in found):
+    if not found:
+        series = sorted(p for p in path.iterdir() if p.is_dir() and any(map(is_dicom_file, p.iterdir())))
+        found = [p for p in series if fnmatch.fnmatch(p.name, pattern)]
+        if found:
+            return found
+    if found and all(ending_of(p) in DICOM_ENDINGS for p in found):
         return [path]
     found = [p for p in found if fnmatch.fnmatch(p.name, pattern)]
     if not found:
         raise InputError(f"No {what} volume matches '{pattern}' in {path}.")
     return found
+
+
+def is_dicom_file(path: Path) -> bool:
+    return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
 def find_match(source: Path, candidates: Sequence[Path], what: str = "reference") -> Path | None:

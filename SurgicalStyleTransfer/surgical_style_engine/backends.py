@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import sys
 import warnings
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -74,6 +76,8 @@ class TorchRunner:
         self.device, self.precision = str(self._device), precision
         network = model.generator(direction)
         with _told("The network cannot be moved to the device"):
+            if self._device.type != "cpu":
+                network = copy.deepcopy(network)  # moving is in place, and other runners use the model's own
             self._network = network.to(self._device)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -100,10 +104,7 @@ class OpenVinoRunner:
     backend, device = "openvino", "cpu"
 
     def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
-        try:
-            import openvino
-        except ImportError:
-            raise InputError("The backend openvino is not installed; run: pip install openvino.") from None
+        openvino = _openvino()
         import torch
 
         if device not in ("auto", "cpu"):
@@ -135,6 +136,17 @@ class OpenVinoRunner:
             # Copied: OpenVINO may use the memory of its results again.
             results = [np.array(self._compiled(np.ascontiguousarray(part))[0], np.float32) for part in parts]
         return results[0] if len(results) == 1 else np.concatenate(results)
+
+
+def _openvino() -> Any:
+    """The package, without its usage statistics: it would send some at its import and at every conversion unless the
+    user has objected, and nothing leaves the workstation from here. It does without where their package is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError:
+        raise InputError("The backend openvino is not installed; run: pip install openvino.") from None
+    return openvino
 
 
 class OnnxRunner:
@@ -197,4 +209,7 @@ def _told(what: str) -> Any:
         raise StyleTransferError(f"{what}: {reason}.") from None
 
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "bad_alloc")
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "failed to allocate",
+    "alloc_failed", "bad_alloc",
+)  # fmt: skip

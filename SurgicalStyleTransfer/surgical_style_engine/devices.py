@@ -53,12 +53,12 @@ def pick_device(name: str = "auto") -> torch.device:
             raise InputError("No Apple GPU was found; use the device auto or cpu.")
         return torch.device("mps")
     if name == "cuda" or name.startswith("cuda:"):
-        number = name.partition(":")[2] or "0"
+        number = "0" if name == "cuda" else name.removeprefix("cuda:")
         if not torch.cuda.is_available():
             raise InputError("No CUDA device was found; use the device auto or cpu.")
-        if not number.isdigit() or int(number) >= torch.cuda.device_count():
+        if not (number.isascii() and number.isdigit()) or int(number) >= torch.cuda.device_count():
             raise InputError(f"There is no device {name}; there are {torch.cuda.device_count()} CUDA devices.")
-        return torch.device(f"cuda:{number}")
+        return torch.device(f"cuda:{int(number)}")
     raise InputError(f"There is no device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
 
 

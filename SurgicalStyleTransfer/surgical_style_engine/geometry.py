@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import SimpleITK
 
 PLANES = ("axial", "coronal", "sagittal")
+LARGEST_SLICE = 1 << 30  # pixels; resampled slices beyond come from a wrong spacing
 # Order of the spatial axes (z, y, x) that brings a plane's slice axis to the front: (slice, height, width).
 _PLANE_AXES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
 
@@ -99,9 +100,13 @@ def model_size(size: tuple[int, int], spacing_mm: tuple[float, float], model_spa
     one each. The pixels' true spacing differs a little from the model's, so that nothing is cut off or added."""
     if not model_spacing_mm > 0 or not min(spacing_mm) > 0:
         raise InputError(f"Pixel distances are above 0 mm, not {spacing_mm} and {model_spacing_mm}.")
-    return tuple(
-        max(1, round(count * mm / model_spacing_mm)) for count, mm in zip(size, spacing_mm, strict=True)
-    )  # type: ignore[return-value]
+    h, w = (max(1.0, count * mm / model_spacing_mm) for count, mm in zip(size, spacing_mm, strict=True))
+    if h * w > LARGEST_SLICE:
+        pixels = f"{size[0]} x {size[1]} pixels of {spacing_mm[0]:g} x {spacing_mm[1]:g} mm"
+        raise InputError(
+            f"Slices of {pixels} would be too large at the model's {model_spacing_mm:g} mm; is the spacing right?"
+        )
+    return round(h), round(w)
 
 
 def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import uuid
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 CARD_NAME = "model.json"
+LARGEST_CARD = 8 << 20  # bytes; cards hold some kilobytes
+LARGEST_STACK = 99
 DEFAULT_MODEL = "brain-mr-t1w-t2w"
 Direction = Literal["forward", "backward"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Architecture(_Strict):
@@ -52,6 +55,21 @@ class Domain(_Strict):
     normalization: Normalization
     inverse: Landmarks
     statistics: dict[str, Any] = {}
+
+    @field_validator("statistics")
+    @classmethod
+    def _comparable(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """What the out-of-domain check reads; the rest is for people."""
+        histograms = values.get("histograms", [])
+        if not isinstance(histograms, list) or not all(isinstance(each, list) and each for each in histograms):
+            raise ValueError("histograms must be a list of lists")
+        if len({len(each) for each in histograms}) > 1:
+            raise ValueError("histograms must have equally many bins")
+        if not all(_is_share(value) for each in histograms for value in each):
+            raise ValueError("histograms must hold shares between 0 and 1")
+        if not _is_share(values.get("usual_distance", 0), most=2):
+            raise ValueError("usual_distance must be between 0 and 2")
+        return values
 
 
 class Domains(_Strict):
@@ -77,7 +95,7 @@ class ModelCard(_Strict):
     domains: Domains
     spacing_mm: float | None = Field(gt=0, description="in-plane spacing the network works at; None keeps the input's")
     plane: Literal["axial", "coronal", "sagittal"] = "axial"
-    stack: int = Field(1, ge=1)
+    stack: int = Field(1, ge=1, le=LARGEST_STACK)
     stack_spacing_mm: float = Field(1.0, gt=0)
     directions: list[Direction] = ["forward"]
     training: dict[str, Any] = {}
@@ -131,30 +149,73 @@ class StyleModel:
         """The generator in fp32 evaluation mode on the CPU. Raises InputError if the weights do not fit."""
         self.check_direction(direction)
         if direction not in self._generators:
-            from safetensors import safe_open
-
-            from .networks import build_generator
-
-            if self.card.weights.file != "weights.safetensors":
-                raise InputError(f"The model {self.card.name} is an ONNX model; it has no torch generator.")
-            arguments = self.card.architecture.arguments
-            if direction == "backward" and self.card.architecture.backward_arguments is not None:
-                arguments = self.card.architecture.backward_arguments
-            network = build_generator(self.card.architecture.name, **arguments)
-            prefix = direction + "."
-            try:
-                with safe_open(self.weights_path, framework="pt") as stored:
-                    state = {
-                        key[len(prefix) :]: stored.get_tensor(key).float()
-                        for key in stored.keys()  # noqa: SIM118 - not a dictionary
-                        if key.startswith(prefix)
-                    }
-                network.load_state_dict(state)
-            except Exception as error:  # safetensors and torch raise several kinds
-                reason = str(error).splitlines()[0].rstrip(".:")
-                raise InputError(f"The weights of {self.card.name} do not fit its architecture: {reason}.") from None
-            self._generators[direction] = network.eval().requires_grad_(False)
+            self._generators[direction] = self._build(direction).eval().requires_grad_(False)
         return self._generators[direction]
+
+    def _build(self, direction: Direction) -> torch.nn.Module:
+        """The network with its weights. Nothing of its size is allocated before the file is known to hold as much."""
+        import torch
+        from safetensors import safe_open
+
+        from .networks import build_generator
+
+        if self.card.weights.file != "weights.safetensors":
+            raise InputError(f"The model {self.card.name} is an ONNX model; it has no torch generator.")
+        architecture = self.card.architecture
+        arguments = architecture.arguments
+        if direction == "backward" and architecture.backward_arguments is not None:
+            arguments = architecture.backward_arguments
+        with torch.device("meta"):
+            outline = build_generator(architecture.name, **arguments).eval()
+        wanted = {key: list(value.shape) for key, value in outline.state_dict().items()}
+        prefix = direction + "."
+        try:
+            with safe_open(self.weights_path, framework="pt") as stored:
+                names = {key[len(prefix) :]: key for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
+                shapes = {key: stored.get_slice(name).get_shape() for key, name in names.items()}
+                reason = _difference(wanted, shapes)
+                if reason:
+                    raise ValueError(reason)
+                self._check_channels(outline, direction)
+                network = build_generator(architecture.name, **arguments)
+                network.load_state_dict({key: stored.get_tensor(name).float() for key, name in names.items()})
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # safetensors and torch raise several kinds
+            reason = str(error).splitlines()[0].rstrip(".:")
+            raise InputError(f"The weights of {self.card.name} do not fit its architecture: {reason}.") from None
+        return network
+
+    def _check_channels(self, outline: torch.nn.Module, direction: Direction) -> None:
+        """Raise InputError unless the network (on the device "meta") takes and gives what the card's domains say."""
+        import torch
+
+        taken = self.card.domain_from(direction).channels * self.card.stack
+        given = self.card.domain_to(direction).channels
+        try:
+            made = outline(torch.zeros(1, taken, 64, 64, device="meta")).shape[1]
+        except RuntimeError:
+            made = None
+        if made not in (given, given * self.card.stack):
+            raise InputError(
+                f"The network of {self.card.name} does not take and give the numbers of channels that its card states."
+            )
+
+
+def _difference(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> str:
+    """The first difference between the shapes of a network's weights and those stored; empty if there is none."""
+    for key in sorted(wanted.keys() | found.keys()):
+        if key not in found:
+            return f"{key} is missing"
+        if key not in wanted:
+            return f"{key} is one too many"
+        if wanted[key] != found[key]:
+            return f"{key} is of size {found[key]} instead of {wanted[key]}"
+    return ""
+
+
+def _is_share(value: Any, most: float = 1.0) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= most
 
 
 def shipped_models_folder() -> Path:
@@ -195,8 +256,11 @@ def list_models(folders: list[Path] | None = None) -> list[tuple[Path, ModelCard
 def find_model(name: str | Path, folders: list[Path] | None = None) -> Path:
     """The folder of a model given by path or by name. Raises InputError listing what there is."""
     path = Path(name)
-    if (path / CARD_NAME).is_file():
-        return path
+    try:
+        if (path / CARD_NAME).is_file():
+            return path
+    except (OSError, ValueError):  # longer than names can be, or with characters no name may have
+        raise InputError(f"There is no model '{str(name)[:80]}'.") from None
     # A bare name only: a name with separators must be a path that exists.
     if path.name == str(name) and path.name not in ("", ".", ".."):
         for parent in folders or models_folders():
@@ -212,10 +276,12 @@ def read_card(folder: Path) -> ModelCard:
     """Read and validate ``model.json``. Raises InputError with one sentence."""
     path = Path(folder) / CARD_NAME
     try:
+        if path.stat().st_size > LARGEST_CARD:
+            raise InputError(f"The model card {path} is too large to be one.")
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise InputError(f"The folder {folder} is no model: it has no readable {CARD_NAME}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"The model card {path} is not valid JSON.") from None
     if not isinstance(values, dict):
         raise InputError(f"The model card {path} is not a table.")
@@ -275,6 +341,7 @@ def save_model(
             weights = temporary / "model.onnx"
             shutil.copyfile(forward, weights)
         else:
+            from safetensors import SafetensorError
             from safetensors.torch import save_file
 
             weights = temporary / "weights.safetensors"
@@ -284,21 +351,31 @@ def save_model(
                 for direction, state in states.items()
                 for key, value in state.items()
             }
-            save_file(tensors, weights)
+            try:
+                save_file(tensors, weights)
+            except SafetensorError as error:
+                # What the system said stands between "I/O error:" and its number.
+                reason = str(error).partition("I/O error: ")[2].partition(" (os error")[0] or str(error)
+                raise StyleTransferError(f"The model cannot be written to {folder}: {reason}.") from None
         card = card.model_copy(
             update={"weights": Weights(file=weights.name, sha256=sha256_of(weights), bytes=weights.stat().st_size)}
         )
         write_card(temporary, card)
+        shutil.copymode(temporary / CARD_NAME, weights)  # safetensors lets only the owner read
         (temporary / "README.md").write_text(readme or f"# {card.title}\n", encoding="utf-8")
         if folder.exists():
             old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
             os.replace(folder, old)
-            os.replace(temporary, folder)
-            shutil.rmtree(old)
+            try:
+                os.replace(temporary, folder)
+            except OSError:
+                os.replace(old, folder)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(temporary, folder)
     except OSError as error:
-        raise StyleTransferError(f"The model cannot be written to {folder}: {error.strerror}.") from None
+        raise StyleTransferError(f"The model cannot be written to {folder}: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return card

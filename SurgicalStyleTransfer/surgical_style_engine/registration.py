@@ -1,21 +1,23 @@
-"""Rigid registration of two volumes of one patient, whatever their contrasts.
+"""Rigid or affine registration of two volumes of one patient, whatever their contrasts.
 
 Mattes mutual information (Mattes et al., IEEE TMI 2003) over a versor rigid transform, optimised coarse to
 fine by SimpleITK. The pyramid is built in millimetres, axis by axis: scans of 0.5 x 0.5 x 4 mm are shrunk in
 plane only, where a pyramid in voxels would leave a handful of thick slices. Samples are drawn with a fixed
-seed on one thread, so that the same volumes always give the same transform.
+seed on one thread, so that the same volumes always give the same transform. An affine transform is refined from the
+rigid one, and kept only if it fits better without stretching anything beyond what scanners do.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from .errors import InputError, StyleTransferError
+from .errors import Cancelled, InputError, StyleTransferError
 from .volume import Volume
 
 LEVELS_MM = (6.0, 3.0, 1.5)  # grid of each pyramid level, coarse to fine
@@ -23,6 +25,7 @@ SEED = 20240229
 HISTOGRAM_BINS = 40
 SAMPLES = 30_000  # per level: enough for a smooth metric, few enough for seconds on one core
 TRANSFORM_ENDINGS = (".tfm", ".txt", ".h5")
+LARGEST_STRETCH = 1.15  # of an affine transform along any direction; gradient errors of scanners are a few per cent
 MINIMUM_OVERLAP = 0.1  # of the fixed volume's samples that must fall inside the moving volume
 
 
@@ -30,12 +33,15 @@ MINIMUM_OVERLAP = 0.1  # of the fixed volume's samples that must fall inside the
 class RegistrationResult:
     """What a registration found.
 
-    transform: rigid, maps points of the fixed volume (LPS, mm) to points of the moving volume, as
+    transform: rigid or affine, maps points of the fixed volume (LPS, mm) to points of the moving volume, as
     `SimpleITK.Resample` and `.tfm` files expect it. moved: the moving volume on the fixed volume's grid.
     metric, metric_before: Mattes mutual information in nats, higher is better; before means in the
     coordinates the scanner wrote, NaN where these do not overlap. overlap: fraction of the fixed volume
     (or of its mask) covered by the moving one. coverage: bool (z,y,x) on the fixed grid, where the moving volume
-    has voxels; compare nothing outside. translation_mm: how far the centre of the fixed grid moves.
+    has voxels; compare nothing outside. translation_mm: how far the centre of the fixed grid moves. kind: of the
+    transform, "rigid" or "affine". stretch: smallest and largest scale of the transform along any direction, 1 and 1
+    for a rigid one. chance: the metric that the moving volume has elsewhere, displaced by a quarter of the fixed one;
+    a metric that is hardly higher means that nothing common was found.
     """
 
     transform: sitk.Transform
@@ -48,26 +54,63 @@ class RegistrationResult:
     coverage: np.ndarray
     rotation_deg: float
     translation_mm: float
+    kind: str = "rigid"
+    stretch: tuple[float, float] = (1.0, 1.0)
+    chance: float = 0.0
 
     def figures(self) -> dict:
         """The numbers for a report."""
         names = (
-            "metric", "metric_before", "iterations", "initializer", "overlap", "rotation_deg", "translation_mm",
+            "metric", "metric_before", "chance", "iterations", "initializer", "overlap", "rotation_deg",
+            "translation_mm", "stretch",
         )  # fmt: skip
-        return {"method": "rigid, Mattes mutual information", **{name: getattr(self, name) for name in names}}
+        return {"method": f"{self.kind}, Mattes mutual information", **{name: getattr(self, name) for name in names}}
 
 
 def register_rigid(
-    fixed: Volume, moving: Volume, mask: np.ndarray | None = None, default: float | None = None
+    fixed: Volume,
+    moving: Volume,
+    mask: np.ndarray | None = None,
+    default: float | None = None,
+    *,
+    cancelled: Callable[[], bool] | None = None,
 ) -> RegistrationResult:
     """Find the rigid motion that lays `moving` over `fixed` and resample `moving` there (linear).
 
     fixed, moving: scalar 3-D volumes (1,z,y,x), any grids and contrasts. mask: bool (z,y,x) or (1,z,y,x) on the
     fixed grid; only voxels inside count. default: value outside the moving field of view (its minimum if None).
+    cancelled: asked at every iteration; Cancelled is raised once it says so.
 
     Starts from the best of: the scanner's own coordinates, the centres of the two grids, the centres of mass.
     Raises InputError when a volume cannot be registered (constant, flat, colour) or when the two share nothing.
     """
+    return _register(fixed, moving, mask, default, "rigid", cancelled)
+
+
+def register_affine(
+    fixed: Volume,
+    moving: Volume,
+    mask: np.ndarray | None = None,
+    default: float | None = None,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> RegistrationResult:
+    """The same as `register_rigid` with stretch and shear, for scanners whose millimetres differ.
+
+    The result stays rigid (see its `kind`) where an affine transform fits no better, or only by stretching some
+    direction by more than LARGEST_STRETCH.
+    """
+    return _register(fixed, moving, mask, default, "affine", cancelled)
+
+
+def _register(
+    fixed: Volume,
+    moving: Volume,
+    mask: np.ndarray | None,
+    default: float | None,
+    kind: str,
+    cancelled: Callable[[], bool] | None,
+) -> RegistrationResult:
     fixed_image, moving_image = _float_image(fixed, "fixed"), _float_image(moving, "moving")
     mask_image = None if mask is None else _mask_image(mask, fixed_image)
     fixed_levels, moving_levels = _pyramid(fixed_image), _pyramid(moving_image)
@@ -75,17 +118,34 @@ def register_rigid(
     initial, name = _best_start(fixed_levels[0], moving_levels[0], mask_image)
     transform, iterations = initial, 0
     for number, (fixed_level, moving_level) in enumerate(zip(fixed_levels, moving_levels, strict=True)):
-        transform, steps = _optimise(fixed_level, moving_level, transform, mask_image, LEVELS_MM[number])
+        start = transform
+        transform, steps = _optimise(
+            fixed_level, moving_level, sitk.VersorRigid3DTransform(start), mask_image, LEVELS_MM[number], cancelled
+        )
         iterations += steps
+        # The few samples that a tight mask leaves at a coarse level can lead astray: judge by the next finer one.
+        finer = min(number + 1, len(LEVELS_MM) - 1)
+        levels = fixed_levels[finer], moving_levels[finer]
+        if not mutual_information(*levels, transform, mask_image) >= mutual_information(*levels, start, mask_image):
+            transform = start
+    rigid = transform
 
     # All candidates are judged on the finest level with the same samples.
     finest = fixed_levels[-1], moving_levels[-1]
     before = mutual_information(*finest, _identity(finest[0]), mask_image)
     candidates = [
-        (transform, name),
+        (rigid, name),
         (initial, f"{name}, not improved"),
         (_identity(finest[0]), "scanner, not improved"),
     ]
+    if kind == "affine":
+        for number in (1, 2):
+            levels = fixed_levels[number], moving_levels[number]
+            transform, steps = _optimise(*levels, _affine(transform), mask_image, LEVELS_MM[number], cancelled)
+            iterations += steps
+        smallest, largest = _stretch(transform)
+        if 1 / LARGEST_STRETCH <= smallest and largest <= LARGEST_STRETCH:
+            candidates.insert(0, (transform, name))
     scored = [(mutual_information(*finest, t, mask_image), t, n) for t, n in candidates]
     scored = [entry for entry in scored if np.isfinite(entry[0])]
     if not scored:
@@ -109,6 +169,9 @@ def register_rigid(
         coverage=_coverage(fixed_image, moving_image, transform) > 0.99,
         rotation_deg=_angle(transform),
         translation_mm=_shift_of_centre(transform, fixed_image),
+        kind="affine" if isinstance(transform, sitk.AffineTransform) else "rigid",
+        stretch=_stretch(transform),
+        chance=_chance(*finest, transform, mask_image),
     )
 
 
@@ -186,6 +249,10 @@ def _metric(fixed: sitk.Image, mask: sitk.Image | None) -> sitk.ImageRegistratio
     method.SetNumberOfThreads(1)
     method.SetNumberOfWorkUnits(1)  # sums of several threads differ in the last digits from run to run
     method.SetMetricAsMattesMutualInformation(HISTOGRAM_BINS)
+    # ITK's default takes gradients smoothed over the coarsest spacing, 3 mm and more in thick slices, which led uphill
+    # past the best fit; differences between neighbours belong to the metric that is optimised.
+    method.SetMetricUseFixedImageGradientFilter(False)
+    method.SetMetricUseMovingImageGradientFilter(False)
     method.SetMetricSamplingStrategy(method.RANDOM)
     wanted = SAMPLES
     if mask is not None:
@@ -196,8 +263,31 @@ def _metric(fixed: sitk.Image, mask: sitk.Image | None) -> sitk.ImageRegistratio
     return method
 
 
-def _optimise(fixed, moving, start: sitk.Transform, mask, grid_mm: float) -> tuple[sitk.Transform, int]:
-    transform = sitk.VersorRigid3DTransform(start)
+def _chance(fixed, moving, transform: sitk.Transform, mask) -> float:
+    """Highest mutual information (nats) with the moving volume displaced by a quarter of the fixed one's size."""
+    values = [0.0]
+    for axis in range(3):
+        for sign in (-1, 1):
+            index = [(size - 1) / 2 for size in fixed.GetSize()]
+            index[axis] += sign * fixed.GetSize()[axis] / 4
+            shift = np.subtract(fixed.TransformContinuousIndexToPhysicalPoint(index), _centre(fixed)).tolist()
+            displaced = sitk.CompositeTransform([transform, sitk.TranslationTransform(3, shift)])
+            values.append(mutual_information(fixed, moving, displaced, mask))
+    return float(np.nanmax(values))
+
+
+def _optimise(
+    fixed, moving, transform: sitk.Transform, mask, grid_mm: float, cancelled: Callable[[], bool] | None
+) -> tuple[sitk.Transform, int]:
+    """Improve `transform` in place; also returns the number of iterations."""
+    stopped = False
+
+    def ask() -> None:
+        nonlocal stopped
+        if cancelled is not None and cancelled():
+            stopped = True
+            method.StopRegistration()
+
     method = _metric(fixed, mask)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
@@ -209,10 +299,13 @@ def _optimise(fixed, moving, start: sitk.Transform, mask, grid_mm: float) -> tup
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
+    method.AddCommand(sitk.sitkIterationEvent, ask)
     try:
         method.Execute(fixed, moving)
     except RuntimeError as error:
         raise InputError("The registration failed: the two volumes do not overlap enough.") from error
+    if stopped:
+        raise Cancelled("The registration was cancelled.")
     return transform, method.GetOptimizerIteration()
 
 
@@ -278,8 +371,25 @@ def _coverage(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) 
     return sitk.GetArrayFromImage(sitk.Resample(ones, fixed, transform, sitk.sitkLinear, 0.0))
 
 
-def _angle(transform: sitk.VersorRigid3DTransform) -> float:
-    matrix = np.array(transform.GetMatrix()).reshape(3, 3)
+def _affine(start: sitk.Transform) -> sitk.AffineTransform:
+    """The same motion as an affine transform, free to stretch and shear."""
+    transform = sitk.AffineTransform(3)
+    transform.SetCenter(start.GetCenter())
+    transform.SetMatrix(start.GetMatrix())
+    transform.SetTranslation(start.GetTranslation())
+    return transform
+
+
+def _stretch(transform: sitk.Transform) -> tuple[float, float]:
+    """Smallest and largest scale along any direction."""
+    scales = np.linalg.svd(np.array(transform.GetMatrix()).reshape(3, 3), compute_uv=False)
+    return float(scales[-1]), float(scales[0])
+
+
+def _angle(transform: sitk.Transform) -> float:
+    """Degrees of the rotation, stretch and shear of an affine transform left out."""
+    left, _, right = np.linalg.svd(np.array(transform.GetMatrix()).reshape(3, 3))
+    matrix = left @ right
     return float(np.degrees(np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import geometry, slices
 from .backends import Runner, make_runner, run_smaller_on_memory_error
+from .domain_histogram import body_histogram, nearest_distance
 from .errors import Cancelled, InputError, StyleTransferError
 from .model_folder import Domain, ModelCard, StyleModel
 from .volume import Volume, check_volume
@@ -19,6 +20,7 @@ Progress = Callable[[int, int], None]
 BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
 FLAT = -0.999  # normalised intensity of a background without noise, such as brain extraction leaves
 FLAT_FRACTION = 0.1  # least part of a volume that is flat for that background to be left alone
+LEAST_UNUSUAL = 0.1  # distance of intensity histograms below which no volume stands out
 MARGIN = 8  # pixels kept around the body
 MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
 SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
@@ -125,6 +127,26 @@ def translate_volume(
         volume.with_array(array), normalized_input, normalized_output, counter.total, time.monotonic() - started,
         runner.device, runner.precision, runner.backend, warnings, disagreement,
     )  # fmt: skip
+
+
+def adjust_translation(
+    volume: Volume, model: StyleModel, translation: Translation, *, direction: str = "forward",
+    strength: float = 1.0, mask: Volume | None = None,
+) -> np.ndarray:  # fmt: skip
+    """What ``translate_volume`` would have given with another strength or mask, without running the network again.
+
+    Returns (c, z, y, x) float32 in the units stated there; volume and direction must be those of the translation.
+    """
+    if not 0 <= strength <= 1:
+        raise InputError(f"The strength is between 0 and 1, not {strength:g}.")
+    origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
+    if (strength < 1 or mask is not None) and origin.channels != goal.channels:
+        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+    inside = _mask_on_grid(mask, volume) if mask is not None else None
+    landmarks = origin.normalization.fit(volume.array)
+    return _in_units(
+        volume, translation.normalized_input, translation.normalized_output, landmarks, origin, goal, strength, inside
+    )
 
 
 def translate_normalized(
@@ -260,7 +282,8 @@ class _PlaneJob:
         slice_mm, h_mm, w_mm = geometry.plane_spacing(spacing, plane)
         size = self.original.shape[-2:]
         # Pictures have no spacing in mm; they run at their own resolution.
-        self.size = size if is_2d or card.spacing_mm is None else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
+        own = is_2d or card.spacing_mm is None
+        self.size = size if own else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
         self.array = geometry.resize_in_plane(self.original, self.size)
         step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
         self.stacks = slices.stack_indices(self.array.shape[1], card.stack, step)
@@ -284,10 +307,12 @@ class _PlaneJob:
                 padded = np.concatenate([padded, np.repeat(padded[-1:], size - len(chosen), axis=0)])
             made, fitted = run_smaller_on_memory_error(runner, padded)
             if fitted < len(padded):
-                size = counter.smallest_batch = fitted
+                size = fitted
+                counter.smallest_batch = min(counter.smallest_batch or fitted, fitted)
             if not np.isfinite(made).all():
+                advice = "its weights may be damaged" if runner.precision == "fp32" else "try fp32"
                 raise StyleTransferError(
-                    f"The network gave values that are no numbers in precision {runner.precision}; try fp32."
+                    f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
                 )
             middle = (made.shape[1] // channels // 2) * channels
             centre = made[: len(chosen), middle : middle + channels, crop[0], crop[1]]
@@ -334,6 +359,8 @@ def planes_for(canonical: Volume, planes: Sequence[str] | None, card: ModelCard)
     A single slice is translated in its own plane, whichever that is: across it there is nothing to see.
     """
     chosen = list(dict.fromkeys(planes or [card.plane]))
+    if "all" in chosen:
+        chosen = list(geometry.PLANES)
     for plane in chosen:
         if plane not in geometry.PLANES:
             raise InputError(f"There is no plane '{plane}'; use axial, coronal, sagittal or all.")
@@ -346,7 +373,7 @@ def _mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
     if mask.channels != 1:
         raise InputError("The mask has several channels; give a labelmap.")
     on_grid = mask if mask.same_grid(volume) else geometry.resample_like(mask, volume, "nearest", default=0)
-    inside = on_grid.array[:1] != 0
+    inside = np.nan_to_num(on_grid.array[:1]) != 0  # some programs write NaN outside of masks
     if not inside.any():
         raise InputError("The mask is empty or does not overlap the volume.")
     return inside
@@ -364,7 +391,9 @@ def check_suitable(volume: Volume, model: StyleModel, direction: str) -> None:
         )
     found, expected = (_modality(text) for text in (volume.metadata.get("Modality", ""), domain.modality))
     if found in _MODALITIES and expected in _MODALITIES and found != expected:
-        raise InputError(f"{name} is {found} by its header, but the model {card.name} takes {expected} ({domain.name}).")
+        raise InputError(
+            f"{name} is {found} by its header, but the model {card.name} takes {expected} ({domain.name})."
+        )
 
 
 def suitability_warnings(volume: Volume, model: StyleModel, direction: str, landmarks: Any) -> list[str]:
@@ -381,20 +410,17 @@ def suitability_warnings(volume: Volume, model: StyleModel, direction: str, land
             found.append("The volume has values below -500, like CT in HU; the model expects MR.")
         elif expected == "CT" and lowest >= 0:
             found.append("The volume has no negative values; the model expects CT in HU.")
-    trained = domain.statistics.get("histogram")
+    trained = domain.statistics.get("histograms")
     if trained:
-        values = landmarks.forward(volume.array[:, :: max(1, volume.array.shape[1] // 48)]).ravel()
-        values = values[values > -0.9]
-        if values.size:
-            counts = np.histogram(values, bins=len(trained), range=(-1, 1))[0] / values.size
-            # In units of the normalised range, whose width is 2.
-            distance = float(np.abs(np.cumsum(counts) - np.cumsum(trained)).sum() * 2 / len(trained))
-            limit = max(0.35, 1.5 * float(domain.statistics.get("largest_distance", 0)))
-            if distance > limit:
-                found.append(
-                    f"The distribution of intensities differs from the training data "
-                    f"(distance {distance:.2f}, usual up to {limit:.2f})."
-                )
+        part = volume.array[:, :: max(1, volume.array.shape[1] // 48)]
+        shares = body_histogram(landmarks.forward(part), bins=len(trained[0]))
+        limit = max(LEAST_UNUSUAL, 1.25 * float(domain.statistics.get("usual_distance", 0)))
+        distance = 0.0 if shares is None else nearest_distance(shares, trained)
+        if distance > limit:
+            found.append(
+                f"The distribution of intensities differs from the training data "
+                f"(distance {distance:.2f}, usual up to {limit:.2f})."
+            )
     return found
 
 

@@ -15,9 +15,11 @@ import numpy as np
 from .dicom import DICOM_ENDINGS, is_dicom, read_dicom_file, read_dicom_folder
 from .errors import InputError, StyleTransferError
 from .integrity import check_whole
+from .provenance import summary
 from .volume import Volume
 
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+NIFTI_ENDINGS = (".nii.gz", ".nii")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 WRITABLE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", *PICTURE_ENDINGS)
 _ROUNDING = 1e-14  # of directions, in double precision
@@ -101,7 +103,7 @@ def _read_file(path: Path) -> Volume:
             raise InputError(f"The file {path} has axes that are not at right angles, which cannot be used.") from None
         if "Unknown PixelType" in str(error):
             raise InputError(f"The file {path} has pixels of a kind that cannot be used (grey with alpha?).") from None
-        also = ", a NIfTI-2 file" if ending_of(path) in (".nii", ".nii.gz") else ""
+        also = ", a NIfTI-2 file" if ending_of(path) in NIFTI_ENDINGS else ""
         raise InputError(f"The file {path} is no readable image: damaged{also} or not what its name says.") from None
     dimension, components, size = reader.GetDimension(), reader.GetNumberOfComponents(), reader.GetSize()
     if dimension > 3 and all(count == 1 for count in size[3:]):
@@ -123,7 +125,7 @@ def _read_file(path: Path) -> Volume:
     return volume
 
 
-def write_volume(volume: Volume, path: Path | str) -> None:
+def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None = None) -> None:
     """Write under a temporary name in the same folder, then rename, so the name only ever holds a whole file.
 
     Medical formats keep the array's type and the geometry: MetaImage exactly; NRRD exactly too, but for the last binary
@@ -131,6 +133,9 @@ def write_volume(volume: Volume, path: Path | str) -> None:
     slice, 8 or 16 bit (JPEG: 8): whole numbers within that range, and floating point values within 0..255 that reach
     above 1, keep their values (rounded); all else is scaled from its minimum..maximum to the full range of 16 bit
     (PNG, TIFF) or 8 bit (JPEG).
+
+    notes: header fields by name, kept by NRRD and MetaImage; NIfTI has 79 characters, which their ``summary`` gets;
+    pictures keep none.
 
     Raises InputError for formats that cannot hold the volume and for values that are not finite, and
     StyleTransferError when writing fails, after which no new file is left.
@@ -151,6 +156,9 @@ def write_volume(volume: Volume, path: Path | str) -> None:
     # A plane picture stays plane, unless it has a place in space that only a volume can hold.
     if ending in PICTURE_ENDINGS or volume.is_2d and np.array_equal(np.asarray(volume.direction)[2], (0, 0, 1)):
         image = image[:, :, 0]
+    if notes and ending in VOLUME_ENDINGS:
+        for name, text in ({"ITK_FileNotes": summary(notes)} if ending in NIFTI_ENDINGS else notes).items():
+            image.SetMetaData(name, text)
     if not path.parent.is_dir():
         raise StyleTransferError(f"The folder {path.parent} of the output does not exist.")
     if path.is_dir():

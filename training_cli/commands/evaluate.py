@@ -38,6 +38,13 @@ def evaluate(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16")] = "auto",
     backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
+    write_card: Annotated[
+        str, typer.Option("--write-card", help="also store the mean figures in the model's card, under this label")
+    ] = "",
+    maps: Annotated[
+        Optional[Path],
+        typer.Option("--maps", help="folder for what `sst report` shows: translations, cycle errors, references"),
+    ] = None,
     progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
 ) -> None:
     """Translate volumes and judge the result: cycle scores, semantic consistency, and what references allow.
@@ -53,7 +60,9 @@ def evaluate(
     from surgical_style_engine.model_folder import load_model
     from surgical_style_engine.quality import mean_figures
     from surgical_style_engine.report import new_report, write_report
-    from training_cli.matching import find_match, volumes_in
+    from training_cli.commands.translate import model_entry
+    from training_cli.matching import find_match, stem, volumes_in
+    from training_cli.report_page.maps import check_maps_folder
 
     if direction not in ("forward", "backward"):
         raise InputError(f"--direction is forward or backward, not '{direction}'.")
@@ -70,6 +79,7 @@ def evaluate(
     sources = volumes_in(source, pattern_source, "source")
     references = [] if reference is None else volumes_in(reference, pattern_reference, "reference")
     mask_files = [] if masks is None else volumes_in(masks, pattern_masks, "mask")
+    check_maps_folder(maps, [stem(path) for path in sources])
 
     def match(path: Path, candidates: list[Path], folder: Path | None, what: str) -> Path | None:
         if len(sources) == 1 and folder is not None and candidates == [folder]:
@@ -86,7 +96,7 @@ def evaluate(
             warnings.append(f"{path.name}: no reference has a matching name; only unpaired figures.")
         if masks is not None and mask_path is None:
             warnings.append(f"{path.name}: no mask has a matching name; the body mask was found instead.")
-        entry = _evaluate_one(style, path, pair, mask_path, direction, register, cycle, target_set, options)
+        entry = _evaluate_one(style, path, pair, mask_path, direction, register, cycle, target_set, options, maps)
         warnings += [f"{path.name}: {sentence}" for sentence in entry.pop("warnings")]
         entries.append(entry)
         _tell(progress, number + 1, len(sources), entry)
@@ -99,15 +109,20 @@ def evaluate(
         report,
         new_report(
             inputs=sources,
-            model={"name": style.card.name, "folder": style.folder, "direction": direction},
+            model=model_entry(style, direction),
             **{name: ", ".join(values) for name, values in kinds.items()},
             seconds=time.perf_counter() - start,
             slices=sum(entry["slices"] for entry in entries),
             quality=quality,
             warnings=warnings,
             volumes=entries,
+            synthetic=True,
         ),
     )
+    if write_card:
+        from training_cli.model_card import add_figures
+
+        add_figures(style.folder, write_card, quality)
     if progress != "json":
         _print_table(style.card.name, quality, len(entries), report)
         for sentence in warnings:
@@ -124,13 +139,19 @@ def _evaluate_one(
     cycle: bool,
     target_set: _TargetSet | None,
     options: dict[str, Any],
+    maps: Path | None = None,
 ) -> dict:
     """Translate one volume and return its part of the report; hands its slices to `target_set` for the KID."""
     from surgical_style_engine.geometry import resample_like
-    from surgical_style_engine.quality import quality_of
+    from surgical_style_engine.masks import body_mask
+    from surgical_style_engine.provenance import synthetic_notes
+    from surgical_style_engine.quality import cycle_of, quality_of
     from surgical_style_engine.translate import translate_volume
     from surgical_style_engine.volume import check_volume
     from surgical_style_engine.volume_io import read_volume
+    from training_cli.alignment import align_reference
+    from training_cli.matching import stem
+    from training_cli.report_page.maps import save_maps
 
     volume = read_volume(path)
     check_volume(volume, path.name)
@@ -139,11 +160,20 @@ def _evaluate_one(
         mask = resample_like(read_volume(mask_path), volume, "nearest", default=0).array[0] > 0
     aligned = valid = alignment = None
     if reference_path is not None:
-        aligned, valid, alignment = _align(volume, read_volume(reference_path), reference_path, register)
+        aligned, valid, alignment = align_reference(volume, read_volume(reference_path), reference_path, register)
     translation = translate_volume(volume, style, direction=direction, **options)
+    judged = None
+    if cycle:
+        region = body_mask(volume) if mask is None else mask
+        judged = cycle_of(volume, style, translation, direction=direction, mask=region, **options)
     quality = quality_of(
-        volume, style, translation, aligned, mask, direction=direction, valid=valid, with_cycle=cycle, **options
-    )
+        volume, style, translation, aligned, mask, direction=direction, valid=valid, cycle=judged, with_cycle=False,
+        **options,
+    )  # fmt: skip
+    kept = {}
+    if maps is not None:
+        notes = synthetic_notes(style.card, direction)
+        kept = save_maps(maps, stem(path), volume, judged, notes, translation.volume, aligned)
     if target_set is not None:
         target_set.add(volume, translation, mask)
     return {
@@ -157,29 +187,9 @@ def _evaluate_one(
         "seconds": translation.seconds,
         "slices": translation.slices,
         "quality": quality,
+        "maps": kept,
         "warnings": list(translation.warnings),
     }
-
-
-def _align(volume: Volume, reference: Volume, path: Path, register: bool):
-    """The reference on the volume's grid, where it has voxels (bool z,y,x), and how that was done."""
-    import numpy as np
-
-    from surgical_style_engine.errors import InputError
-    from surgical_style_engine.geometry import resample_like
-    from surgical_style_engine.registration import register_rigid
-    from surgical_style_engine.volume import check_volume
-
-    check_volume(reference, path.name)
-    if reference.same_grid(volume):
-        return reference, None, {"method": "same grid"}
-    if register and not volume.is_2d:
-        result = register_rigid(volume, reference)
-        return result.moved, result.coverage, result.figures()
-    if volume.is_2d:
-        raise InputError(f"The reference {path.name} is not on its picture's grid; pictures are not registered.")
-    covered = resample_like(reference.with_array(np.ones_like(reference.array, np.float32)), volume, default=0.0)
-    return resample_like(reference, volume), covered.array[0] > 0.99, {"method": "scanner coordinates"}
 
 
 class _TargetSet:

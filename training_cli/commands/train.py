@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, get_args, get_origin
 
 import typer
 
+from surgical_style_engine.errors import InputError
+from training_cli.progress import KINDS
 from training_cli.training.config import TrainingConfig, load_config
 
+METAVARS = {int: "<int>", float: "<float>", Path: "<path>"}
 
-def _option_type(annotation: Any) -> Any:
-    """The type Typer shall parse for a field: Literal and Optional fields come as text and pydantic judges them."""
-    if get_origin(annotation) is Literal:
-        return str
-    if get_origin(annotation) is list:
+
+def _kind(annotation: Any) -> Any:
+    """int for int | None, str for a choice or a list, and so on."""
+    if get_origin(annotation) in (Literal, list):
         return str
     arguments = [part for part in get_args(annotation) if part is not type(None)]
-    return _option_type(arguments[0]) if arguments else annotation
+    return _kind(arguments[0]) if arguments else annotation
 
 
 def _signature() -> inspect.Signature:
@@ -45,17 +48,17 @@ def _signature() -> inspect.Signature:
         ),
     ]
     for name, field in TrainingConfig.model_fields.items():
-        kind = _option_type(field.annotation)
+        kind = _kind(field.annotation)
         flag = "--" + name.replace("_", "-")
         declaration = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
         default = "" if field.is_required() or field.default in (None, "") else f" [{_shown(field.default)}]"
         choices = f" ({'|'.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
-        option = typer.Option(declaration, help=f"{field.description}{choices}{default}", show_default=False)
-        parameters.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Optional[kind], option]
-            )
+        option = typer.Option(
+            declaration, help=f"{field.description}{choices}{default}", show_default=False, metavar=METAVARS.get(kind)
         )
+        # All but switches come as text, so that the configuration judges them, with one sentence for what is wrong.
+        annotation = Annotated[Optional[bool if kind is bool else str], option]
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     return inspect.Signature(parameters)
 
 
@@ -70,26 +73,32 @@ def train(**options: Any) -> None:
     once the budget is used, the model. Ctrl-C saves and exits; --resume goes on.
     """
     path, resume, progress = options.pop("config"), options.pop("resume"), options.pop("progress")
-    if progress not in ("auto", "json", "none"):
-        raise typer.BadParameter("--progress is auto, json or none")
+    if progress not in KINDS:
+        raise InputError(f"--progress is {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{progress}'.")
     if isinstance(options.get("trackers"), str):
         options["trackers"] = [part.strip() for part in options["trackers"].split(",") if part.strip()]
     config = load_config(path, options)
 
     from training_cli.training.loop import train as run_training
 
-    with TrainingProgress(progress) as shown:
+    # Under torchrun every process runs this; the first one speaks.
+    with TrainingProgress(progress if os.environ.get("RANK", "0") == "0" else "none") as shown:
         summary = run_training(config, resume=resume, bar=shown.update, say=shown.say)
     if not summary.pop("main_process"):
         return
     if summary["finished"]:
         typer.echo(f"Trained {summary['steps']} steps in {summary['minutes']:.1f} min: {summary['model']}")
+    elif not summary["saved"]:
+        typer.echo("Stopped while preparing the data; the same command goes on from there.")
     else:
         typer.echo(f"Stopped and saved at step {summary['steps']}; go on with --resume.")
 
 
 class TrainingProgress:
-    """A bar with losses and time left on a terminal, JSON lines on request, else a line now and then."""
+    """A bar with losses and time left on a terminal, JSON lines on request, else a line a per cent, for logs.
+
+    Lines go to stdout, so that stderr holds nothing but the sentence of a failure.
+    """
 
     def __init__(self, kind: str) -> None:
         self.kind = "bar" if kind == "auto" and sys.stderr.isatty() else "lines" if kind == "auto" else kind
@@ -120,7 +129,7 @@ class TrainingProgress:
         elif self.kind == "json":
             print(json.dumps({"message": line}), flush=True)
         elif self.kind == "lines":
-            print(line, file=sys.stderr, flush=True)
+            print(line, flush=True)
 
     def update(self, done: float, step: int, losses: dict[str, float], left: float) -> None:
         if self.kind == "json":
@@ -132,7 +141,7 @@ class TrainingProgress:
             self._bar.update(self._task, completed=done, step=step, left=f"{minutes}:{seconds:02d}", losses=text)
         elif self.kind == "lines" and int(done * 100) > self._last_percent:
             self._last_percent = int(done * 100)
-            print(f"{done:6.1%} step {step}, {left / 60:.1f} min left: {text}", file=sys.stderr, flush=True)
+            print(f"{done:6.1%} step {step}, {left / 60:.1f} min left: {text}", flush=True)
 
 
 train.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 Each training item is one folder-less file, ``<digest>.npy`` of shape (c, s, h, w) float16, normalised to [-1, 1], in
 the plane and at the in-plane spacing of the model, next to ``<digest>.json`` with landmarks, slice distance, the slices
-that hold body, and the body's box. Files are written under a temporary name and renamed, so a crash leaves no half item.
+that hold body, and the body's box. Files are whole or absent, so a crash leaves no half item.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ import csv
 import fnmatch
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from surgical_style_engine import geometry, slices
+from surgical_style_engine.dicom import DICOM_ENDINGS
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.normalization import parse_landmarks, parse_normalization
 from surgical_style_engine.volume import Volume, check_volume
-from surgical_style_engine.volume_io import is_volume_file, list_volumes, read_volume
+from surgical_style_engine.volume_io import ending_of, is_volume_file, list_volumes, read_volume
 
 from .config import TrainingConfig
+from .whole_files import replacing
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 BODY_LEVEL = -0.9  # normalised intensity above which a voxel counts as body
+MASK_ENDINGS = ("_brainmask", "_mask")  # of file names, before the format's ending
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class CachedItem:
     def load(self) -> np.ndarray:
         """The array (c, s, h, w), memory-mapped."""
         return np.load(self.path, mmap_mode="r")
+
+    @property
+    def channels(self) -> int:
+        return self.load().shape[0]
 
     def load_valid(self) -> np.ndarray | None:
         return None if self.valid is None else np.load(self.valid, mmap_mode="r")
@@ -78,15 +84,19 @@ def domain_normalization(config: TrainingConfig, side: str, volume: Volume):
     return parse_normalization({"kind": kind})
 
 
-def prepare_data(config: TrainingConfig, folder: Path, report: Callable[[str], None] = lambda line: None) -> TrainingData:
+def prepare_data(
+    config: TrainingConfig, folder: Path, report: Callable[[str], None] = lambda line: None
+) -> TrainingData:
     """Preprocess both domains and the pairs into ``folder``; what is already there is used again.
 
-    Raises InputError for folders that are missing or hold nothing usable, naming the file at fault.
+    Raises InputError for folders that are missing or hold nothing usable, naming the file at fault, and
+    StyleTransferError where ``folder`` cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    # What is simply not there is told before anything is read or written.
+    files = {side: training_files(config, side) for side in ("source", "target")}
+    listed = [] if config.pairs is None else read_pairs(Path(config.pairs), (Path(config.source), Path(config.target)))
     domains = {}
-    for side in ("source", "target"):
-        paths = _training_files(Path(getattr(config, side)), getattr(config, f"pattern_{side}"), config, side)
+    for side, paths in files.items():
         items = []
         for number, path in enumerate(paths):
             report(f"{side} {number + 1}/{len(paths)}: {path.name}")
@@ -96,14 +106,29 @@ def prepare_data(config: TrainingConfig, folder: Path, report: Callable[[str], N
             raise InputError(f"No slice with anything in it was found in the {side} folder {getattr(config, side)}.")
         domains[side] = items
     pairs = []
-    if config.pairs is not None:
-        listed = read_pairs(Path(config.pairs), (Path(config.source), Path(config.target)))
-        for number, (a, b) in enumerate(listed):
-            report(f"pair {number + 1}/{len(listed)}: {a.name} + {b.name}")
-            pairs += _pair_items(a, b, config, folder)
-        if not pairs:
-            raise InputError(f"No usable pair was found in {config.pairs}.")
-    return TrainingData(domains["source"], domains["target"], pairs)
+    for number, (a, b) in enumerate(listed):
+        report(f"pair {number + 1}/{len(listed)}: {a.name} + {b.name}")
+        pairs += _pair_items(a, b, config, folder)
+    if listed and not pairs:
+        raise InputError(f"No usable pair was found in {config.pairs}.")
+    data = TrainingData(domains["source"], domains["target"], pairs)
+    _check_channels(data)
+    return data
+
+
+def _check_channels(data: TrainingData) -> None:
+    """Raise InputError where grey and colour images are mixed within a domain."""
+    for first, items in (
+        (data.source[0], [*data.source, *(a for a, _ in data.pairs)]),
+        (data.target[0], [*data.target, *(b for _, b in data.pairs)]),
+    ):
+        for item in items:
+            if item.channels != first.channels:
+                kinds = {1: "grey", 3: "colour"}
+                raise InputError(
+                    f"{item.name} is {kinds[item.channels]}, but {first.name} of the same domain is "
+                    f"{kinds[first.channels]}."
+                )
 
 
 def read_pairs(path: Path, roots: tuple[Path, ...] = ()) -> list[tuple[Path, Path]]:
@@ -118,8 +143,11 @@ def read_pairs(path: Path, roots: tuple[Path, ...] = ()) -> list[tuple[Path, Pat
             raise InputError(f"The pairs folder {path} needs the two subfolders source and target.")
         pairs = [(p, right / p.name) for p in list_volumes(left) if (right / p.name).exists()]
     elif path.is_file():
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.reader(stream) if row and not row[0].lstrip().startswith("#")]
+        try:
+            with path.open(newline="", encoding="utf-8") as stream:
+                rows = [row for row in csv.reader(stream) if row and not row[0].lstrip().startswith("#")]
+        except (OSError, UnicodeDecodeError, csv.Error):
+            raise InputError(f"The pairs list {path} cannot be read as CSV.") from None
         if any(len(row) != 2 for row in rows):
             raise InputError(f"The pairs list {path} needs exactly two columns, source and target.")
         rows = [row for row in rows if [cell.strip().lower() for cell in row] != ["source", "target"]]
@@ -139,28 +167,39 @@ def _find(name: str, places: tuple[Path, ...]) -> Path:
     raise InputError(f"The pair's file {name} does not exist.")
 
 
-def _training_files(folder: Path, pattern: str, config: TrainingConfig, side: str) -> list[Path]:
+def training_files(config: TrainingConfig, side: str) -> list[Path]:
+    """The volumes of a domain, also in subfolders: a path each, which for a DICOM series is its folder.
+
+    Nothing of the run folder counts (its samples are pictures), nor do masks where ``masks`` makes use of them.
+    """
+    folder, pattern = Path(getattr(config, side)), getattr(config, f"pattern_{side}")
     if not folder.is_dir():
         raise InputError(f"The {side} folder {folder} does not exist.")
     excluded = [part.strip() for part in config.exclude.split(",") if part.strip()]
-    paths = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if is_volume_file(path)
-        and fnmatch.fnmatch(path.name, pattern)
-        and not any(part in path.name for part in excluded)
-    ]
-    if not paths:
+    run = Path(config.output).resolve()
+    found: dict[Path, None] = {}
+    for path in sorted(folder.rglob("*")):
+        if run in path.resolve().parents or not is_volume_file(path) or (config.masks and is_mask_name(path)):
+            continue
+        image = path.parent if ending_of(path) in DICOM_ENDINGS else path
+        if fnmatch.fnmatch(image.name, pattern) and not any(part in image.name for part in excluded):
+            found[image] = None
+    if not found:
         raise InputError(f"No {side} image matches '{pattern}' in {folder}.")
-    return paths
+    return list(found)
+
+
+def is_mask_name(path: Path) -> bool:
+    return path.name.split(".")[0].endswith(MASK_ENDINGS)
 
 
 def find_mask(path: Path) -> Path | None:
-    """The mask beside a volume: the file whose name, less '_brainmask' or '_mask', begins the volume's name."""
+    """The mask beside a volume: p1_mask.nii.gz or p1_brainmask.nii.gz for p1.nii.gz and for p1_T1.nii.gz; or None."""
     for candidate in sorted(path.parent.iterdir()):
         stem = candidate.name.split(".")[0]
-        for ending in ("_brainmask", "_mask"):
-            if stem.endswith(ending) and path.name.startswith(stem.removesuffix(ending) + "_") and candidate != path:
+        for ending in MASK_ENDINGS:
+            begin = stem.removesuffix(ending)
+            if stem.endswith(ending) and path.name.startswith((begin + "_", begin + ".")) and candidate != path:
                 return candidate
     return None
 
@@ -201,8 +240,10 @@ def _pair_items(a: Path, b: Path, config: TrainingConfig, folder: Path) -> list[
             ending = " (masked)" if masked else ""
             left = _store(folder, key, a.name + ending, fixed, config, "source", valid)
             right = _store(folder, other, b.name + ending, volume, config, "target", valid)
-        if len(left.body):
-            pairs.append((left, right))
+        # Where the target's field of view has ended there is nothing to compare, nor to show a network.
+        body = np.intersect1d(left.body, right.body)
+        if len(body):
+            pairs.append((replace(left, body=body), right))
     return pairs
 
 
@@ -216,14 +257,18 @@ def _on_grid_of(fixed: Volume, moving: Volume, a: Path, b: Path, config: Trainin
         transform = result.transform
         from training_cli.overlay import save_overlay
 
-        save_overlay(fixed, result.moved, folder.parent / "pairs" / f"{a.name.split('.')[0]}+{b.name.split('.')[0]}.png")
+        picture = f"{a.name.split('.')[0]}+{b.name.split('.')[0]}.png"
+        save_overlay(fixed, result.moved, folder.parent / "pairs" / picture)
     elif fixed.same_grid(moving):
         return moving, np.ones(fixed.array.shape[1:], bool)
     ones = moving.with_array(np.ones((1, *moving.array.shape[1:]), np.float32))
     covered = geometry.resample_like(ones, fixed, default=0.0, transform=transform).array[0] > 0.99
     if covered.mean() < 0.1:
         raise InputError(f"The pair {a.name} and {b.name} hardly overlap; register them first.")
-    return geometry.resample_like(moving, fixed, transform=transform), covered
+    # Not the minimum: a single voxel far below (interpolation overshoots) would become the background around the field
+    # of view, and the volume would be normalised from there.
+    background = float(np.percentile(moving.array, 0.1))
+    return geometry.resample_like(moving, fixed, default=background, transform=transform), covered
 
 
 def apply_mask(volume: Volume, mask: Volume) -> Volume:
@@ -249,7 +294,8 @@ def _settings(config: TrainingConfig, side: str) -> dict:
 
 
 def _digest(settings: dict, paths: list[Path]) -> str:
-    stamps = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(json.dumps([settings, stamps]).encode()).hexdigest()[:24]
 
 
@@ -291,11 +337,11 @@ def _store(folder, key, name, volume, config, side, valid: np.ndarray | None = N
         if valid is not None:
             on_grid = to_model_grid(volume.with_array(valid[None].astype(np.float32)), config, None)[0] > 0.99
             _write_array(folder / f"{key}.valid.npy", on_grid)
-        temporary = folder / f"{key}.json.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(info))
-        os.replace(temporary, folder / f"{key}.json")
+        with replacing(folder / f"{key}.json") as temporary:
+            temporary.write_text(json.dumps(info))
     except OSError as error:
-        raise StyleTransferError(f"The training cache cannot be written to {folder}: {error.strerror}.") from None
+        reason = error.strerror or error
+        raise StyleTransferError(f"The training cache cannot be written to {folder}: {reason}.") from None
     return _cached(folder, key)
 
 
@@ -333,13 +379,8 @@ def _box(occupied: np.ndarray) -> list[int]:
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            np.save(stream, array)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
 
 
 def typical_landmarks(items: list[CachedItem]):

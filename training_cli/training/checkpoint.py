@@ -11,6 +11,8 @@ import torch
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 
+from .whole_files import replacing
+
 
 def random_state() -> dict:
     """State of Python's, NumPy's and torch's random generators, loadable without unpickling code."""
@@ -42,25 +44,27 @@ def save_checkpoint(folder: Path, step: int, state: dict, keep: int) -> Path:
     A full disk raises StyleTransferError; the earlier checkpoints stay as they were.
     """
     path = folder / f"checkpoint-{step:08d}.pt"
-    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
+        with replacing(path) as temporary, temporary.open("wb") as stream:
             torch.save(state, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        # torch reports a failed write of its archive as RuntimeError.
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        last = latest_checkpoint(folder)
-        kept = f"the last good checkpoint is {last.name}" if last else "there is no earlier checkpoint"
-        raise StyleTransferError(f"The checkpoint cannot be written to {folder} ({reason}); {kept}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    for old in sorted(folder.glob("checkpoint-*.pt"))[:-keep]:
+        # torch reports a failed write of its archive as RuntimeError, raised while it handled the system's own error.
+        reason = getattr(error, "strerror", None) or getattr(error.__context__, "strerror", None) or error
+        raise StyleTransferError(
+            f"The checkpoint cannot be written to {folder} ({reason}); {last_good(folder)}."
+        ) from None
+    # What a killed process was writing goes too.
+    for old in [*sorted(folder.glob("checkpoint-*.pt"))[:-keep], *folder.glob(".checkpoint-*.tmp.pt")]:
         old.unlink(missing_ok=True)
     return path
+
+
+def last_good(folder: Path) -> str:
+    """What a failure leaves to go on from, for its sentence."""
+    last = latest_checkpoint(folder)
+    return f"the last good checkpoint is {last.name}" if last else "no checkpoint had been written yet"
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -72,6 +76,10 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def load_checkpoint(path: Path) -> dict:
     """Read a checkpoint on the CPU; never runs code stored in it."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on damaged archives
-        raise InputError(f"The checkpoint {path} cannot be read: {str(error).splitlines()[0]}.") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InputError(f"The checkpoint {path} cannot be read: {reason}.") from None
+    if not isinstance(state, dict) or not {"step", "minutes", "digest", "method", "random"} <= state.keys():
+        raise InputError(f"The file {path} is no checkpoint of a training.")
+    return state

@@ -16,7 +16,9 @@ NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", 
 class TrainingConfig(BaseModel):
     """Everything that decides a training run. Lengths are in mm, times in minutes."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
     # What is trained, on which data, to where
     method: Literal["cyclegan"] = Field("cyclegan", description="training method")
@@ -24,7 +26,8 @@ class TrainingConfig(BaseModel):
     target: Path = Field(description="folder of target-domain volumes, or of plain pictures")
     output: Path = Field(description="run folder: cache, checkpoints, curves, samples and the finished model")
     pairs: Path | None = Field(
-        None, description="registered pairs: a CSV of source,target paths, or a folder with source/ and target/"
+        None,
+        description="registered pairs: a CSV of source,target paths, a folder with source/ and target/, or none",
     )
     register_pairs: bool = Field(False, description="rigidly register each pair's target onto its source first")
     masks: bool = Field(
@@ -50,6 +53,7 @@ class TrainingConfig(BaseModel):
     licence: str = Field("unstated", description="licence of the trained weights")
     citation: str = Field("", description="what to cite: the data and their papers")
     data_description: str = Field("", description="which data the model was trained on, for the model card")
+    notes: str = Field("", description="further notes for the model card, such as the command that made it")
     intended_use: str = Field("Research. Not for diagnosis.", description="intended use, for the model card")
 
     # Geometry
@@ -110,6 +114,10 @@ class TrainingConfig(BaseModel):
     def _consistent(self) -> TrainingConfig:
         if self.stack % 2 == 0:
             raise ValueError("stack must be odd")
+        if self.patch_size % 4:
+            raise ValueError("patch_size must be a multiple of 4")
+        if self.hu_upper <= self.hu_lower:
+            raise ValueError("hu_upper must be above hu_lower")
         if self.max_steps is None and self.max_minutes is None:
             raise ValueError("give a budget: max_steps or max_minutes")
         if self.pairs_warmup > 0 and self.pairs is None:
@@ -131,6 +139,7 @@ class TrainingConfig(BaseModel):
             "source", "target", "output", "pairs", "max_steps", "max_minutes", "device", "precision",
             "workers", "threads", "sample_every", "checkpoint_every", "keep_checkpoints", "trackers", "name", "title",
             "licence", "citation", "data_description", "intended_use",
+            "notes",
         }  # fmt: skip
         return self.model_dump(mode="json", exclude=housekeeping)
 
@@ -148,23 +157,30 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise InputError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise InputError(f"The configuration {path} is not a text file in UTF-8.") from None
         try:
             loaded = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InputError(f"The configuration {path} is not valid YAML: {' '.join(str(error).split())}.") from None
-        if not isinstance(loaded, dict):
+        if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
             raise InputError(f"The configuration {path} is not a table of settings.")
         values.update(loaded)
         for key in ("source", "target", "output", "pairs"):
-            if values.get(key) is not None:
+            if isinstance(values.get(key), str | int) and values[key] != "none":
                 values[key] = Path(path).parent / Path(str(values[key])).expanduser()
     values.update({key: value for key, value in overrides.items() if value is not None})
+    if str(values.get("pairs")) == "none":
+        values["pairs"] = None
     try:
         return TrainingConfig(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "configuration"
+        where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing":
             raise InputError(f"The setting '{where}' is missing.") from None
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"The setting '{where}' is wrong: {message}.") from None
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"There is no setting '{where}'.") from None
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        subject = f"setting '{where}' is wrong" if where else "settings cannot be used"
+        raise InputError(f"The {subject}: {message}.") from None

@@ -5,6 +5,8 @@ That makes data order independent of worker and process count and lets a resumed
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -21,7 +23,8 @@ class SampleByNumber(Dataset):
     "weight": (1, p, p), "paired": bool}, images in [-1, 1].
 
     A sample is a registered pair with probability ``pairs_fraction``, else one independent draw of each domain.
-    ``weight`` is one where a pair may be compared and zero elsewhere.
+    ``weight`` is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes
+    of one.
     """
 
     def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
@@ -45,11 +48,9 @@ class SampleByNumber(Dataset):
             place = int(random.choice(a.body))
             corner = self._corner(a, random)
             valid = a.load_valid()
-            weight = None if valid is None else valid[None, place]
-            images = {"a": self._stack(a, place), "b": self._stack(b, place)}
-            images = {key: crop(value, corner, self.config.patch_size) for key, value in images.items()}
-            weight = np.ones((1, *a.load().shape[-2:]), np.float32) if weight is None else weight.astype(np.float32)
-            images["weight"] = crop(weight, corner, self.config.patch_size, outside=0.0)
+            stacks = self._stack(a, place), self._stack(b, place)
+            weight = np.ones((1, *stacks[0].shape[-2:])) if valid is None else valid[None, place]
+            images = self._crop_pair(*stacks, weight.astype(np.float32), corner)
             groups = [("a", "b", "weight")]
         else:
             images = {}
@@ -58,11 +59,16 @@ class SampleByNumber(Dataset):
                 item = items[random.choice(len(items), p=self._odds[side])]
                 stack = self._stack(item, int(random.choice(item.body)))
                 images[key] = crop(stack, self._corner(item, random), self.config.patch_size)
+                if is_constant(images[key]):
+                    images[key] = crop(stack, corner_at_edge(stack, self.config.patch_size), self.config.patch_size)
             images["weight"] = np.zeros((1, self.config.patch_size, self.config.patch_size), np.float32)
             groups = [("a",), ("b",)]
         if self.augmentation is not None:
             for group in groups:
-                images.update(self.augmentation.move({key: images[key] for key in group}, int(random.integers(2**31))))
+                moved = self.augmentation.move({key: images[key] for key in group}, int(random.integers(2**31)))
+                # A small body at the patch's border may have been moved out of it.
+                if not any(is_constant(moved[key]) for key in group if key != "weight"):
+                    images.update(moved)
         images["a_clean"], images["b_clean"] = images["a"], images["b"]
         if self.augmentation is not None:
             for key in ("a", "b"):
@@ -77,6 +83,15 @@ class SampleByNumber(Dataset):
         indices = slices.stack_indices(array.shape[1], self.config.stack, step)[place : place + 1]
         return slices.gather_stacks(array, indices)[0].astype(np.float32)
 
+    def _crop_pair(self, a: np.ndarray, b: np.ndarray, weight: np.ndarray, corner: tuple[int, int]) -> dict:
+        """The same patch of both sides and of their weight; from another place where one side is constant there."""
+        size = self.config.patch_size
+        for place in (corner, corner_at_edge(a, size), corner_at_edge(b, size)):
+            images = {"a": crop(a, place, size), "b": crop(b, place, size), "weight": crop(weight, place, size, 0.0)}
+            if not (is_constant(images["a"]) or is_constant(images["b"])):
+                break
+        return images
+
     def _corner(self, item: CachedItem, random: np.random.Generator) -> tuple[int, int]:
         """Upper left corner of a patch that covers the body's box as far as it fits."""
         size = self.config.patch_size
@@ -88,6 +103,19 @@ def _start(low: int, high: int, size: int, random: np.random.Generator) -> int:
     if high - low <= size:
         return int(random.integers(high - size, low + 1))
     return int(random.integers(low, high - size + 1))
+
+
+def is_constant(stack: np.ndarray) -> bool:
+    """Whether nothing stands out in an image (c, h, w) in [-1, 1]."""
+    return float(stack.max() - stack.min()) < 0.02
+
+
+def corner_at_edge(stack: np.ndarray, size: int) -> tuple[int, int]:
+    """Upper left corner of the patch around the strongest edge in a stack (c, h, w): surely not constant."""
+    rows, columns = np.abs(np.diff(stack, axis=1)).max(axis=0), np.abs(np.diff(stack, axis=2)).max(axis=0)
+    steepest = rows if rows.max(initial=0) >= columns.max(initial=0) else columns
+    y, x = np.unravel_index(int(steepest.argmax()), steepest.shape)
+    return int(y) - size // 2, int(x) - size // 2
 
 
 def crop(array: np.ndarray, corner: tuple[int, int], size: int, outside: float = -1.0) -> np.ndarray:
@@ -128,11 +156,14 @@ def make_loader(data: TrainingData, config: TrainingConfig, start: int, process:
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         prefetch_factor=4 if config.workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_start_worker,
         # A loader draws a seed when it starts; from the global generator that would make a resumed run differ.
         generator=torch.Generator().manual_seed(config.seed),
     )
 
 
-def _one_thread(_worker: int) -> None:
+def _start_worker(_worker: int) -> None:
     torch.set_num_threads(1)
+    # A Ctrl-C reaches every process of the terminal; the workers go when the training, which saves first, lets them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

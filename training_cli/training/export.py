@@ -6,11 +6,13 @@ import platform
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from surgical_style_engine.domain_histogram import body_histogram, usual_distance
+from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.model_folder import ModelCard, save_model
 from surgical_style_engine.normalization import parse_normalization
+from training_cli.model_card import model_readme
 
 from .cache import CachedItem, TrainingData, typical_landmarks
 from .config import TrainingConfig
@@ -42,6 +44,7 @@ def export_model(
             "minutes": round(minutes, 1),
             "settings": config.decisive(),
             "data": config.data_description,
+            "notes": config.notes,
             "volumes": {
                 "source": [item.name for item in data.source],
                 "target": [item.name for item in data.target],
@@ -57,13 +60,23 @@ def export_model(
         citation=config.citation,
         intended_use=config.intended_use,
     )
-    states = {
-        direction: {key: value.detach().to("cpu", torch.float16) for key, value in network.state_dict().items()}
-        for direction, network in generators.items()
-    }
+    states = {direction: half_precision(network) for direction, network in generators.items()}
     target = folder or Path(config.output) / "model" / config.name
     save_model(target, card, states["forward"], states.get("backward"), model_readme(card), overwrite=True)
     return target
+
+
+def half_precision(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A network's weights on the CPU, floating point ones as fp16; counters (of batch normalisation) stay whole.
+
+    Raises StyleTransferError for weights that are no numbers in it.
+    """
+    state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
+    state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    for key, value in state.items():
+        if not bool(torch.isfinite(value).all()):
+            raise StyleTransferError(f"The weights {key} are infinite or NaN in half precision; no model was written.")
+    return state
 
 
 def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> dict:
@@ -83,47 +96,17 @@ def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> dict:
 
 
 def _statistics(items: list[CachedItem]) -> dict:
-    """What the out-of-domain check compares with: a histogram of normalised body intensities and the raw range."""
-    samples = []
+    """What the out-of-domain check compares with: the histograms of the volumes' normalised body intensities, how far
+    apart they are themselves, and the raw range."""
+    histograms = []
     for item in items:
-        array = item.load()
-        values = np.asarray(array[:, item.body[:: max(1, len(item.body) // 12)]], np.float32).ravel()
-        samples.append(values[values > -0.9])
-    values = np.concatenate(samples) if samples else np.zeros(0, np.float32)
-    counts, edges = np.histogram(values, bins=32, range=(-1, 1))
+        shares = body_histogram(item.load()[:, item.body[:: max(1, len(item.body) // 12)]])
+        if shares is not None:
+            histograms.append(shares.round(5).tolist())
     return {
-        "histogram": (counts / max(1, counts.sum())).round(6).tolist(),
-        "edges": [float(edges[0]), float(edges[-1])],
+        "histograms": histograms,
+        "usual_distance": round(usual_distance(histograms), 4),
         "raw_p1": [item.raw_statistics["p1"] for item in items],
         "raw_p99": [item.raw_statistics["p99"] for item in items],
         "slice_mm": sorted({round(item.slice_mm, 2) for item in items}),
     }
-
-
-def model_readme(card: ModelCard) -> str:
-    """The model card a person reads; the figures on held-out data are added by ``sst evaluate --write-card``."""
-    source, target = card.domains.source, card.domains.target
-    training = card.training
-    volumes = training["volumes"]
-    lines = [
-        f"# {card.title}",
-        "",
-        f"{source.name} <-> {target.name}, {card.plane} slices at {card.spacing_mm:g} mm, stack of {card.stack}.",
-        "",
-        f"**Intended use.** {card.intended_use}",
-        "",
-        f"**Licence of the weights.** {card.licence}",
-        "",
-        f"**Training.** {training['method']}, {training['steps']} steps in {training['minutes']:g} minutes, "
-        f"{training['precision']}, torch {training['torch']}, {training['date']}.",
-        "",
-        f"**Data.** {training['data'] or 'see the lists'}",
-        "",
-        f"- {source.name}: {', '.join(volumes['source'])}",
-        f"- {target.name}: {', '.join(volumes['target'])}",
-        f"- registered pairs: {', '.join(volumes['pairs']) or 'none'}",
-        "",
-        f"**Cite.** {card.citation or 'see the data'}",
-        "",
-    ]
-    return "\n".join(lines)

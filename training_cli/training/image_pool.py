@@ -26,17 +26,13 @@ class ImagePool:
         chosen = []
         for image in batch:
             image = image.clone()
-            # Pictures of another size (last crops of a small volume) cannot be mixed into one batch.
             if len(self.images) < self.size:
                 self.images.append(image)
                 chosen.append(image)
             elif self._random.random() < 0.5:
                 place = self._random.randrange(self.size)
-                if self.images[place].shape == image.shape:
-                    chosen.append(self.images[place])
-                    self.images[place] = image
-                else:
-                    chosen.append(image)
+                chosen.append(self.images[place])
+                self.images[place] = image
             else:
                 chosen.append(image)
         return torch.stack(chosen)

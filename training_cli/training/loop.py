@@ -5,172 +5,180 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import signal
+import shutil
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import InitProcessGroupKwargs, set_seed
 
-from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.devices import bf16_helps, pick_device
+from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
 
 from .cache import TrainingData, prepare_data
-from .checkpoint import latest_checkpoint, load_checkpoint, random_state, save_checkpoint, set_random_state
+from .checkpoint import (
+    last_good,
+    latest_checkpoint,
+    load_checkpoint,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
 from .config import TrainingConfig
 from .dataset import SampleByNumber, make_loader
 from .methods import build_method
+from .methods.base import Method
 from .processes import agree_largest
 from .samples import save_samples
-from .tracking import CsvCurve
+from .schedule import budget_used, learning_rate
+from .stopping import Stopped, StopRequest
+from .tracking import CsvCurve, told_once
+from .whole_files import replacing
 
 SAMPLE_SLICES = 4
+LONGEST_WAIT = timedelta(days=1)  # of other processes for the one that prepares the data
+
+Bar = Callable[[float, int, dict[str, float], float], None]
+Say = Callable[[str], None]
 
 
-class StopRequest:
-    """Turns Ctrl-C and SIGTERM into a wish to stop after the current step; a second Ctrl-C interrupts at once."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._previous: dict[int, object] = {}
-
-    def __enter__(self) -> StopRequest:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(ValueError):  # not in the main thread
-                self._previous[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_exception) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number, _frame) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
-
-
-def learning_rate(config: TrainingConfig, progress: float) -> float:
-    """Constant for ``constant_fraction`` of the budget, then linear to zero (as CycleGAN's 100 + 100 epochs)."""
-    constant = config.constant_fraction
-    if progress <= constant or constant >= 1:
-        return config.learning_rate
-    return config.learning_rate * max(0.0, (1 - progress) / (1 - constant))
-
-
-def train(config: TrainingConfig, resume: bool = False, bar=None, say=lambda line: None) -> dict:
-    """Run the training that ``config`` describes; returns a summary (steps, minutes, finished, stopped_by).
+def train(config: TrainingConfig, resume: bool = False, bar: Bar | None = None, say: Say = lambda line: None) -> dict:
+    """Run the training that ``config`` describes; returns a summary (steps, minutes, finished, saved, model...).
 
     ``bar`` is called as bar(progress 0..1, step, losses, seconds_left); ``say`` gets lines for the person watching.
-    Raises InputError for unusable data or an unfit resume, StyleTransferError on NaN losses or a full disk; the
-    last good checkpoint stays intact in both.
+    Raises InputError for unusable data or an unfit resume, StyleTransferError on NaN losses, a full disk or too little
+    memory; the last good checkpoint stays intact in all of them. A run folder that bad input made is removed again.
     """
+    accelerator = _accelerator(config)
     run = Path(config.output)
-    accelerator = _accelerator(config, run)
-    device = accelerator.device
+    made = [path for path in (run, *run.parents) if not path.exists()] if accelerator.is_main_process else []
+    if not accelerator.is_main_process:
+        bar, say = None, lambda line: None
+    with StopRequest() as stop, told_once():
+        try:
+            return _train(config, resume, accelerator, stop, bar, say)
+        except Stopped:
+            return _summary(config, accelerator, 0, 0.0, 0.0, finished=False, saved=False)
+        except InputError:
+            if made:
+                shutil.rmtree(run, ignore_errors=True)
+            for folder in made[1:]:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            raise
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            advice = "a smaller patch_size, batch_size or ngf needs less"
+            raise OutOfMemoryError(
+                f"The device {accelerator.device} has too little memory ({advice}); {last_good(run / 'checkpoints')}."
+            ) from None
+        except OSError as error:
+            reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+            raise StyleTransferError(
+                f"The run folder {run} cannot be used ({reason}); {last_good(run / 'checkpoints')}."
+            ) from None
+
+
+def _train(
+    config: TrainingConfig, resume: bool, accelerator: Accelerator, stop: StopRequest, bar: Bar | None, say: Say
+) -> dict:
+    run, device, main = Path(config.output), accelerator.device, accelerator.is_main_process
+    checkpoints = run / "checkpoints"
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
-    checkpoints = run / "checkpoints"
-    found = latest_checkpoint(checkpoints)
-    if found and not resume:
-        raise InputError(f"{run} already holds a training; go on with --resume, or name another folder.")
-    run.mkdir(parents=True, exist_ok=True)
-    with accelerator.main_process_first():
-        data = prepare_data(config, run / "cache", say if accelerator.is_main_process else lambda line: None)
-    channels_a, channels_b = data.source[0].load().shape[0], data.target[0].load().shape[0]
-    _check_channels(data, channels_a, channels_b)
-    method = build_method(config.method, config, channels_a, channels_b, device, accelerator.autocast)
-
+    state = _checkpoint_to_resume(checkpoints, config, resume, say)
+    data = _prepare_together(config, run / "cache", accelerator, stop, say)
+    channels_a, channels_b = data.source[0].channels, data.target[0].channels
+    if state and state["channels"] != [channels_a, channels_b]:
+        raise InputError("The images have other channels than those the checkpoint was trained with.")
+    method: Method = build_method(config.method, config, channels_a, channels_b, device, accelerator.autocast)
     step, minutes_before = 0, 0.0
-    if found and resume:
-        state = load_checkpoint(found)
-        if state["digest"] != config.digest():
-            raise InputError(
-                f"The settings differ from those {found.name} was trained with: {_differences(state, config)}."
-            )
+    if state:
         method.load_state_dict(state["method"])
-        if accelerator.num_processes == 1:
-            set_random_state(state["random"])
+        set_random_state(state["random"])
         step, minutes_before = int(state["step"]), float(state["minutes"])
         say(f"Resumed from step {step}.")
-        del state
-    if accelerator.is_main_process:
-        (run / "config.json").write_text(json.dumps(config.model_dump(mode="json"), indent=2))
+    saved_step = step if state else -1
+    del state
+    if main:
+        with replacing(run / "config.json") as temporary:
+            temporary.write_text(json.dumps(config.model_dump(mode="json"), indent=2))
 
     loader = iter(make_loader(data, config, step, accelerator.process_index, accelerator.num_processes))
-    samples = _sample_batches(data, config, device)
-    main = accelerator.is_main_process
+    samples = _sample_batches(data, config, device) if main and config.sample_every else []
     curve = CsvCurve(run / "losses.csv", step) if main and "csv" in config.trackers else None
     if "tensorboard" in config.trackers:
-        accelerator.init_trackers("tensorboard")
-
-    def state_now(minutes: float) -> dict:
-        return {
-            "step": step, "minutes": minutes, "digest": config.digest(), "decisive": config.decisive(),
-            "method": method.state_dict(), "random": random_state(), "channels": [channels_a, channels_b],
-            "architecture": method.architecture,
-        }  # fmt: skip
+        # What was logged after the checkpoint is told anew.
+        accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": step + 1}})
 
     started = time.monotonic()
-    saved_step = step if found else -1
     waited = 0.0
-    begun_at = _progress(config, step, minutes_before)
+    begun_at = budget_used(config, step, minutes_before)
 
     def elapsed() -> float:
         return minutes_before + (time.monotonic() - started) / 60
 
-    with StopRequest() as stop:
-        while True:
-            progress = agree_largest(_progress(config, step, elapsed()), device)
-            stopping = agree_largest(float(stop.signal is not None), device) > 0
-            if progress >= 1 or stopping:
-                break
-            begun = time.monotonic()
-            batch = {key: value.to(device, non_blocking=True) for key, value in next(loader).items()}
-            waiting = time.monotonic() - begun
-            waited += waiting
-            rate = learning_rate(config, progress)
-            losses = {name: float(value) for name, value in method.step(batch, progress, rate).items()}
-            step += 1
-            bad = agree_largest(float(not all(math.isfinite(value) for value in losses.values())), device) > 0
-            if bad:
-                last = latest_checkpoint(checkpoints)
-                kept = f"the last good checkpoint is {last.name}" if last else "no checkpoint had been written yet"
-                raise StyleTransferError(f"A loss became infinite or NaN at step {step}; {kept}.")
-            if main:
-                seconds = time.monotonic() - begun
-                if curve:
-                    curve.write({"step": step, "seconds": seconds, "waiting": waiting, "learning_rate": rate, **losses})
-                if "tensorboard" in config.trackers and step % 10 == 0:
-                    accelerator.log({**losses, "learning_rate": rate}, step=step)
-                if bar:
-                    done = min(_progress(config, step, elapsed()), 1.0)
-                    left = (time.monotonic() - started) * (1 - done) / max(done - begun_at, 1e-9)
-                    bar(done, step, losses, left)
-                if config.sample_every and step % config.sample_every == 0:
-                    save_samples(run / "samples" / f"step-{step:08d}.png", method.generators(), samples, config.stack)
-                if step % config.checkpoint_every == 0:
-                    save_checkpoint(checkpoints, step, state_now(elapsed()), config.keep_checkpoints)
-                    saved_step = step
+    def save() -> None:
+        # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.
+        if not _is_finite(method):
+            raise StyleTransferError(f"A weight became infinite or NaN by step {step}; {last_good(checkpoints)}.")
+        state = {
+            "step": step, "minutes": elapsed(), "digest": config.digest(), "decisive": config.decisive(),
+            "method": method.state_dict(), "random": random_state(), "channels": [channels_a, channels_b],
+            "architecture": method.architecture,
+        }  # fmt: skip
+        save_checkpoint(checkpoints, step, state, config.keep_checkpoints)
+
+    def draw() -> None:
+        save_samples(run / "samples" / f"step-{step:08d}.png", method.generators(), samples, config.stack)
+
+    while True:
+        progress = agree_largest(budget_used(config, step, elapsed()), device)
+        stopping = agree_largest(float(stop.signal is not None), device) > 0
+        if progress >= 1 or stopping:
+            break
+        begun = time.monotonic()
+        batch = {key: value.to(device, non_blocking=True) for key, value in next(loader).items()}
+        waiting = time.monotonic() - begun
+        waited += waiting
+        rate = learning_rate(config, progress)
+        losses = {name: float(value) for name, value in method.step(batch, progress, rate).items()}
+        step += 1
+        bad = agree_largest(float(not all(math.isfinite(value) for value in losses.values())), device) > 0
+        if bad:
+            raise StyleTransferError(f"A loss became infinite or NaN at step {step}; {last_good(checkpoints)}.")
+        if not main:
+            continue
+        if curve:
+            seconds = time.monotonic() - begun
+            curve.write({"step": step, "seconds": seconds, "waiting": waiting, "learning_rate": rate, **losses})
+        if "tensorboard" in config.trackers and step % 10 == 0:
+            accelerator.log({**losses, "learning_rate": rate}, step=step)
+        if bar:
+            done = min(budget_used(config, step, elapsed()), 1.0)
+            left = (time.monotonic() - started) * (1 - done) / max(done - begun_at, 1e-9)
+            bar(done, step, losses, left)
+        if config.sample_every and step % config.sample_every == 0:
+            draw()
+        if step % config.checkpoint_every == 0:
+            save()
+            saved_step = step
+
     minutes = elapsed()
     if main:
         if step != saved_step:
-            save_checkpoint(checkpoints, step, state_now(minutes), config.keep_checkpoints)
-        if config.sample_every and step:
-            save_samples(run / "samples" / f"step-{step:08d}.png", method.generators(), samples, config.stack)
+            save()
+        if samples and step:
+            draw()
         if curve:
             curve.close()
     accelerator.end_training()
-    summary = {
-        "steps": step,
-        "minutes": minutes,
-        "finished": not stopping,
-        "waiting_fraction": waited / max(time.monotonic() - started, 1e-9),
-        "main_process": main,
-        "device": str(device),
-        "precision": config.precision,
-    }
+    summary = _summary(config, accelerator, step, minutes, waited / max(time.monotonic() - started, 1e-9), not stopping)
     if main and not stopping:
         from .export import export_model
 
@@ -178,55 +186,54 @@ def train(config: TrainingConfig, resume: bool = False, bar=None, say=lambda lin
     return summary
 
 
-def _progress(config: TrainingConfig, step: int, minutes: float) -> float:
-    """Share of the budget used: of the steps, of the minutes, or of the one that runs out first."""
-    shares = []
-    if config.max_steps:
-        shares.append(step / config.max_steps)
-    if config.max_minutes:
-        shares.append(minutes / config.max_minutes)
-    return max(shares)
+def _summary(
+    config: TrainingConfig, accelerator: Accelerator, step: int, minutes: float, waiting: float, finished: bool,
+    saved: bool = True,
+) -> dict:  # fmt: skip
+    return {
+        "steps": step,
+        "minutes": minutes,
+        "finished": finished,
+        "saved": saved,
+        "waiting_fraction": waiting,
+        "main_process": accelerator.is_main_process,
+        "device": str(accelerator.device),
+        "precision": config.precision,
+    }
 
 
-def bf16_helps(device: torch.device) -> bool:
-    """Whether this device multiplies bf16 faster than fp32 (CUDA from Ampere on; CPUs with AVX512-BF16 or AMX)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    if device.type == "cpu":
-        supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)()
-        return bool(supported) and _has_bf16_instructions()
-    return False
-
-
-def _has_bf16_instructions() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _accelerator(config: TrainingConfig, run: Path) -> Accelerator:
+def _accelerator(config: TrainingConfig) -> Accelerator:
+    """Accelerate's object for the device and precision asked for; ``config.precision`` becomes the one that is used."""
     if config.device not in ("auto", "cpu", "cuda", "mps"):
         raise InputError(f"There is no device '{config.device}'; use auto, cpu, cuda or mps.")
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("No CUDA device was found; use --device auto or cpu.")
+    device = pick_device(config.device)
     if config.precision == "auto":
-        device = torch.device("cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu")
         config.precision = "bf16" if bf16_helps(device) else "fp32"
     return Accelerator(
         cpu=config.device == "cpu",
         mixed_precision="bf16" if config.precision == "bf16" else "no",
         log_with=["tensorboard"] if "tensorboard" in config.trackers else None,
-        project_dir=str(run),
+        project_dir=str(config.output),
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )
 
 
-def _check_channels(data: TrainingData, channels_a: int, channels_b: int) -> None:
-    for items, channels in ((data.source, channels_a), (data.target, channels_b)):
-        for item in items:
-            if item.load().shape[0] != channels:
-                raise InputError(f"{item.name} has {item.load().shape[0]} channels, others of its domain {channels}.")
+def _checkpoint_to_resume(checkpoints: Path, config: TrainingConfig, resume: bool, say: Say) -> dict | None:
+    """The state to go on from, or None to begin. Raises InputError where that is not what was asked for."""
+    found = latest_checkpoint(checkpoints)
+    if not resume:
+        if found:
+            run = checkpoints.parent
+            raise InputError(f"{run} already holds a training; go on with --resume, or name another folder.")
+        return None
+    if not found:
+        say("There is no checkpoint yet; starting from the beginning.")
+        return None
+    state = load_checkpoint(found)
+    if state["digest"] != config.digest():
+        changed = _differences(state, config)
+        raise InputError(f"The settings differ from those {found.name} was trained with: {changed}.")
+    return state
 
 
 def _differences(state: dict, config: TrainingConfig) -> str:
@@ -235,8 +242,48 @@ def _differences(state: dict, config: TrainingConfig) -> str:
     return ", ".join(f"{key} was {then.get(key)} and is {now[key]}" for key in changed) or "unknown settings"
 
 
+def _prepare_together(
+    config: TrainingConfig, folder: Path, accelerator: Accelerator, stop: StopRequest, say: Say
+) -> TrainingData:
+    """The main process fills the cache, then the others read it; where it fails or is stopped, all end.
+
+    Raises Stopped on a wish to stop, and in the others when the main process failed: it says why.
+    """
+
+    def report(line: str) -> None:
+        if stop.signal is not None:
+            raise Stopped
+        say(line)
+
+    data, problem = None, None
+    if accelerator.is_main_process:
+        try:
+            data = prepare_data(config, folder, report)
+        except (StyleTransferError, OSError, Stopped) as error:
+            problem = error
+    failed = agree_largest(float(problem is not None), accelerator.device) > 0
+    if problem is not None:
+        raise problem
+    if failed:
+        raise Stopped
+    return data or prepare_data(config, folder)
+
+
 def _sample_batches(data: TrainingData, config: TrainingConfig, device) -> list[dict]:
     """Fixed samples from beyond the numbers that training uses, without augmentation."""
     plain = SampleByNumber(data, config.model_copy(update={"augment": False}))
     numbers = range(2**40, 2**40 + SAMPLE_SLICES)
     return [{key: plain[n][key][None].to(device) for key in ("a", "b")} for n in numbers]
+
+
+def _is_finite(method: Method) -> bool:
+    """Whether every weight, trained and averaged, is a number."""
+    networks = [*method.networks().values(), *method.generators().values()]
+    return all(bool(torch.isfinite(parameter).all()) for network in networks for parameter in network.parameters())
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory")
+    )

@@ -7,23 +7,30 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .whole_files import replacing
+
 
 @torch.no_grad()
 def save_samples(path: Path, generators: dict[str, torch.nn.Module], batches: list[dict], stack: int) -> None:
-    """PNG with a row a slice: A, G(A), F(G(A)), B, F(B), G(F(B)).
+    """PNG with a row a slice: A, G(A), F(G(A)), B, F(B), G(F(B)); A, G(A), B where there is no way back.
 
-    ``batches`` hold "a" and "b" of shape (n, stack*c, h, w) in [-1, 1]; the middle slice of a stack is shown.
+    ``batches`` hold "a" and "b" of shape (n, stack*c, h, w) in [-1, 1]; the first image's middle slice is shown.
+    Raises OSError where it cannot be written, after which no new file is left.
     """
     from PIL import Image
 
+    forward, backward = generators["forward"], generators.get("backward")
     rows = []
     for batch in batches:
         a, b = batch["a"], batch["b"]
-        fake_b, fake_a = generators["forward"](a), generators["backward"](b)
-        columns = [a, fake_b, generators["backward"](fake_b), b, fake_a, generators["forward"](fake_a)]
+        fake_b = forward(a)
+        columns = [a, fake_b, b]
+        if backward is not None:
+            fake_a = backward(b)
+            columns = [a, fake_b, backward(fake_b), b, fake_a, forward(fake_a)]
         rows.append(np.concatenate([to_rgb(image[0], stack) for image in columns], axis=1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
+    with replacing(path) as temporary:
+        Image.fromarray(np.concatenate(rows, axis=0)).save(temporary)
 
 
 def to_rgb(image: torch.Tensor, stack: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def cycle_of(
     progress: called with (translations done, translations in all) after each of the 2 to 7 passes.
     """
     from ..backends import make_runner
-    from ..translate import planes_for, translate_normalized
+    from ..translate import flat_background, planes_for, translate_normalized
 
     card = model.card
     other = "backward" if direction == "forward" else "forward"
@@ -57,6 +57,11 @@ def cycle_of(
     region = grid.to_model(np.ones(volume.array.shape[1:], bool) if mask is None else mask) > 0.5
     chosen = grid.choose(region, max_slices, contiguous=card.stack > 1)
     source = grid.take(grid.to_model(translation.normalized_input), chosen)
+    judged = grid.take(region, chosen)
+    # A generous mask has air along its rim. Noise there would make the pipeline take air for something to translate.
+    air = None if volume.is_2d else flat_background(source)
+    if air is not None and (judged & ~air).any():
+        judged &= ~air
     translated = None
     if grid.same_size and len(chosen) == grid.depth and translation.disagreement is None:
         translated = grid.to_model(translation.normalized_output)
@@ -81,7 +86,7 @@ def cycle_of(
         return run
 
     figures = cycle_figures(
-        source, translator(direction), translator(other), grid.take(region, chosen), translated=translated,
+        source, translator(direction), translator(other), judged, translated=translated,
         jigsaw=jigsaw,
     )  # fmt: skip
     return replace(

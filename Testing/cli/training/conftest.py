@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def disc_volume(seed: int, inverted: bool, size: int = 40, slices: int = 4) -> sitk.Image:
@@ -43,3 +50,64 @@ def tiny(discs: Path, tmp_path: Path) -> dict:
         "patch_size": 32, "ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers": 2, "precision": "fp32", "device": "cpu",
         "sample_every": 2, "checkpoint_every": 2, "trackers": ["csv"], "pool_size": 3, "stack": 3,
     }  # fmt: skip
+
+
+@pytest.fixture
+def pairs(discs: Path) -> Path:
+    """A list of the two registered pairs."""
+    path = discs / "pairs.csv"
+    path.write_text("source,target\nsource/a.nii.gz,target/a.nii.gz\nsource/b.nii.gz,target/b.nii.gz\n")
+    return path
+
+
+def as_options(settings: dict) -> list[str]:
+    """Settings -> arguments of ``sst train``."""
+    options: list[str] = []
+    for name, value in settings.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            options += [f"--{flag}", ",".join(value) if isinstance(value, list) else str(value)]
+    return options
+
+
+class Process:
+    """A real ``sst train`` of its own, in a process group of its own as a shell would start it."""
+
+    def __init__(self, settings: dict, *more: str, program: tuple[str, ...] = ("-m", "training_cli.main")) -> None:
+        command = [sys.executable, *program, "train", *as_options(settings), *more]
+        self.handle = subprocess.Popen(
+            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    def wait_for(self, happened: Callable[[], bool], seconds: float = 120) -> None:
+        """Return once ``happened()``; fail where the process ends before, or never gets there."""
+        limit = time.monotonic() + seconds
+        while not happened():
+            if self.handle.poll() is not None:
+                raise AssertionError(f"the training ended: {self.handle.communicate()}")
+            assert time.monotonic() < limit, "the training did not get that far"
+            time.sleep(0.05)
+
+    def end(self, seconds: float = 120) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr) once it ended."""
+        out, err = self.handle.communicate(timeout=seconds)
+        return self.handle.returncode, out, err
+
+
+@pytest.fixture
+def start_training():
+    """``start_training(settings, *arguments)`` -> Process; whatever still runs at the end is killed."""
+    started: list[Process] = []
+
+    def start(*arguments, **keywords) -> Process:
+        started.append(Process(*arguments, **keywords))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.handle.poll() is None:
+            process.handle.kill()
+            process.handle.communicate()

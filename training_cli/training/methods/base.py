@@ -11,7 +11,10 @@ class Method(Protocol):
     """Networks, their optimisers and one training step.
 
     ``generators()`` gives {"forward": module, "backward": module or absent}: the averaged networks that are exported.
+    ``networks()``: those being trained. ``architecture``: by direction, the arguments that build a generator anew.
     """
+
+    architecture: dict[str, dict]
 
     def step(self, batch: dict[str, torch.Tensor], progress: float, learning_rate: float) -> dict[str, torch.Tensor]:
         """Do one update on a batch; ``progress`` is the share of the budget used. Returns losses by name, detached."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
+from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_discriminator, build_generator
 
 from ..config import TrainingConfig
@@ -23,8 +26,8 @@ class CycleGAN:
     """Generators G: A -> B and F: B -> A, discriminators D_A and D_B.
 
     The identity term compares G(y) with y for y in B (the article's listing compares a translation with its own
-    input, which forbids any translation). Passes of one network that do not depend on each other run as one batch:
-    normalisation is per sample, so this computes the same as running them one by one.
+    input, which forbids any translation). Passes of one network that do not depend on each other run as one batch
+    where it normalises each image by itself, so that this computes the same as running them one by one.
     """
 
     def __init__(self, config: TrainingConfig, channels_a: int, channels_b: int, device, autocast) -> None:
@@ -44,13 +47,15 @@ class CycleGAN:
         self.F = build_generator(config.generator, **self.architecture["backward"]).to(device)
         self.D_A = build_discriminator(config.discriminator, in_channels=stack * channels_a, **critic).to(device)
         self.D_B = build_discriminator(config.discriminator, in_channels=stack * channels_b, **critic).to(device)
+        check_patch_size(self.networks(), {"G": stack * channels_a, "F": stack * channels_b}, config.patch_size)
         self.averages = {
             "forward": ExponentialMovingAverage(self.G, config.ema_decay),
             "backward": ExponentialMovingAverage(self.F, config.ema_decay),
         }
-        self.pool_a, self.pool_b = ImagePool(config.pool_size, config.seed), ImagePool(config.pool_size, config.seed + 1)
+        self.pool_a = ImagePool(config.pool_size, config.seed)
+        self.pool_b = ImagePool(config.pool_size, config.seed + 1)
         self.adversarial = adversarial_loss(config.adversarial)
-        # An identity or a shared batch needs both domains to look alike in shape.
+        # Only what is in the shape of both domains can be its own translation.
         self.same_channels = channels_a == channels_b
         self.generator_parameters = [*self.G.parameters(), *self.F.parameters()]
         self.discriminator_parameters = [*self.D_A.parameters(), *self.D_B.parameters()]
@@ -101,8 +106,8 @@ class CycleGAN:
             network.requires_grad_(False)
         with self.autocast():
             if identity:
-                fake_b, identity_b = self.G(torch.cat([a, real_b])).chunk(2)
-                fake_a, identity_a = self.F(torch.cat([b, real_a])).chunk(2)
+                fake_b, identity_b = run_together(self.G, a, real_b)
+                fake_a, identity_a = run_together(self.F, b, real_a)
             else:
                 fake_b, fake_a = self.G(a), self.F(b)
             cycle_a, cycle_b = self.F(fake_b), self.G(fake_a)
@@ -139,8 +144,8 @@ class CycleGAN:
             network.requires_grad_(True)
         old_a, old_b = self.pool_a.query(fake_a.float()), self.pool_b.query(fake_b.float())
         with self.autocast():
-            real_score_a, old_score_a = self.D_A(torch.cat([real_a, old_a])).chunk(2)
-            real_score_b, old_score_b = self.D_B(torch.cat([real_b, old_b])).chunk(2)
+            real_score_a, old_score_a = run_together(self.D_A, real_a, old_a)
+            real_score_b, old_score_b = run_together(self.D_B, real_b, old_b)
         critic = 0.5 * (
             self.adversarial(real_score_a.float(), True, True)
             + self.adversarial(old_score_a.float(), False, True)
@@ -185,6 +190,31 @@ class CycleGAN:
         self.pool_a.load_state_dict(state["pool_a"], self.device)
         self.pool_b.load_state_dict(state["pool_b"], self.device)
         self.steps = int(state["steps"])
+
+
+def run_together(network: torch.nn.Module, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What the network makes of two batches (n, c, h, w), in one pass where images do not influence each other."""
+    if any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
+        return network(first), network(second)
+    return network(torch.cat([first, second])).chunk(2)
+
+
+def check_patch_size(networks: dict[str, torch.nn.Module], channels: dict[str, int], size: int) -> None:
+    """Raise InputError where a patch does not fit the networks: a dry run without arithmetic."""
+    shapes = channels | {"D_A": channels["G"], "D_B": channels["F"]}
+    for name, network in networks.items():
+        dry = copy.deepcopy(network).to("meta")
+        image = torch.empty(1, shapes[name], size, size, device="meta")
+        try:
+            result = dry(image)
+        except (RuntimeError, ValueError):
+            result = None
+        fits = result is not None and min(result.shape[1:]) > 0
+        if name in ("G", "F") and fits:
+            fits = result.shape[-2:] == image.shape[-2:]
+        if not fits:
+            what = "generator" if name in ("G", "F") else "discriminator"
+            raise InputError(f"Patches of {size} pixels do not fit the {what}; change patch_size or the network.")
 
 
 def _fused(device) -> bool:

@@ -1,0 +1,529 @@
+"""DICOM output: the translation of a series as a new series of the same study, derived from the source's headers.
+
+Headers are built from a list of what still holds (whose image it is, which study, where the slices lie), not copied and
+corrected: what scanners write of an acquisition, private tags included, would be false of a synthetic image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import re
+import shutil
+import unicodedata
+import uuid
+import warnings
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __version__
+from .errors import InputError, StyleTransferError
+from .provenance import summary, synthetic_notes
+from .volume import Volume
+from .volume_io import _silent_itk, read_volume
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from .model_folder import Direction, Domain, ModelCard
+
+SOFTWARE = "SurgicalStyleTransfer"
+# What a domain's modality is written as: SOP class, and the third value of ImageType that the class allows.
+_CLASSES = {"MR": ("1.2.840.10008.5.1.4.1.1.4", "OTHER"), "CT": ("1.2.840.10008.5.1.4.1.1.2", "AXIAL")}
+_LEAST_STEPS = 255  # between darkest and brightest voxel for whole numbers to be fine enough where units are arbitrary
+_SOFT_TISSUE_HU = (-160.0, 240.0)  # window beside that of the model's range, which is too wide to see much in
+_PATIENT_GROUPS = (0x0010, 0x0012)  # patient, and the trial they are in
+_NOT_OF_THE_PATIENT = (0x00120071, 0x00120072)  # what the trial calls the source series
+# Kept where the source has them: character set and time zone, study, what was imaged and when, place.
+_KEPT = (
+    "SpecificCharacterSet", "TimezoneOffsetFromUTC", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "IssuerOfAccessionNumberSequence", "StudyDescription", "ReferringPhysicianName",
+    "ConsultingPhysicianName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy", "ProcedureCodeSequence",
+    "ReferencedStudySequence", "AdmittingDiagnosesDescription", "AdmittingDiagnosesCodeSequence",
+    "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "AcquisitionNumber",
+    "BodyPartExamined", "AnatomicRegionSequence", "Laterality", "ImageLaterality", "PatientPosition",
+    "AnatomicalOrientationType", "FrameOfReferenceUID", "PositionReferenceIndicator", "ImagePositionPatient",
+    "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "SliceLocation",
+    "RecognizableVisualFeatures", "LongitudinalTemporalInformationModified",
+)  # fmt: skip
+# Must be there, but may be empty.
+_EMPTY_IF_UNKNOWN = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
+    "StudyID", "AccessionNumber", "PatientPosition", "PositionReferenceIndicator", "SliceThickness",
+    "AcquisitionNumber",
+)  # fmt: skip
+_NEEDED = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
+)  # fmt: skip
+_NUMBERS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+_ONE_A_SERIES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_EQUIPMENT = (
+    "Manufacturer", "InstitutionName", "StationName", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions",
+)  # fmt: skip
+# Type 1 and 2 of the MR image: a generator has no pulse sequence; "RM" is the standard's "research mode".
+_MR_UNKNOWN = {
+    "ScanningSequence": "RM", "SequenceVariant": "NONE", "ScanOptions": None, "MRAcquisitionType": None,
+    "RepetitionTime": None, "EchoTime": None, "EchoTrainLength": None,
+}  # fmt: skip
+# Text is copied as bytes: decoded and encoded again, wrong character sets and the last digits would suffer.
+_TEXT_VRS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+
+
+@dataclass(frozen=True)
+class SourceSlice:
+    """A file's tags without its pixels; raw: its elements by tag as they were read, text still bytes."""
+
+    header: Dataset
+    raw: dict[Any, Any]
+
+    @property
+    def position(self) -> np.ndarray:
+        return np.array([float(value) for value in self.header.ImagePositionPatient])
+
+
+@dataclass(frozen=True)
+class SourceSeries:
+    """The files of a series, in the order of the volume's slices."""
+
+    slices: list[SourceSlice]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Stored whole numbers * slope + intercept = values in units. Both are exact as the text that a header holds."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    signed: bool = False
+
+    @property
+    def is_identity(self) -> bool:
+        return self.slope == 1 and self.intercept == 0
+
+    def stored(self, array: np.ndarray) -> np.ndarray:
+        """Values in units -> int16 or uint16, rounded; same shape."""
+        whole = np.rint((np.asarray(array, np.float64) - self.intercept) / self.slope)
+        return whole.astype("<i2" if self.signed else "<u2")
+
+
+def check_target(card: ModelCard, direction: Direction) -> Domain:
+    """The domain a translation ends in. Raises InputError if no DICOM series can hold it."""
+    goal = card.domain_to(direction)
+    if goal.channels != 1:
+        raise InputError(f"The model {card.name} gives colour images, which DICOM output cannot hold; write a file.")
+    if goal.modality.strip().upper() not in _CLASSES:
+        stated = f"'{goal.modality}'" if goal.modality else "no modality"
+        raise InputError(f"DICOM output is for MR and CT; the model {card.name} states {stated} for {goal.name}.")
+    return goal
+
+
+def check_output_folder(output: Path) -> None:
+    """Raise InputError unless the name is free or that of an empty folder."""
+    if output.is_dir():
+        if any(output.iterdir()):
+            raise InputError(f"The output folder {output} is not empty; name a new one.")
+    elif output.exists() or output.is_symlink():
+        raise InputError(f"The DICOM output {output} is to be a folder, and it is a file.")
+
+
+def open_series(folder: Path, volume: Volume) -> SourceSeries:
+    """The headers that belong to the slices of ``volume``, as ``read_volume(folder)`` gave it, paired by position.
+
+    Raises InputError with one sentence where a series cannot be derived from them: no folder, multi-frame, pictures
+    without a place in the patient, missing or unreadable tags, several studies or frames of reference in one series.
+    """
+    folder = Path(folder)
+    what = f"The DICOM series in {folder}"
+    if not folder.is_dir():
+        raise InputError(f"DICOM output needs a folder with a DICOM series as input, and {folder} is none.")
+    if volume.is_2d:
+        raise InputError(f"{what} is a plane picture without a place in the patient, which DICOM output needs.")
+    found = []
+    for name in _image_files(folder):
+        with _silent_pydicom():
+            source = _read_header(name)
+            if source is None:
+                continue
+            if int(source.header.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in source.header:
+                raise InputError(f"{what} is multi-frame; DICOM output is made of one file a slice.")
+            if (tag := _unusable_tag(source.header)) is not None:
+                raise InputError(f"{what} has no usable {tag} in {Path(name).name}, which DICOM output needs.")
+        found.append(source)
+    if not found:
+        raise InputError(f"The folder {folder} holds no DICOM images that can be read.")
+    for keyword in _ONE_A_SERIES:
+        if len({str(source.header[keyword].value) for source in found}) > 1:
+            raise InputError(f"{what} has files with different {keyword}, which make no single series.")
+    return SourceSeries(_in_order_of(volume, found, what))
+
+
+def write_dicom_series(
+    volume: Volume, source: SourceSeries, output: Path, card: ModelCard, direction: Direction, *,
+    strength: float = 1.0, masked: bool = False,
+) -> None:  # fmt: skip
+    """Write the translation ``volume`` of a series into the new folder ``output``, whole or not at all.
+
+    volume: (1, z, y, x) in the units of the domain it ends in, on the source's grid. One file a slice, numbered in the
+    source's order; Part 10, explicit VR little endian. strength, masked: whether it is a blend with the input.
+    Values are rounded to whole multiples of a step: 1 in HU, and where the units are arbitrary and 1 is fine enough.
+
+    The folder gets its name when all of it reads back as the same grid and values. Raises InputError for a volume or a
+    model that DICOM cannot hold, and StyleTransferError when writing fails, after which no new file is left.
+    """
+    goal = check_target(card, direction)
+    output = Path(output).resolve()
+    check_output_folder(output)
+    if volume.channels != 1 or volume.array.shape[1] != len(source.slices):
+        raise InputError("The translation does not have one grey slice for each of the source's.")
+    if not np.isfinite(volume.array).all():
+        raise InputError(f"The output {output.name} would hold NaN or infinite values.")
+    if not output.parent.is_dir():
+        raise StyleTransferError(f"The folder {output.parent} of the output does not exist.")
+    scale = choose_scale(float(volume.array.min()), float(volume.array.max()), goal.units == "HU")
+    window = _window(goal, volume, blended=strength < 1 or masked)
+    common = _common(source.slices, card, direction, strength, masked, scale, window)
+    numbers = _instance_numbers(source.slices)
+    temporary = output.with_name(f".{uuid.uuid4().hex[:12]}.partial")
+    try:
+        temporary.mkdir()
+        with _silent_pydicom():
+            for place, index in enumerate(sorted(range(len(numbers)), key=numbers.__getitem__), start=1):
+                made = _slice(source.slices[index], common, scale.stored(volume.array[0, index]), numbers[index])
+                made.save_as(temporary / f"{place:04d}.dcm", enforce_file_format=True)
+        _check_written(temporary, volume, scale)
+        if output.is_dir():
+            output.rmdir()
+        temporary.rename(output)
+    except OSError as error:
+        raise StyleTransferError(f"The output {output} cannot be written: {error.strerror or 'failure'}.") from None
+    except (ValueError, TypeError, AttributeError, NotImplementedError):
+        # pydicom's own words may repeat values, and with them what names the patient.
+        raise StyleTransferError(
+            f"The output {output} cannot be written: the source's headers do not allow it."
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def choose_scale(low: float, high: float, is_hu: bool = False) -> Scale:
+    """How values from ``low`` to ``high`` are stored in 16 bits.
+
+    As they are (rounded to whole numbers) wherever they fit and that is fine enough, always in HU; otherwise in the
+    smallest step of 1, 2 or 5 times a power of ten that the range fits.
+    """
+    if (is_hu or high - low >= _LEAST_STEPS) and -32768 <= low and high <= (32767 if low < 0 else 65535):
+        return Scale(signed=low < 0)
+    slope = _round_step((high - low) / 65000 or max(abs(low) * 1e-4, 1e-4))
+    intercept = 0.0 if 0 <= low and high / slope <= 65000 else float(_decimal(math.floor(low / slope) * slope))
+    return Scale(slope, intercept)
+
+
+def _round_step(least: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is not below ``least``."""
+    power = math.floor(math.log10(least))
+    for exponent in (power, power + 1):
+        for digit in (1, 2, 5):
+            step = float(f"{digit}e{exponent}")
+            if step >= least:
+                return step
+    raise AssertionError("a step of ten times the power is always larger")
+
+
+def _decimal(value: float) -> str:
+    """A number in the 16 characters of DICOM's decimal strings."""
+    from pydicom.valuerep import format_number_as_ds
+
+    return format_number_as_ds(float(value))
+
+
+def _image_files(folder: Path) -> list[str]:
+    """All files that make up DICOM series in a folder; the same library as for reading finds them."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageSeriesReader
+    with _silent_itk():
+        series = reader.GetGDCMSeriesIDs(str(folder))
+        return [name for uid in series for name in reader.GetGDCMSeriesFileNames(str(folder), uid)]
+
+
+def _read_header(name: str) -> SourceSlice | None:
+    """A file's tags before its pixels; None for what is no image (contours, reports)."""
+    import pydicom
+
+    try:
+        # force: old files without DICOM's mark at byte 128, which the reader takes too.
+        header = pydicom.dcmread(name, stop_before_pixels=True, force=True)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, NotImplementedError):
+        return None
+    # Looking at an element decodes it in its place.
+    return SourceSlice(header, {tag: header.get_item(tag) for tag in header.keys()}) if "Rows" in header else None
+
+
+def _unusable_tag(header: Dataset) -> str | None:
+    """The first of the tags without which no series can be derived that is missing or not what it should be."""
+    for keyword in _NEEDED:
+        try:
+            value = header.get(keyword)
+            numbers = [float(each) for each in value or ()] if keyword in _NUMBERS else []
+        except (ValueError, TypeError):
+            return keyword
+        if value in (None, "") or len(numbers) != _NUMBERS.get(keyword, 0) or not np.isfinite(numbers).all():
+            return keyword
+    return None
+
+
+def _in_order_of(volume: Volume, found: list[SourceSlice], what: str) -> list[SourceSlice]:
+    """Sorted along the normal, as the volume's slices are; InputError unless both are one and the same series."""
+    axes = np.array([float(value) for value in found[0].header.ImageOrientationPatient]).reshape(2, 3)
+    normal = np.cross(*axes)
+    found = sorted(found, key=lambda source: float(source.position @ normal))
+    count, depth = volume.size[2], volume.spacing[2] * (volume.size[2] - 1)
+    if (
+        len(found) != count
+        or any((source.header.Columns, source.header.Rows) != volume.size[:2] for source in found)
+        or not np.allclose([*axes, normal], np.asarray(volume.direction).T, atol=1e-3)
+        or not np.allclose(found[0].position, volume.origin, atol=0.01)
+        # In between, uneven slices may lie off the grid; their order is certain all the same.
+        or not math.isclose(float((found[-1].position - found[0].position) @ normal), depth, abs_tol=0.01)
+    ):
+        raise InputError(f"{what} does not have one file for each of the volume's slices.")
+    return found
+
+
+def _instance_numbers(sources: list[SourceSlice]) -> list[int]:
+    """The source's own numbers if they tell its slices apart, else 1, 2, 3."""
+    with _silent_pydicom():
+        try:
+            numbers = [int(source.header.InstanceNumber) for source in sources]
+        except (ValueError, TypeError, AttributeError):
+            numbers = []
+    return numbers if len(set(numbers)) == len(sources) else list(range(1, len(sources) + 1))
+
+
+def _window(goal: Domain, volume: Volume, blended: bool) -> list[tuple[float, float, str]]:
+    """(low, high, explanation) in units: the target domain's; where the input shows through, this volume's own."""
+    landmarks = goal.inverse
+    if blended and not goal.units and volume.array.min() < volume.array.max():
+        landmarks = goal.normalization.fit(volume.array)
+    whole = (landmarks.low, landmarks.high, "TARGET DOMAIN")
+    return [(*_SOFT_TISSUE_HU, "SOFT TISSUE"), whole] if goal.units == "HU" else [whole]
+
+
+def _common(
+    sources: list[SourceSlice], card: ModelCard, direction: Direction, strength: float, masked: bool, scale: Scale,
+    window: list[tuple[float, float, str]],
+) -> Dataset:  # fmt: skip
+    """What all files of the new series have in common."""
+    from pydicom.dataset import Dataset
+    from pydicom.uid import generate_uid
+
+    goal = card.domain_to(direction)
+    modality = goal.modality.strip().upper()
+    notes = synthetic_notes(card, direction, strength)
+    first = sources[0]
+    now = datetime.now(_timezone(first.header))
+    out = Dataset()
+    out.SOPClassUID, kind = _CLASSES[modality]
+    out.Modality = modality
+    out.ImageType = ["DERIVED", "SECONDARY", kind, "SYNTHETIC"]
+    out.add_new(0x0008001C, "CS", "YES")  # SyntheticData, which older dictionaries lack
+    out.SeriesInstanceUID = generate_uid(prefix=None)
+    out.SeriesNumber = _series_number(first.header)
+    out.SeriesDate = out.ContentDate = out.InstanceCreationDate = now.strftime("%Y%m%d")
+    out.SeriesTime = out.ContentTime = out.InstanceCreationTime = now.strftime("%H%M%S.%f")
+    out.SeriesDescription = _plain(_short(notes), 64)
+    out.Manufacturer = out.ManufacturerModelName = SOFTWARE
+    out.SoftwareVersions = __version__
+    made = (
+        f"Synthetic image, not acquired: {notes['SyntheticTo']} made from {notes['SyntheticFrom']} by style transfer "
+        f"with the model {notes['StyleModel']} (SHA-256 of its weights {notes['StyleModelSHA256']}), direction "
+        f"{direction}, strength {notes['SyntheticStrength']}{', inside a mask' if masked else ''}, from "
+        f"{len(sources)} images of the source series, by {SOFTWARE} {__version__}."
+    )
+    out.DerivationDescription = _plain(f"{made} {notes['IntendedUse']}", 1024)
+    out.ImageComments = _plain(f"SYNTHETIC IMAGE. {notes['IntendedUse']}", 1024)
+    out.DerivationCodeSequence = [_code("STYLE_TRANSFER", "99SST", "Synthetic image by style transfer")]
+    with _silent_pydicom():
+        out.ContributingEquipmentSequence = _equipment(first, now, made)
+    out.BurnedInAnnotation = "NO"
+    out.SamplesPerPixel, out.PhotometricInterpretation = 1, "MONOCHROME2"
+    out.BitsAllocated = out.BitsStored = 16
+    out.HighBit, out.PixelRepresentation = 15, int(scale.signed)
+    if modality == "CT" or not scale.is_identity:
+        # MR images have none by the standard; there they come only where whole numbers are too coarse.
+        out.RescaleIntercept, out.RescaleSlope = _decimal(scale.intercept), _decimal(scale.slope)
+        out.RescaleType = "HU" if goal.units == "HU" else "US"
+    out.WindowCenter = [_decimal((low + high) / 2) for low, high, _ in window]
+    out.WindowWidth = [_decimal(max(high - low, 1e-6)) for low, high, _ in window]
+    out.WindowCenterWidthExplanation = [text for _, _, text in window]
+    for keyword, value in (_MR_UNKNOWN if modality == "MR" else {"KVP": None}).items():
+        setattr(out, keyword, value)
+    return out
+
+
+def _slice(source: SourceSlice, common: Dataset, pixels: np.ndarray, number: int) -> Dataset:
+    """One file: ``common``, what is kept of the source's header, and pixels (y, x)."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.tag import Tag
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    out = Dataset()
+    header = source.header
+    of_patient = [tag for tag in source.raw if tag.group in _PATIENT_GROUPS and tag not in _NOT_OF_THE_PATIENT]
+    for tag in (*of_patient, *(Tag(keyword) for keyword in _KEPT)):
+        _copy(source, out, tag)
+    if str(header.get("LossyImageCompression", "")) == "01":
+        # Once lossy, always lossy: what the first compression lost, the translation does not have either.
+        for keyword in _LOSSY:
+            _copy(source, out, Tag(keyword))
+    for keyword in _EMPTY_IF_UNKNOWN:
+        if keyword not in out:
+            setattr(out, keyword, None)
+    if not any(keyword in out for keyword in ("BodyPartExamined", "Laterality", "ImageLaterality")):
+        out.Laterality = None  # it could be a paired organ
+    out.update(common)
+    if str(header.get("BurnedInAnnotation", "")).strip() == "YES":
+        out.BurnedInAnnotation = "YES"  # text in the picture is still there after a translation, if harder to read
+    out.SOPInstanceUID = generate_uid(prefix=None)
+    out.InstanceNumber = number
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
+    image = Dataset()
+    image.update(reference)
+    image.SpatialLocationsPreserved = "YES"
+    image.PurposeOfReferenceCodeSequence = [_code("121322", "DCM", "Source image for image processing operation")]
+    out.SourceImageSequence = [image]
+    series = Dataset()
+    series.SeriesInstanceUID, series.ReferencedInstanceSequence = header.SeriesInstanceUID, [reference]
+    out.ReferencedSeriesSequence = [series]
+    out.Rows, out.Columns = pixels.shape
+    out.add_new("PixelData", "OW", np.ascontiguousarray(pixels).tobytes())
+    # So that the bytes of copied text are not taken for another character set's.
+    out.set_original_encoding(False, True, header.original_character_set)
+    # The rest of the file's head is taken from the tags when it is written.
+    out.file_meta = FileMetaDataset()
+    out.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return out
+
+
+def _copy(source: SourceSlice, out: Dataset, tag: Any) -> None:
+    """Take one element over, if the source has it; text byte for byte, sequences without private tags."""
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+    element = source.raw.get(tag)
+    if element is None or tag.element == 0 or not dictionary_has_tag(tag):
+        return
+    vr = dictionary_VR(tag) if element.VR in (None, "UN") else element.VR
+    if element.is_raw and vr in _TEXT_VRS:
+        value = element.value or b""
+        value += b"" if len(value) % 2 == 0 else b"\0" if vr == "UI" else b" "
+        out[tag] = element._replace(VR=vr, value=value, length=len(value), is_implicit_VR=False, is_little_endian=True)
+        return
+    element = deepcopy(source.header[tag])
+    if element.VR == "SQ":
+        for item in element.value:
+            item.remove_private_tags()
+    out[tag] = element
+
+
+def _equipment(first: SourceSlice, now: datetime, description: str) -> list[Dataset]:
+    """ContributingEquipmentSequence: what the source names, the scanner, and this software."""
+    from pydicom.dataset import Dataset
+    from pydicom.tag import Tag
+
+    items = [deepcopy(item) for item in first.header.get("ContributingEquipmentSequence") or []]
+    for item in items:
+        item.remove_private_tags()
+    if str(first.header.get("Manufacturer") or ""):
+        scanner = Dataset()
+        for keyword in _EQUIPMENT:
+            if first.header.get(keyword):
+                _copy(first, scanner, Tag(keyword))
+        scanner.set_original_encoding(False, True, first.header.original_character_set)
+        scanner.PurposeOfReferenceCodeSequence = [_code("109101", "DCM", "Acquisition Equipment")]
+        items.append(scanner)
+    software = Dataset()
+    software.Manufacturer = software.ManufacturerModelName = SOFTWARE
+    software.SoftwareVersions = __version__
+    software.ContributionDateTime = now.strftime("%Y%m%d%H%M%S.%f%z")
+    software.ContributionDescription = _plain(description, 1024)
+    software.PurposeOfReferenceCodeSequence = [_code("109102", "DCM", "Processing Equipment")]
+    return [*items, software]
+
+
+def _code(value: str, scheme: str, meaning: str) -> Dataset:
+    from pydicom.dataset import Dataset
+
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+    return code
+
+
+def _timezone(header: Dataset) -> timezone | None:
+    """The header's own, which holds for every time in it; None is this machine's."""
+    found = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", str(header.get("TimezoneOffsetFromUTC", "")).strip())
+    if found is None:
+        return None
+    ahead = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return timezone(-ahead if found[1] == "-" else ahead) if ahead < timedelta(hours=24) else None
+
+
+def _series_number(header: Dataset) -> int | None:
+    """Behind the source's in lists: 2 becomes 1002."""
+    with _silent_pydicom():
+        try:
+            return int(header.SeriesNumber) % 100_000 + 1000
+        except (ValueError, TypeError, AttributeError):
+            return None
+
+
+def _short(notes: dict[str, str]) -> str:
+    """A summary of 64 characters, its digest kept."""
+    text = summary({**notes, "StyleModelSHA256": ""})
+    return f"{text[:51].strip()} {notes['StyleModelSHA256'][:12]}"
+
+
+def _plain(text: str, longest: int) -> str:
+    """Text that every character set of DICOM has, without backslashes, which part values."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return " ".join(plain.replace("\\", "/").split())[:longest]
+
+
+def _check_written(folder: Path, volume: Volume, scale: Scale) -> None:
+    """Only a series that gives back grid and values may take the final name. Raises StyleTransferError."""
+    try:
+        found = read_volume(folder)
+    except InputError:
+        raise StyleTransferError("The DICOM output cannot be read back; the disk may be full or failing.") from None
+    bound = 0.5 * scale.slope * (1 + 1e-6) + np.finfo(np.float32).eps * float(np.abs(volume.array).max())
+    if (
+        found.array.shape != volume.array.shape
+        or not np.allclose(found.spacing, volume.spacing, rtol=1e-9)
+        or not np.allclose(found.origin, volume.origin, rtol=0, atol=1e-9)
+        or not np.allclose(found.direction, volume.direction, rtol=0, atol=1e-9)
+        or np.abs(found.array.astype(np.float64) - volume.array).max() > bound
+    ):
+        raise StyleTransferError("The DICOM output does not read back as the translation; nothing was kept.")
+
+
+@contextlib.contextmanager
+def _silent_pydicom() -> Iterator[None]:
+    """Without pydicom's warnings, which repeat the values they are about."""
+    logger = logging.getLogger("pydicom")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,138 @@
+"""Bring the other modalities onto the reference's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..geometry import resample_like
+from ..registration import register_affine, register_rigid
+from ..volume import Volume
+from .filters import distance_inside
+
+if TYPE_CHECKING:
+    from ..registration import RegistrationResult
+
+REGISTRATIONS = ("auto", "none", "rigid", "affine")
+MINIMUM_OVERLAP = 0.1  # of the body that another volume must cover
+BETTER_THAN_CHANCE = 2.0  # times the mutual information of displaced volumes; real pairs reach 4 and more
+FEATHER_MM = 8.0  # over which an input fades in from the border of its field of view
+LARGE_MOTION = (40.0, 20.0)  # mm and degrees: rare between scans of one session
+LARGE_STRETCH = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """A volume on the reference's grid.
+
+    volume: scalar, float32, linear interpolation. coverage: bool (z,y,x), inside its field of view. support: float32
+    (z,y,x), 0 outside, rising to 1 within FEATHER_MM; None if all of the grid is covered. registration: what was
+    found, None if the scanner's coordinates were taken.
+    """
+
+    volume: Volume
+    coverage: np.ndarray
+    support: np.ndarray | None
+    registration: RegistrationResult | None
+    warnings: list[str]
+
+    @property
+    def transform(self) -> sitk.Transform:
+        """Points of the reference (LPS, mm) to points of the volume."""
+        return sitk.Transform(3, sitk.sitkIdentity) if self.registration is None else self.registration.transform
+
+
+def align(
+    moving: Volume,
+    reference: Volume,
+    body: np.ndarray,
+    register: str = "auto",
+    *,
+    name: str = "The volume",
+    cancelled: Callable[[], bool] | None = None,
+) -> Aligned:
+    """`moving` on the grid of `reference`, registered or by the scanner's coordinates.
+
+    body: bool (z,y,x) on the reference's grid: registration looks there, and the overlap is measured there. register:
+    rigid, affine, none, or auto: rigid unless both are on one grid already. name: begins the sentences.
+
+    Raises InputError when the registration fails or the two do not overlap, Cancelled.
+    """
+    if register not in REGISTRATIONS:
+        raise InputError(f"There is no registration '{register}'; use {', '.join(REGISTRATIONS)}.")
+    same = reference.same_grid(moving)
+    if register == "auto":
+        register = "none" if same else "rigid"
+    found = None
+    if register != "none":
+        try:
+            find = register_affine if register == "affine" else register_rigid
+            found = find(reference, moving, body, cancelled=cancelled)
+        except InputError as error:
+            raise InputError(f"{name} cannot be laid over the reference. {error}") from None
+        if not found.metric > BETTER_THAN_CHANCE * found.chance:
+            raise InputError(
+                f"{name} cannot be laid over the reference: the registration found nothing that they have in common."
+            )
+    transform = None if found is None else found.transform
+    if same and transform is None:
+        moved, coverage = moving.array.astype(np.float32), np.ones(moving.array.shape[1:], bool)
+    else:
+        ones = moving.with_array(np.ones(moving.array.shape, np.float32))
+        coverage = resample_like(ones, reference, default=0.0, transform=transform).array[0] > 0.99
+        moved = resample_like(_without_aliases(moving, reference), reference, transform=transform).array
+    overlap = float(coverage[body].mean())
+    if overlap < MINIMUM_OVERLAP:
+        raise InputError(f"{name} and the reference do not overlap: it covers {100 * overlap:.0f} % of the body.")
+    support = None if coverage.all() else _feathered(coverage, reference.spacing[::-1])
+    warnings = _warnings(name, moving, reference, overlap, found)
+    return Aligned(reference.with_array(moved), coverage, support, found, warnings)
+
+
+def coarser_by(moving: Volume, reference: Volume) -> list[float]:
+    """For each axis (x, y, z) of `moving`, how many of its voxels lie between two of the reference's, at least 1."""
+    cosines = np.abs(np.asarray(reference.direction).T @ np.asarray(moving.direction))
+    # The reference's sampling distance along a direction: that of the plane of its voxels that is hit first.
+    along = 1 / (cosines / np.asarray(reference.spacing)[:, None]).max(axis=0)
+    return np.maximum(along / np.asarray(moving.spacing), 1.0).tolist()
+
+
+def _without_aliases(moving: Volume, reference: Volume) -> Volume:
+    """`moving` smoothed along the axes that the reference samples more coarsely."""
+    factors = coarser_by(moving, reference)
+    if max(factors) < 1.3 or moving.is_2d:
+        return moving
+    # Half a voxel of the coarse grid, less the half of a fine one that sampling has smoothed already.
+    variance = [0.25 * (f * f - 1) * mm * mm for f, mm in zip(factors, moving.spacing, strict=True)]
+    image = sitk.Cast(moving.to_sitk(), sitk.sitkFloat32)
+    smooth = sitk.DiscreteGaussian(image, variance, 65, 0.01, True)
+    return moving.with_array(sitk.GetArrayFromImage(smooth)[None])
+
+
+def _feathered(coverage: np.ndarray, spacing) -> np.ndarray:
+    ramp = distance_inside(coverage, spacing)
+    ramp /= FEATHER_MM
+    return np.minimum(ramp, 1, out=ramp)
+
+
+def _warnings(
+    name: str, moving: Volume, reference: Volume, overlap: float, found: RegistrationResult | None
+) -> list[str]:
+    warnings = []
+    if overlap < 0.98:
+        warnings.append(f"{name} covers {100 * overlap:.0f} % of the body; the rest shows the other inputs.")
+    if max(coarser_by(moving, reference)) > 1.5:
+        warnings.append(f"{name} is finer than the reference's grid: a part of its detail is lost there.")
+    if found is not None and (found.translation_mm > LARGE_MOTION[0] or found.rotation_deg > LARGE_MOTION[1]):
+        warnings.append(
+            f"{name} was moved by {found.translation_mm:.0f} mm and {found.rotation_deg:.0f} degrees: "
+            "look whether it fits."
+        )
+    if found is not None and max(found.stretch[1] - 1, 1 - found.stretch[0]) > LARGE_STRETCH:
+        warnings.append(f"{name} was stretched by a factor of {found.stretch[0]:.2f} to {found.stretch[1]:.2f}.")
+    return warnings

@@ -1,0 +1,47 @@
+"""What every fusion method works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .filters import Spacing
+
+Tick = Callable[[float], None]  # called with the part of the work that is done, 0..1; raises Cancelled
+
+
+@dataclass(frozen=True, eq=False)
+class FusionInputs:
+    """Aligned, normalised inputs, the reference first.
+
+    arrays: (z,y,x) float32 in [0, 1]; outside an input's field of view they show the reference. supports: (z,y,x)
+    float32 in [0, 1], 0 outside the field of view and rising to 1 within it; None where it covers the whole grid.
+    weights: one a input, at least 0, not all 0. spacing: (z,y,x) in mm. body: bool (z,y,x), where noise is judged.
+    """
+
+    arrays: list[np.ndarray]
+    supports: list[np.ndarray | None]
+    weights: list[float]
+    spacing: Spacing
+    body: np.ndarray
+
+    def priors(self) -> list[np.ndarray | float]:
+        """The weights times the supports, scaled to sum to 1: numbers where all cover the grid, else maps (z,y,x).
+
+        Where nothing of weight is left, the reference has all.
+        """
+        total = sum(self.weights)
+        shares = [np.float32(weight / total) for weight in self.weights]
+        if all(support is None for support in self.supports):
+            return list(shares)
+        shape = self.arrays[0].shape
+        maps = [
+            np.full(shape, share, np.float32) if support is None else support * share
+            for share, support in zip(shares, self.supports, strict=True)
+        ]
+        present = sum(maps)
+        maps[0][present <= 1e-6] = 1
+        present = np.where(present <= 1e-6, 1, present)
+        return [part / present for part in maps]

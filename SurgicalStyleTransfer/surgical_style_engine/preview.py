@@ -1,0 +1,91 @@
+"""One slice at a time, for looking while scrolling: the same pixels a whole translation would have there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from . import geometry, slices
+from .backends import Runner, run_smaller_on_memory_error
+from .errors import InputError
+from .model_folder import StyleModel
+from .translate import MULTIPLE, SMALLEST, _at_least, _PlaneJob, check_suitable, flat_background
+from .volume import Volume, check_volume
+
+
+class SlicePreview:
+    """A volume prepared for one model and direction; ``render`` then costs one slice of the network.
+
+    Preparing (orientation, normalisation, resampling of a plane) happens once a volume and once a plane.
+    """
+
+    def __init__(self, volume: Volume, model: StyleModel, direction: str) -> None:
+        check_volume(volume)
+        model.check_direction(direction)
+        check_suitable(volume, model, direction)
+        self._model, self._direction = model, direction
+        landmarks = model.card.domain_from(direction).normalization.fit(volume.array)
+        canonical, self._reorientation = geometry.to_canonical(volume)
+        self._canonical = replace(canonical, array=landmarks.forward(canonical.array))
+        self._air = None if canonical.is_2d else flat_background(self._canonical.array)
+        self._jobs: dict[str, _PlaneJob] = {}
+
+    @property
+    def range(self) -> list[float]:
+        """Low and high of the target's usual values, for a window that stays the same from slice to slice."""
+        inverse = self._model.card.domain_to(self._direction).inverse
+        return [float(inverse.low), float(inverse.high)]
+
+    def render(self, runner: Runner, plane: str, position: tuple[float, float, float]) -> tuple[Volume, str, int]:
+        """Translate the slice of ``plane`` nearest to a position (mm LPS): (volume of that one slice in the target's
+        units, canonical orientation; the plane; its number in it). Raises InputError for positions outside.
+
+        A volume of a single slice is shown in its own plane, whichever was asked for.
+        """
+        if plane not in geometry.PLANES:
+            raise InputError(f"There is no plane '{plane}'; use axial, coronal or sagittal.")
+        sizes = {name: geometry.plane_first(self._canonical.array, name).shape[1] for name in geometry.PLANES}
+        plane = next((name for name in geometry.PLANES if sizes[name] == 1), plane)
+        grid = self._canonical
+        offset = np.asarray(grid.direction).T @ (np.asarray(position, float) - np.asarray(grid.origin))
+        # Which of x, y, z the plane counts along: its numbers 0, 1, 2 come back in the plane's order.
+        axis = int(geometry.plane_spacing((0, 1, 2), plane)[0])
+        index = round(offset[axis] / grid.spacing[axis])
+        if not 0 <= index < sizes[plane]:
+            raise InputError("The slice view shows no slice of the volume.")
+        made = self._slice(runner, plane, index)
+        goal = self._model.card.domain_to(self._direction)
+        array = geometry.plane_first_undo(goal.inverse.inverse(made)[:, None], plane)
+        step = np.asarray(grid.direction)[:, axis] * grid.spacing[axis] * index
+        origin = tuple(float(value) for value in np.asarray(grid.origin) + step)
+        return replace(grid, array=np.ascontiguousarray(array), origin=origin, metadata={}), plane, index
+
+    def _slice(self, runner: Runner, plane: str, index: int) -> np.ndarray:
+        """Normalised (channels, h, w) of one slice at the input's pixels."""
+        if plane not in self._jobs:
+            self._jobs = {
+                plane: _PlaneJob(
+                    self._canonical.array, self._canonical.spacing, plane, self._model.card, self._canonical.is_2d
+                )
+            }
+        job = self._jobs[plane]
+        channels = self._model.card.domain_to(self._direction).channels
+        grey = job.array[:, index]
+        if channels != grey.shape[0]:
+            grey = np.repeat(grey.mean(axis=0, keepdims=True), channels, axis=0)
+        result = grey.copy()
+        if index in job.wanted:
+            rows, columns = job.box
+            batch = slices.gather_stacks(job.array[:, :, rows, columns], job.stacks[[index]])
+            padded, crop = slices.pad_to_multiple(_at_least(batch, SMALLEST), MULTIPLE)
+            made, _ = run_smaller_on_memory_error(runner, padded)
+            middle = (made.shape[1] // channels // 2) * channels
+            h, w = batch.shape[-2:]
+            result[:, rows, columns] = made[0, middle : middle + channels, crop[0], crop[1]][:, :h, :w]
+        if job.size != job.original.shape[-2:]:
+            result = geometry.resize_in_plane(result[:, None], job.original.shape[-2:])[:, 0]
+        if self._air is not None and channels == 1:
+            air = geometry.plane_first(self._air, plane)[:, index]
+            result[air] = geometry.plane_first(self._canonical.array, plane)[:, index][air]
+        return result

@@ -1,0 +1,61 @@
+"""The program as a whole: help, version, usage errors, and one sentence for every failure."""
+
+import subprocess
+import sys
+
+import pytest
+
+from surgical_style_engine import __version__
+from training_cli import main as program
+
+
+def test_help_names_every_command(sst):
+    ended = sst("--help")
+    assert ended.code == 0
+    for name in program.COMMANDS:
+        assert f" {name} " in ended.out
+
+
+def test_no_arguments_show_the_help(sst):
+    assert "Usage" in sst().out
+
+
+def test_version(sst):
+    assert sst("--version").out.strip() == f"sst {__version__}"
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("translate",), ("translate", "--nonsense"), ("train", "x")])
+def test_wrong_usage_is_2_without_a_traceback(sst, arguments):
+    ended = sst(*arguments)
+    assert ended.code == 2 and "Traceback" not in ended.err and ended.err
+
+
+@pytest.mark.parametrize("name", sorted(program.COMMANDS))
+def test_every_command_has_help_in_words(sst, name):
+    ended = sst(name, "--help")
+    assert ended.code == 0 and len(ended.out) > 200
+
+
+def test_failures_of_the_system_are_one_sentence(monkeypatch, refused):
+    for error, words, code in (
+        (PermissionError(13, "Permission denied", "/there"), "/there: Permission denied.", 1),
+        (MemoryError(), "too little memory", 1),
+        (KeyboardInterrupt(), "Interrupted", 130),
+    ):
+
+        def broken(_names, error=error):
+            raise error
+
+        monkeypatch.setattr(program, "build_app", broken)
+        assert words in refused("doctor", code=code)
+
+
+def test_the_help_and_the_engine_load_no_torch():
+    code = (
+        "import sys\nfrom training_cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "import surgical_style_engine, surgical_style_engine.model_folder\n"
+        "assert not {'torch', 'SimpleITK', 'monai'} & set(sys.modules), 'heavy imports'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,212 @@
+"""`sst translate` on files, folders and DICOM: what is written, where, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from surgical_style_engine.report import KEYS, read_report
+from surgical_style_engine.volume import Volume
+from surgical_style_engine.volume_io import read_volume, write_volume
+
+
+@pytest.fixture
+def head(tmp_path, head_volume):
+    path = tmp_path / "in" / "p1_T1.nrrd"
+    path.parent.mkdir()
+    write_volume(head_volume(), path)
+    return path
+
+
+def header(path):
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+
+
+def test_one_volume_keeps_its_grid_and_says_that_it_is_synthetic(sst, head, tiny_model, tmp_path):
+    out, report = tmp_path / "t2.nrrd", tmp_path / "r.json"
+    ended = sst("translate", head, out, "--model", tiny_model, "--report", report, "--device", "cpu")
+    assert ended.code == 0, ended
+    before, after = read_volume(head), read_volume(out)
+    assert after.size == before.size and after.spacing == before.spacing and after.origin == before.origin
+    assert np.array_equal(after.direction, before.direction)
+    assert after.array.dtype == np.float32 and not np.array_equal(after.array, before.array)
+    said = header(out)
+    card = json.loads((tiny_model / "model.json").read_text())
+    assert said["Synthetic"] == "yes" and said["StyleModelSHA256"] == card["weights"]["sha256"]
+    found = read_report(report)
+    assert list(found)[: len(KEYS)] == list(KEYS)
+    assert found["inputs"] == [str(head)] and found["output"] == str(out) and found["synthetic"] is True
+    assert found["slices"] == 8 and found["device"] == "cpu" and found["model"]["to"] == "T2w"
+    assert 0 <= found["quality"]["semantic_consistency"] <= 1 and found["quality"]["look_ahead_score"] > 0
+    assert "synthetic" in ended.out
+
+
+def test_nothing_but_the_output_is_written(sst, head, tiny_model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    assert sst("translate", head, out / "x.nii.gz", "--model", tiny_model).code == 0
+    assert [path.name for path in out.iterdir()] == ["x.nii.gz"]
+    assert header(out / "x.nii.gz")["ITK_FileNotes"].startswith("SYNTHETIC T2w from T1w by tiny")
+
+
+def test_directions_planes_and_precisions_differ(sst, head, tiny_model, tmp_path):
+    results = []
+    for number, options in enumerate(
+        [(), ("--direction", "backward"), ("--plane", "coronal"), ("--plane", "all"), ("--precision", "bf16")]
+    ):
+        out = tmp_path / f"{number}.nrrd"
+        common = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+        assert sst("translate", head, out, *common, *options).code == 0
+        results.append(read_volume(out).array)
+    for i in range(len(results)):
+        for j in range(i):
+            assert not np.array_equal(results[i], results[j]), (i, j)
+
+
+def test_strength_0_and_outside_the_mask_the_input_stays_to_the_last_bit(sst, head, tiny_model, tmp_path):
+    volume = read_volume(head)
+    inside = np.zeros(volume.array.shape, np.uint8)
+    inside[:, 3:6, 10:30, 10:30] = 1
+    write_volume(volume.with_array(inside), tmp_path / "mask.nrrd")
+    common = ("translate", head, tmp_path / "o.nrrd", "--model", tiny_model)
+    assert sst(*common, "--strength", "0").code == 0
+    assert np.array_equal(read_volume(tmp_path / "o.nrrd").array, volume.array)
+    assert sst(*common, "--mask", tmp_path / "mask.nrrd").code == 0
+    masked = read_volume(tmp_path / "o.nrrd").array
+    assert np.array_equal(masked[inside == 0], volume.array[inside == 0])
+    assert not np.array_equal(masked[inside == 1], volume.array[inside == 1])
+
+
+def test_a_cohort(sst, head_volume, tiny_model, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "masks").mkdir()
+    for number in (1, 2):
+        volume = head_volume(number)
+        write_volume(volume, tmp_path / "in" / f"p{number}_T1.nii.gz")
+        write_volume(volume.with_array((volume.array > 300).astype(np.uint8)), tmp_path / "masks" / f"p{number}_mask.mha")
+    ended = sst(
+        "translate", tmp_path / "in", tmp_path / "out", "--model", tiny_model, "--mask", tmp_path / "masks",
+        "--report", tmp_path / "r.json", "--progress", "json", "--no-quality",
+    )  # fmt: skip
+    assert ended.code == 0, ended
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"p{n}_T1_synthetic.nii.gz" for n in (1, 2)]
+    report = read_report(tmp_path / "r.json")
+    assert [entry["mask"][-10:] for entry in report["volumes"]] == ["1_mask.mha", "2_mask.mha"]
+    assert report["slices"] == 16
+    lines = [json.loads(line) for line in ended.out.splitlines()]
+    assert lines[-1]["progress"] == 1 and lines[-1]["total"] == 8
+
+
+def test_a_damaged_volume_does_not_stop_the_others(sst, head_volume, tiny_model, tmp_path):
+    (tmp_path / "in").mkdir()
+    write_volume(head_volume(), tmp_path / "in" / "good.nii.gz")
+    (tmp_path / "in" / "bad.nii.gz").write_bytes((tmp_path / "in" / "good.nii.gz").read_bytes()[:500])
+    ended = sst("translate", tmp_path / "in", tmp_path / "out", "--model", tiny_model, "--report", tmp_path / "r.json")
+    assert ended.code == 2
+    assert "bad.nii.gz" in ended.err and "1 of 2 volumes could not be translated" in ended.err
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good_synthetic.nii.gz"]
+    report = read_report(tmp_path / "r.json")
+    assert len(report["volumes"]) == 1 and report["failed"][0]["input"].endswith("bad.nii.gz")
+
+
+def test_a_real_dicom_series_and_no_word_of_the_patient(sst, tiny_model, tmp_path, shared_data):
+    pydicom = pytest.importorskip("pydicom")
+    folder = shared_data / "dicom" / "vs-seg-001"
+    series = tmp_path / "series"
+    series.mkdir()
+    files = sorted(folder.glob("*.dcm"))[:6]
+    for file in files:
+        (series / file.name).write_bytes(file.read_bytes())
+    out, report = tmp_path / "o.nrrd", tmp_path / "r.json"
+    assert sst("translate", series, out, "--model", tiny_model, "--report", report, "--no-quality").code == 0
+    assert read_volume(out).size == (512, 512, 6)
+    patient = str(pydicom.dcmread(files[0]).PatientName)
+    assert patient and patient not in report.read_text() and patient not in str(header(out))
+
+
+def test_a_radiograph(sst, tiny_model, tmp_path, shared_data):
+    picture = sorted((shared_data / "xray").glob("*.png"))[0]
+    assert sst("translate", picture, tmp_path / "x.png", "--model", tiny_model).code == 0
+    before, after = read_volume(picture), read_volume(tmp_path / "x.png")
+    assert after.size == before.size
+
+
+def test_what_is_refused_leaves_nothing(refused, head, tiny_model, tmp_path):
+    volume = read_volume(head)
+
+    def made(name, array, **changes):
+        path = tmp_path / "in" / name
+        write_volume(Volume(array, changes.get("spacing", volume.spacing)), path)
+        return path
+
+    nan = np.full((1, 4, 16, 16), np.nan, np.float32)
+    sitk.WriteImage(sitk.GetImageFromArray(nan[0]), str(tmp_path / "in" / "nan.nrrd"))
+    four = sitk.GetImageFromArray(np.ones((3, 4, 16, 16), np.float32), isVector=False)
+    sitk.WriteImage(four, str(tmp_path / "in" / "four.nii"))
+    truncated = tmp_path / "in" / "cut.nrrd"
+    truncated.write_bytes(head.read_bytes()[:-400])
+    (tmp_path / "in" / "empty.nii.gz").write_bytes(b"")
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    (tmp_path / "nothing").mkdir()
+    constant = made("constant.nrrd", np.full((1, 4, 16, 16), 7, np.int16))
+    colour = made("colour.nrrd", np.random.default_rng(0).integers(0, 255, (3, 4, 16, 16)).astype(np.uint8))
+    out = tmp_path / "out" / "o.nrrd"
+    out.parent.mkdir()
+    good = ["translate", head, out, "--model", tiny_model]
+    for arguments, words in (
+        (["translate", tmp_path / "in" / "absent.nii", *good[2:]], "does not exist"),
+        (["translate", tmp_path / "in" / "nan.nrrd", *good[2:]], "NaN"),
+        (["translate", tmp_path / "in" / "four.nii", *good[2:]], "4 dimensions"),
+        (["translate", truncated, *good[2:]], "truncated"),
+        (["translate", tmp_path / "in" / "empty.nii.gz", *good[2:]], "empty"),
+        (["translate", tmp_path / "in" / "notes.txt", *good[2:]], "format"),
+        (["translate", tmp_path / "nothing", *good[2:]], "No input volume"),
+        (["translate", constant, *good[2:]], "constant"),
+        (["translate", colour, *good[2:]], "colour"),
+        ([*good[:2], tmp_path / "absent" / "o.nrrd", *good[3:]], "does not exist"),
+        ([*good[:2], tmp_path / "out" / "o.docx", *good[3:]], "format"),
+        ([*good[:2], head, *good[3:]], "overwrite its own input"),
+        ([*good[:4], tmp_path / "nothing"], "no model"),
+        ([*good, "--direction", "up"], "--direction"),
+        ([*good, "--plane", "diagonal"], "--plane"),
+        ([*good, "--strength", "1.5"], "--strength"),
+        ([*good, "--device", "cuda:99"], "CUDA"),
+        ([*good, "--device", "abacus"], "abacus"),
+        ([*good, "--precision", "fp7"], "fp7"),
+        ([*good, "--precision", "fp16", "--device", "cpu"], "fp16"),
+        ([*good, "--backend", "steam"], "steam"),
+        ([*good, "--batch-size", "0"], "batch"),
+        ([*good, "--mask", constant.parent / "absent.nrrd"], "does not exist"),
+        ([*good, "--progress", "loud"], "--progress"),
+        ([*good, "--report", tmp_path / "absent" / "r.json"], "does not exist"),
+    ):  # fmt: skip
+        sentence = refused(*arguments)
+        assert words in sentence, (arguments, sentence)
+        assert list(out.parent.iterdir()) == [], arguments
+
+
+def test_a_mask_elsewhere_is_refused(refused, head, tiny_model, tmp_path):
+    mask = Volume(np.ones((1, 4, 4, 4), np.uint8), (1, 1, 1), (5000.0, 0, 0))
+    write_volume(mask, tmp_path / "m.nrrd")
+    assert "does not overlap" in refused(
+        "translate", head, tmp_path / "o.nrrd", "--model", tiny_model, "--mask", tmp_path / "m.nrrd"
+    )
+
+
+def test_a_full_disk_is_one_sentence(refused, head, tiny_model, tmp_path, monkeypatch):
+    import errno
+
+    from surgical_style_engine import volume_io
+
+    def full(_self, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(volume_io.Path, "touch", full)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert "No space left" in refused("translate", head, out / "o.nrrd", "--model", tiny_model, code=1)
+    assert list(out.iterdir()) == []

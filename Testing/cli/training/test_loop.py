@@ -1,0 +1,200 @@
+"""Whole small trainings: exact resume, stops and kills, failures that leave the last good checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+import torch
+from conftest import as_options
+from surgical_style_engine.errors import InputError, StyleTransferError
+
+from training_cli.training import loop
+from training_cli.training.cache import prepare_data
+from training_cli.training.checkpoint import latest_checkpoint, load_checkpoint
+from training_cli.training.config import load_config
+from training_cli.training.loop import train
+
+
+def losses(run) -> list[dict]:
+    """The rows of losses.csv without what depends on the clock."""
+    with (run / "losses.csv").open(newline="") as stream:
+        return [{k: v for k, v in row.items() if k not in ("seconds", "waiting")} for row in csv.DictReader(stream)]
+
+
+def newest(run) -> dict:
+    return load_checkpoint(latest_checkpoint(run / "checkpoints"))
+
+
+def same(a, b) -> bool:
+    """Whether two nested states hold exactly the same numbers."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+def stop_at(step: int):
+    """A progress bar that asks the training to stop as a scheduler would."""
+
+    def bar(_done, now, _losses, _left) -> None:
+        if now == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return bar
+
+
+def test_a_resumed_training_gives_exactly_the_same_losses(tiny, pairs, tmp_path):
+    settings = tiny | {"max_steps": 8, "pairs": pairs, "pairs_fraction": 0.5, "pairs_warmup": 0.2, "identity_every": 2}
+    whole = load_config(None, settings | {"output": tmp_path / "whole"})
+    assert train(whole)["finished"]
+    parts = load_config(None, settings | {"output": tmp_path / "parts"})
+    first = train(parts, bar=stop_at(3))
+    assert (first["finished"], first["steps"]) == (False, 3) and len(losses(tmp_path / "parts")) == 3
+    second = train(parts, resume=True, bar=stop_at(6))
+    assert (second["finished"], second["steps"]) == (False, 6)
+    assert train(parts, resume=True)["finished"]
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole") and len(losses(tmp_path / "whole")) == 8
+    a, b = newest(tmp_path / "parts"), newest(tmp_path / "whole")
+    assert same(a["method"], b["method"]) and same(a["random"], b["random"])
+
+
+def test_the_run_folder_holds_all_that_was_promised(tiny, tmp_path):
+    summary = train(load_config(None, tiny | {"max_steps": 10, "trackers": ["csv", "tensorboard"]}))
+    run = tmp_path / "run"
+    assert [row["step"] for row in losses(run)] == [str(step) for step in range(1, 11)]
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["checkpoint-00000008.pt", "checkpoint-00000010.pt"]
+    assert len(list((run / "samples").glob("step-*.png"))) == 5
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    (event,) = events.Scalars("cycle")
+    assert event.step == 10 and event.value == pytest.approx(float(losses(run)[-1]["cycle"]))
+    assert summary["steps"] == 10 and (run / "model" / "model" / "model.json").is_file()
+    assert not [p for p in run.rglob(".*")], "something temporary was left"
+
+
+def test_a_finished_training_resumed_trains_no_more_but_with_a_larger_budget_goes_on(tiny, tmp_path):
+    train(load_config(None, tiny))
+    before = losses(tmp_path / "run")
+    assert train(load_config(None, tiny), resume=True)["steps"] == 4
+    assert losses(tmp_path / "run") == before
+    assert train(load_config(None, tiny | {"max_steps": 6}), resume=True)["steps"] == 6
+    assert losses(tmp_path / "run")[:4] == before
+
+
+def test_a_budget_of_minutes_ends_the_training_and_is_counted_over_all_parts(tiny, tmp_path):
+    settings = {key: value for key, value in tiny.items() if key != "max_steps"} | {"max_minutes": 0.04}
+    first = train(load_config(None, settings), bar=stop_at(2))
+    second = train(load_config(None, settings), resume=True)
+    assert first["minutes"] < second["minutes"] and second["finished"] and second["minutes"] >= 0.04
+    rates = [float(row["learning_rate"]) for row in losses(tmp_path / "run")]
+    assert rates[0] == 2e-4 and rates[-1] < 2e-4 and rates == sorted(rates, reverse=True)
+
+
+def test_after_a_kill_resume_goes_on_from_the_last_checkpoint(tiny, tmp_path, start_training, sst):
+    run = tmp_path / "run"
+    process = start_training(tiny | {"max_steps": 100_000, "sample_every": 0})
+    process.wait_for(lambda: (run / "checkpoints" / "checkpoint-00000006.pt").exists())
+    os.kill(process.handle.pid, signal.SIGKILL)
+    assert process.end()[0] == -signal.SIGKILL
+    last = newest(run)["step"]
+    ended = sst("train", *as_options(tiny | {"max_steps": last + 2, "sample_every": 0}), "--resume")
+    assert ended.code == 0 and f"Resumed from step {last}." in ended.out and ended.err == ""
+    assert [int(row["step"]) for row in losses(run)] == list(range(1, last + 3))
+    assert newest(run)["step"] == last + 2 and (run / "model" / "model" / "model.json").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_wish_to_stop_saves_and_ends_well(tiny, tmp_path, start_training, number):
+    """To the whole process group, as a terminal or a scheduler does: the data-loading worker must not die of it."""
+    run = tmp_path / "run"
+    settings = tiny | {"max_steps": 100_000, "checkpoint_every": 100_000, "sample_every": 0, "workers": 1}
+    process = start_training(settings)
+    process.wait_for(lambda: (run / "losses.csv").exists() and len(losses(run)) >= 2)
+    os.killpg(process.handle.pid, number)
+    code, out, err = process.end()
+    step = newest(run)["step"]
+    assert (code, err) == (0, "") and out.endswith(f"Stopped and saved at step {step}; go on with --resume.\n")
+    assert len(losses(run)) == step and not (run / "model").exists()
+
+
+def test_a_stop_while_the_data_are_prepared_keeps_what_is_ready(tiny, tmp_path):
+    def say(line: str) -> None:
+        if line.startswith("target 1"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    summary = train(load_config(None, tiny), say=say)
+    assert not summary["finished"] and not summary["saved"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]
+    assert train(load_config(None, tiny))["finished"]
+
+
+def test_a_nan_in_the_data_stops_with_one_sentence_and_keeps_the_last_good_checkpoint(tiny, tmp_path, refused):
+    run = tmp_path / "run"
+    train(load_config(None, tiny | {"max_steps": 2}))
+    good = newest(run)
+    data = prepare_data(load_config(None, tiny), run / "cache")
+    for item in data.source:
+        array = np.array(item.load())
+        array[:, :, 18:22, 18:22] = np.nan
+        np.save(item.path, array)
+    sentence = refused("train", *as_options(tiny), "--resume", code=1)
+    assert sentence == "A loss became infinite or NaN at step 3; the last good checkpoint is checkpoint-00000002.pt."
+    assert same(newest(run)["method"], good["method"]) and len(losses(run)) == 2
+
+
+def test_weights_that_are_no_numbers_are_never_saved(tiny, tmp_path):
+    """The loss is still finite in the step that ruins the weights: an absurd learning rate makes them infinite."""
+    with pytest.raises(StyleTransferError, match="weight became infinite or NaN by step 1; no checkpoint"):
+        train(load_config(None, tiny | {"learning_rate": 1e39, "checkpoint_every": 1}))
+    assert len(losses(tmp_path / "run")) == 1 and latest_checkpoint(tmp_path / "run" / "checkpoints") is None
+
+
+def test_a_full_disk_stops_with_one_sentence_and_keeps_the_last_good_checkpoint(tiny, tmp_path, refused):
+    """A limit on the size of files stands for the disk: the checkpoint does not fit any more, its beginning does."""
+    run = tmp_path / "run"
+    train(load_config(None, tiny | {"max_steps": 2}))
+    good = newest(run)
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+    try:
+        sentence = refused("train", *as_options(tiny), "--resume", code=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "cannot be written" in sentence and "the last good checkpoint is checkpoint-00000002.pt" in sentence
+    assert same(newest(run)["method"], good["method"]) and not list(run.rglob(".*"))
+    assert train(load_config(None, tiny), resume=True)["steps"] == 4
+
+
+def test_an_unfit_resume_is_one_sentence_and_changes_nothing(tiny, tmp_path):
+    train(load_config(None, tiny | {"max_steps": 1}))
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    with pytest.raises(InputError, match="ngf was 4 and is 8"):
+        train(load_config(None, tiny | {"ngf": 8}), resume=True)
+    with pytest.raises(InputError, match="already holds a training; go on with --resume"):
+        train(load_config(None, tiny))
+    assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+
+
+def test_too_little_memory_is_one_sentence(tiny, tmp_path, monkeypatch):
+    """The error is the allocator's own, for more than any machine has; nothing is really taken."""
+    build = loop.build_method
+
+    def hungry(*arguments):
+        method = build(*arguments)
+        method.step = lambda *_: {"cycle": torch.empty(2**50)}
+        return method
+
+    monkeypatch.setattr(loop, "build_method", hungry)
+    with pytest.raises(StyleTransferError, match="device cpu has too little memory .*; no checkpoint"):
+        train(load_config(None, tiny))

@@ -1,0 +1,34 @@
+"""A reference image brought onto the grid of the volume it belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.geometry import resample_like
+from surgical_style_engine.volume import Volume, check_volume
+
+
+def align_reference(
+    volume: Volume, reference: Volume, path: Path, register: bool = True
+) -> tuple[Volume, np.ndarray | None, dict]:
+    """The reference on the volume's grid, where it has voxels (bool (z, y, x); None for everywhere), how it was done.
+
+    Same grid: as it is. Otherwise registered rigidly, or only resampled if ``register`` is false. Raises InputError.
+    """
+    from surgical_style_engine.registration import register_rigid
+
+    check_volume(reference, path.name)
+    if reference.same_grid(volume):
+        return reference, None, {"method": "same grid"}
+    # Around its field of view lies background, which a single voxel below it must not define.
+    background = float(np.percentile(reference.array, 0.1))
+    if register and not volume.is_2d:
+        result = register_rigid(volume, reference, default=background)
+        return result.moved, result.coverage, result.figures()
+    if volume.is_2d:
+        raise InputError(f"The reference {path.name} is not on its picture's grid; pictures are not registered.")
+    covered = resample_like(reference.with_array(np.ones_like(reference.array, np.float32)), volume, default=0.0)
+    return resample_like(reference, volume, default=background), covered.array[0] > 0.99, {"method": "scanner coordinates"}

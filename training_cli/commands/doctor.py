@@ -1,0 +1,140 @@
+"""`sst doctor`: what hardware, backends and packages are found, and what would make it faster."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+
+NEEDED = ("torch", "torchvision", "numpy", "SimpleITK", "safetensors", "pydantic", "monai", "accelerate")
+OPTIONAL = {
+    "openvino": "a faster backend on the CPU (--backend openvino)",
+    "onnxruntime": "imported ONNX models",
+    "onnx": "importing ONNX models",
+    "nilearn": "the demo's volume",
+    "tensorboard": "training curves in TensorBoard",
+}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
+) -> None:
+    """Look at this machine: devices, precisions, packages, models, and what would make it faster.
+
+    Exit code 1 if something that translating needs is missing or damaged.
+    """
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _print(found)
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+def examine() -> dict[str, Any]:
+    """Everything the command shows: machine, devices, packages, models, problems and hints (JSON types)."""
+    from surgical_style_engine.devices import cpu_features, list_devices, pick_device, processor_name
+    from surgical_style_engine.errors import StyleTransferError
+    from surgical_style_engine.model_folder import list_models, verify_model
+
+    packages = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
+    problems = [f"The package {name} is missing: pip install {name}." for name in NEEDED if packages[name] is None]
+    devices, automatic = [], None
+    if packages["torch"]:
+        import torch
+
+        from surgical_style_engine.devices import bf16_helps
+
+        automatic = str(pick_device("auto"))
+        for device in list_devices():
+            devices.append(
+                {
+                    "name": device.name, "title": device.title, "free_bytes": device.free_bytes,
+                    "total_bytes": device.total_bytes, "bf16": bf16_helps(torch.device(device.name)),
+                }
+            )  # fmt: skip
+    models = []
+    for folder, card, problem in list_models():
+        if card is not None:
+            try:
+                verify_model(folder)
+            except StyleTransferError as error:
+                problem = str(error)
+        models.append({"name": folder.name, "folder": str(folder), "problem": problem})
+        if problem:
+            problems.append(problem)
+    if not models:
+        problems.append("There is no model; train one (sst train) or import one (sst models import).")
+    found = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "features": sorted(cpu_features() & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}),
+        "devices": devices,
+        "auto_device": automatic,
+        "packages": packages,
+        "models": models,
+        "problems": problems,
+    }
+    found["hints"] = _hints(found)
+    return found
+
+
+def _hints(found: dict) -> list[str]:
+    hints = []
+    on_cpu = found["auto_device"] == "cpu"
+    if on_cpu:
+        hints.append("No GPU is used. With an NVIDIA card, install torch's CUDA build and its driver.")
+    if on_cpu and found["packages"]["openvino"] is None:
+        hints.append("OpenVINO is faster than torch on many CPUs: pip install openvino, then --backend openvino.")
+    elif on_cpu:
+        hints.append("OpenVINO is installed: try --backend openvino.")
+    if on_cpu and found["devices"] and not found["devices"][-1]["bf16"]:
+        hints.append("This CPU does not multiply bf16; one with AVX512-BF16 or AMX is two to four times faster.")
+    return hints
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _print(found: dict) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("Python", f"{found['python']} ({escape(sys.executable)})")
+    table.add_row("System", escape(found["system"]))
+    table.add_row("Processor", escape(f"{found['processor']}, {found['cores']} cores, {' '.join(found['features'])}"))
+    for device in found["devices"]:
+        memory = _memory(device["free_bytes"], device["total_bytes"])
+        used = " <- auto" if device["name"] == found["auto_device"] else ""
+        precision = "bf16" if device["bf16"] else "fp32"
+        table.add_row(f"Device {device['name']}", escape(f"{device['title']}, {memory}, {precision}{used}"))
+    for name in NEEDED:
+        table.add_row(name, found["packages"][name] or "[red]missing[/red]")
+    for name, use in OPTIONAL.items():
+        table.add_row(name, found["packages"][name] or f"not installed ({use})")
+    for model in found["models"]:
+        table.add_row(f"Model {escape(model['name'])}", escape(model["problem"]) or f"whole, {escape(model['folder'])}")
+    console.print(table)
+    for problem in found["problems"]:
+        console.print(f"[red]Problem:[/red] {escape(problem)}", soft_wrap=True)
+    for hint in found["hints"]:
+        console.print(f"Faster: {escape(hint)}", soft_wrap=True)
+
+
+def _memory(free: int | None, total: int | None) -> str:
+    return "memory unknown" if total is None else f"{(free or 0) / 2**30:.1f} of {total / 2**30:.1f} GiB free"

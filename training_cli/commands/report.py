@@ -1,0 +1,47 @@
+"""`sst report`: one self-contained HTML page from the JSON report of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="JSON report of sst translate, demo, evaluate or fuse")
+    ],
+    output: Annotated[
+        Optional[Path], typer.Option("--output", help="page to write; beside the report, named like it, if not given")
+    ] = None,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="leave out all file names, which may name a patient")
+    ] = False,
+) -> None:
+    """Make the assessment page of a run: slices to compare, quality curves, figures with their floors, warnings.
+
+    The pictures are read from the volumes that the report names; with --maps, those commands also keep the cycle error
+    and what else the page can show. The page needs no network and can be printed.
+    """
+    from surgical_style_engine.errors import InputError, StyleTransferError
+    from surgical_style_engine.report import read_report
+    from training_cli.report_page.page import build_page
+    from training_cli.training.whole_files import replacing
+
+    if not source.is_file():
+        raise InputError(f"The report {source} does not exist." if not source.exists() else f"{source} is no file.")
+    page = output if output is not None else source.with_suffix(".html")
+    if page.is_dir():
+        raise InputError(f"The page {page} would be a folder; give it a file name such as report.html.")
+    if not page.absolute().parent.is_dir():
+        raise InputError(f"The folder {page.absolute().parent} of the page does not exist.")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"The page {page.name} needs a name that ends with .html.")
+    text = build_page(read_report(source), source, anonymous)
+    try:
+        with replacing(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StyleTransferError(f"Cannot write the page {page}: {error.strerror or error}.") from None
+    typer.echo(f"{page}: {len(text.encode()) / 1e6:.1f} MB")

@@ -1,0 +1,282 @@
+"""`sst translate`: apply a trained model to a volume or to a folder of volumes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from surgical_style_engine.errors import InputError, StyleTransferError
+
+if TYPE_CHECKING:
+    from surgical_style_engine.backends import Runner
+    from surgical_style_engine.model_folder import StyleModel
+    from training_cli.progress import Progress
+
+PLANES = ("axial", "coronal", "sagittal")
+
+
+def translate(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="volume or picture, DICOM folder, or folder of volumes (a cohort)")
+    ],
+    output: Annotated[Path, typer.Argument(help="file to write; for a cohort, or with --dicom, a folder")],
+    model: Annotated[str, typer.Option("--model", help="model folder or name (see: sst models list)")],
+    direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
+    plane: Annotated[
+        Optional[str],
+        typer.Option("--plane", help="axial, coronal, sagittal, or all (averaged); the model's own if not given"),
+    ] = None,
+    strength: Annotated[float, typer.Option("--strength", help="0 is the input, 1 the whole translation")] = 1.0,
+    mask: Annotated[
+        Optional[Path],
+        typer.Option("--mask", help="labelmap; outside it the input stays (for a cohort: a folder, matched by name)"),
+    ] = None,
+    pattern: Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")] = "*",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16")] = "auto",
+    backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
+    batch_size: Annotated[
+        Optional[int], typer.Option("--batch-size", help="slices at once; chosen by the device if not given")
+    ] = None,
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="write a DICOM series, derived from that of the INPUT folder, into OUTPUT")
+    ] = False,
+    report: Annotated[Optional[Path], typer.Option("--report", help="JSON report with the quality figures")] = None,
+    quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="figures in the report (six more translations)")
+    ] = True,
+    maps: Annotated[
+        Optional[Path],
+        typer.Option("--maps", help="folder for the maps that `sst report` shows: the cycle error (with the figures)"),
+    ] = None,
+    progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
+) -> None:
+    """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
+
+    A translation is a synthetic image: the header of the output says so. In a cohort every volume that can be
+    translated is; those that cannot are named at the end, with the reason.
+    """
+    from surgical_style_engine.backends import make_runner
+    from surgical_style_engine.dicom_write import check_target
+    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.report import new_report, write_report
+    from training_cli.matching import stem
+    from training_cli.progress import Progress
+    from training_cli.report_page.maps import check_maps_folder
+
+    begun = time.perf_counter()
+    shown = Progress(progress)
+    jobs = _plan(source, output, pattern, mask, report, direction, plane, strength, dicom)
+    check_maps_folder(maps, [stem(job.source) for job in jobs])
+    style = load_model(model)
+    style.check_direction(direction)
+    if dicom:
+        check_target(style.card, direction)
+    job_options = {
+        "direction": direction, "planes": _planes(plane), "device": device, "precision": precision,
+        "backend": backend, "batch_size": batch_size,
+    }  # fmt: skip
+    single = not _is_cohort(source, jobs)
+    runner = make_runner(style, direction, device, precision, backend)
+    if not single:
+        output.mkdir(parents=True, exist_ok=True)
+    entries, failures = [], []
+    with shown:
+        for number, job in enumerate(jobs):
+            name = job.source.name if single else f"{job.source.name} ({number + 1}/{len(jobs)})"
+            try:
+                entries.append(
+                    _run(job, style, strength, runner, job_options, report and quality, shown, name, maps, dicom)
+                )
+            except StyleTransferError as error:
+                if single:
+                    raise
+                failures.append((job.source, error))
+                print(f"sst: {job.source.name}: {error}", file=sys.stderr)
+    if report is not None:
+        write_report(
+            report,
+            new_report(
+                **_shared(entries), inputs=[job.source for job in jobs], output=output,
+                model=model_entry(style, direction), seconds=time.perf_counter() - begun,
+                direction=direction, plane=plane or style.card.plane, strength=strength,
+                **({key: entries[0][key] for key in ("mask", "units", "maps")} if single else {"volumes": entries}),
+                **({"failed": [{"input": path, "reason": str(error)} for path, error in failures]} if failures else {}),
+            ),
+        )  # fmt: skip
+    if progress != "json":
+        for entry in entries:
+            goal = style.card.domain_to(direction).name
+            typer.echo(f"{entry['output']}: {goal} (synthetic), {entry['slices']} slices in {entry['seconds']:.1f} s")
+            for sentence in entry["warnings"]:
+                typer.echo(f"Warning: {sentence}", err=True)
+    if failures:
+        from training_cli.main import fail
+
+        bad_input = all(error.exit_code == 2 for _, error in failures)
+        fail(f"{len(failures)} of {len(jobs)} volumes could not be translated.", 2 if bad_input else 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One volume to translate; the mask's file, if any."""
+
+    source: Path
+    output: Path
+    mask: Path | None
+
+
+def _plan(
+    source: Path, output: Path, pattern: str, mask: Path | None, report: Path | None, direction: str,
+    plane: str | None, strength: float, dicom: bool = False,
+) -> list[Job]:  # fmt: skip
+    """What to do, everything checked that can be before a network is loaded. Raises InputError."""
+    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+    from training_cli.matching import find_match, stem, volumes_in
+
+    if direction not in ("forward", "backward"):
+        raise InputError(f"--direction is forward or backward, not '{direction}'.")
+    if plane not in (None, "all", *PLANES):
+        raise InputError(f"--plane is {', '.join(PLANES)} or all, not '{plane}'.")
+    if not 0 <= strength <= 1:
+        raise InputError(f"--strength is between 0 and 1, not {strength:g}.")
+    for path in (source, mask):
+        if path is not None and not path.exists():
+            raise InputError(f"{path} does not exist.")
+    for path in (output, report):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"The folder {path.absolute().parent} does not exist.")
+    sources = volumes_in(source, pattern)
+    if dicom:
+        _check_dicom(source, sources, output)
+    if sources == [source]:
+        if not dicom and ending_of(output) not in WRITABLE_ENDINGS:
+            raise InputError(f"The output {output.name} has no format that can be written; try .nii.gz or .nrrd.")
+        if output.exists() and output.resolve() == source.resolve():
+            raise InputError("The output would overwrite its own input; give it another name.")
+        if mask is not None and mask.is_dir():
+            mask = find_match(source, volumes_in(mask, what="mask"), "mask")
+        return [Job(source, output, mask)]
+    if output.is_file():
+        raise InputError(f"{source} is a folder of volumes, so the output must be a folder, and {output} is a file.")
+    masks = [] if mask is None else volumes_in(mask, what="mask")
+    jobs = []
+    for path in sources:
+        found = None
+        if mask is not None:
+            found = mask if mask.is_file() else find_match(path, masks, "mask")
+            if found is None:
+                raise InputError(f"No mask in {mask} goes with {path.name}.")
+        ending = ending_of(path) if path.is_file() and ending_of(path) in WRITABLE_ENDINGS else ".nii.gz"
+        ending = ".png" if ending in (".jpg", ".jpeg") else ending  # not to lose anything more
+        ending = "" if dicom else ending
+        jobs.append(Job(path, output / f"{stem(path)}_synthetic{ending}", found))
+    names = [job.output.name for job in jobs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"Two inputs would both become {twice[0]}; narrow them down with --pattern.")
+    return jobs
+
+
+def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
+    """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
+    from surgical_style_engine.dicom_write import check_output_folder
+    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+
+    if strange := [path.name for path in sources if not path.is_dir()]:
+        raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
+    if ending_of(output) in (*WRITABLE_ENDINGS, ".dcm"):
+        raise InputError(f"With --dicom the output is a folder, and {output.name} is the name of a file.")
+    if sources == [source]:
+        check_output_folder(output)
+
+
+def _is_cohort(source: Path, jobs: Sequence[Job]) -> bool:
+    return [job.source for job in jobs] != [source]
+
+
+def _run(
+    job: Job, style: StyleModel, strength: float, runner: Runner, options: dict[str, Any], with_quality: Any,
+    shown: Progress, name: str, maps: Path | None = None, dicom: bool = False,
+) -> dict:  # fmt: skip
+    """Translate one volume, write it, and give its part of the report."""
+    from surgical_style_engine.dicom_write import open_series, write_dicom_series
+    from surgical_style_engine.geometry import resample_like
+    from surgical_style_engine.masks import body_mask
+    from surgical_style_engine.provenance import synthetic_notes
+    from surgical_style_engine.quality import cycle_of, quality_of
+    from surgical_style_engine.translate import translate_volume
+    from surgical_style_engine.volume_io import read_volume, write_volume
+    from training_cli.matching import stem
+    from training_cli.report_page.maps import save_maps
+
+    begun = time.perf_counter()
+    shown.stage(f"translating {name}")
+    volume = read_volume(job.source)
+    series = open_series(job.source, volume) if dicom else None
+    mask = None if job.mask is None else read_volume(job.mask)
+    done = translate_volume(volume, style, strength=strength, mask=mask, runner=runner, progress=shown, **options)
+    figures = cycle = None
+    if with_quality:
+        shown.stage(f"judging {name}")
+        region = body_mask(volume) if mask is None else resample_like(mask, volume, "nearest", default=0).array[0] != 0
+        cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
+        figures = quality_of(volume, style, done, mask=mask, cycle=cycle, with_cycle=False, **options)
+    notes = synthetic_notes(style.card, options["direction"], strength)
+    if series is None:
+        write_volume(done.volume, job.output, notes)
+    else:
+        masked = mask is not None
+        write_dicom_series(
+            done.volume, series, job.output, style.card, options["direction"], strength=strength, masked=masked
+        )
+    kept = {} if maps is None else save_maps(maps, stem(job.source), volume, cycle, notes)
+    return {
+        "input": job.source,
+        "output": job.output,
+        "mask": job.mask,
+        "device": done.device,
+        "backend": done.backend,
+        "precision": done.precision,
+        "seconds": time.perf_counter() - begun,
+        "slices": done.slices,
+        "units": style.card.domain_to(options["direction"]).units or "arbitrary",
+        "quality": figures or {},
+        "maps": kept,
+        "warnings": done.warnings,
+    }
+
+
+def model_entry(style: StyleModel, direction: str) -> dict:
+    """What a report says of the model."""
+    card = style.card
+    return {
+        "name": card.name, "title": card.title, "direction": direction, "from": card.domain_from(direction).name,
+        "to": card.domain_to(direction).name, "sha256": card.weights.sha256, "intended_use": card.intended_use,
+        "folder": style.folder,
+    }  # fmt: skip
+
+
+def _shared(entries: list[dict]) -> dict:
+    """The report's keys that speak of all volumes together."""
+    from surgical_style_engine.quality import mean_figures
+
+    figures = [entry["quality"] for entry in entries]
+    kinds = {name: ", ".join(sorted({entry[name] for entry in entries})) for name in ("device", "backend", "precision")}
+    named = [(entry["input"].name, sentence) for entry in entries for sentence in entry["warnings"]]
+    return {
+        **kinds,
+        "slices": sum(entry["slices"] for entry in entries),
+        "quality": figures[0] if len(figures) == 1 else mean_figures(figures),
+        "warnings": [text if len(entries) == 1 else f"{name}: {text}" for name, text in named],
+        "synthetic": True,
+    }
+
+
+def _planes(plane: str | None) -> list[str] | None:
+    return list(PLANES) if plane == "all" else [plane] if plane else None

@@ -1,0 +1,111 @@
+"""The README.md of a model folder, made from its card, and the figures that evaluations add to both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.model_folder import ModelCard, read_card, write_card
+
+# What the card keeps of an evaluation: key in the report's quality -> heading and number of decimals.
+PAIRED = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 3), "ms_ssim": ("MS-SSIM", 3), "mae_normalised": ("MAE", 3)}
+UNPAIRED = {
+    "look_ahead_score": ("Look-Ahead Score", 3),
+    "jigsaw_puzzle_error": ("Jigsaw Puzzle Error", 3),
+    "semantic_consistency": ("Semantic Consistency", 3),
+}
+ROWS = {"": "this model", "input": "the input itself", "histogram_matched": "the input, histogram matched"}
+
+
+def add_figures(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCard:
+    """Store an evaluation's mean figures under ``label`` in model.json and write README.md anew; returns the card.
+
+    quality: as in the report of ``sst evaluate``. An earlier evaluation of that label is replaced. Raises InputError,
+    and StyleTransferError where the folder cannot be written.
+    """
+    if not label.strip():
+        raise InputError("The figures need a label that says on what they were measured.")
+    card = read_card(folder)
+    found: dict[str, Any] = {key: round(quality[key], 4) for key in UNPAIRED if quality.get(key) is not None}
+    paired = quality.get("reference")
+    if paired:
+        found |= {key: round(paired[key], 4) for key in PAIRED}
+        found["floors"] = {
+            name: {key: round(values[key], 4) for key in PAIRED} for name, values in paired["floors"].items()
+        }
+    card = card.model_copy(update={"metrics": {**card.metrics, label.strip(): found}})
+    try:
+        write_card(folder, card)
+        write_readme(folder, card)
+    except OSError as error:
+        raise StyleTransferError(f"The model card in {folder} cannot be written: {error.strerror}.") from None
+    return card
+
+
+def write_readme(folder: Path, card: ModelCard) -> None:
+    """Write README.md under a temporary name, then rename. Raises OSError."""
+    path = Path(folder) / "README.md"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(model_readme(card), encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def model_readme(card: ModelCard) -> str:
+    """The model card as a person reads it."""
+    source, target = card.domains.source, card.domains.target
+    training = card.training
+    volumes = training["volumes"]
+    both = "<->" if len(card.directions) == 2 else "->"
+    spacing = "the input's own spacing" if card.spacing_mm is None else f"{card.spacing_mm:g} mm"
+    stack = f", each with its neighbours ({card.stack} slices, {card.stack_spacing_mm:g} mm apart)"
+    parts = [
+        f"# {card.title}",
+        f"{source.name} {both} {target.name}, {card.plane} slices at {spacing}{stack if card.stack > 1 else ''}. "
+        f"Network: {card.architecture.name} {_arguments(card)}.",
+        f"**Intended use.** {card.intended_use}",
+    ]
+    if card.metrics:
+        parts += ["## Figures", *(_figures(label, values) for label, values in card.metrics.items())]
+        parts.append(
+            "Intensities are normalised to [-1, 1], so that the MAE is out of 2; PSNR's range is that of the reference "
+            "inside the mask (its 0.5 to 99.5 percentile). Look-Ahead Score and Jigsaw Puzzle Error: 0 is perfect; "
+            "Semantic Consistency: 1 is."
+        )
+    parts += [
+        "## Training",
+        f"{training['method']}, {training['steps']} steps in {training['minutes']:g} minutes "
+        f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",
+    ]
+    if training.get("notes"):
+        parts.append(training["notes"])
+    parts += [
+        f"**Data.** {training['data'] or 'See the lists.'}",
+        f"- {source.name}: {', '.join(volumes['source'])}\n- {target.name}: {', '.join(volumes['target'])}\n"
+        f"- registered pairs: {', '.join(volumes['pairs']) or 'none'}",
+        f"**Licence of the weights.** {card.licence}",
+        f"**Cite.** {card.citation or 'See the data.'}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _arguments(card: ModelCard) -> str:
+    return "(" + ", ".join(f"{key} {value}" for key, value in card.architecture.arguments.items()) + ")"
+
+
+def _figures(label: str, values: Mapping[str, Any]) -> str:
+    """A heading line and a table of one evaluation."""
+    lines = [f"**{label}**", ""]
+    if "floors" in values:
+        lines += [f"| | {' | '.join(name for name, _ in PAIRED.values())} |", f"|---|{'---|' * len(PAIRED)}"]
+        for key, name in ROWS.items():
+            row = values["floors"][key] if key else values
+            lines.append(f"| {name} | {' | '.join(f'{row[k]:.{digits}f}' for k, (_, digits) in PAIRED.items())} |")
+        lines.append("")
+    scores = [f"{name} {values[key]:.{digits}f}" for key, (name, digits) in UNPAIRED.items() if key in values]
+    return "\n".join([*lines, ", ".join(scores) + "." if scores else ""]).rstrip()

@@ -1,0 +1,58 @@
+"""What a run keeps for its assessment page beside its output: volumes that the report names under ``maps``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.volume_io import write_volume
+
+if TYPE_CHECKING:
+    from surgical_style_engine.quality import CycleFigures
+    from surgical_style_engine.volume import Volume
+
+NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN
+
+
+def check_maps_folder(folder: Path | None, names: list[str]) -> None:
+    """Raise InputError unless the maps of volumes with these names can go into the folder; it need not exist yet."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"The folder of maps {folder} is a file.")
+    if not folder.absolute().parent.is_dir():
+        raise InputError(f"The folder {folder.absolute().parent} does not exist.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"Two inputs are called {twice[0]}; their maps would overwrite each other.")
+
+
+def save_maps(
+    folder: Path, name: str, volume: Volume, cycle: CycleFigures | None, notes: dict[str, str],
+    translation: Volume | None = None, reference: Volume | None = None,
+) -> dict[str, Path]:  # fmt: skip
+    """Write what there is into the folder, which is made if need be; returns the paths by name.
+
+    cycle_error: |F(G(x)) - x| in normalised units (0 to 2), NOT_JUDGED where it was not looked at. translation,
+    reference: on the grid of ``volume``, in their own units. notes: header fields of what is synthetic.
+    Raises StyleTransferError.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StyleTransferError(f"The folder of maps {folder} cannot be made: {error.strerror or error}.") from None
+    kept: dict[str, Path] = {}
+    if cycle is not None:
+        error = cycle.error.mean(axis=0, keepdims=True)
+        error = np.where(np.isfinite(error), error, np.float32(NOT_JUDGED)).astype(np.float32)
+        kept["cycle_error"] = folder / f"{name}_cycle_error.nii.gz"
+        write_volume(volume.with_array(error), kept["cycle_error"])
+    if translation is not None:
+        kept["translation"] = folder / f"{name}_synthetic.nii.gz"
+        write_volume(translation, kept["translation"], notes)
+    if reference is not None:
+        kept["reference"] = folder / f"{name}_reference.nii.gz"
+        write_volume(reference, kept["reference"])
+    return kept

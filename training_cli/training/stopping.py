@@ -1,0 +1,33 @@
+"""Ctrl-C and SIGTERM as a wish to stop at the next good moment."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+
+
+class Stopped(Exception):
+    """The wish to stop was met before there was anything to save."""
+
+
+class StopRequest:
+    """Within its ``with`` block Ctrl-C and SIGTERM only set ``signal``; a second Ctrl-C interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):  # not in the main thread
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number, _frame) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
