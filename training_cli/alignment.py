@@ -31,4 +31,5 @@ def align_reference(
     if volume.is_2d:
         raise InputError(f"The reference {path.name} is not on its picture's grid; pictures are not registered.")
     covered = resample_like(reference.with_array(np.ones_like(reference.array, np.float32)), volume, default=0.0)
-    return resample_like(reference, volume, default=background), covered.array[0] > 0.99, {"method": "scanner coordinates"}
+    moved = resample_like(reference, volume, default=background)
+    return moved, covered.array[0] > 0.99, {"method": "scanner coordinates"}

@@ -19,7 +19,7 @@ VENV = Path(os.environ.get("SST_VENV", ROOT / ".venv"))
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - whatever Python the person has runs this file
         return fail(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
     if not arguments or arguments[0] not in ("demo", "test", "--"):
         return fail("Use: bootstrap.py demo [VOLUME] | test [PYTEST ARGUMENTS] | -- SST ARGUMENTS")

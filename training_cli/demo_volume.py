@@ -23,7 +23,8 @@ def icbm152() -> tuple[Volume, dict[str, np.ndarray]]:
     try:
         from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
     except ImportError:
-        raise InputError("The demo's volume is in the package nilearn: pip install nilearn, or name a VOLUME.") from None
+        sentence = "The demo's volume is in the package nilearn: pip install nilearn, or name a VOLUME."
+        raise InputError(sentence) from None
 
     with tempfile.TemporaryDirectory() as folder:
         loaded = []

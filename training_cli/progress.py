@@ -13,8 +13,8 @@ KINDS = ("auto", "json", "none")
 class Progress:
     """Called as ``progress(done, total)``; ``stage(text)`` names what is being done. Use it as a context manager.
 
-    kind: ``auto`` is a bar where stderr is a terminal, else silence; ``json`` prints {"progress": 0..1, "stage", "done",
-    "total"} lines on stdout. Raises InputError for other kinds.
+    kind: ``auto`` is a bar where stderr is a terminal, else silence; ``json`` prints {"progress": 0..1, "stage",
+    "done", "total"} lines on stdout. Raises InputError for other kinds.
     """
 
     def __init__(self, kind: str = "auto") -> None:

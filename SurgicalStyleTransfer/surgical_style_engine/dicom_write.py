@@ -190,7 +190,8 @@ def write_dicom_series(
         raise StyleTransferError(f"The folder {output.parent} of the output does not exist.")
     scale = choose_scale(float(volume.array.min()), float(volume.array.max()), goal.units == "HU")
     window = _window(goal, volume, blended=strength < 1 or masked)
-    common = _common(source.slices, card, direction, strength, masked, scale, window)
+    with _silent_pydicom():
+        common = _common(source.slices, card, direction, strength, masked, scale, window)
     numbers = _instance_numbers(source.slices)
     temporary = output.with_name(f".{uuid.uuid4().hex[:12]}.partial")
     try:
@@ -352,8 +353,7 @@ def _common(
     out.DerivationDescription = _plain(f"{made} {notes['IntendedUse']}", 1024)
     out.ImageComments = _plain(f"SYNTHETIC IMAGE. {notes['IntendedUse']}", 1024)
     out.DerivationCodeSequence = [_code("STYLE_TRANSFER", "99SST", "Synthetic image by style transfer")]
-    with _silent_pydicom():
-        out.ContributingEquipmentSequence = _equipment(first, now, made)
+    out.ContributingEquipmentSequence = _equipment(first, now, made)
     out.BurnedInAnnotation = "NO"
     out.SamplesPerPixel, out.PhotometricInterpretation = 1, "MONOCHROME2"
     out.BitsAllocated = out.BitsStored = 16
@@ -420,7 +420,7 @@ def _copy(source: SourceSlice, out: Dataset, tag: Any) -> None:
     from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
     element = source.raw.get(tag)
-    if element is None or tag.element == 0 or not dictionary_has_tag(tag):
+    if element is None or not dictionary_has_tag(tag):
         return
     vr = dictionary_VR(tag) if element.VR in (None, "UN") else element.VR
     if element.is_raw and vr in _TEXT_VRS:
@@ -479,11 +479,10 @@ def _timezone(header: Dataset) -> timezone | None:
 
 def _series_number(header: Dataset) -> int | None:
     """Behind the source's in lists: 2 becomes 1002."""
-    with _silent_pydicom():
-        try:
-            return int(header.SeriesNumber) % 100_000 + 1000
-        except (ValueError, TypeError, AttributeError):
-            return None
+    try:
+        return int(header.SeriesNumber) % 100_000 + 1000
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _short(notes: dict[str, str]) -> str:

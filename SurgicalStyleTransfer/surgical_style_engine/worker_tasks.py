@@ -151,7 +151,14 @@ class Tasks:
             progress=lambda done, total: progress("figures", done, total), cancelled=cancelled, **kept.options,
         )  # fmt: skip
         figures = quality_of(
-            image, kept.model, kept.translation, target, region, direction=kept.direction, valid=valid, cycle=cycle,
+            image,
+            kept.model,
+            kept.translation,
+            target,
+            region,
+            direction=kept.direction,
+            valid=valid,
+            cycle=cycle,
             with_cycle=False,
         )
         if cycle is None:

@@ -87,7 +87,8 @@ def test_a_cohort(sst, head_volume, tiny_model, tmp_path):
     for number in (1, 2):
         volume = head_volume(number)
         write_volume(volume, tmp_path / "in" / f"p{number}_T1.nii.gz")
-        write_volume(volume.with_array((volume.array > 300).astype(np.uint8)), tmp_path / "masks" / f"p{number}_mask.mha")
+        inside = (volume.array > 300).astype(np.uint8)
+        write_volume(volume.with_array(inside), tmp_path / "masks" / f"p{number}_mask.mha")
     ended = sst(
         "translate", tmp_path / "in", tmp_path / "out", "--model", tiny_model, "--mask", tmp_path / "masks",
         "--report", tmp_path / "r.json", "--progress", "json", "--no-quality",

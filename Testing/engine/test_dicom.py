@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from surgical_style_engine.dicom import is_dicom
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volume import check_volume

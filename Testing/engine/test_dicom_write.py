@@ -284,10 +284,10 @@ def test_every_scale_fits_16_bits_and_rounds_within_half_a_step(low, span, is_hu
 def test_names_in_any_character_set_are_kept_and_never_shown(tmp_path, caplog, capfd, charset, name, place):
     fillers = {"N" * len(name): name, "I" * len(place): place}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an identifier longer than allowed
+        warnings.simplefilter("ignore")  # the identifiers are wrong, and pydicom's warnings repeat them
         volume = write_source(
             tmp_path / "s", PatientName="N" * len(name), InstitutionName="I" * len(place), PatientID="X" * 80,
-            SpecificCharacterSet=charset or None, implicit=False,
+            SpecificCharacterSet=charset or None, FrameOfReferenceUID="1.2.04711", implicit=False,
         )  # fmt: skip
     for path in (tmp_path / "s").iterdir():
         for filler, text in fillers.items():
@@ -305,6 +305,28 @@ def test_names_in_any_character_set_are_kept_and_never_shown(tmp_path, caplog, c
         data = path.read_bytes()
         assert name in data and place in data and b"X" * 80 in data
         assert (b"\x08\x00\x05\x00CS" in data) == bool(charset) and "\\".join(charset).encode() in data
+
+
+def test_the_order_comes_from_the_positions_alone(tmp_path, monkeypatch):
+    volume = write_source(tmp_path / "s", direction=rotation(0.3, -0.2, 0.5))
+    names = sorted(str(path) for path in (tmp_path / "s").iterdir())
+    expected = [source.header.SOPInstanceUID for source in open_series(tmp_path / "s", volume).slices]
+    for order in (names, names[::-1], [names[index] for index in (3, 0, 4, 1, 2)]):
+        monkeypatch.setattr(dicom_write, "_image_files", lambda _, order=order: order)
+        assert [source.header.SOPInstanceUID for source in open_series(tmp_path / "s", volume).slices] == expected
+
+
+def test_private_tags_inside_of_what_is_kept_go_too(tmp_path):
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99X", "MR of the head"
+    item.private_block(0x0019, "SCANNER HEADER", create=True).add_new(1, "LO", "secret")
+    for implicit in (True, False):
+        folder, out = tmp_path / f"in{implicit}", tmp_path / f"out{implicit}"
+        volume = write_source(folder, ProcedureCodeSequence=[item], implicit=implicit)
+        write_dicom_series(translated(volume), open_series(folder, volume), out, made_card(), "forward")
+        for path in out.iterdir():
+            assert pydicom.dcmread(path).ProcedureCodeSequence[0].CodeMeaning == "MR of the head"
+            assert b"secret" not in path.read_bytes()
 
 
 def test_slices_without_usable_numbers_are_numbered_by_place(tmp_path):

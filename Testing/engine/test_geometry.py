@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.geometry import (
     PLANES,

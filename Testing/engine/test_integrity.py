@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from PIL import Image
+
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.integrity import check_whole
 

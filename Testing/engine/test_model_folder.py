@@ -195,8 +195,9 @@ class TestFinding:
 
     @pytest.mark.parametrize("name", ["../made/tiny", "sub/tiny", "..", ".", "", "/", "tiny/../tiny", "~/tiny"])
     def test_names_with_separators_are_paths_only(self, made, tmp_path, monkeypatch, name):
-        """They are not joined to the folders of models, out of which they could lead."""
+        """They are not joined to the folders of models, out of which they could lead, nor taken for their last part."""
         parent = tmp_path / "models"
+        shutil.copytree(made, parent / "tiny")
         shutil.copytree(made, parent / "sub" / "tiny")
         shutil.copytree(made, tmp_path / "made" / "tiny")
         (tmp_path / "empty" / "cwd").mkdir(parents=True)
@@ -257,9 +258,13 @@ class TestCards:
         (folder / "model.json").write_text(content)
         assert refusal(load_model, folder).endswith("is not a table.")
 
-    def test_a_card_of_gigabytes_is_not_even_read(self, folder):
-        with (folder / "model.json").open("r+b") as stream:
-            stream.truncate(20 << 30)  # holes, no blocks on the disk
+    def test_a_card_too_large_is_not_even_read(self, folder):
+        """Valid otherwise: only blanks are added."""
+        path = folder / "model.json"
+        text = path.read_text()
+        path.write_text(text.ljust(model_folder.LARGEST_CARD))
+        assert load_model(folder).card.name == "tiny"
+        path.write_text(text.ljust(model_folder.LARGEST_CARD + 1))
         assert refusal(load_model, folder).endswith("is too large to be one.")
 
     @pytest.mark.parametrize(

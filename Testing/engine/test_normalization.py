@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.normalization import (
     KNEE,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from surgical_style_engine.slices import body_slices, gather_stacks, pad_to_multiple, stack_indices, stack_step
 
 

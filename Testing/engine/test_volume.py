@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.volume import Volume, check_volume
 

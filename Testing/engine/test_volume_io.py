@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from surgical_style_engine import volume_io
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.volume import Volume, check_volume

@@ -154,7 +154,15 @@ def test_translate_adjust_and_judge_in_one_process(start, tiny):
 def test_a_reference_on_another_grid_is_judged_where_it_has_voxels(start, tiny):
     talk = start()
     volume = stored(talk, head())
-    talk.send(id=1, task="translate", volume=volume, model=str(tiny), output=str(talk.scratch / "o.npy"), keep="a", device="cpu")
+    talk.send(
+        id=1,
+        task="translate",
+        volume=volume,
+        model=str(tiny),
+        output=str(talk.scratch / "o.npy"),
+        keep="a",
+        device="cpu",
+    )
     talk.answer(1)
     whole = stored(talk, head(2), name="whole.npy")
     part = stored(talk, head(2)[4:], name="part.npy") | {"origin": [1.0, 2.0, 3.0 + 4 * 4.0]}
@@ -185,7 +193,16 @@ def test_preview_gives_the_pixels_of_the_whole_translation(start, tiny):
     turned = np.ascontiguousarray(head().transpose(1, 0, 2)[:, ::-1])
     direction = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
     volume = stored(talk, turned, spacing=(2.0, 4.0, 2.0)) | {"direction": direction}
-    talk.send(id=1, task="translate", volume=volume, model=str(tiny), output=str(talk.scratch / "o.npy"), keep="a", device="cpu", batch_size=1)
+    talk.send(
+        id=1,
+        task="translate",
+        volume=volume,
+        model=str(tiny),
+        output=str(talk.scratch / "o.npy"),
+        keep="a",
+        device="cpu",
+        batch_size=1,
+    )
     assert talk.answer(1)["event"] == "result"
     from surgical_style_engine.geometry import to_canonical
     from surgical_style_engine.volume import Volume
@@ -199,7 +216,9 @@ def test_preview_gives_the_pixels_of_the_whole_translation(start, tiny):
         answer = talk.answer(number)
         assert answer["event"] == "result" and answer["slice"] == index, answer
         np.testing.assert_allclose(protocol.read_array(talk.scratch / "p.npy")[:, 0], whole.array[:, index], atol=0.05)
-        np.testing.assert_allclose(answer["origin"], np.asarray(whole.origin) + np.asarray(whole.direction)[:, 2] * whole.spacing[2] * index)
+        np.testing.assert_allclose(
+            answer["origin"], np.asarray(whole.origin) + np.asarray(whole.direction)[:, 2] * whole.spacing[2] * index
+        )
     talk.send(id=9, task="preview", volume=volume, model=str(tiny), output=str(talk.scratch / "q.npy"),
               position=[0, 0, 9999], plane="axial", device="cpu")  # fmt: skip
     assert "shows no slice" in talk.answer(9)["message"] and not (talk.scratch / "q.npy").exists()
@@ -208,7 +227,16 @@ def test_preview_gives_the_pixels_of_the_whole_translation(start, tiny):
 def test_cancel_stops_within_one_batch_and_leaves_no_output(start, tiny):
     talk = start(SLOW)
     output = talk.scratch / "out.npy"
-    talk.send(id=1, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="a", device="cpu", batch_size=1)
+    talk.send(
+        id=1,
+        task="translate",
+        volume=stored(talk, head()),
+        model=str(tiny),
+        output=str(output),
+        keep="a",
+        device="cpu",
+        batch_size=1,
+    )
     while True:
         message = talk.next()
         if message["event"] == "progress" and message["stage"] == "translate":
@@ -222,8 +250,12 @@ def test_cancel_stops_within_one_batch_and_leaves_no_output(start, tiny):
     talk.send(id=2, task="adjust", keep="a", output=str(output), strength=0.5)
     assert talk.answer(2)["code"] == "bad_input", "nothing was kept"
     # A request that is cancelled before its turn never starts; the worker goes on.
-    talk.send(id=3, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="b", device="cpu")
-    talk.send(id=4, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="c", device="cpu")
+    talk.send(
+        id=3, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="b", device="cpu"
+    )
+    talk.send(
+        id=4, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="c", device="cpu"
+    )
     talk.send(cancel=4)
     assert talk.answer(3)["event"] == "result" and talk.answer(4)["code"] == "cancelled"
 
@@ -232,7 +264,16 @@ def test_it_ends_and_cleans_up_when_stdin_closes_even_while_computing(start, tin
     idle = start()
     assert idle.close() == 0 and not idle.scratch.exists()
     busy = start(SLOW)
-    busy.send(id=1, task="translate", volume=stored(busy, head()), model=str(tiny), output=str(busy.scratch / "o.npy"), keep="a", device="cpu", batch_size=1)
+    busy.send(
+        id=1,
+        task="translate",
+        volume=stored(busy, head()),
+        model=str(tiny),
+        output=str(busy.scratch / "o.npy"),
+        keep="a",
+        device="cpu",
+        batch_size=1,
+    )
     while busy.next()["event"] != "progress":
         pass
     assert busy.close() == 0 and not busy.scratch.exists()
@@ -274,7 +315,9 @@ def _is_zombie(pid):
 def test_out_of_memory_is_said_with_advice_and_survived(start, tiny):
     talk = start(NO_MEMORY)
     output = talk.scratch / "out.npy"
-    talk.send(id=1, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="a", device="cpu")
+    talk.send(
+        id=1, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="a", device="cpu"
+    )
     answer = talk.answer(1)
     assert answer["code"] == "out_of_memory" and "too little memory" in answer["message"] and not output.exists()
     talk.send(id=2, task="check", volume=stored(talk, head()), model=str(tiny), direction="forward")
@@ -283,9 +326,19 @@ def test_out_of_memory_is_said_with_advice_and_survived(start, tiny):
 
 def test_an_unexpected_failure_is_one_sentence_and_a_log(start, tiny):
     talk = start(BROKEN)
-    talk.send(id=1, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(talk.scratch / "o.npy"), keep="a", device="cpu")
+    talk.send(
+        id=1,
+        task="translate",
+        volume=stored(talk, head()),
+        model=str(tiny),
+        output=str(talk.scratch / "o.npy"),
+        keep="a",
+        device="cpu",
+    )
     answer = talk.answer(1)
-    assert answer["code"] == "internal" and "surprise in two lines" in answer["message"] and "\n" not in answer["message"]
+    assert (
+        answer["code"] == "internal" and "surprise in two lines" in answer["message"] and "\n" not in answer["message"]
+    )
     talk.close()
     assert b"ZeroDivisionError" in b"".join(talk.log)
 

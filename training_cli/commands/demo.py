@@ -8,6 +8,13 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+# Figures with a reference: key, name for people, format.
+PAIRED = (
+    ("psnr", "PSNR in the body", "{:.2f} dB"),
+    ("ssim", "SSIM", "{:.3f}"),
+    ("ms_ssim", "MS-SSIM", "{:.3f}"),
+    ("mae_normalised", "MAE (range 2)", "{:.3f}"),
+)
 JUDGED_ON_CPU = 32  # slices that the cycle figures of a large volume are taken from where there is no GPU
 
 
@@ -55,7 +62,7 @@ def demo(
     for path in (volume, reference):
         if path is not None and not path.exists():
             raise InputError(f"{path} does not exist.")
-    check_maps_folder(map_folder, [])
+    check_maps_folder(map_folder, [], made=output)
     style = load_model(model or DEFAULT_MODEL)
     style.check_direction(direction)
     origin, goal = style.card.domain_from(direction).name, style.card.domain_to(direction).name
@@ -103,7 +110,8 @@ def demo(
         picture, head, columns, error=None if cycle is None else cycle.error,
         title=f"{name}: {origin} to {goal}, synthetic", figures=shown_figures(quality),
         contrast=quality.get("tissue_contrast"),
-        footer=f"{style.card.name}, weights {style.card.weights.sha256[:12]}. Synthetic image, not for diagnosis. {credit}",
+        footer=f"{style.card.name}, weights {style.card.weights.sha256[:12]}. "
+        f"Synthetic image, not for diagnosis. {credit}",
     )  # fmt: skip
     seconds = time.perf_counter() - begun
     report = write_report(
@@ -120,7 +128,8 @@ def demo(
     _print_figures(quality, origin, goal)
     for sentence in done.warnings:
         typer.echo(f"Warning: {sentence}", err=True)
-    typer.echo(f"{done.slices} slices in {done.seconds:.1f} s on {done.device} ({done.precision}), {seconds:.0f} s in all.")
+    how = f"{done.device} ({done.precision})"
+    typer.echo(f"{done.slices} slices in {done.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
     typer.echo(f"Volume:  {written}\nReport:  {report}\nPicture: {picture}")
 
 
@@ -134,7 +143,7 @@ def shown_figures(quality: dict) -> list[tuple[str, str]]:
     paired = quality.get("reference")
     if paired:
         floors = paired["floors"]
-        for key, name, form in (("psnr", "PSNR in the body", "{:.2f} dB"), ("ssim", "SSIM", "{:.3f}"), ("ms_ssim", "MS-SSIM", "{:.3f}"), ("mae_normalised", "MAE (range 2)", "{:.3f}")):  # fmt: skip
+        for key, name, form in PAIRED:
             input_, matched = floors["input"][key], floors["histogram_matched"][key]
             beside = f"(input {form.format(input_)}, histogram-matched {form.format(matched)})"
             lines.append((name, f"{form.format(paired[key])}  {beside}"))

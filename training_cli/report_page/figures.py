@@ -104,7 +104,8 @@ def _cycle(quality: Mapping[str, Any], made: Figures) -> None:
         return
     notes = ["Each translation on the way is rounded to 8 bits and given noise of 3/255 before the way back."]
     if _given(quality.get("cycle_slices")):
-        notes.append(f"Judged on {quality['cycle_slices']:g} slices.")
+        count = quality["cycle_slices"]
+        notes.append(f"Judged on {count:g} slice{'' if count == 1 else 's'}.")
     notes.append(_where(quality))
     made.tables.append(
         Table("Without a reference", ["Value", "Without noise"], rows, " ".join(note for note in notes if note))

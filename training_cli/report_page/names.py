@@ -15,6 +15,10 @@ ROLES = {
 }  # fmt: skip
 _ENDING = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd|png|jpe?g|tiff?|dcm|ima|tfm|txt|h5|json)$", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"^(/|[A-Za-z]:[\\/]|\\\\)")
+_SENTENCES = ("warnings", "reason")  # keys of what may begin with a path but is no path
+# In sentences: a path that the report names nowhere else, and a file of a kind that holds images.
+_STRAY_PATH = re.compile(r"(?<![\w.<])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:*?\"<>|,;()]+){2,}")
+_STRAY_FILE = re.compile(r"[^\s\\/:*?\"<>|,;()]+\.(nii(\.gz)?|nrrd|nhdr|mha|mhd|dcm|ima)\b", re.IGNORECASE)
 
 
 class Names:
@@ -38,6 +42,8 @@ class Names:
         words = dict(self._labels)
         if anonymous:  # names without folders, and without endings, give as much away
             for path, label in self._labels.items():
+                if label.startswith("folder "):  # the model's, called like the model
+                    continue
                 name = last_part(path)
                 for part in (name, _ENDING.sub("", name)):
                     if re.search(r"[^\W\d_]", part):
@@ -54,7 +60,10 @@ class Names:
 
     def text(self, text: str) -> str:
         """A sentence with all files of the report called by their names on the page."""
-        return self._pattern.sub(lambda found: self._words[found[0]], text) if self._pattern else text
+        if self._pattern:
+            text = self._pattern.sub(lambda found: self._words[found[0]], text)
+        text = _STRAY_PATH.sub(lambda found: "a file" if self.anonymous else last_part(found[0]), text)
+        return _STRAY_FILE.sub("a file", text) if self.anonymous else text
 
     def everywhere(self, value: Any) -> Any:
         """The same for every string in lists and tables; keys stay."""
@@ -78,5 +87,5 @@ def _paths(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for each in value:
             yield from _paths(each, key)
-    elif isinstance(value, str) and value and (key in ROLES or _ABSOLUTE.match(value)):
+    elif isinstance(value, str) and value and (key in ROLES or key not in _SENTENCES and _ABSOLUTE.match(value)):
         yield ROLES.get(key, "folder" if key == "folder" else "file"), value

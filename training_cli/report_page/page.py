@@ -56,7 +56,7 @@ class Case:
             "slices": pictures.slices, "total": pictures.total, "positions": pictures.positions,
             "tile": pictures.tile, "columns": pictures.columns,
             "panes": [{"title": pane.title, "kind": pane.kind, "sheet": pane.sheet} for pane in pictures.panes],
-            "curves": [{"title": c.title, "values": [_text(c, v) for v in c.values]} for c in self.curves],
+            "curves": [{"title": c.title, "values": [c.shown(v) for v in c.values]} for c in self.curves],
             "first": self.first,
         }  # fmt: skip
         return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
@@ -122,11 +122,15 @@ def _build(report: Mapping[str, Any], path: Path, anonymous: bool) -> str:
 
 def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dict a volume, with the keys ``input``, ``output``, ``quality`` and what else the report says of it."""
+    strength = report.get("strength")  # runs that have one blend the input in where the mask is not
     if report.get("volumes"):
-        return [dict(entry) for entry in report["volumes"]]
+        return [
+            {**entry, "strength": strength, "mask_blends": bool(entry.get("mask")) and strength is not None}
+            for entry in report["volumes"]
+        ]
     inputs = list(report["inputs"])
     entry = {key: report.get(key) for key in ("output", "reference", "mask", "maps", "quality", "strength", "units")}
-    blends = bool(entry.get("mask")) and report.get("strength") is not None
+    blends = bool(entry.get("mask")) and strength is not None
     fusion = report.get("fusion") or {}
     return [
         {
@@ -309,7 +313,3 @@ def _provenance(
 
 def _merged(first: list[str], second: list[str]) -> list[str]:
     return list(dict.fromkeys([*first, *second]))
-
-
-def _text(curve: Curve, value: float | None) -> str:
-    return curve.shown(value)

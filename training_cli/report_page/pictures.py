@@ -17,7 +17,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.normalization import RobustPercentile
 from surgical_style_engine.quality.summary import coarsest_axis
 from surgical_style_engine.volume import Volume, check_volume
-from surgical_style_engine.volume_io import read_volume
+from surgical_style_engine.volume_io import PICTURE_ENDINGS, read_volume
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -126,8 +126,10 @@ def pictures_of(
             elif not other.same_grid(result):
                 other, note = geometry.resample_like(other, result), "Laid over by scanner coordinates."
             layers.append(_Layer(f"Other: {call(path)}", "other", _grey(_normalised(other, None)), note))
-    # A blend with the input has a range of its own; the model's belongs to the whole translation.
-    whole = float(entry.get("strength") or 1.0) == 1.0 and not entry.get("mask_blends")
+    # A blend with the input has a range of its own; the model's belongs to the whole translation. Pictures are scaled
+    # when they are written.
+    strength = entry.get("strength")
+    whole = strength in (None, 1) and not entry.get("mask_blends") and not str(result_path).endswith(PICTURE_ENDINGS)
     if goal is not None and whole:
         normal_result = goal.inverse.forward(result.array)
     else:

@@ -54,8 +54,8 @@ def kept_rows(path: Path, last_step: int) -> list[dict[str, str]]:
 
 @contextlib.contextmanager
 def told_once() -> Iterator[None]:
-    """TensorBoard's writing thread prints a traceback when the disk is full, and the same error is raised where the next
-    figure is logged; within this block only the latter happens."""
+    """TensorBoard's writing thread prints a traceback when the disk is full, and the same error is raised where the
+    next figure is logged; within this block only the latter happens."""
     before = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:

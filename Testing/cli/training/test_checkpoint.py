@@ -8,8 +8,8 @@ import signal
 import numpy as np
 import pytest
 import torch
-from surgical_style_engine.errors import InputError, StyleTransferError
 
+from surgical_style_engine.errors import InputError, StyleTransferError
 from training_cli.training.checkpoint import (
     last_good,
     latest_checkpoint,

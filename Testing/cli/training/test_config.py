@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from surgical_style_engine.errors import InputError
 
+from surgical_style_engine.errors import InputError
 from training_cli.training.config import load_config
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from conftest import as_options, disc_volume
+from tiny_training import as_options, disc_volume
+
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.model_folder import load_model
 from surgical_style_engine.translate import translate_volume
 from surgical_style_engine.volume_io import read_volume
-
 from training_cli.training.config import load_config
 from training_cli.training.losses import discriminator_features, spatial_domain_loss
 from training_cli.training.methods.cyclegan import CycleGAN
@@ -74,7 +74,8 @@ def sequential(method: CycleGAN, batch: dict, config) -> tuple[dict, dict]:
     for D in (D_A, D_B):
         D.zero_grad()
     losses["discriminators"] = 0.5 * sum(
-        critic(D(real), True) + critic(D(fake.detach()), False) for D, real, fake in ((D_A, real_a, fake_a), (D_B, real_b, fake_b))
+        critic(D(real), True) + critic(D(fake.detach()), False)
+        for D, real, fake in ((D_A, real_a, fake_a), (D_B, real_b, fake_b))
     )
     losses["discriminators"].backward()
     gradients = {
@@ -89,7 +90,7 @@ def assert_gradients(network: torch.nn.Module, expected: dict[str, torch.Tensor]
     compared = 0
     for key, parameter in network.named_parameters():
         size = float(expected[key].abs().max())
-        assert float((parameter.grad - expected[key]).abs().max()) < 1e-3 * size + 1e-6 * largest, key
+        assert float((parameter.grad - expected[key]).abs().max()) < 1e-3 * size + 1e-5 * largest, key
         compared += size > 1e-3 * largest
     assert largest > 1e-3 and compared >= 4
 
@@ -133,7 +134,8 @@ def test_the_warmup_trains_generators_on_pairs_alone():
     before = copy.deepcopy(method.state_dict()["networks"])
 
     def changed(name: str) -> bool:
-        return any(not torch.equal(before[name][key], value) for key, value in method.networks()[name].state_dict().items())
+        now = method.networks()[name].state_dict()
+        return any(not torch.equal(before[name][key], value) for key, value in now.items())
 
     losses = method.step(make_batch(paired=False), 0.1, 1e-3)
     assert float(losses["generators"]) == 0 and not any(changed(name) for name in before)

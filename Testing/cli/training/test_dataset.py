@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from training_cli.training.cache import prepare_data
 from training_cli.training.config import load_config
-from training_cli.training.dataset import Numbers, SampleByNumber, crop, make_loader
+from training_cli.training.dataset import (
+    Numbers,
+    SampleByNumber,
+    corner_at_edge,
+    crop,
+    is_constant,
+    make_loader,
+)
 
 
 @pytest.fixture
@@ -66,3 +74,34 @@ def test_worker_processes_give_the_same_batches(prepared):
     for _ in range(2):
         a, b = next(alone), next(helped)
         assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_no_patch_is_constant_even_where_the_body_is_small_and_far_out(tiny, discs, tmp_path, paired):
+    """Specks in two opposite corners make a box larger than the patch, so that most patches would show nothing."""
+    for side in ("source", "target"):
+        for name in "ab":
+            array = np.zeros((3, 120, 120), np.float32)
+            array[:, 2:24, 2:24] = 500
+            array[:, -3:, -3:] = 700
+            sitk.WriteImage(sitk.GetImageFromArray(array), str(discs / side / f"{name}.nii.gz"))
+    (discs / "source" / "c.nii.gz").unlink()
+    (discs / "pairs.csv").write_text("source/a.nii.gz,target/a.nii.gz\n")
+    change = {"pairs": discs / "pairs.csv", "pairs_fraction": 1.0} if paired else {}
+    config = load_config(None, tiny | change)
+    data = prepare_data(config, tmp_path / "cache")
+    for number in range(60):
+        sample = SampleByNumber(data, config)[number]
+        assert bool(sample["paired"]) is paired
+        for key in ("a", "b", "a_clean", "b_clean"):
+            assert not is_constant(sample[key].numpy()), (number, key)
+
+
+def test_the_strongest_edge_is_inside_its_patch():
+    image = np.full((1, 50, 50), -1.0, np.float32)
+    assert is_constant(image)
+    image[0, 3, 47] = 1
+    assert not is_constant(crop(image, corner_at_edge(image, 32), 32))
+    image = np.full((1, 50, 50), -1.0, np.float32)
+    image[0, :, 25:] = 0.5
+    assert np.ptp(crop(image, corner_at_edge(image, 8), 8)) == 1.5

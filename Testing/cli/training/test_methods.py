@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from surgical_style_engine.errors import InputError
 
+from surgical_style_engine.errors import InputError
 from training_cli.training.config import TrainingConfig, load_config
 from training_cli.training.methods import METHODS, build_method
 

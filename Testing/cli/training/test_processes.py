@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT, as_options
+from tiny_training import ROOT, as_options
 
+from surgical_style_engine.errors import InputError
 from training_cli.training.config import load_config
 from training_cli.training.processes import agree_largest, average_gradients
+from training_cli.training.stopping import Stopped, StopRequest
 
 # The real command, which also tells what each process's weights and first gradients were.
 PROGRAM = """
@@ -88,7 +92,7 @@ def test_two_processes_train_one_model(tiny, tmp_path):
             together = first["gradients"][f"{name}.{key}"]
             assert torch.equal(together, second["gradients"][f"{name}.{key}"]), (name, key)
             # A bias before a normalisation has no gradient but rounding errors.
-            limit = 1e-3 * float(parameter.grad.abs().max()) + 1e-6 * largest(network)
+            limit = 1e-3 * float(parameter.grad.abs().max()) + 1e-5 * largest(network)
             assert float((parameter.grad - together).abs().max()) < limit, (name, key)
 
 
@@ -96,17 +100,26 @@ def largest(network: torch.nn.Module) -> float:
     return max(float(parameter.grad.abs().max()) for parameter in network.parameters())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_bad_input_ends_all_processes_and_a_stop_saves_once(tiny, tmp_path):
-    process = torchrun(tmp_path, tiny | {"source": tmp_path / "absent"})
-    out, err = process.communicate(timeout=300)
-    assert process.returncode != 0 and err.count("sst: The source folder") == 1 and not (tmp_path / "run").exists()
-
+def test_sigterm_to_the_launcher_saves_once(tiny, tmp_path):
     run = tmp_path / "run"
     process = torchrun(tmp_path, tiny | {"max_steps": 100_000, "checkpoint_every": 100_000, "sample_every": 0})
     while process.poll() is None and not (run / "losses.csv").exists():
-        pass
+        time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=300)
     assert out.count("Stopped and saved at step") == 1, (out, err)
     assert len(list((run / "checkpoints").iterdir())) == 1
+
+
+def test_where_the_first_process_finds_bad_input_the_others_end_without_a_word(tiny, tmp_path, monkeypatch):
+    from training_cli.training import loop
+
+    config = load_config(None, tiny | {"source": tmp_path / "absent"})
+    first, other = (SimpleNamespace(is_main_process=main, device="cpu") for main in (True, False))
+    told = []
+    monkeypatch.setattr(loop, "agree_largest", lambda value, _device: told.append(value) or 1.0)
+    with pytest.raises(InputError, match="source folder"):
+        loop._prepare_together(config, tmp_path / "cache", first, StopRequest(), print)
+    with pytest.raises(Stopped):
+        loop._prepare_together(config, tmp_path / "cache", other, StopRequest(), print)
+    assert told == [1.0, 0.0]

@@ -1,0 +1,106 @@
+"""Comparing input and translation: side by side with linked slices, or faded into each other; and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import slicer
+
+
+@dataclass
+class _View:
+    background: str | None
+    foreground: str | None
+    opacity: float
+    linked: int
+    hot_linked: int
+    orientation: str
+
+
+class Compare:
+    """Changes layout and layers of the slice views, and remembers how they were."""
+
+    def __init__(self) -> None:
+        self._layout: int | None = None
+        self._views: dict[str, _View] = {}
+
+    @property
+    def active(self) -> bool:
+        return self._layout is not None
+
+    def side_by_side(self, first: object, second: object) -> None:
+        """The input in one slice view, the translation in the other, moving together."""
+        self._remember()
+        manager = slicer.app.layoutManager()
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
+        widgets = [manager.sliceWidget(name) for name in ("Red", "Yellow")]
+        orientation = widgets[0].mrmlSliceNode().GetOrientation()
+        for widget, node in zip(widgets, (first, second), strict=True):
+            widget.mrmlSliceNode().SetOrientation(orientation)
+            composite = widget.mrmlSliceCompositeNode()
+            composite.SetBackgroundVolumeID(node.GetID())
+            composite.SetForegroundVolumeID(None)
+            composite.SetLinkedControl(1)
+            composite.SetHotLinkedControl(1)
+        matrix = widgets[0].mrmlSliceNode().GetSliceToRAS()
+        widgets[1].mrmlSliceNode().GetSliceToRAS().DeepCopy(matrix)
+        widgets[1].mrmlSliceNode().UpdateMatrices()
+
+    def fade(self, first: object, second: object, opacity: float) -> None:
+        """The translation over the input in every slice view."""
+        if self.active:
+            self.restore()
+        self._remember()
+        for composite in self._composites().values():
+            composite.SetBackgroundVolumeID(first.GetID())
+            composite.SetForegroundVolumeID(second.GetID())
+            composite.SetForegroundOpacity(opacity)
+
+    def set_opacity(self, opacity: float) -> None:
+        if self.active:
+            for composite in self._composites().values():
+                composite.SetForegroundOpacity(opacity)
+
+    def restore(self) -> None:
+        """The layout, layers, links and orientations from before."""
+        if self._layout is None:
+            return
+        manager = slicer.app.layoutManager()
+        manager.setLayout(self._layout)
+        for name, before in self._views.items():
+            widget = manager.sliceWidget(name)
+            if widget is None:
+                continue
+            composite = widget.mrmlSliceCompositeNode()
+            composite.SetLinkedControl(before.linked)
+            composite.SetHotLinkedControl(before.hot_linked)
+            composite.SetBackgroundVolumeID(_existing(before.background))
+            composite.SetForegroundVolumeID(_existing(before.foreground))
+            composite.SetForegroundOpacity(before.opacity)
+            if widget.mrmlSliceNode().GetOrientation() != before.orientation:
+                widget.mrmlSliceNode().SetOrientation(before.orientation)
+        self._layout, self._views = None, {}
+
+    def forget(self) -> None:
+        """The scene is gone; there is nothing to restore."""
+        self._layout, self._views = None, {}
+
+    def _remember(self) -> None:
+        if self.active:
+            return
+        manager = slicer.app.layoutManager()
+        self._layout = manager.layout
+        for name, composite in self._composites().items():
+            self._views[name] = _View(
+                composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(),
+                composite.GetForegroundOpacity(), composite.GetLinkedControl(), composite.GetHotLinkedControl(),
+                manager.sliceWidget(name).mrmlSliceNode().GetOrientation(),
+            )  # fmt: skip
+
+    def _composites(self) -> dict[str, object]:
+        manager = slicer.app.layoutManager()
+        return {name: manager.sliceWidget(name).mrmlSliceCompositeNode() for name in manager.sliceViewNames()}
+
+
+def _existing(node_id: str | None) -> str | None:
+    return node_id if node_id and slicer.mrmlScene.GetNodeByID(node_id) else None

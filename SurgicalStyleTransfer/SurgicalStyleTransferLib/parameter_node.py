@@ -1,0 +1,59 @@
+"""Everything a user chooses in the panel; saved with the scene."""
+
+from typing import Annotated, Union
+
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLVectorVolumeNode,
+)
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+# Unions, because a node selector bound to a parameter offers exactly the classes named here; with None, because a
+# union does not take it otherwise.
+AnyVolume = Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007
+AnyRegion = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+
+
+@parameterNodeWrapper
+class SurgicalStyleTransferParameterNode:
+    """
+    inputVolume - what is translated.
+    region - segmentation or labelmap outside of which the input stays.
+    segment - segment ID within a segmentation.
+    frames - for sequences: "ask", "current" or "all".
+    model - name of the model's folder.
+    direction - "forward" or "backward".
+    outputVolume - volume to overwrite; none makes a new one.
+    strength - blend of input (0) and translation (1).
+    resultVolume - the latest result; what strength, compare and figures work on.
+    previewView - layout name of the slice view with the preview; empty for none.
+    compare - "", "sides" or "fade".
+    fade - opacity of the translation over the input while fading.
+    referenceVolume - registered volume of the target domain for the figures.
+    figures - "off", "quick" or "all".
+    showErrorMap - overlay of the cycle error.
+    device, precision, plane, batchSize - how the engine runs; 0 leaves the batch size to it.
+    """
+
+    inputVolume: AnyVolume
+    region: AnyRegion
+    segment: str = ""
+    frames: str = "ask"
+    model: str = ""
+    direction: str = "forward"
+    outputVolume: AnyVolume
+    strength: Annotated[float, WithinRange(0, 1)] = 1.0
+    resultVolume: AnyVolume
+    preview: bool = False
+    previewView: str = "Red"
+    compare: str = ""
+    fade: Annotated[float, WithinRange(0, 1)] = 0.5
+    referenceVolume: AnyVolume
+    figures: str = "quick"
+    showErrorMap: bool = False
+    device: str = "auto"
+    precision: str = "auto"
+    plane: str = ""
+    batchSize: Annotated[int, WithinRange(0, 256)] = 0

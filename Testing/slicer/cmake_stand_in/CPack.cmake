@@ -1,0 +1,1 @@
+# Packing is left to Slicer.

@@ -1,0 +1,111 @@
+"""Pictures of the panel in its states: ``python Testing/slicer/make_screenshots.py MODEL_FOLDER [OUTPUT_FOLDER]``.
+
+MODEL_FOLDER is the folder of a trained model, such as SurgicalStyleTransfer/Resources/Models/brain-mr-t1w-t2w; its
+parent is the folder of models shown. The volume is the ICBM152 T1 template of nilearn's package.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WIDTH = 480
+
+
+def main(model: Path, output: Path) -> None:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    sys.path[:] = [entry for entry in sys.path if entry != str(HERE)]
+    import slicer
+
+    sys.path[:0] = [str(HERE), str(HERE.parents[1] / "SurgicalStyleTransfer")]
+    from slicer_stand_in import install
+
+    with tempfile.TemporaryDirectory() as temporary:
+        install(Path(temporary))
+        work = Path(temporary) / "models"
+        work.mkdir()
+        shutil.copytree(model, work / model.name)
+        output.mkdir(parents=True, exist_ok=True)
+        _take(slicer, work, model.name, output)
+
+
+def _take(slicer: object, models: Path, name: str, output: Path) -> None:
+    import nilearn.datasets
+    import numpy as np
+    import qt
+    from PySide6 import QtWidgets
+
+    import SurgicalStyleTransfer as module
+    from SurgicalStyleTransferLib import logic, model_cards
+
+    QtWidgets.QApplication.instance().setStyle("Fusion")
+    qt.QSettings().setValue(logic.FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
+    model_cards.shipped_folder = lambda: models
+    parent = slicer.qMRMLWidget()
+    qt.QVBoxLayout(parent)
+    parent.setMRMLScene(slicer.mrmlScene)
+    widget = module.SurgicalStyleTransferWidget(parent)
+    widget.setup()
+    parent.setFixedWidth(WIDTH)
+    parent.show()
+    ui, parameters = widget.ui, widget._parameterNode
+
+    def wait(condition=lambda: False, seconds: float = 0.3) -> None:
+        end = time.monotonic() + seconds
+        while not condition() and time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+
+    def shot(title: str) -> None:
+        wait()
+        parent.adjustSize()
+        wait()
+        parent.grab().save(str(output / f"{title}.png"))
+
+    shot("empty")
+    template = nilearn.datasets.load_mni152_template(resolution=2)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ICBM152 T1")
+    array = np.ascontiguousarray((template.get_fdata() * 1000).astype(np.float32).transpose(2, 1, 0))
+    slicer.util.updateVolumeFromArray(node, array)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(template.affine))
+    node.CreateDefaultDisplayNodes()
+    parameters.inputVolume = node
+    parameters.model = name
+    wait(seconds=3)
+    shot("ready")
+    ui.advancedCollapsibleButton.collapsed = False
+    wait(lambda: len(widget.panel._devices) > 0, 60)
+    shot("advanced")
+    ui.advancedCollapsibleButton.collapsed = True
+    widget.panel.on_apply()
+    wait(lambda: "left" in ui.statusLabel.text, 300)
+    shot("running")
+    wait(lambda: widget.logic.engine.run is None, 1200)
+    wait(lambda: widget.panel.figures is not None, 1200)
+    shot("done")
+    ct = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CTBrain")
+    slicer.util.updateVolumeFromArray(ct, np.where(array > 0, array / 10, -1000).astype(np.float32))
+    ct.CreateDefaultDisplayNodes()
+    parameters.inputVolume = ct
+    ui.qualityCollapsibleButton.collapsed = True
+    wait(lambda: bool(widget.panel._warnings), 30)
+    widget.panel._set_status("")
+    shot("warning")
+    parameters.inputVolume = node
+    weights = next((models / name).glob("weights*"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    widget.panel.on_apply()
+    wait(lambda: widget.logic.engine.run is None and ui.progressBar.visible is False, 60)
+    shot("error")
+    widget.cleanup()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else HERE.parents[1] / "Resources" / "Screenshots")

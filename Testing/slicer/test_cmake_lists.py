@@ -1,0 +1,50 @@
+"""CMake installs only what is listed: the lists must be the tree. Run as a program, this file writes them anew."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = ROOT / "SurgicalStyleTransfer"
+LISTS = MODULE / "CMakeLists.txt"
+NOT_INSTALLED = {"Testing", "__pycache__", "CMakeLists.txt", ".gitkeep"}
+
+
+def tree():
+    """(scripts, resources) of the module's folder, relative; what git ignores is left out."""
+    known = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
+        cwd=MODULE, capture_output=True, text=True,
+    )  # fmt: skip
+    if known.returncode == 0:
+        names = [name for name in known.stdout.splitlines() if (MODULE / name).is_file()]
+    else:  # an unpacked archive, not a clone
+        names = [path.relative_to(MODULE).as_posix() for path in MODULE.rglob("*") if path.is_file()]
+    names = sorted(name for name in set(names) if not NOT_INSTALLED & set(Path(name).parts))
+    return [name for name in names if name.endswith(".py")], [name for name in names if not name.endswith(".py")]
+
+
+def listed(text, variable):
+    found = re.search(rf"set\({variable}\n(.*?)\n?  \)", text, re.DOTALL)
+    return [line.strip().replace("${MODULE_NAME}", "SurgicalStyleTransfer") for line in found[1].splitlines()]
+
+
+def test_every_python_file_and_resource_is_listed_and_nothing_else():
+    scripts, resources = tree()
+    text = LISTS.read_text(encoding="utf-8")
+    hint = "run: python Testing/slicer/test_cmake_lists.py"
+    assert listed(text, "MODULE_PYTHON_SCRIPTS") == scripts, hint
+    assert listed(text, "MODULE_PYTHON_RESOURCES") == resources, hint
+    assert "surgical_style_engine/worker.py" in scripts and "requirements.txt" in resources
+
+
+def write():
+    text = LISTS.read_text(encoding="utf-8")
+    for variable, names in zip(("MODULE_PYTHON_SCRIPTS", "MODULE_PYTHON_RESOURCES"), tree(), strict=True):
+        lines = "".join(f"  {name}\n" for name in names)
+        text = re.sub(rf"set\({variable}\n.*?  \)", f"set({variable}\n{lines}  )", text, flags=re.DOTALL)
+    LISTS.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,139 @@
+"""Packages at Apply: asked for, declined, failed, installed; never what Slicer ships."""
+
+import importlib.metadata
+import subprocess
+import sys
+import types
+
+import pytest
+
+
+@pytest.fixture
+def world(slicer_app, module, monkeypatch):
+    """A Python environment that is only claimed: versions by package name, and what was called."""
+    from SurgicalStyleTransferLib import dependencies
+
+    state = types.SimpleNamespace(
+        installed={"numpy": "1.26.4", "SimpleITK": "2.3.1"}, calls=[], dependencies=dependencies, torch="2.6.0"
+    )
+
+    def version(name):
+        if name not in state.installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return state.installed[name]
+
+    monkeypatch.setattr(dependencies.importlib.metadata, "version", version)
+
+    class PyTorchUtilsLogic:
+        # The signature of the PyTorch extension.
+        def installTorch(
+            self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
+            torchvisionVersionRequirement=None,
+        ):  # fmt: skip
+            state.calls.append(("torch", askConfirmation, torchVersionRequirement, torchvisionVersionRequirement))
+            if isinstance(state.torch, Exception):
+                raise state.torch
+            if state.torch is not None:
+                state.installed["torch"] = state.torch
+            return state.torch
+
+    utils = types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", utils)
+
+    def pip_ensure(requirements, constraints=None, requester=None):
+        state.calls.append(("pip", [str(entry) for entry in requirements], constraints.read_text(), requester))
+        if getattr(state, "pip", None) is not None:
+            raise state.pip
+        state.installed |= {entry.name: "99" for entry in requirements}
+
+    monkeypatch.setattr(slicer_app.packaging, "pip_ensure", pip_ensure)
+    return state
+
+
+def test_nothing_is_installed_when_all_is_there(world):
+    world.installed |= {"torch": "2.4.0+cu121", "safetensors": "0.5", "pydantic": "2.11.1"}
+    assert world.dependencies.ensure() is False and world.calls == []
+
+
+def test_all_is_installed_with_consent_and_slicers_own_versions_are_held(world):
+    assert world.dependencies.ensure() is True
+    assert world.calls[0] == ("torch", True, ">=2.4", ">=0.19")
+    kind, names, constraints, requester = world.calls[1]
+    assert kind == "pip" and [name.partition(">")[0] for name in names] == ["safetensors", "pydantic"]
+    assert constraints == "numpy==1.26.4\nSimpleITK==2.3.1\n" and requester == "Surgical Style Transfer"
+    assert world.dependencies.ensure() is False and len(world.calls) == 2
+
+
+def test_requirements_name_nothing_that_slicer_ships(world):
+    names = {entry.name.lower() for entry in world.dependencies.requirements(onnx=True)}
+    assert names == {"safetensors", "pydantic", "onnxruntime"}
+
+
+def test_old_packages_are_replaced_and_onnx_only_where_it_is_needed(world):
+    world.installed |= {"torch": "2.6", "safetensors": "0.5", "pydantic": "1.10"}
+    assert [entry.name for entry in world.dependencies.missing()] == ["pydantic"]
+    assert [entry.name for entry in world.dependencies.missing(onnx=True)] == ["pydantic", "onnxruntime"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"torch": None}, "PyTorch was not installed, as you chose. Press Apply again when it may be."),
+        ({"torch": ValueError("no such backend\nmore")}, "PyTorch could not be installed: no such backend. See"),
+        (
+            {"pip": RuntimeError("User declined")},
+            "Python packages were not installed: User declined. Press Apply again",
+        ),
+        ({"pip": subprocess.CalledProcessError(1, "pip")}, "could not be installed (pip ended with 1)"),
+    ],
+)
+def test_declined_or_failed(world, change, sentence):
+    vars(world).update(change)
+    with pytest.raises(world.dependencies.InstallationError) as raised:
+        world.dependencies.ensure()
+    assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_without_the_pytorch_extension_it_says_where_to_get_it(world, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    with pytest.raises(world.dependencies.InstallationError, match="Install the extension PyTorch in the Extensions"):
+        world.dependencies.ensure()
+    assert world.calls == []
+
+
+def test_an_installation_that_changes_nothing_is_noticed(world, slicer_app, monkeypatch):
+    monkeypatch.setattr(slicer_app.packaging, "pip_ensure", lambda *arguments, **named: None)
+    with pytest.raises(world.dependencies.InstallationError, match="still missing.*pydantic.*Restart Slicer"):
+        world.dependencies.ensure()
+
+
+def test_slicer_before_5_12(world, slicer_app, monkeypatch):
+    monkeypatch.delattr(slicer_app, "packaging")
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    asked, answer = [], [False]
+    monkeypatch.setattr(slicer_app.util, "confirmOkCancelDisplay", lambda text: asked.append(text) or answer[0])
+    installed = []
+
+    def pip_install(arguments):
+        installed.append(arguments[:-1])
+        assert "numpy==1.26.4" in open(arguments[-1]).read()
+        world.installed |= {"safetensors": "1", "pydantic": "3"}
+
+    monkeypatch.setattr(slicer_app.util, "pip_install", pip_install)
+    with pytest.raises(world.dependencies.InstallationError, match="it was declined"):
+        world.dependencies.ensure()
+    assert installed == [] and "safetensors" in asked[0]
+    answer[0] = True
+    assert world.dependencies.ensure() is True
+    assert installed == [["safetensors>=0.4", "pydantic>=2.6", "-c"]]
+
+
+def test_apply_shows_the_reason_and_changes_nothing(world, open_panel, volume, scene):
+    world.torch = None
+    widget = open_panel()
+    widget._parameterNode.inputVolume = volume()
+    nodes = scene.GetNumberOfNodes()
+    widget.ui.applyButton.click()
+    assert "PyTorch was not installed, as you chose" in widget.ui.statusLabel.text
+    assert scene.GetNumberOfNodes() == nodes and widget.ui.applyButton.text == "Apply" and widget.ui.applyButton.enabled
+    assert not widget.logic.engine.client.running

@@ -1,0 +1,51 @@
+"""Small model folders and volumes for tests of what is around the networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def make_tiny_model(
+    folder: Path, name: str = "tiny", title: str = "Brain MR, T1w to T2w",
+    directions: tuple[str, ...] = ("forward", "backward"), channels: int = 1, modality: str = "MR", seed: int = 0,
+    **card: object,
+) -> Path:  # fmt: skip
+    """A whole model folder with a small untrained network; returns its path."""
+    import torch
+
+    from surgical_style_engine.model_folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.networks import build_generator
+    from surgical_style_engine.normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
+
+    torch.manual_seed(seed)
+    arguments = {"in_channels": channels, "out_channels": channels, "ngf": 4, "n_blocks": 1}
+    states = [build_generator("resnet", **arguments).state_dict() for _ in directions]
+    if channels == 1:
+        normalization, inverse = RobustPercentile(), PercentileLandmarks(low=0, high=900, maximum=1000)
+    else:
+        normalization, inverse = RGB(), LinearLandmarks(kind="rgb", low=0, high=255)
+    source, target = (
+        Domain(name=side, modality=modality, channels=channels, normalization=normalization, inverse=inverse)
+        for side in (("T1w", "T2w") if channels == 1 else ("Photograph", "Painting"))
+    )
+    made = ModelCard(
+        name=name, title=title, architecture=Architecture(name="resnet", arguments=arguments),
+        domains=Domains(source=source, target=target), directions=list(directions),
+        **{"spacing_mm": 2.0 if channels == 1 else None, "licence": "CC0-1.0", **card},
+    )  # fmt: skip
+    save_model(folder / name, made, *states)
+    return folder / name
+
+
+def head(seed: int = 1, shape: tuple[int, int, int] = (12, 40, 36)) -> np.ndarray:
+    """(z, y, x) float32: an ellipsoid of three tissues in air, 0 to 800."""
+    import SimpleITK as sitk
+
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, count) for count in shape), indexing="ij")
+    inside = (z / 0.95) ** 2 + (y / 0.85) ** 2 + (x / 0.75) ** 2 <= 1
+    noise = sitk.GetImageFromArray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+    smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(noise, 2.0))
+    tissue = np.array((200.0, 500.0, 800.0))[np.digitize(smooth, np.quantile(smooth[inside], (0.3, 0.7)))]
+    return np.where(inside, tissue, 0).astype(np.float32)
