@@ -138,7 +138,7 @@ def describe(card: Card, direction: str) -> str:
     rows = [
         (_("Expects"), f"{start.title}, {_colour(start)}, {_plane(card.plane)}, {resolution}"),
         (_("Makes"), f"{end.title}, {_('synthetic')}"),
-        (_("Figures"), _figures(card.metrics)),
+        (_("Figures"), _figures(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
         (_("Licence"), card.licence or _("unstated")),
         (_("Use"), card.intended_use),
     ]
@@ -155,8 +155,11 @@ def _plane(plane: str) -> str:
     return {"axial": _("axial slices"), "coronal": _("coronal slices"), "sagittal": _("sagittal slices")}[plane]
 
 
-def _figures(metrics: dict) -> str:
-    """Figures on held-out data that a card states, the known ones in plain words."""
+def _figures(metrics: dict, way: str, other_way: str) -> str:
+    """Figures on held-out data that a card states for a direction: the known ones, the first that comes of each.
+
+    Cards group them by test volume; groups named after the other direction do not count.
+    """
     known = {
         "psnr": _("PSNR {value:.1f} dB"), "ssim": _("SSIM {value:.3f}"), "mae": _("MAE {value:.4g}"),
         "look_ahead_score": _("Look-Ahead {value:.3f}"), "semantic_consistency": _("Consistency {value:.3f}"),
@@ -169,7 +172,8 @@ def _figures(metrics: dict) -> str:
                 found.setdefault(key, float(value))
         # One level of nesting after another, but never the floors that a translation is compared with.
         for key, value in values.items():
-            if isinstance(value, dict) and key not in ("floors", "baselines", "backward"):
+            other = other_way in key and way not in key
+            if isinstance(value, dict) and key not in ("floors", "baselines") and not other:
                 collect(value)
 
     collect(metrics)

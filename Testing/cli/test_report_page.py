@@ -575,7 +575,8 @@ def pixels(browser, canvas: int) -> list[int]:
 @pytest.mark.parametrize("width", [1280, 400])
 def test_in_a_browser_nothing_is_loaded_and_nothing_complained_about(opened, name, width):
     browser = opened(name, width, dark=width == 400)
-    assert browser.get_log("browser") == []
+    # A page whose pixels another test has read gets advice on reading them faster; the page itself reads none.
+    assert [entry for entry in browser.get_log("browser") if "getImageData" not in entry["message"]] == []
     requests = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [each["params"]["request"]["url"] for each in requests if each["method"] == "Network.requestWillBeSent"]
     assert len([url for url in urls if url.startswith("file:")]) == 1, urls

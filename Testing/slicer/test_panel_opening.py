@@ -234,13 +234,23 @@ def test_without_any_style_it_says_where_to_get_one(open_panel, volume, tmp_path
 def test_the_card_of_a_style_is_shown_as_text_not_as_markup(open_panel, tmp_path):
     from tiny_models import make_tiny_model
 
-    make_tiny_model(tmp_path, licence="<b>CC</b>", metrics={"held_out": {"psnr": 21.5, "floors": {"psnr": 99.0}}})
+    metrics = {
+        "patient 1, T1w to T2w": {"psnr": 21.5, "floors": {"psnr": 99.0}},
+        "patient 1, T2w to T1w": {"psnr": 18.5, "ssim": 0.5},
+    }
+    make_tiny_model(tmp_path, licence="<b>CC</b>", metrics=metrics)
     widget = open_panel(folder=tmp_path)
     text = widget.ui.cardLabel.text
-    assert "&lt;b&gt;CC&lt;/b&gt;" in text and "PSNR 21.5 dB" in text and "99.0" not in text
+    assert "&lt;b&gt;CC&lt;/b&gt;" in text and "PSNR 21.5 dB" in text and "99.0" not in text and "SSIM" not in text
     assert "T1w (MR), greyscale, axial slices, 2 mm" in text and "T2w (MR), synthetic" in text
     assert "Not for diagnosis" in text
     assert widget.ui.thumbnailLabel.isHidden()
+    widget._parameterNode.direction = "backward"
+    assert "PSNR 18.5 dB, SSIM 0.500" in widget.ui.cardLabel.text
+    picture = MODULE_FOLDER / "Resources" / "Icons" / "SurgicalStyleTransfer.png"
+    (tmp_path / "tiny" / "thumbnail.png").write_bytes(picture.read_bytes())
+    widget.panel.refresh_styles()
+    assert not widget.ui.thumbnailLabel.isHidden() and widget.ui.thumbnailLabel.pixmap.height() == 96
 
 
 def test_import_remove_and_another_folder(open_panel, until, tiny_folder, tmp_path, monkeypatch):
