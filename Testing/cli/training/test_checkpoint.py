@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pickle
 import random
-import resource
 import signal
 
 import numpy as np
@@ -52,6 +51,7 @@ def test_a_full_disk_leaves_the_earlier_ones_as_they_were(tmp_path):
     """The limit on a file's size stands for the disk: writing beyond it fails the same way."""
     save_checkpoint(tmp_path, 1, state(1, 100), keep=1)
     before = (tmp_path / "checkpoint-00000001.pt").read_bytes()
+    resource = pytest.importorskip("resource", reason="Windows has no limit on the size of files")
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
