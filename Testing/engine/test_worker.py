@@ -253,8 +253,10 @@ def test_cancel_stops_within_one_batch_and_leaves_no_output(start, tiny):
     talk.send(
         id=3, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="b", device="cpu"
     )
+    # A file of its own: the first request may be reading its one now.
+    other = stored(talk, head(), "other.npy")
     talk.send(
-        id=4, task="translate", volume=stored(talk, head()), model=str(tiny), output=str(output), keep="c", device="cpu"
+        id=4, task="translate", volume=other, model=str(tiny), output=str(output), keep="c", device="cpu"
     )
     talk.send(cancel=4)
     assert talk.answer(3)["event"] == "result" and talk.answer(4)["code"] == "cancelled"
