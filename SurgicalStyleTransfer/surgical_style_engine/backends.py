@@ -6,6 +6,7 @@ import contextlib
 import copy
 import sys
 import warnings
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -115,7 +116,7 @@ class OpenVinoRunner:
             raise InputError("The backend openvino computes in fp32 or bf16 on the CPU.")
         self.precision = precision
         hint = {"bf16": "bf16", "fp32": "f32"}[precision]
-        core = openvino.Core()
+        core = _openvino_core()
         with _told(f"OpenVINO cannot compile the model {model.card.name}"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's tracer announces its own successors
             if model.card.weights.file == "model.onnx":
@@ -147,6 +148,14 @@ def _openvino() -> Any:
     except ImportError:
         raise InputError("The backend openvino is not installed; run: pip install openvino.") from None
     return openvino
+
+
+@cache
+def _openvino_core() -> Any:
+    """One for the whole process. Each Core gives the thread a stack for signals; where two are freed in the order they
+    were made, the second one hands back the first one's, which is gone, and the next signal (Ctrl-C, the end of a child
+    process) is a segmentation fault."""
+    return _openvino().Core()
 
 
 class OnnxRunner:

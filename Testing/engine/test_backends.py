@@ -1,5 +1,7 @@
 """The same network in every backend and precision gives the same picture; what a machine cannot do is said."""
 
+import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -197,7 +199,7 @@ class TestChoices:
         batches = SimpleNamespace(is_static=False)
         network = SimpleNamespace(input=lambda _: SimpleNamespace(get_partial_shape=lambda: [batches]))
         monkeypatch.setattr(backends, "bf16_helps", lambda device: helps)
-        monkeypatch.setattr(backends._openvino(), "Core", Core)
+        monkeypatch.setattr(backends, "_openvino_core", Core)
         monkeypatch.setattr(backends._openvino(), "convert_model", lambda *_, **__: network)
         runner = make_runner(model, backend="openvino")
         assert (runner.backend, runner.precision, runner.device) == ("openvino", precision, "cpu")
@@ -209,6 +211,25 @@ class TestChoices:
         for precision in ("fp32", "bf16") if bf16_helps(torch.device("cpu")) else ("fp32",):
             runner = runners["openvino", precision]
             assert names[runner._compiled.get_property("INFERENCE_PRECISION_HINT")] == precision == runner.precision
+
+    @needs_openvino
+    @pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="no such signals here")
+    def test_signals_arrive_after_openvino_runners_were_replaced(self, folder):
+        """Every OpenVINO Core gives its thread a stack for signals, and one may hand back another's that is gone."""
+        code = f"""
+import os, signal
+from surgical_style_engine.backends import make_runner
+from surgical_style_engine.model_folder import load_model
+model = load_model({str(folder)!r})
+for _ in range(2):
+    runner = make_runner(model, backend="openvino", precision="fp32")
+del runner
+signal.signal(signal.SIGCHLD, lambda *_: print("told"))
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
 
     def test_a_runner_on_another_device_does_not_take_the_network_away(self, model, monkeypatch):
         """The warm worker keeps runners of one model on several devices."""
@@ -285,7 +306,7 @@ print("made", "openvino_telemetry.main" in sys.modules)
 """
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True,
-            env={"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)},
+            env={"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(tmp_path)},
         )  # fmt: skip
         assert done.stdout == "made False\n" and "looked up" not in done.stderr, done.stderr
         assert not (tmp_path / "intel").exists()
