@@ -61,7 +61,11 @@ def check_choices(precision: str, backend: str) -> None:
 
 
 class TorchRunner:
-    """The network in torch, in the precision asked for; weights stay as stored, autocast computes."""
+    """The network in torch, in the precision asked for.
+
+    GPUs compute by autocast. On the CPU, bf16 has weights of its own, rounded once, and keeps images channels-last,
+    as its convolutions want them: autocast would convert both between all layers.
+    """
 
     backend = "torch"
 
@@ -75,17 +79,25 @@ class TorchRunner:
         if precision == "fp16" and self._device.type == "cpu":
             raise InputError("The precision fp16 needs a GPU; use fp32, bf16 or auto on the CPU.")
         self.device, self.precision = str(self._device), precision
+        self._own_bf16 = precision == "bf16" and self._device.type == "cpu"
         network = model.generator(direction)
         with _told("The network cannot be moved to the device"):
-            if self._device.type != "cpu":
-                network = copy.deepcopy(network)  # moving is in place, and other runners use the model's own
-            self._network = network.to(self._device)
+            if self._own_bf16 or self._device.type != "cpu":
+                network = copy.deepcopy(network)  # changing it is in place, and other runners use the model's own
+            network = network.to(self._device)
+            if self._own_bf16:
+                network = _rounded(network)
+            if self._own_bf16 or self._device.type == "cuda":
+                network = network.to(memory_format=torch.channels_last)
+            self._network = network
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch
         try:
             with _told("The network failed"), torch.inference_mode(), self._cast():
                 images = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+                if self._own_bf16:
+                    images = images.to(torch.bfloat16, memory_format=torch.channels_last)
                 return self._network(images).float().cpu().numpy()
         except MemoryError:
             if self._device.type == "cuda":
@@ -94,9 +106,20 @@ class TorchRunner:
 
     def _cast(self) -> contextlib.AbstractContextManager:
         kinds = {"bf16": self._torch.bfloat16, "fp16": self._torch.float16}
-        if self.precision not in kinds:
+        if self.precision not in kinds or self._own_bf16:
             return contextlib.nullcontext()
         return self._torch.autocast(self._device.type, kinds[self.precision])
+
+
+def _rounded(network: Any) -> Any:
+    """The network with bf16 weights, in place; those of normalisations stay fp32, as do the statistics they take."""
+    import torch
+
+    for module in network.modules():
+        if not isinstance(module, torch.nn.modules.batchnorm._NormBase):
+            for name, parameter in module.named_parameters(recurse=False):
+                module._parameters[name] = torch.nn.Parameter(parameter.detach().bfloat16(), requires_grad=False)
+    return network
 
 
 class OpenVinoRunner:

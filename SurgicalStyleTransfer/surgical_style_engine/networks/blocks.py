@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .instance_norm import InstanceNorm2d
+
 
 class ResidualBlock(nn.Module):
     """x + (conv 3x3, norm, ReLU, conv 3x3, norm), reflection padded; (n, c, h, w) -> same."""
@@ -13,9 +15,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), nn.InstanceNorm2d(channels),
+            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), nn.InstanceNorm2d(channels),
+            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -46,5 +48,5 @@ def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
     """Nearest-neighbour doubling then a convolution: no checkerboard (Odena et al., Distill 2016)."""
     return [
         nn.Upsample(scale_factor=2, mode="nearest"), nn.ReflectionPad2d(1),
-        nn.Conv2d(in_channels, out_channels, 3, bias=False), nn.InstanceNorm2d(out_channels), nn.ReLU(inplace=True),
+        nn.Conv2d(in_channels, out_channels, 3, bias=False), InstanceNorm2d(out_channels), nn.ReLU(inplace=True),
     ]  # fmt: skip

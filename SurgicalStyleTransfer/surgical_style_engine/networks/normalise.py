@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import nn
 
+from .instance_norm import InstanceNorm2d
+
 Norm = Literal["instance", "batch", "batch_image", "none"]
 
 
@@ -17,11 +19,11 @@ def norm_layer(kind: Norm, channels: int) -> nn.Module:
     training mode with one image a batch (Isola et al. 2017, section 3.3).
     """
     if kind == "instance":
-        return nn.InstanceNorm2d(channels)
+        return InstanceNorm2d(channels)
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     if kind == "batch_image":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return InstanceNorm2d(channels, affine=True)
     return nn.Identity()
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 
 from .initialise import initialise
+from .instance_norm import InstanceNorm2d
 
 
 class PatchDiscriminator(nn.Module):
@@ -24,7 +25,7 @@ class PatchDiscriminator(nn.Module):
             wider = ndf * min(2**number, 8)
             layers += [
                 conv(channels, wider, 2 if number < n_layers else 1, True),
-                nn.InstanceNorm2d(wider),
+                InstanceNorm2d(wider),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
             channels = wider

@@ -7,6 +7,7 @@ from torch import nn
 
 from .blocks import BlurDownConv, ResidualBlock, up_block
 from .initialise import initialise
+from .instance_norm import InstanceNorm2d
 
 
 class ResnetGenerator(nn.Module):
@@ -19,12 +20,12 @@ class ResnetGenerator(nn.Module):
     def __init__(self, in_channels: int = 1, out_channels: int = 1, ngf: int = 64, n_blocks: int = 9) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=False), nn.InstanceNorm2d(ngf),
+            nn.ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=False), InstanceNorm2d(ngf),
             nn.ReLU(inplace=True),
         ]  # fmt: skip
         for channels in (ngf, ngf * 2):
             layers += [
-                BlurDownConv(channels, channels * 2), nn.InstanceNorm2d(channels * 2), nn.ReLU(inplace=True),
+                BlurDownConv(channels, channels * 2), InstanceNorm2d(channels * 2), nn.ReLU(inplace=True),
             ]  # fmt: skip
         layers += [ResidualBlock(ngf * 4) for _ in range(n_blocks)]
         layers += [*up_block(ngf * 4, ngf * 2), *up_block(ngf * 2, ngf)]
