@@ -10,6 +10,8 @@ import pytest
 
 # OpenVINO reports its use over the network unless this module is missing.
 sys.modules.setdefault("openvino_telemetry", None)
+# Which backend is fastest would be measured, and remembered in the home folder; tests of that turn it on.
+os.environ["SST_PROBE"] = "off"
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from . import probe
 from .devices import bf16_helps, pick_device
 from .errors import InputError, OutOfMemoryError, StyleTransferError
 from .model_folder import StyleModel
@@ -26,6 +27,7 @@ class Runner(Protocol):
     device: str
     precision: str
     backend: str
+    note: str  # a sentence for the person, where "auto" had to do without something; else empty
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """(n, channels, h, w) float32 in [-1, 1] -> (n, channels', h, w) float32. MemoryError when it does not fit."""
@@ -36,8 +38,9 @@ def make_runner(
 ) -> Runner:
     """The runner for a model and direction. Raises InputError for what this machine or model cannot do.
 
-    auto is torch on the best device, in bf16 where the hardware multiplies it, else in fp32. ONNX models run in ONNX
-    Runtime, or in OpenVINO where that is asked for or the only one installed.
+    auto is torch on a GPU, in bf16 where the hardware multiplies it. On the CPU it is what was measured to be fastest
+    for this machine and model, see ``probe``. ONNX models run in ONNX Runtime, or in OpenVINO where that is asked for
+    or the only one installed.
     """
     model.check_direction(direction)
     check_choices(precision, backend)
@@ -47,9 +50,18 @@ def make_runner(
         if backend == "openvino" or not find_spec("onnxruntime") and find_spec("openvino"):
             return OpenVinoRunner(model, direction, device, precision)
         return OnnxRunner(model, device, precision)
-    if backend == "openvino":
-        return OpenVinoRunner(model, direction, device, precision)
-    return TorchRunner(model, direction, device, precision)
+    note = ""
+    if "auto" in (backend, precision) and probe.is_on() and _on_cpu(device):
+        choice = probe.choose(model, direction, backend, precision)
+        backend, precision, note = choice.backend, choice.precision, choice.note
+    kind = OpenVinoRunner if backend == "openvino" else TorchRunner
+    runner = kind(model, direction, device, precision)
+    runner.note = note
+    return runner
+
+
+def _on_cpu(device: str) -> bool:
+    return device == "cpu" or device == "auto" and pick_device("auto").type == "cpu"
 
 
 def check_choices(precision: str, backend: str) -> None:
@@ -67,7 +79,7 @@ class TorchRunner:
     as its convolutions want them: autocast would convert both between all layers.
     """
 
-    backend = "torch"
+    backend, note = "torch", ""
 
     def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
         import torch
@@ -125,7 +137,7 @@ def _rounded(network: Any) -> Any:
 class OpenVinoRunner:
     """The network, from torch or ONNX, compiled by OpenVINO for this CPU; any batch size, height and width."""
 
-    backend, device = "openvino", "cpu"
+    backend, device, note = "openvino", "cpu", ""
 
     def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
         openvino = _openvino()
@@ -184,7 +196,7 @@ def _openvino_core() -> Any:
 class OnnxRunner:
     """An imported ONNX generator in ONNX Runtime."""
 
-    backend, device, precision = "onnxruntime", "cpu", "fp32"
+    backend, device, precision, note = "onnxruntime", "cpu", "fp32", ""
 
     def __init__(self, model: StyleModel, device: str, precision: str = "auto") -> None:
         try:

@@ -104,6 +104,7 @@ def translate_volume(
     canonical, reorientation = geometry.to_canonical(volume)
     normalized = landmarks.forward(canonical.array)
     runner = runner or make_runner(model, direction, device, precision, backend)
+    warnings += [note] if (note := getattr(runner, "note", "")) else []
     counter = _Counter(progress, cancelled)
     output, spread = _run_planes(
         replace(canonical, array=normalized), planes_for(canonical, planes, model.card), model.card, goal.channels,

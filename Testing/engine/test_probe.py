@@ -1,0 +1,115 @@
+"""What is fastest is measured once; what is not precise enough is not used, and that is said."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import make_tiny_model
+
+from surgical_style_engine import backends, devices, probe
+from surgical_style_engine.backends import make_runner
+from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.probe import Choice, Measured, choose, like_a_slice, psnr_of
+
+
+@pytest.fixture
+def model(tmp_path_factory):
+    return load_model(make_tiny_model(tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path, monkeypatch):
+    """Measurements are on, and remembered in a file of this test."""
+    monkeypatch.setenv(probe.SWITCH, "on")
+    path = tmp_path / "home" / "measured.json"
+    monkeypatch.setattr(probe, "memory_file", lambda: path)
+    return path
+
+
+def known(monkeypatch, *entries):
+    monkeypatch.setattr(probe, "measure", lambda model, direction: list(entries))
+
+
+FULL, FAST = Measured("torch", "fp32", 0.4, None), Measured("openvino", "bf16", 0.1, 60.0)
+HALF = Measured("torch", "bf16", 0.2, 58.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (("auto", "auto"), ("openvino", "bf16")),
+        (("torch", "auto"), ("torch", "bf16")),
+        (("auto", "fp32"), ("torch", "fp32")),
+        (("auto", "bf16"), ("openvino", "bf16")),
+        (("openvino", "fp32"), ("openvino", "fp32")),
+    ],
+)
+def test_the_fastest_of_what_was_asked_for(monkeypatch, asked, chosen):
+    known(monkeypatch, FULL, HALF, FAST)
+    assert choose(None, "forward", *asked) == Choice(*chosen)
+
+
+def test_what_falls_below_the_bound_is_not_used_and_that_is_said(monkeypatch):
+    known(monkeypatch, FULL, Measured("torch", "bf16", 0.2, 44.9), Measured("openvino", "bf16", 0.1, 31.2))
+    choice = choose(None, "forward")
+    assert (choice.backend, choice.precision) == ("torch", "fp32")
+    assert choice.note == (
+        "Computed in fp32: in bf16 this model would be off by more than rounding (31 dB, 45 are asked for)."
+    )
+    assert choose(None, "forward", "openvino") == Choice("openvino", "fp32", choice.note)
+    # Whoever asks for it by name gets it.
+    assert choose(None, "forward", "torch", "bf16") == Choice("torch", "bf16")
+
+
+def test_a_machine_is_measured_once(model, memory, monkeypatch):
+    first = make_runner(model, device="cpu")
+    kept = json.loads(memory.read_text())
+    assert len(kept) == 1 and model.card.weights.sha256 in next(iter(kept))
+    assert {entry["backend"] for entry in next(iter(kept.values()))} >= {"torch"}
+    monkeypatch.setattr(probe, "_measure", lambda *_: pytest.fail("measured again"))
+    second = make_runner(model, device="cpu")
+    assert (first.backend, first.precision, first.note) == (second.backend, second.precision, "")
+
+
+def test_a_damaged_or_missing_memory_only_costs_time(model, memory, monkeypatch):
+    memory.parent.mkdir()
+    memory.write_text("[1, 2")
+    assert probe.measure(model, "forward")
+    assert json.loads(memory.read_text())
+    monkeypatch.setattr(probe, "memory_file", lambda: memory / "not" / "a" / "folder.json")
+    assert probe.measure(model, "forward")
+    assert [path.name for path in memory.parent.iterdir()] == ["measured.json"]
+
+
+def test_a_backend_that_cannot_run_the_network_is_no_choice(model, monkeypatch):
+    def refuse(self, *_):
+        raise backends.StyleTransferError("no such operation")
+
+    monkeypatch.setattr(backends.OpenVinoRunner, "__init__", refuse)
+    assert {entry.backend for entry in probe.measure(model, "forward")} == {"torch"}
+
+
+def test_nothing_is_measured_where_it_is_off_or_everything_is_named(model, memory, monkeypatch):
+    make_runner(model, device="cpu", precision="fp32", backend="torch")
+    monkeypatch.setenv(probe.SWITCH, "off")
+    runner = make_runner(model, device="cpu")
+    assert not memory.exists() and runner.backend == "torch"
+
+
+@pytest.mark.skipif(not devices.bf16_helps(torch.device("cpu")), reason="this processor multiplies no bf16")
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_the_shipped_model_keeps_45_db_in_bf16(direction):
+    shipped = load_model("brain-mr-t1w-t2w")
+    measured = [entry for entry in probe.measure(shipped, direction) if entry.precision == "bf16"]
+    assert measured and all(entry.psnr >= 45 for entry in measured)
+    assert make_runner(shipped, direction).precision == "bf16"
+
+
+def test_figures():
+    picture = like_a_slice(3)
+    assert picture.shape == (1, 3, probe.SIDE, probe.SIDE) and picture.min() >= -1 and picture.max() <= 1
+    assert np.array_equal(picture, like_a_slice(3))
+    assert psnr_of(picture + 0.02, picture) == pytest.approx(40, abs=0.01)
+    assert psnr_of(picture * np.nan, picture) == 0
+    assert psnr_of(picture, picture) == 200
