@@ -18,6 +18,7 @@ COMMANDS = {
     "register": "training_cli.commands.register:register",
     "report": "training_cli.commands.report:report",
     "models": "training_cli.commands.models:app",
+    "benchmark": "training_cli.commands.benchmark:benchmark",
     "doctor": "training_cli.commands.doctor:doctor",
 }
 

@@ -121,7 +121,7 @@ def _timed(runner: Runner, picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def psnr_of(made: np.ndarray, reference: np.ndarray) -> float:
-    """Peak signal-to-noise ratio [dB] of two arrays of normalised intensities, range 2; at most 200, NaN counts as 0."""
+    """Peak signal-to-noise ratio [dB] of two arrays of normalised intensities, range 2; at most 200, NaN is 0."""
     error = float(np.mean((made.astype(np.float64) - reference) ** 2))
     return round(float(10 * np.log10(4 / max(error, 4e-20))), 2) if np.isfinite(error) else 0.0
 

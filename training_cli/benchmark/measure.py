@@ -1,0 +1,210 @@
+"""Times of this engine and of the plain way, in turn, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surgical_style_engine.model_folder import StyleModel
+
+Say = Callable[[str], None]
+
+
+def machine(device: str = "cpu") -> dict[str, Any]:
+    """What the figures were measured on: processor or GPU, what it multiplies, cores, versions, date."""
+    import torch
+
+    from surgical_style_engine import __version__
+    from surgical_style_engine.devices import cpu_features, processor_name
+
+    kinds = {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}
+    found = {
+        "processor": processor_name(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+        "features": sorted(cpu_features() & kinds), "torch": torch.__version__, "version": __version__,
+        "date": date.today().isoformat(),
+    }  # fmt: skip
+    if device.startswith("cuda"):
+        found["gpu"] = torch.cuda.get_device_name(torch.device(device))
+    return found
+
+
+def made_volume(size: int, slices: int, spacing_mm: float = 1.0) -> Any:
+    """A SimpleITK image (int16) of ``slices`` slices of size x size with a textured body as wide as a head: 150 x 190
+    mm, or three quarters of a smaller image."""
+    import SimpleITK as sitk
+
+    rng = np.random.default_rng(0)
+    width = min(150.0, 0.6 * size * spacing_mm) / 2
+    height = min(190.0, 0.75 * size * spacing_mm) / 2
+    axis = (np.arange(size, dtype=np.float32) - (size - 1) / 2) * spacing_mm
+    inside = (axis[:, None] / height) ** 2 + (axis / width) ** 2 < 1
+    array = np.empty((slices, size, size), np.int16)
+    for index in range(slices):
+        waves = np.sin(axis[:, None] / 9 + index / 5) * np.cos(axis / 7)
+        tissue = 500 + 250 * waves + rng.normal(0, 30, (size, size))
+        array[index] = np.where(inside, tissue, np.abs(rng.normal(0, 6, (size, size))))
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((spacing_mm, spacing_mm, 3.0))
+    return image
+
+
+def in_turn(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of every way, one after the other and again, after one run of each that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(repeats + 1):
+        for name, run in ways.items():
+            begun = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - begun)
+    return seconds
+
+
+def rows(
+    seconds: dict[str, list[float]], more: dict[str, dict[str, Any]] | None = None, plain: str = "plain"
+) -> list[dict[str, Any]]:
+    """A row a way: median, least and most seconds, and how many times faster than the plain way, pair by pair."""
+    found = []
+    for name, values in seconds.items():
+        ratios = [slow / fast for slow, fast in zip(seconds[plain], values, strict=True)]
+        found.append(
+            {
+                "way": name, "seconds": round(statistics.median(values), 4), "least": round(min(values), 4),
+                "most": round(max(values), 4), "times_plain": round(statistics.median(ratios), 2),
+                **(more or {}).get(name, {}),
+            }
+        )  # fmt: skip
+    return found
+
+
+def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any]:
+    """Runners by name: every backend and precision that there is here, and what auto chooses."""
+    from surgical_style_engine.backends import make_runner
+    from surgical_style_engine.devices import bf16_helps, pick_device
+    from surgical_style_engine.errors import StyleTransferError
+
+    chosen = pick_device(device)
+    precisions = ["fp32"] + (["bf16"] if bf16_helps(chosen) else []) + (["fp16"] if chosen.type == "cuda" else [])
+    wanted = [("torch", precision) for precision in precisions]
+    if chosen.type == "cpu":
+        wanted += [("openvino", precision) for precision in precisions]
+    found = {}
+    for backend, precision in wanted:
+        with contextlib.suppress(StyleTransferError):
+            found[f"{backend} {precision}"] = make_runner(model, direction, str(chosen), precision, backend)
+    automatic = make_runner(model, direction, str(chosen))
+    return {"auto": found.get(f"{automatic.backend} {automatic.precision}", automatic), **found}
+
+
+def network_alone(model: StyleModel, direction: str, size: int, repeats: int, device: str) -> list[dict[str, Any]]:
+    """One whole slice of size x size through the network: seconds, and closeness to the plain result [dB]."""
+    import torch
+
+    from surgical_style_engine.probe import psnr_of
+
+    channels = model.card.domain_from(direction).channels * model.card.stack
+    slice_ = np.random.default_rng(0).uniform(-1, 1, (1, channels, size, size)).astype(np.float32)
+    runners = ways_to_run(model, direction, device)
+    network, images = _plain(model, direction, device), torch.from_numpy(slice_)
+
+    def plain() -> np.ndarray:
+        with torch.no_grad():
+            return network(images.to(device if device != "auto" else "cpu")).cpu().numpy()
+
+    wanted = plain()
+    ways = {"plain": plain} | {
+        name: (lambda runner=runner: runner.run(slice_)) for name, runner in runners.items() if name != "auto"
+    }
+    more = {name: {"psnr": psnr_of(run(), wanted)} for name, run in ways.items() if name != "plain"}
+    automatic = runners["auto"]
+    return rows(in_turn(ways, repeats), more) + [
+        {"way": "auto", "is": f"{automatic.backend} {automatic.precision}"}
+    ]
+
+
+def whole_volumes(
+    model: StyleModel, direction: str, size: int, slices: int, repeats: int, device: str, every: bool = True
+) -> list[dict[str, Any]]:
+    """A volume from file to file: read, normalise, run, back to units and grid, write. Models are loaded before."""
+    import SimpleITK as sitk
+
+    from surgical_style_engine.translate import translate_volume
+    from surgical_style_engine.volume_io import read_volume, write_volume
+
+    runners = ways_to_run(model, direction, device)
+    if not every:
+        runners = {"auto": runners["auto"]}
+    network = _plain(model, direction, "cpu")
+    from .plain import plain_translate
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = Path(folder) / "source.nrrd", Path(folder) / "output.nrrd"
+        sitk.WriteImage(made_volume(size, slices, model.card.spacing_mm or 1.0), str(source))
+
+        def engine(runner: Any) -> None:
+            done = translate_volume(read_volume(source), model, direction=direction, runner=runner)
+            write_volume(done.volume, output)
+
+        ways: dict[str, Any] = {"plain": lambda: plain_translate(source, output, network, model, direction)}
+        ways |= {name: (lambda runner=runner: engine(runner)) for name, runner in runners.items()}
+        more = {name: {"is": f"{runner.backend} {runner.precision}"} for name, runner in runners.items()}
+        return rows(in_turn(ways, repeats), more)
+
+
+def training_steps(
+    size: int, ngf: int, n_blocks: int, repeats: int, device: str = "cpu", batches: tuple[int, ...] = (1, 4)
+) -> list[dict[str, Any]]:
+    """Seconds of a CycleGAN step with identity term, plain and as `sst train` does it, and images a second."""
+    import torch
+
+    from surgical_style_engine.devices import bf16_helps
+    from training_cli.training.config import load_config
+    from training_cli.training.methods.cyclegan import CycleGAN
+
+    from .plain import PlainCycleGAN
+
+    settings = {
+        "source": "a", "target": "b", "output": "r", "max_steps": 1, "ngf": ngf, "n_blocks": n_blocks, "ndf": ngf,
+        "patch_size": size, "pool_size": 0, "lambda_spatial": 0.0, "lambda_pairs": 0.0,
+    }  # fmt: skip
+
+    def autocast() -> Any:
+        return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=low)
+
+    low = False
+    config = load_config(None, settings)
+    method = CycleGAN(config, 1, 1, device, autocast)
+    plain = PlainCycleGAN(method.networks())
+    found = []
+    for count in batches:
+        random = torch.Generator().manual_seed(count)
+        a, b = (torch.rand(count, 1, size, size, generator=random).to(device) * 2 - 1 for _ in range(2))
+        batch = {"a": a, "b": b, "a_clean": a, "b_clean": b, "paired": torch.zeros(count, dtype=torch.bool)}
+
+        def ours(reduced: bool, batch: dict = batch) -> None:
+            nonlocal low
+            low = reduced
+            method.step(batch, 0.5, 2e-4)
+
+        ways: dict[str, Any] = {"plain": lambda a=a, b=b: plain.step(a, b), "fp32": lambda ours=ours: ours(False)}
+        if bf16_helps(torch.device(device)):
+            ways["bf16"] = lambda ours=ours: ours(True)
+        for row in rows(in_turn(ways, repeats)):
+            found.append({"batch": count, **row, "images_per_second": round(count / row["seconds"], 3)})
+    return found
+
+
+def _plain(model: StyleModel, direction: str, device: str) -> Any:
+    from .plain import plain_network
+
+    network = plain_network(model.generator(direction)).eval()
+    return network if device in ("auto", "cpu") else network.to(device)
