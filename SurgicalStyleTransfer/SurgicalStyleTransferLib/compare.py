@@ -1,10 +1,12 @@
-"""Comparing input and translation: side by side with linked slices, or faded into each other; and back."""
+"""Comparing input and translation: side by side with linked slices, faded, or as a checkerboard; and back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import slicer
+
+from .checkerboard import Checkerboard
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Compare:
     def __init__(self) -> None:
         self._layout: int | None = None
         self._views: dict[str, _View] = {}
+        self._board = Checkerboard()
 
     @property
     def active(self) -> bool:
@@ -56,6 +59,24 @@ class Compare:
             composite.SetForegroundVolumeID(second.GetID())
             composite.SetForegroundOpacity(opacity)
 
+    def checkerboard(self, first: object, second: object) -> None:
+        """Squares of the input and of the translation in turn, in every slice view."""
+        if self.active:
+            self.restore()
+        self._remember()
+        node = self._board.show(first, second)
+        for composite in self._composites().values():
+            composite.SetBackgroundVolumeID(node.GetID())
+            composite.SetForegroundVolumeID(None)
+
+    def refresh(self) -> None:
+        """What is shown follows the volumes and their windows."""
+        self._board.refresh()
+
+    def concerns(self, node_id: str) -> bool:
+        """Whether what is shown cannot stay without this volume."""
+        return self._board.concerns(node_id)
+
     def set_opacity(self, opacity: float) -> None:
         if self.active:
             for composite in self._composites().values():
@@ -80,9 +101,11 @@ class Compare:
             if widget.mrmlSliceNode().GetOrientation() != before.orientation:
                 widget.mrmlSliceNode().SetOrientation(before.orientation)
         self._layout, self._views = None, {}
+        self._board.remove()
 
     def forget(self) -> None:
         """The scene is gone; there is nothing to restore."""
+        self._board.forget()
         self._layout, self._views = None, {}
 
     def _remember(self) -> None:

@@ -25,6 +25,8 @@ def rows(figures: dict) -> list[tuple[str, str, str]]:
     def add(name: str, value: object, meaning: str, pattern: str = "{:.4f}") -> None:
         found.append((name, "–" if value is None else pattern.format(value), meaning))
 
+    if figures.get("frames"):
+        found.append((_("Frames"), str(len(figures["frames"])), _("The figures are means over the frames.")))
     add(
         _("Look-Ahead Score"), figures["look_ahead_score"],
         _("Translated there and back: mean difference to the original, normalised intensities (range 2). 0 is best."),
@@ -168,6 +170,12 @@ def export_csv(path: Path, figures: dict, about: dict[str, str]) -> None:
             writer.writerow([_("Slice"), *(name for name, values in columns)])
             for index in range(max((len(values) for name, values in columns), default=0)):
                 writer.writerow([index, *("" if values[index] is None else values[index] for name, values in columns)])
+            frames = [rows(entry) for entry in figures.get("frames", [])]
+            if frames:
+                writer.writerow([])
+                writer.writerow([_("Frame"), *(name for name, value, meaning in frames[0])])
+                for number, entry in enumerate(frames, 1):
+                    writer.writerow([number, *(value for name, value, meaning in entry)])
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

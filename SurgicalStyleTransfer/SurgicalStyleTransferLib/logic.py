@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from . import dependencies, model_cards, outputs, sequences
 from .exchange import Exchange
+from .figures_run import FiguresRun
 from .style_run import Plan, Progress, Result, StyleRun
 from .worker_client import WorkerClient
 
@@ -182,10 +183,10 @@ class Engine:
         self, output_id: str, reference: object | None, max_slices: int | None,
         on_done: Callable[[dict, object], None], on_error: Callable[[str, str], None],
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> int | None:  # fmt: skip
-        """The quality figures of a result (of its first frame): ``on_done(figures, map array or None)``.
+    ) -> FiguresRun | None:  # fmt: skip
+        """The quality figures of a result, of a sequence their mean over the frames: ``on_done(figures, map or None)``.
 
-        Returns the request's number for ``client.cancel``, or None if it failed at once.
+        Returns what is under way, for its ``cancel()``, or None if it failed at once.
         """
         result = self.results[output_id]
         source = slicer.mrmlScene.GetNodeByID(result.plan.input_id)
@@ -196,13 +197,12 @@ class Engine:
             except (ValueError, OSError) as error:
                 on_error("bad_input", str(error))
                 return None
-        path = self.exchange.new_path("map")
-        return self.client.request(
-            "figures",
-            lambda answer: on_done(answer["figures"], self.exchange.take(path) if answer["has_map"] else None),
-            on_error, (lambda stage, done, total: on_progress(done, total)) if on_progress else None,
-            keep=result.keys[0], reference=target, error_map=str(path), max_slices=max_slices,
+        run = FiguresRun(
+            self.client, self.exchange, result.keys, target, max_slices, on_done, on_error,
+            on_progress or (lambda done, total: None),
         )  # fmt: skip
+        run.start()
+        return run
 
     def devices(self, on_done: Callable[[list[dict]], None]) -> None:
         """The devices torch finds, by the worker. Silent where torch is not installed."""

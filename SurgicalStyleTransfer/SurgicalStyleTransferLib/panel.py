@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from . import dependencies, figures, import_dialog, model_cards, outputs, regions, sequences
 from .apply_rules import why_not
 from .compare import Compare
+from .figures_run import FiguresRun
 from .logic import QUICK_SLICES, Engine
 from .preview import Preview
 from .style_run import Plan, Progress, Result
@@ -32,7 +33,7 @@ class Panel:
         self.compare = Compare()
         self.preview = Preview(engine, self._show_preview_message)
         self.figures: dict | None = None
-        self._figures_request: int | None = None
+        self._figures_request: FiguresRun | None = None
         self._figures_of = ""
         self._plot: dict[str, str] = {}
         self._map_id = ""
@@ -106,6 +107,9 @@ class Panel:
         if run is not None and node_id in (run.plan.input_id, run.plan.output_id):
             what = _("input") if node_id == run.plan.input_id else _("output")
             run.abandon(_("The {what} volume was deleted during the run; nothing was written.").format(what=what))
+        if self.compare.concerns(node_id):
+            self.compare.restore()
+            self.parameters.compare = ""
         if node_id in self.engine.results:
             self.engine.forget(node_id)
         if node_id == self._figures_of:
@@ -164,6 +168,9 @@ class Panel:
         ui.folderButton.connect("directoryChanged(QString)", self.on_folder)
         ui.sidesButton.connect("clicked(bool)", lambda checked: self.on_compare("sides" if checked else ""))
         ui.fadeButton.connect("clicked(bool)", lambda checked: self.on_compare("fade" if checked else ""))
+        ui.checkerboardButton.connect(
+            "clicked(bool)", lambda checked: self.on_compare("checkerboard" if checked else "")
+        )
         ui.restoreButton.connect("clicked(bool)", lambda checked: self.on_compare(""))
         ui.computeButton.connect("clicked(bool)", self.on_compute)
         ui.plotButton.connect("clicked(bool)", self.on_plot)
@@ -285,11 +292,12 @@ class Panel:
         result = self.parameters.resultVolume
         source = self._result_input()
         comparable = result is not None and source is not None
-        for button in (ui.sidesButton, ui.fadeButton):
+        for button, kind in (
+            (ui.sidesButton, "sides"), (ui.fadeButton, "fade"), (ui.checkerboardButton, "checkerboard"),
+        ):  # fmt: skip
             button.enabled = comparable
-            button.toolTip = self._compare_tip(button is ui.sidesButton) if comparable else _("Apply a style first.")
-        ui.sidesButton.checked = self.parameters.compare == "sides"
-        ui.fadeButton.checked = self.parameters.compare == "fade"
+            button.toolTip = self._compare_tip(kind) if comparable else _("Apply a style first.")
+            button.checked = self.parameters.compare == kind
         ui.restoreButton.enabled = self.compare.active
         ui.fadeSlider.enabled = self.parameters.compare == "fade"
         known = result is not None and result.GetID() in self.engine.results
@@ -310,10 +318,12 @@ class Panel:
             self.parameters.previewView = views[0]
         _select(ui.previewViewComboBox, self.parameters.previewView)
 
-    def _compare_tip(self, sides: bool) -> str:
-        if sides:
-            return _("Input and translation in two linked slice views.")
-        return _("Translation over the input in every slice view.")
+    def _compare_tip(self, kind: str) -> str:
+        return {
+            "sides": _("Input and translation in two linked slice views."),
+            "fade": _("Translation over the input in every slice view."),
+            "checkerboard": _("Squares of the input and of the translation in turn, in every slice view."),
+        }[kind]
 
     def _result_input(self) -> object | None:
         """The volume that the latest result was made from; it survives saving as a node reference."""
@@ -412,7 +422,9 @@ class Panel:
         self.figures, self._figures_of = None, ""
         self._fill_figures()
         self.parameters.resultVolume = node
-        if not self.preview.active and self.parameters.compare != "sides":
+        if self.compare.active:
+            self.on_compare(self.parameters.compare)
+        elif not self.preview.active:
             outputs.show_in_slices(node)
         self._set_status(
             _("{name}: {slices} slices in {time} on {device} ({precision}).").format(
@@ -551,9 +563,10 @@ class Panel:
     def _follow_compare(self) -> None:
         if self.parameters.compare == "fade" and self.compare.active:
             self.compare.set_opacity(self.parameters.fade)
+        self.compare.refresh()
 
     def on_compare(self, kind: str) -> None:
-        """Show input and result "sides" by side or as "fade"; "" goes back to what was before."""
+        """Show input and result "sides" by side, as "fade" or "checkerboard"; "" goes back to what was before."""
         source, result = self._result_input(), self.parameters.resultVolume
         if source is None or result is None:
             kind = ""
@@ -563,6 +576,8 @@ class Panel:
         elif kind == "sides":
             self.compare.restore()
             self.compare.side_by_side(source, result)
+        elif kind == "checkerboard":
+            self.compare.checkerboard(source, result)
         else:
             self.compare.fade(source, result, self.parameters.fade)
         self.parameters.compare = kind
@@ -636,7 +651,7 @@ class Panel:
 
     def _stop_figures(self) -> None:
         if self._figures_request is not None:
-            self.engine.client.cancel(self._figures_request)
+            self._figures_request.cancel()
 
     def _fill_figures(self) -> None:
         table = self.ui.figuresTable

@@ -29,7 +29,7 @@ class SurgicalStyleTransferParameterNode:
     strength - blend of input (0) and translation (1).
     resultVolume - the latest result; what strength, compare and figures work on.
     previewView - layout name of the slice view with the preview; empty for none.
-    compare - "", "sides" or "fade".
+    compare - "", "sides", "fade" or "checkerboard".
     fade - opacity of the translation over the input while fading.
     referenceVolume - registered volume of the target domain for the figures.
     figures - "off", "quick" or "all".
