@@ -87,6 +87,7 @@ install(pathlib.Path(tempfile.mkdtemp()), installed)
 import SurgicalStyleTransfer, surgical_style_engine, numpy
 for module in (SurgicalStyleTransfer, surgical_style_engine):
     assert pathlib.Path(module.__file__).is_relative_to(installed), module.__file__
+SurgicalStyleTransfer.SurgicalStyleTransferTest.delayDisplay = lambda self, message, *_: print(message)
 SurgicalStyleTransfer.SurgicalStyleTransferTest().runTest()
 from SurgicalStyleTransferLib import model_cards, self_test
 from SurgicalStyleTransferLib.style_run import Plan
