@@ -14,6 +14,7 @@ from .backends import Runner, make_runner, run_smaller_on_memory_error
 from .domain_histogram import body_histogram, nearest_distance
 from .errors import Cancelled, InputError, StyleTransferError
 from .model_folder import Domain, ModelCard, StyleModel
+from .stylize.card import is_style_image, output_domain
 from .volume import Volume, check_volume
 
 Progress = Callable[[int, int], None]
@@ -96,14 +97,17 @@ def translate_volume(
     model.check_direction(direction)
     origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
     check_suitable(volume, model, direction)
-    if (strength < 1 or mask is not None) and origin.channels != goal.channels:
-        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+    _check_mixable(origin, goal, model.card, strength < 1 or mask is not None)
     inside = _mask_on_grid(mask, volume) if mask is not None else None
     landmarks = origin.normalization.fit(volume.array)
+    goal = output_domain(model.card, direction, landmarks)
     warnings = suitability_warnings(volume, model, direction, landmarks)
     canonical, reorientation = geometry.to_canonical(volume)
     normalized = landmarks.forward(canonical.array)
     runner = runner or make_runner(model, direction, device, precision, backend)
+    if is_style_image(model.card):
+        runner.begin()
+        warnings += runner.warnings
     counter = _Counter(progress, cancelled)
     output, spread = _run_planes(
         replace(canonical, array=normalized), planes_for(canonical, planes, model.card), model.card, goal.channels,
@@ -140,10 +144,10 @@ def adjust_translation(
     if not 0 <= strength <= 1:
         raise InputError(f"The strength is between 0 and 1, not {strength:g}.")
     origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
-    if (strength < 1 or mask is not None) and origin.channels != goal.channels:
-        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+    _check_mixable(origin, goal, model.card, strength < 1 or mask is not None)
     inside = _mask_on_grid(mask, volume) if mask is not None else None
     landmarks = origin.normalization.fit(volume.array)
+    goal = output_domain(model.card, direction, landmarks)
     return _in_units(
         volume, translation.normalized_input, translation.normalized_output, landmarks, origin, goal, strength, inside
     )
@@ -214,6 +218,12 @@ def flat_background(normalized: np.ndarray) -> np.ndarray | None:
     return body[None] == 0
 
 
+def _check_mixable(origin: Domain, goal: Domain, card: ModelCard, mixed: bool) -> None:
+    # Grey beside a style picture's colours is grey; elsewhere there is no telling what it would mean.
+    if mixed and origin.channels != goal.channels and not (is_style_image(card) and origin.channels == 1):
+        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+
+
 def _in_units(
     volume: Volume, normalized_input: np.ndarray, normalized_output: np.ndarray, landmarks: Any, origin: Domain,
     goal: Domain, strength: float, inside: np.ndarray | None,
@@ -221,6 +231,8 @@ def _in_units(
     """Blend input and translation and go to units, by the rule in ``translate_volume``. float32."""
     if strength == 1 and inside is None:
         return goal.inverse.inverse(normalized_output)
+    if normalized_input.shape[0] < goal.channels:
+        normalized_input = np.repeat(normalized_input, goal.channels, axis=0)
     if not _same_units(origin, goal, landmarks):
         array = goal.inverse.inverse(_blend(normalized_input, normalized_output, strength))
         untouched = goal.inverse.inverse(normalized_input)
@@ -267,6 +279,12 @@ class _Counter:
         if self._cancelled is not None and self._cancelled():
             raise Cancelled("The translation was cancelled.")
 
+    def within(self, done: int, parts: int) -> None:
+        """Before a step of something that takes long for a single slice, ``parts`` steps a slice."""
+        self.check()
+        if self._progress is not None:
+            self._progress(self.done * parts + done, self.total * parts)
+
     def advance(self, count: int) -> None:
         self.done += count
         if self._progress is not None:
@@ -295,6 +313,13 @@ class _PlaneJob:
         grey = self.array if channels == self.array.shape[0] else self.array.mean(axis=0, keepdims=True)
         result = np.repeat(grey, channels // grey.shape[0], axis=0).copy()
         rows, columns = self.box
+        if len(self.wanted) and hasattr(runner, "stylize_slices"):
+            # One slice after another: each begins from its neighbour's result.
+            chosen = self.array[:, self.wanted, rows, columns]
+            result[:, self.wanted, rows, columns] = runner.stylize_slices(
+                chosen, channels, counter.within, counter.advance
+            )
+            return self._put_back(result)
         size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
         start = 0
         while start < len(self.wanted):
@@ -320,6 +345,11 @@ class _PlaneJob:
             result[:, chosen, rows, columns] = centre[..., :h, :w].transpose(1, 0, 2, 3)
             start += len(chosen)
             counter.advance(len(chosen))
+        return self._put_back(result)
+
+    def _put_back(self, result: np.ndarray) -> np.ndarray:
+        """(channels, s, h, w) at the model's pixels -> canonical (channels, z, y, x) at the input's."""
+        channels = result.shape[0]
         if self.size != self.original.shape[-2:]:
             result = geometry.resize_in_plane(result, self.original.shape[-2:])
         # Slices that were not run come from the input itself, not resampled to and fro.
