@@ -32,10 +32,10 @@ def stylize(
     download_features: Annotated[
         bool, typer.Option("--download-features", help="fetch VGG-19's weights (548 MB), once")
     ] = False,
-    steps: Annotated[int, typer.Option("--steps", help="evaluations of the loss for the first slice")] = 120,
+    steps: Annotated[int, typer.Option("--steps", help="evaluations of the loss for the first slice")] = 100,
     neighbour_steps: Annotated[
         int, typer.Option("--neighbour-steps", help="for the others, which begin from their neighbour")
-    ] = 30,
+    ] = 25,
     optimizer: Annotated[str, typer.Option("--optimizer", help="lbfgs or adam")] = "lbfgs",
     schedule: Annotated[str, typer.Option("--schedule", help="multiscale (coarse to fine) or single")] = "multiscale",
     content_weight: Annotated[float, typer.Option("--content-weight", help="weight of the content")] = 1.0,

@@ -11,10 +11,13 @@ from pydantic import ValidationError
 from ..errors import InputError
 from ..model_folder import Architecture, Domain, Domains, ModelCard, StyleModel, sha256_of
 from ..normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
-from .picture import as_bytes, check_picture, read_picture
+from ..volume import Volume
+from ..volume_io import PICTURE_ENDINGS, write_volume
+from .picture import as_bytes, check_picture, read_picture, reduced
 from .settings import STYLE_IMAGE, StyleSettings, parse_settings
 
 KEY = "forward.picture"
+THUMBNAIL = 192  # pixels
 CITATION = "Gatys, Ecker & Bethge, Image style transfer using convolutional neural networks, CVPR 2016"
 
 
@@ -80,8 +83,28 @@ def import_style_image(
         training={"method": "style picture", "files": {Path(source).name: sha256_of(Path(source))},
                   "date": date.today().isoformat()},
     )  # fmt: skip
-    return save_model(
+    made = save_model(
         folder, card, {"picture": torch.from_numpy(as_bytes(picture))}, readme=_readme(card, settings),
+        overwrite=overwrite,
+    )  # fmt: skip
+    small = as_bytes(reduced(picture, THUMBNAIL))
+    write_volume(Volume(small[:, None], is_2d=True), Path(folder) / "thumbnail.png")
+    return made
+
+
+def is_picture_file(path: Path) -> bool:
+    """Whether a file's ending is that of a style picture."""
+    return Path(path).suffix.lower() in PICTURE_ENDINGS
+
+
+def import_picture(
+    source: Path, folder: Path, *, name: str, title: str = "", licence: str = "unstated", colour: str = "rgb",
+    features: str = "auto", steps: int | None = None, plane: str = "axial", overwrite: bool = False,
+) -> ModelCard:  # fmt: skip
+    """``import_style_image`` with the settings that a person is asked for. Raises InputError."""
+    chosen = {"colour": colour, "features": features} | ({} if steps is None else {"steps": steps})
+    return import_style_image(
+        source, folder, name=name, title=title, licence=licence, plane=plane, settings=parse_settings(chosen),
         overwrite=overwrite,
     )  # fmt: skip
 

@@ -160,7 +160,7 @@ def random_features(style: torch.Tensor, seed: int = 0) -> RandomFeatures:
 
 
 def vgg_features(state: Mapping[str, torch.Tensor], where: str = "the file") -> VggFeatures:
-    """VGG-19 up to conv5_1 from torchvision's state dictionary (the rest of it is not used). InputError if it is none."""
+    """VGG-19 up to conv5_1 from torchvision's state dictionary, the rest of which is not used. Raises InputError."""
     blocks, before, index = [], 3, 0
     for number, widths in enumerate(VGG_BLOCKS):
         block = []
