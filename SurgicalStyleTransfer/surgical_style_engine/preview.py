@@ -11,7 +11,7 @@ from .backends import Runner, run_smaller_on_memory_error
 from .errors import InputError
 from .model_folder import StyleModel
 from .stylize.card import output_domain
-from .translate import MULTIPLE, SMALLEST, _at_least, _PlaneJob, check_suitable, flat_background
+from .translate import MULTIPLE, SMALLEST, _at_least, _PlaneJob, check_suitable, untouched_air
 from .volume import Volume, check_volume
 
 
@@ -30,7 +30,7 @@ class SlicePreview:
         self._goal = output_domain(model.card, direction, landmarks)
         canonical, self._reorientation = geometry.to_canonical(volume)
         self._canonical = replace(canonical, array=landmarks.forward(canonical.array))
-        self._air = None if canonical.is_2d else flat_background(self._canonical.array)
+        self._air = untouched_air(self._canonical, model.card, self._goal.channels)
         self._jobs: dict[str, _PlaneJob] = {}
 
     @property
@@ -85,7 +85,7 @@ class SlicePreview:
             result[:, rows, columns] = made[0, middle : middle + channels, crop[0], crop[1]][:, :h, :w]
         if job.size != job.original.shape[-2:]:
             result = geometry.resize_in_plane(result[:, None], job.original.shape[-2:])[:, 0]
-        if self._air is not None and channels == 1:
+        if self._air is not None:
             air = geometry.plane_first(self._air, plane)[:, index]
-            result[air] = geometry.plane_first(self._canonical.array, plane)[:, index][air]
+            np.copyto(result, geometry.plane_first(self._canonical.array, plane)[:, index], where=air)
         return result

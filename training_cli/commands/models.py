@@ -143,6 +143,12 @@ def import_(
     colour: Annotated[str, typer.Option("--colour", help="of a style picture: rgb or luminance")] = "rgb",
     features: Annotated[str, typer.Option("--features", help="of a style picture: auto, vgg19 or random")] = "auto",
     steps: Annotated[Optional[int], typer.Option("--steps", help="of a style picture: for the first slice")] = None,
+    transform: Annotated[
+        Optional[Path], typer.Option("--transform", help="of an arbitrary-style network: FILE's second part, ONNX")
+    ] = None,
+    style: Annotated[
+        Optional[Path], typer.Option("--style", help="of an arbitrary-style network: the picture whose style it gets")
+    ] = None,
     into: Annotated[Optional[Path], typer.Option("--into", help="models folder; your own by default")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model of that name")] = False,
 ) -> None:
@@ -163,6 +169,16 @@ def import_(
         folder = import_folder(source, models, name, overwrite)
     elif source.suffix.lower() == ".zip" or is_model_archive(source):
         folder = import_archive(source, models, name, overwrite)
+    elif transform is not None or style is not None:
+        if not name or transform is None or style is None:
+            raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
+        from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
+
+        folder = models / check_name(name)
+        import_arbitrary_style(
+            source, transform, style, folder, name=name, title=title, licence=licence, citation=citation,
+            colour=colour, plane=plane, overwrite=overwrite,
+        )  # fmt: skip
     elif is_picture_file(source):
         if not name:
             raise InputError("A picture has no name of its own; give --name.")

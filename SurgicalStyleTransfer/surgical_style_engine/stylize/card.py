@@ -26,6 +26,12 @@ def is_style_image(card: ModelCard) -> bool:
     return card.architecture.name == STYLE_IMAGE
 
 
+def from_picture(card: ModelCard) -> bool:
+    """Whether a style's target is the look of a picture, by whatever method: it takes any grey volume then, and has no
+    units of its own."""
+    return is_style_image(card) or card.architecture.arguments.get("style_picture") is True
+
+
 def output_domain(card: ModelCard, direction: str, landmarks) -> Domain:
     """The domain that a direction ends in. A picture's texture has no units of its own: luminance comes out in the
     input's, by the input's landmarks."""
@@ -37,28 +43,31 @@ def output_domain(card: ModelCard, direction: str, landmarks) -> Domain:
 
 def has_input_units(card: ModelCard) -> bool:
     """Whether what comes out is measured as what goes in, whatever that is."""
-    return is_style_image(card) and card.domains.target.channels == 1
+    return from_picture(card) and card.domains.target.channels == 1
 
 
 def style_card(
     settings: StyleSettings, *, name: str = "style-image", title: str = "", style_name: str = "style picture",
     source_name: str = "any image", channels: int = 1, normalization=None, plane: str = "axial",
-    licence: str = "unstated", training: dict | None = None,
+    licence: str = "unstated", training: dict | None = None, architecture: Architecture | None = None,
+    citation: str = CITATION,
 ) -> ModelCard:  # fmt: skip
-    """The card of a style picture. channels, normalization: of the volumes it is for. Raises InputError."""
+    """The card of a style picture. channels, normalization: of the volumes it is for. architecture: another one than
+    the optimisation, which follows the settings' colour. Raises InputError."""
     grey = {"normalization": normalization or RobustPercentile(), "channels": 1}
     grey["inverse"] = PercentileLandmarks(low=0, high=950, maximum=1000)
     colour = {"normalization": RGB(), "inverse": LinearLandmarks(kind="rgb", low=0, high=255), "channels": 3}
     try:
         return ModelCard(
             name=name, title=title or f"In the style of {style_name}",
-            architecture=Architecture(name=STYLE_IMAGE, arguments=settings.model_dump(exclude_defaults=True)),
+            architecture=architecture
+            or Architecture(name=STYLE_IMAGE, arguments=settings.model_dump(exclude_defaults=True)),
             domains=Domains(
                 source=Domain(name=source_name, **(grey if channels == 1 else colour)),
                 target=Domain(name=style_name, **(grey if settings.colour == "luminance" else colour)),
             ),
             spacing_mm=None, plane=plane, directions=["forward"], training=training or {}, licence=licence,
-            citation=CITATION, intended_use="Viewing and teaching. The look is a picture's; not for diagnosis.",
+            citation=citation, intended_use="Viewing and teaching. The look is a picture's; not for diagnosis.",
         )  # fmt: skip
     except ValidationError as error:
         first = error.errors()[0]
@@ -102,7 +111,10 @@ def import_picture(
     features: str = "auto", steps: int | None = None, plane: str = "axial", overwrite: bool = False,
 ) -> ModelCard:  # fmt: skip
     """``import_style_image`` with the settings that a person is asked for. Raises InputError."""
-    chosen = {"colour": colour, "features": features} | ({} if steps is None else {"steps": steps})
+    chosen: dict = {"colour": colour, "features": features}
+    if steps is not None:
+        usual = StyleSettings.model_fields["neighbour_steps"].default
+        chosen |= {"steps": steps, "neighbour_steps": max(1, min(usual, steps))}
     return import_style_image(
         source, folder, name=name, title=title, licence=licence, plane=plane, settings=parse_settings(chosen),
         overwrite=overwrite,

@@ -29,7 +29,7 @@ VGG_BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), 
 RANDOM_SCALES = 4
 RANDOM_FILTERS = (32, 64)  # of the first and of the second convolution at every scale
 RANDOM_SIZES = (5, 3)
-PATCHES = 20_000  # of the style picture, to whiten with
+PATCHES = 8_000  # of the style picture, to whiten with
 DAMPING = 0.1  # of the mean variance: directions weaker than that are noise
 
 

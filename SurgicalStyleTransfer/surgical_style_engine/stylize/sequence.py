@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..errors import InputError
-from ..masks import body_mask
-from ..volume import Volume
+from .body import find_body
 from .features import FeatureNetwork
 from .losses import StyleTarget
 from .optimise import SCALES, Outcome, Task, optimise, resized
@@ -125,14 +123,6 @@ def _used_up(order: list[tuple[int, int | None]], place: int) -> int | None:
     """The slice that no later one begins from."""
     before = order[place][1]
     return None if any(other == before for _, other in order[place + 1 :]) else before
-
-
-def find_body(content: np.ndarray) -> np.ndarray:
-    """(c, s, h, w) in [0, 1] -> bool (s, h, w); everything where there is no telling."""
-    try:
-        return body_mask(Volume(np.ascontiguousarray(content)))
-    except InputError:
-        return np.ones(content.shape[1:], bool)
 
 
 def _targets(picture, network, settings, size, device) -> Callable[[int], StyleTarget]:
