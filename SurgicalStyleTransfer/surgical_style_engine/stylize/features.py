@@ -29,7 +29,7 @@ VGG_BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), 
 RANDOM_SCALES = 4
 RANDOM_FILTERS = (32, 64)  # of the first and of the second convolution at every scale
 RANDOM_SIZES = (5, 3)
-PATCHES = 8_000  # of the style picture, to whiten with
+PATCHES = 4_000  # of the style picture, to whiten with
 DAMPING = 0.1  # of the mean variance: directions weaker than that are noise
 
 
@@ -119,7 +119,7 @@ def halve(images: torch.Tensor) -> torch.Tensor:
     return F.conv2d(F.pad(images, (2, 2, 2, 2), mode="replicate"), weight, stride=2, groups=channels)
 
 
-def natural_noise(generator: torch.Generator, size: int = 128) -> torch.Tensor:
+def natural_noise(generator: torch.Generator, size: int = 256) -> torch.Tensor:
     """(1, 3, size, size) in [0, 1]: noise with a 1/f spectrum, as natural images have (Field 1987), mostly grey."""
     frequency = torch.fft.fftfreq(size)
     falling = 1 / torch.hypot(frequency[:, None], frequency[None]).clamp_min(1 / size)
@@ -135,14 +135,18 @@ def _whitened(images: list[torch.Tensor], width: int, size: int, generator: torc
     channels = images[0].shape[1]
     parts = []
     for image in images:
-        part = F.unfold(F.pad(image, (size // 2,) * 4, mode="replicate"), size)[0].T
-        parts.append(part[torch.randint(len(part), (PATCHES // len(images),), generator=generator)])
+        windows = F.pad(image, (size // 2,) * 4, mode="replicate")[0].unfold(1, size, 1).unfold(2, size, 1)
+        places = torch.randint(windows.shape[1] * windows.shape[2], (PATCHES // len(images),), generator=generator)
+        part = windows[:, places // windows.shape[2], places % windows.shape[2]]
+        parts.append(part.transpose(0, 1).reshape(len(places), -1))
     patches = torch.cat(parts).double()
     mean = patches.mean(dim=0)
     centred = patches - mean
     values, vectors = torch.linalg.eigh(centred.T @ centred / len(patches))
-    scale = (values.clamp_min(0) + DAMPING * values.mean() + 1e-12).rsqrt()
     dimensions = len(values)
+    # Few patches do not tell the variance of many directions (at the coarse scales of small pictures).
+    damping = DAMPING + dimensions / sum(image.shape[-2] * image.shape[-1] for image in images)
+    scale = (values.clamp_min(0) + damping * values.mean() + 1e-12).rsqrt()
     rows = torch.randn(max(dimensions, width), min(dimensions, width), generator=generator, dtype=torch.float64)
     directions = torch.linalg.qr(rows)[0]
     directions = directions if width >= dimensions else directions.T
