@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 
 MODALITIES = ("MR", "CT", "DX", "PT", "US", "")
 PACKED = (".zip",)
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+COLOURS = ("rgb", "luminance")
 
 
 def choose_file() -> str:
@@ -17,7 +19,7 @@ def choose_file() -> str:
     return str(
         qt.QFileDialog.getOpenFileName(
             slicer.util.mainWindow(), _("Import a style"), "",
-            _("Styles (*.zip *.pth *.onnx);;All files (*)"),
+            _("Styles (*.zip *.pth *.onnx *.png *.jpg *.jpeg *.tif *.tiff);;All files (*)"),
         )
         or ""
     )  # fmt: skip
@@ -26,6 +28,16 @@ def choose_file() -> str:
 def is_packed(source: str) -> bool:
     """Whether a file brings its own card."""
     return Path(source).suffix.lower() in PACKED
+
+
+def is_picture(source: str) -> bool:
+    """Whether a file is a style picture, of which only its name, use of colour and licence are asked."""
+    return Path(source).suffix.lower() in PICTURES
+
+
+def dialog_for(source: str) -> ImportDialog | PictureDialog:
+    """The form that suits a file."""
+    return PictureDialog(source) if is_picture(source) else ImportDialog(source)
 
 
 class ImportDialog:
@@ -89,6 +101,41 @@ class ImportDialog:
             combo.addItem(modality or _("none (pictures)"), modality)
         form.addRow(_("Modality:"), combo)
         return combo
+
+
+class PictureDialog(ImportDialog):
+    """A form for name, colour and licence of a style picture."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.dialog = qt.QDialog(slicer.util.mainWindow())
+        self.dialog.setWindowTitle(_("Import a style"))
+        form = qt.QFormLayout(self.dialog)
+        label = qt.QLabel(
+            _("{file} becomes a style: volumes are painted in its manner, which takes some seconds a slice.").format(
+                file=Path(source).name
+            )
+        )
+        label.wordWrap = True
+        form.addRow(label)
+        self.name = self._line(form, _("Name:"), _name_from(source))
+        self.colour = qt.QComboBox()
+        for colour, text in zip(COLOURS, (_("the picture's colours"), _("texture only, in greyscale")), strict=True):
+            self.colour.addItem(text, colour)
+        form.addRow(_("Takes on:"), self.colour)
+        self.licence = self._line(form, _("Licence:"), "")
+        self.licence.placeholderText = _("of the picture")
+        self.buttons = qt.QDialogButtonBox(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
+        self.buttons.connect("accepted()", self.dialog.accept)
+        self.buttons.connect("rejected()", self.dialog.reject)
+        form.addRow(self.buttons)
+
+    def arguments(self) -> dict[str, object]:
+        return {
+            "name": self.name.text.strip(),
+            "colour": self.colour.currentData,
+            "licence": self.licence.text.strip() or "unstated",
+        }
 
 
 def _name_from(source: str) -> str:

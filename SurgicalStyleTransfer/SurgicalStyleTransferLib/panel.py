@@ -704,7 +704,7 @@ class Panel:
         source = import_dialog.choose_file()
         if not source:
             return
-        arguments = {} if import_dialog.is_packed(source) else import_dialog.ImportDialog(source).ask()
+        arguments = {} if import_dialog.is_packed(source) else import_dialog.dialog_for(source).ask()
         if arguments is not None:
             self.import_style(source, arguments)
 

@@ -16,6 +16,7 @@ from . import probe
 from .devices import bf16_helps, pick_device
 from .errors import InputError, OutOfMemoryError, StyleTransferError
 from .model_folder import StyleModel
+from .stylize.card import is_style_image
 
 BACKENDS = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -44,6 +45,10 @@ def make_runner(
     """
     model.check_direction(direction)
     check_choices(precision, backend)
+    if is_style_image(model.card):
+        from .stylize.runner import StyleImageRunner
+
+        return StyleImageRunner.of_model(model, device, precision, backend)
     if model.card.weights.file == "model.onnx":
         if backend == "torch":
             raise InputError(f"The model {model.card.name} is an ONNX model, which the backend torch cannot run.")

@@ -159,6 +159,8 @@ class StyleModel:
 
         from .networks import build_generator
 
+        if self.card.architecture.name == "style-image":
+            raise InputError(f"The style {self.card.name} is a picture; it has no generator.")
         if self.card.weights.file != "weights.safetensors":
             raise InputError(f"The model {self.card.name} is an ONNX model; it has no torch generator.")
         architecture = self.card.architecture

@@ -32,6 +32,21 @@ def read_onnx(path: Path) -> OnnxGenerator:
     It must have one float input (1 or n, 1 or 3, h, w) and one float output of that shape, with weights inside, run at
     different sizes and give values in [-1, 1]. Raises InputError with one sentence.
     """
+    model = load_onnx(path)
+    known = {tensor.name for tensor in model.graph.initializer}
+    image = _only([value for value in model.graph.input if value.name not in known], "input", path)
+    result = _only(list(model.graph.output), "output", path)
+    in_channels, fixed_size = _channels(image, "input", path), _free_size(image)
+    if fixed_size:
+        _free_size(result)
+        del model.graph.value_info[:]  # sizes in between, which the runtime finds out by itself
+    content = model.SerializeToString()
+    out_channels = _try(content, in_channels, fixed_size, path)
+    return OnnxGenerator(in_channels, out_channels, content, fixed_size)
+
+
+def load_onnx(path: Path) -> Any:
+    """The checked onnx.ModelProto in a file, which keeps all its weights inside. Raises InputError."""
     try:
         import onnx
     except ImportError:
@@ -53,17 +68,7 @@ def read_onnx(path: Path) -> OnnxGenerator:
     except onnx.checker.ValidationError as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise InputError(f"The ONNX model {path} is not valid: {reason}.") from None
-
-    known = {tensor.name for tensor in model.graph.initializer}
-    image = _only([value for value in model.graph.input if value.name not in known], "input", path)
-    result = _only(list(model.graph.output), "output", path)
-    in_channels, fixed_size = _channels(image, "input", path), _free_size(image)
-    if fixed_size:
-        _free_size(result)
-        del model.graph.value_info[:]  # sizes in between, which the runtime finds out by itself
-    content = model.SerializeToString()
-    out_channels = _try(content, in_channels, fixed_size, path)
-    return OnnxGenerator(in_channels, out_channels, content, fixed_size)
+    return model
 
 
 def _tensors(message: Any) -> Iterator[Any]:

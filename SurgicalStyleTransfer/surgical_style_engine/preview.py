@@ -10,7 +10,8 @@ from . import geometry, slices
 from .backends import Runner, run_smaller_on_memory_error
 from .errors import InputError
 from .model_folder import StyleModel
-from .translate import MULTIPLE, SMALLEST, _at_least, _PlaneJob, check_suitable, flat_background
+from .stylize.card import output_domain
+from .translate import MULTIPLE, SMALLEST, _at_least, _PlaneJob, check_suitable, untouched_air
 from .volume import Volume, check_volume
 
 
@@ -26,16 +27,16 @@ class SlicePreview:
         check_suitable(volume, model, direction)
         self._model, self._direction = model, direction
         landmarks = model.card.domain_from(direction).normalization.fit(volume.array)
+        self._goal = output_domain(model.card, direction, landmarks)
         canonical, self._reorientation = geometry.to_canonical(volume)
         self._canonical = replace(canonical, array=landmarks.forward(canonical.array))
-        self._air = None if canonical.is_2d else flat_background(self._canonical.array)
+        self._air = untouched_air(self._canonical, model.card, self._goal.channels)
         self._jobs: dict[str, _PlaneJob] = {}
 
     @property
     def range(self) -> list[float]:
         """Low and high of the target's usual values, for a window that stays the same from slice to slice."""
-        inverse = self._model.card.domain_to(self._direction).inverse
-        return [float(inverse.low), float(inverse.high)]
+        return [float(self._goal.inverse.low), float(self._goal.inverse.high)]
 
     def render(self, runner: Runner, plane: str, position: tuple[float, float, float]) -> tuple[Volume, str, int]:
         """Translate the slice of ``plane`` nearest to a position (mm LPS): (volume of that one slice in the target's
@@ -55,8 +56,7 @@ class SlicePreview:
         if not 0 <= index < sizes[plane]:
             raise InputError("The slice view shows no slice of the volume.")
         made = self._slice(runner, plane, index)
-        goal = self._model.card.domain_to(self._direction)
-        array = geometry.plane_first_undo(goal.inverse.inverse(made)[:, None], plane)
+        array = geometry.plane_first_undo(self._goal.inverse.inverse(made)[:, None], plane)
         step = np.asarray(grid.direction)[:, axis] * grid.spacing[axis] * index
         origin = tuple(float(value) for value in np.asarray(grid.origin) + step)
         return replace(grid, array=np.ascontiguousarray(array), origin=origin, metadata={}), plane, index
@@ -85,7 +85,7 @@ class SlicePreview:
             result[:, rows, columns] = made[0, middle : middle + channels, crop[0], crop[1]][:, :h, :w]
         if job.size != job.original.shape[-2:]:
             result = geometry.resize_in_plane(result[:, None], job.original.shape[-2:])[:, 0]
-        if self._air is not None and channels == 1:
+        if self._air is not None:
             air = geometry.plane_first(self._air, plane)[:, index]
-            result[air] = geometry.plane_first(self._canonical.array, plane)[:, index][air]
+            np.copyto(result, geometry.plane_first(self._canonical.array, plane)[:, index], where=air)
         return result

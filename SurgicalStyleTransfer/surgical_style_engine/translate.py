@@ -14,6 +14,8 @@ from .backends import Runner, make_runner, run_smaller_on_memory_error
 from .domain_histogram import body_histogram, nearest_distance
 from .errors import Cancelled, InputError, StyleTransferError
 from .model_folder import Domain, ModelCard, StyleModel
+from .stylize.body import find_body
+from .stylize.card import from_picture, is_style_image, output_domain
 from .volume import Volume, check_volume
 
 Progress = Callable[[int, int], None]
@@ -96,15 +98,18 @@ def translate_volume(
     model.check_direction(direction)
     origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
     check_suitable(volume, model, direction)
-    if (strength < 1 or mask is not None) and origin.channels != goal.channels:
-        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+    _check_mixable(origin, goal, model.card, strength < 1 or mask is not None)
     inside = _mask_on_grid(mask, volume) if mask is not None else None
     landmarks = origin.normalization.fit(volume.array)
+    goal = output_domain(model.card, direction, landmarks)
     warnings = suitability_warnings(volume, model, direction, landmarks)
     canonical, reorientation = geometry.to_canonical(volume)
     normalized = landmarks.forward(canonical.array)
     runner = runner or make_runner(model, direction, device, precision, backend)
     warnings += [note] if (note := getattr(runner, "note", "")) else []
+    if is_style_image(model.card):
+        runner.begin()
+        warnings += runner.warnings
     counter = _Counter(progress, cancelled)
     output, spread = _run_planes(
         replace(canonical, array=normalized), planes_for(canonical, planes, model.card), model.card, goal.channels,
@@ -141,10 +146,10 @@ def adjust_translation(
     if not 0 <= strength <= 1:
         raise InputError(f"The strength is between 0 and 1, not {strength:g}.")
     origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
-    if (strength < 1 or mask is not None) and origin.channels != goal.channels:
-        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+    _check_mixable(origin, goal, model.card, strength < 1 or mask is not None)
     inside = _mask_on_grid(mask, volume) if mask is not None else None
     landmarks = origin.normalization.fit(volume.array)
+    goal = output_domain(model.card, direction, landmarks)
     return _in_units(
         volume, translation.normalized_input, translation.normalized_output, landmarks, origin, goal, strength, inside
     )
@@ -187,14 +192,26 @@ def _run_planes(
     jobs = [_PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
     counter.total = sum(len(job.wanted) for job in jobs)
     results = [job.run(runner, channels, batch_size, counter) for job in jobs]
-    air = None if canonical.is_2d or channels != 1 else flat_background(canonical.array)
+    air = untouched_air(canonical, card, channels)
     if air is not None:
         for result in results:
-            result[air] = canonical.array[air]
+            np.copyto(result, canonical.array, where=air)
     if len(results) == 1:
         return results[0], None
     spread = np.std(results, axis=0, dtype=np.float32).mean(axis=0, keepdims=True)
     return np.mean(results, axis=0, dtype=np.float32), spread
+
+
+def untouched_air(canonical: Volume, card: ModelCard, channels: int) -> np.ndarray | None:
+    """(1, z, y, x) bool: where a normalised volume keeps its values; None where that is nowhere.
+
+    A network that paints in the style of a picture would paint the air as well. (The optimisation sees to it itself.)
+    """
+    if canonical.is_2d:
+        return None
+    if from_picture(card) and not is_style_image(card):
+        return ~find_body((canonical.array + 1) / 2)[None]
+    return flat_background(canonical.array) if channels == 1 else None
 
 
 def flat_background(normalized: np.ndarray) -> np.ndarray | None:
@@ -215,6 +232,12 @@ def flat_background(normalized: np.ndarray) -> np.ndarray | None:
     return body[None] == 0
 
 
+def _check_mixable(origin: Domain, goal: Domain, card: ModelCard, mixed: bool) -> None:
+    # Grey beside a style picture's colours is grey; elsewhere there is no telling what it would mean.
+    if mixed and origin.channels != goal.channels and not (from_picture(card) and origin.channels == 1):
+        raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
+
+
 def _in_units(
     volume: Volume, normalized_input: np.ndarray, normalized_output: np.ndarray, landmarks: Any, origin: Domain,
     goal: Domain, strength: float, inside: np.ndarray | None,
@@ -222,6 +245,8 @@ def _in_units(
     """Blend input and translation and go to units, by the rule in ``translate_volume``. float32."""
     if strength == 1 and inside is None:
         return goal.inverse.inverse(normalized_output)
+    if normalized_input.shape[0] < goal.channels:
+        normalized_input = np.repeat(normalized_input, goal.channels, axis=0)
     if not _same_units(origin, goal, landmarks):
         array = goal.inverse.inverse(_blend(normalized_input, normalized_output, strength))
         untouched = goal.inverse.inverse(normalized_input)
@@ -268,6 +293,12 @@ class _Counter:
         if self._cancelled is not None and self._cancelled():
             raise Cancelled("The translation was cancelled.")
 
+    def within(self, done: int, parts: int) -> None:
+        """Before a step of something that takes long for a single slice, ``parts`` steps a slice."""
+        self.check()
+        if self._progress is not None:
+            self._progress(self.done * parts + done, self.total * parts)
+
     def advance(self, count: int) -> None:
         self.done += count
         if self._progress is not None:
@@ -296,6 +327,13 @@ class _PlaneJob:
         grey = self.array if channels == self.array.shape[0] else self.array.mean(axis=0, keepdims=True)
         result = np.repeat(grey, channels // grey.shape[0], axis=0).copy()
         rows, columns = self.box
+        if len(self.wanted) and hasattr(runner, "stylize_slices"):
+            # One slice after another: each begins from its neighbour's result.
+            chosen = self.array[:, self.wanted, rows, columns]
+            result[:, self.wanted, rows, columns] = runner.stylize_slices(
+                chosen, channels, counter.within, counter.advance
+            )
+            return self._put_back(result)
         size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
         start = 0
         while start < len(self.wanted):
@@ -321,6 +359,11 @@ class _PlaneJob:
             result[:, chosen, rows, columns] = centre[..., :h, :w].transpose(1, 0, 2, 3)
             start += len(chosen)
             counter.advance(len(chosen))
+        return self._put_back(result)
+
+    def _put_back(self, result: np.ndarray) -> np.ndarray:
+        """(channels, s, h, w) at the model's pixels -> canonical (channels, z, y, x) at the input's."""
+        channels = result.shape[0]
         if self.size != self.original.shape[-2:]:
             result = geometry.resize_in_plane(result, self.original.shape[-2:])
         # Slices that were not run come from the input itself, not resampled to and fro.

@@ -193,8 +193,9 @@ class Tasks:
         return {"devices": [vars(device) for device in list_devices()]}
 
     def import_model(self, source: str, folder: str, name: str = "", **arguments: Any) -> dict[str, Any]:
-        """Bring a packed model, or weights of the reference code or ONNX, into the folder of models."""
+        """Bring a packed model, weights of the reference code or ONNX, or a style picture into the folder of models."""
         from .model_archive import check_name, import_archive, import_folder, is_model_archive
+        from .stylize.card import import_picture, is_picture_file
 
         for unused in ("progress", "cancelled"):
             arguments.pop(unused)
@@ -205,6 +206,9 @@ class Tasks:
             made = import_folder(path, models, name)
         elif path.suffix.lower() == ".zip" or is_model_archive(path):
             made = import_archive(path, models, name)
+        elif is_picture_file(path):
+            made = models / check_name(name)
+            import_picture(path, made, name=name, **arguments)
         else:
             from .model_import import import_reference
 

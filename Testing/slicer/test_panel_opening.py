@@ -285,6 +285,30 @@ def test_weights_are_asked_about(slicer_app, tmp_path):
     }  # fmt: skip
 
 
+def test_of_a_style_picture_only_name_colour_and_licence_are_asked(slicer_app, tmp_path):
+    from SurgicalStyleTransferLib.import_dialog import ImportDialog, PictureDialog, dialog_for
+
+    dialog = dialog_for(str(tmp_path / "Starry Night.JPG"))
+    assert isinstance(dialog, PictureDialog)
+    assert dialog.arguments() == {"name": "Starry-Night", "colour": "rgb", "licence": "unstated"}
+    dialog.colour.currentIndex, dialog.licence.text = 1, "public domain"
+    assert dialog.arguments() == {"name": "Starry-Night", "colour": "luminance", "licence": "public domain"}
+    assert type(dialog_for(str(tmp_path / "net_G.pth"))) is ImportDialog
+
+
+def test_a_style_picture_becomes_a_style(open_panel, until, tmp_path):
+    from PIL import Image
+
+    Image.effect_noise((64, 48), 80).convert("RGB").save(tmp_path / "noise.png")
+    widget = open_panel(folder=tmp_path / "mine")
+    widget.panel.import_style(str(tmp_path / "noise.png"), {"name": "noise", "colour": "rgb", "licence": "CC0"})
+    until(lambda: "was imported" in widget.ui.statusLabel.text, "the import")
+    card = widget.panel.card()
+    assert widget._parameterNode.model == "noise" and not card.problem and card.licence == "CC0"
+    assert card.starts_in("forward").channels == 1 and card.ends_in("forward").channels == 3
+    assert card.thumbnail is not None and not widget.ui.thumbnailLabel.isHidden()
+
+
 def test_advanced_lists_devices_and_the_log(open_panel, until):
     widget = open_panel()
     widget.ui.advancedCollapsibleButton.collapsed = False

@@ -100,10 +100,14 @@ def verify(model: Model) -> None:
     """Check a model's card, the digest of its weights, and that they fit the network it names."""
     from surgical_style_engine.model_folder import load_model
     from surgical_style_engine.onnx_import import read_onnx
+    from surgical_style_engine.stylize.card import is_style_image, load_picture, settings_of
 
     loaded = load_model(model)
     if loaded.card.weights.file == "model.onnx":
         read_onnx(loaded.weights_path)
+    elif is_style_image(loaded.card):
+        settings_of(loaded.card)
+        load_picture(loaded)
     else:
         for direction in loaded.card.directions:
             loaded.generator(direction)
@@ -113,7 +117,10 @@ def verify(model: Model) -> None:
 @app.command("import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="*_net_G*.pth, generator.onnx, model folder, or a zip archive of one")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="*_net_G*.pth, generator.onnx, style picture, model folder, or a zip archive of one"
+        ),
     ],
     name: Annotated[str, typer.Option("--name", help="name of the model here")] = "",
     title: Annotated[str, typer.Option("--title", help="title for people")] = "",
@@ -131,12 +138,21 @@ def import_(
     image_size: Annotated[int, typer.Option("--image-size", min=1, help="pixels it was trained at")] = 256,
     spacing: Annotated[Optional[float], typer.Option("--spacing", help="mm in plane it was trained at")] = None,
     plane: Annotated[str, typer.Option("--plane", help="axial, coronal or sagittal")] = "axial",
-    licence: Annotated[str, typer.Option("--licence", help="licence of the weights")] = "unstated",
+    licence: Annotated[str, typer.Option("--licence", help="licence of the weights or of the picture")] = "unstated",
     citation: Annotated[str, typer.Option("--citation", help="what to cite")] = "",
+    colour: Annotated[str, typer.Option("--colour", help="of a style picture: rgb or luminance")] = "rgb",
+    features: Annotated[str, typer.Option("--features", help="of a style picture: auto, vgg19 or random")] = "auto",
+    steps: Annotated[Optional[int], typer.Option("--steps", help="of a style picture: for the first slice")] = None,
+    transform: Annotated[
+        Optional[Path], typer.Option("--transform", help="of an arbitrary-style network: FILE's second part, ONNX")
+    ] = None,
+    style: Annotated[
+        Optional[Path], typer.Option("--style", help="of an arbitrary-style network: the picture whose style it gets")
+    ] = None,
     into: Annotated[Optional[Path], typer.Option("--into", help="models folder; your own by default")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model of that name")] = False,
 ) -> None:
-    """Turn weights of the CycleGAN, pix2pix or CUT code, an ONNX generator or a packed model into a model folder.
+    """Turn weights of the CycleGAN, pix2pix or CUT code, an ONNX generator, a picture or a packed model into a style.
 
     Weights files are read without running anything in them. Packed models bring their own card, so that only --name,
     --into and --overwrite apply to them.
@@ -144,6 +160,7 @@ def import_(
     from surgical_style_engine.errors import InputError
     from surgical_style_engine.model_archive import check_name, import_archive, import_folder, is_model_archive
     from surgical_style_engine.model_folder import user_models_folder
+    from surgical_style_engine.stylize.card import import_picture, is_picture_file
 
     if not source.exists():
         raise InputError(f"There is no file {source}.")
@@ -152,6 +169,24 @@ def import_(
         folder = import_folder(source, models, name, overwrite)
     elif source.suffix.lower() == ".zip" or is_model_archive(source):
         folder = import_archive(source, models, name, overwrite)
+    elif transform is not None or style is not None:
+        if not name or transform is None or style is None:
+            raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
+        from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
+
+        folder = models / check_name(name)
+        import_arbitrary_style(
+            source, transform, style, folder, name=name, title=title, licence=licence, citation=citation,
+            colour=colour, plane=plane, overwrite=overwrite,
+        )  # fmt: skip
+    elif is_picture_file(source):
+        if not name:
+            raise InputError("A picture has no name of its own; give --name.")
+        folder = models / check_name(name)
+        import_picture(
+            source, folder, name=name, title=title, licence=licence, colour=colour, features=features, steps=steps,
+            plane=plane, overwrite=overwrite,
+        )  # fmt: skip
     else:
         from surgical_style_engine.model_import import import_reference
 

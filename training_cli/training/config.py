@@ -21,7 +21,7 @@ class TrainingConfig(BaseModel):
     )
 
     # What is trained, on which data, to where
-    method: Literal["cyclegan"] = Field("cyclegan", description="training method")
+    method: Literal["cyclegan", "perceptual"] = Field("cyclegan", description="training method")
     source: Path = Field(description="folder of source-domain volumes, or of plain pictures")
     target: Path = Field(description="folder of target-domain volumes, or of plain pictures")
     output: Path = Field(description="run folder: cache, checkpoints, curves, samples and the finished model")
@@ -109,6 +109,13 @@ class TrainingConfig(BaseModel):
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
     trackers: list[str] = Field(["csv", "tensorboard"], description="csv, tensorboard")
+
+    # The method "perceptual": the target is one picture, whose style is learned
+    features: Literal["auto", "vgg19", "random"] = Field("auto", description="network that describes the style")
+    lambda_content: float = Field(1.0, ge=0, description="weight of the content term")
+    lambda_style: float = Field(30.0, ge=0, description="weight of the style term")
+    lambda_variation: float = Field(5.0, ge=0, description="weight of the smoothness term")
+    brush: float = Field(1.0, gt=0.05, le=10, description="size of the picture's strokes")
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingConfig:

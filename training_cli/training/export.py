@@ -29,7 +29,7 @@ def export_model(
         architecture={
             "name": config.generator,
             "arguments": architecture["forward"],
-            "backward_arguments": architecture["backward"],
+            "backward_arguments": architecture.get("backward"),
         },
         domains={"source": _domain(config, "source", data.source), "target": _domain(config, "target", data.target)},
         spacing_mm=config.spacing,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-METHODS = {"cyclegan": "training_cli.training.methods.cyclegan:CycleGAN"}
+METHODS = {
+    "cyclegan": "training_cli.training.methods.cyclegan:CycleGAN",
+    "perceptual": "training_cli.training.methods.perceptual:Perceptual",
+}
 
 
 def build_method(name: str, *arguments):
