@@ -1,4 +1,4 @@
-"""Adjusting a translation: bias flattening, structure guard, matching to a reference, automatic strength, ensembling."""
+"""Adjusting a translation: bias, structure guard, matching to a reference, automatic strength, ensemble."""
 
 from .options import Adjustments
 

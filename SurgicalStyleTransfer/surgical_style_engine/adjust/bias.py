@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..masks import body_mask
 from ..volume import Volume
 
-WORKING_MM = 4.0  # a bias field is far smoother than this; N4 on the whole grid would take minutes
+WORKING_MM = 6.0  # a bias field is far smoother than this; N4 on the whole grid would take minutes
 ITERATIONS = (30, 30, 20)
 
 
@@ -43,9 +43,7 @@ def flatten_bias(volume: Volume, region: np.ndarray | None = None) -> Volume:
         raise InputError("The body is too small for its bias field to be found.")
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(list(ITERATIONS))
-    n4.SetConvergenceThreshold(1e-4)
-    order = 3
-    n4.SetNumberOfControlPoints([min(4, 1 + order)] * len(factors))
+    n4.SetConvergenceThreshold(1e-3)
     try:
         n4.Execute(small, small_mask)
         field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image)).reshape(array.shape)

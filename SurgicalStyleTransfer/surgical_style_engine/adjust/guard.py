@@ -27,7 +27,8 @@ def structure_guard(
     Raises InputError where a window would hold but one voxel.
     """
     zyx = tuple(float(mm) for mm in spacing[::-1])
-    if all(round(size_mm / mm) < 1 for mm, count in zip(zyx, source.shape[1:], strict=True) if count > 1):
+    radii = [round(size_mm / mm) for mm, count in zip(zyx, source.shape[1:], strict=True) if count > 1]
+    if radii and max(radii) < 1:
         raise InputError(
             f"A structure guard of {size_mm:g} mm is smaller than the voxels ({min(zyx):.3g} mm); choose a larger one."
         )
