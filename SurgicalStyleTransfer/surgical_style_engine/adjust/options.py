@@ -18,8 +18,8 @@ class Adjustments:
 
     structure_guard_mm: size below which nothing may be invented, see ``guard``. match: volume whose intensities the
     output follows, by ``match_by``, see ``matching``. flatten_bias: N4 on the input, see ``bias``. least_consistency:
-    the strength is the largest that keeps this Semantic Consistency, see ``strength``. ensemble: average over planes,
-    flips and shifts, see ``ensemble``. Raises InputError for values that cannot be.
+    the strength is the largest that keeps this Semantic Consistency, see ``strength``. ensemble: average over flips
+    and shifts, in each plane that is run, see ``ensemble``. Raises InputError for values that cannot be.
     """
 
     structure_guard_mm: float | None = None
@@ -46,7 +46,7 @@ class Adjustments:
         if self.flatten_bias:
             parts.append("bias of the input flattened (N4)")
         if self.ensemble:
-            parts.append("ensemble over planes, flips and shifts")
+            parts.append("ensemble over flips and shifts")
         if self.structure_guard_mm is not None:
             parts.append(f"structure guard {self.structure_guard_mm:g} mm")
         if self.match is not None:
