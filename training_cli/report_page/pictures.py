@@ -363,6 +363,20 @@ def _still(made: Pictures, tiles: list[list[np.ndarray]], named: Sequence[int]) 
     return data_uri(np.concatenate(rows)), chosen
 
 
+def picture_file(path: str, folder: Path) -> str:
+    """A picture that a report names, as data URI; empty where it is gone or no picture."""
+    from PIL import Image
+
+    found = find_file(path, folder)
+    try:
+        with Image.open(found) as picture:
+            image = picture.convert("RGB")
+    except (OSError, AttributeError, Image.DecompressionBombError):
+        return ""
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    return data_uri(np.asarray(image))
+
+
 def data_uri(image: np.ndarray) -> str:
     """uint8 (h, w, 1 or 3) -> a JPEG that an HTML page holds in itself."""
     from PIL import Image
