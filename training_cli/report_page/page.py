@@ -130,11 +130,15 @@ def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     strength = report.get("strength")  # runs that have one blend the input in where the mask is not
     if report.get("volumes"):
         return [
-            {**entry, "strength": strength, "mask_blends": bool(entry.get("mask")) and strength is not None}
+            {
+                **entry, "strength": entry.get("strength", strength), "match": report.get("match"),
+                "mask_blends": bool(entry.get("mask")) and strength is not None,
+            }
             for entry in report["volumes"]
-        ]
+        ]  # fmt: skip
     inputs = list(report["inputs"])
-    entry = {key: report.get(key) for key in ("output", "reference", "mask", "maps", "quality", "strength", "units")}
+    keys = ("output", "reference", "mask", "maps", "quality", "strength", "units", "match")
+    entry = {key: report.get(key) for key in keys}
     blends = bool(entry.get("mask")) and strength is not None
     fusion = report.get("fusion") or {}
     return [

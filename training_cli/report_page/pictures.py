@@ -130,10 +130,11 @@ def pictures_of(
             elif not other.same_grid(result):
                 other, note = geometry.resample_like(other, result), "Laid over by scanner coordinates."
             layers.append(_Layer(f"Other: {call(path)}", "other", _grey(_normalised(other, None)), note))
-    # A blend with the input has a range of its own; the model's belongs to the whole translation. Pictures are scaled
-    # when they are written.
+    # A blend with the input, or a match, has a range of its own; the model's belongs to the whole translation. Pictures
+    # are scaled when they are written.
     strength = entry.get("strength")
-    whole = strength in (None, 1) and not entry.get("mask_blends") and not str(result_path).endswith(PICTURE_ENDINGS)
+    own_range = entry.get("mask_blends") or entry.get("match") or str(result_path).endswith(PICTURE_ENDINGS)
+    whole = strength in (None, 1) and not own_range
     if goal is not None and whole:
         normal_result = goal.inverse.forward(result.array)
     else:
