@@ -45,9 +45,10 @@ def main() -> int:
     def figures(translation) -> str:
         found = quality_of(volume, model, translation, real, body, valid=valid, with_cycle=False)
         paired = found["reference"]
-        text = f"PSNR {paired['psnr']:.2f} dB, SSIM {paired['ssim']:.3f}, consistency {found['semantic_consistency']:.3f}"
+        text = f"PSNR {paired['psnr']:.2f} dB, SSIM {paired['ssim']:.3f}"
+        text += f"\nconsistency {found['semantic_consistency']:.3f}"
         print(text)
-        return text.replace(", consistency", "\nconsistency")
+        return text
 
     used = np.flatnonzero(body.any((1, 2)))
     index = int(used[round(PLACE * (len(used) - 1))])
@@ -83,6 +84,7 @@ def draw(panels: list[tuple[str, np.ndarray, str]], index: int, body: np.ndarray
             low, high = np.percentile(array[0][body], (1, 99.3))
             axis.imshow(array[0, index][window], cmap="gray", vmin=low, vmax=high, aspect=spacing[1] / spacing[0])
         axis.set_title(f"{title}\n{text}" if text else title, color="white", fontsize=10)
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.985))
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=110, facecolor="black")
     pyplot.close(figure)

@@ -21,9 +21,9 @@ def structure_guard(
 ) -> np.ndarray:
     """Translation refitted to the input: (c,z,y,x) and (k,z,y,x) normalised -> (k,z,y,x) float32 in [-1, 1].
 
-    size_mm: half the side of the windows. An invented blob of that diameter fills 7 % of a window (20 % of a
-    window in a picture), and that is about what remains of it. spacing: (x, y, z) in mm; along an axis of coarser
-    voxels a window is one voxel thick. Channels of the input are averaged as the guide.
+    size_mm: half the side of the windows. Of an invented blob of that diameter in even surroundings a thirtieth
+    remains; an eighth where slices are too thick for the windows to reach beyond one, and in pictures. spacing:
+    (x, y, z) in mm. Channels of the input are averaged as the guide.
     Raises InputError where a window would hold but one voxel.
     """
     zyx = tuple(float(mm) for mm in spacing[::-1])
