@@ -10,7 +10,7 @@ import typer
 
 def report(
     source: Annotated[
-        Path, typer.Argument(metavar="REPORT", help="JSON report of sst translate, demo, evaluate or fuse")
+        Path, typer.Argument(metavar="REPORT", help="JSON report of a run, or the folder of a training")
     ],
     output: Annotated[
         Optional[Path], typer.Option("--output", help="page to write; beside the report, named like it, if not given")
@@ -21,24 +21,30 @@ def report(
 ) -> None:
     """Make the assessment page of a run: slices to compare, quality curves, figures with their floors, warnings.
 
+    REPORT is the JSON report of sst translate, demo, evaluate, fuse or stylize, or a folder that sst train made: then
+    the page shows its losses, its samples and the model's card.
+
     The pictures are read from the volumes that the report names; with --maps, those commands also keep the cycle error
     and what else the page can show. The page needs no network and can be printed.
     """
     from surgical_style_engine.errors import InputError, StyleTransferError
     from surgical_style_engine.report import read_report
     from training_cli.report_page.page import build_page
+    from training_cli.report_page.training_run import build_run_page, is_run
     from training_cli.training.whole_files import replacing
 
-    if not source.is_file():
+    training = is_run(source)
+    if not training and not source.is_file():
         raise InputError(f"The report {source} does not exist." if not source.exists() else f"{source} is no file.")
-    page = output if output is not None else source.with_suffix(".html")
+    beside = source / "report.html" if training else source.with_suffix(".html")
+    page = output if output is not None else beside
     if page.is_dir():
         raise InputError(f"The page {page} would be a folder; give it a file name such as report.html.")
     if not page.absolute().parent.is_dir():
         raise InputError(f"The folder {page.absolute().parent} of the page does not exist.")
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The page {page.name} needs a name that ends with .html.")
-    text = build_page(read_report(source), source, anonymous)
+    text = build_run_page(source, anonymous) if training else build_page(read_report(source), source, anonymous)
     try:
         with replacing(page) as temporary:
             temporary.write_text(text, encoding="utf-8")

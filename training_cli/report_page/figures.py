@@ -30,6 +30,8 @@ FLOOR_TITLES = {
     "input": "Floor: the input itself", "histogram_matched": "Floor: histogram matched",
     "reference": "Floor: reference alone", "average": "Floor: plain average",
 }  # fmt: skip
+STYLE_SHOWN = ("flicker", "flicker_content", "content_flicker", "flicker_independent", "seconds_per_slice")
+MUCH_FLICKER = 3.0  # times the input's own change from slice to slice
 HIDDEN_SIGNAL = 1.5  # times the error without noise from which the way back is said to live on a hidden signal
 
 
@@ -73,6 +75,7 @@ def figures_of(quality: Mapping[str, Any]) -> Figures:
     _sets(quality.get("kid"), made)
     _tissues(quality.get("tissue_contrast"), made)
     _fusion(quality, made)
+    _style(quality, made)
     _others(quality, made)
     return made
 
@@ -100,6 +103,9 @@ def _cycle(quality: Mapping[str, Any], made: Figures) -> None:
         meaning = how.get(str(quality.get("semantic_consistency_method")), "agreement of structure")
         value = number(quality["semantic_consistency"], "{:.3f}")
         rows.append(Row("Semantic Consistency", f"{meaning} of input and translation; 1 is perfect", [value, "–"]))
+    if _given(quality.get("disagreement")):
+        meaning = "standard deviation over planes, flips and shifts, out of 2; 0 is perfect"
+        rows.append(Row("Disagreement", meaning, [number(quality["disagreement"], "{:.3f}"), "–"]))
     if not rows:
         return
     notes = ["Each translation on the way is rounded to 8 bits and given noise of 3/255 before the way back."]
@@ -227,10 +233,34 @@ def _fusion(quality: Mapping[str, Any], made: Figures) -> None:
     made.tables.append(Table("What the fusion kept of its inputs", columns, rows, note))
 
 
+def _style(quality: Mapping[str, Any], made: Figures) -> None:
+    """What an optimised style came to."""
+    own = next((quality[key] for key in ("flicker_content", "content_flicker") if _given(quality.get(key))), None)
+    if _given(quality.get("flicker")):
+        alone = quality.get("flicker_independent")
+        cells = [number(value, "{:.4f}") for value in (quality["flicker"], own, alone)]
+        columns = ["Value", "The input's own", "Slices by themselves"]
+        row = Row("Flicker", "mean change between neighbours in the body, of 1; near the input's is good", cells)
+        made.tables.append(Table("From slice to slice", columns, [row]))
+        if own is not None and quality["flicker"] > MUCH_FLICKER * own:
+            made.warnings.append(
+                f"The result changes from slice to slice {quality['flicker'] / max(own, 1e-9):.1f} times as much as "
+                "the input: it flickers when scrolled."
+            )
+    losses = quality.get("losses")
+    if isinstance(losses, Mapping):
+        rows = [Row(str(name).capitalize(), "", [number(value)]) for name, value in losses.items() if _given(value)]
+        if rows:
+            made.tables.append(Table("Losses at the end", ["Value"], rows))
+    if _given(quality.get("seconds_per_slice")):
+        row = Row("Seconds per slice", "", [number(quality["seconds_per_slice"], "{:.2f}")])
+        made.tables.append(Table("Speed", ["Value"], [row]))
+
+
 def _others(quality: Mapping[str, Any], made: Figures) -> None:
     """Numbers that no table above has."""
     shown = {key for key, *_ in CYCLE} | {f"{key}_raw" for key, *_ in CYCLE} | {key for key, *_ in FUSION}
-    shown |= {"semantic_consistency", "cycle_slices", "mask_fraction"}
+    shown |= {"semantic_consistency", "cycle_slices", "mask_fraction", "disagreement", *STYLE_SHOWN}
     rows = [
         Row(str(key).replace("_", " ").capitalize(), "", [number(value)])
         for key, value in quality.items()

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from surgical_style_engine.errors import InputError
 
+from .charts import Chart, optimisation_charts
 from .curves import Curve, curves_of
 from .figures import Figures, figures_of, number
 from .names import Names
-from .pictures import MOST_SLICES, Pictures, pictures_of
+from .pictures import MOST_SLICES, Pictures, picture_file, pictures_of
 
 if TYPE_CHECKING:
     from surgical_style_engine.model_folder import ModelCard
@@ -47,6 +48,7 @@ class Case:
     curves: list[Curve]
     pictures: Pictures
     facts: list[tuple[str, str]] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
 
     @property
     def viewer(self) -> str:
@@ -88,9 +90,11 @@ def _build(report: Mapping[str, Any], path: Path, anonymous: bool) -> str:
     names = Names(report, anonymous)
     model = report.get("model") if isinstance(report.get("model"), Mapping) else {}
     direction = str(model.get("direction") or report.get("direction") or "forward")
-    card, card_note = find_card(model, path.parent)
+    # A style that was optimised for has no folder; a model of its name would be another.
+    card, card_note = (None, "") if model.get("style") else find_card(model, path.parent)
     entries = entries_of(report)
     kind = kind_of(report, entries)
+    style_picture = picture_file(model["style"], path.parent) if isinstance(model.get("style"), str) else ""
     cases = []
     for place, entry in enumerate(entries):
         cases.append(_case(place, entry, len(entries), card, direction, path.parent, names))
@@ -117,6 +121,7 @@ def _build(report: Mapping[str, Any], path: Path, anonymous: bool) -> str:
         model={key: str(model.get(key) or "") for key in ("name", "title", "intended_use")},
         provenance=_provenance(report, path, names, model, direction), version=__version__,
         made=datetime.now().strftime("%Y-%m-%d %H:%M"), credit=str(report.get("credit") or ""),
+        style_picture=style_picture,
     )  # fmt: skip
 
 
@@ -125,11 +130,15 @@ def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     strength = report.get("strength")  # runs that have one blend the input in where the mask is not
     if report.get("volumes"):
         return [
-            {**entry, "strength": strength, "mask_blends": bool(entry.get("mask")) and strength is not None}
+            {
+                **entry, "strength": entry.get("strength", strength), "match": report.get("match"),
+                "mask_blends": bool(entry.get("mask")) and strength is not None,
+            }
             for entry in report["volumes"]
-        ]
+        ]  # fmt: skip
     inputs = list(report["inputs"])
-    entry = {key: report.get(key) for key in ("output", "reference", "mask", "maps", "quality", "strength", "units")}
+    keys = ("output", "reference", "mask", "maps", "quality", "strength", "units", "match")
+    entry = {key: report.get(key) for key in keys}
     blends = bool(entry.get("mask")) and strength is not None
     fusion = report.get("fusion") or {}
     return [
@@ -141,7 +150,9 @@ def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def kind_of(report: Mapping[str, Any], entries: list[dict[str, Any]]) -> str:
-    """Which kind of run made a report: translation, cohort, evaluation or fusion."""
+    """Which kind of run made a report: translation, cohort, evaluation, fusion or stylization."""
+    if isinstance(report.get("model"), Mapping) and report["model"].get("style"):
+        return "stylization"
     if any(entry.get("others") for entry in entries):
         return "fusion"
     if not report.get("output"):
@@ -196,7 +207,8 @@ def _case(
     for values in entry.get("registrations") or []:
         facts.append((f"Registration of {names.of(str(values.get('input')))}", _registration(values)))
     name = names.of(path) if isinstance(path, str) else f"volume {place + 1}"
-    return Case(place + 1, name, figures_of(names.everywhere(quality)), curves, pictures, facts)
+    figures = figures_of(names.everywhere(quality))
+    return Case(place + 1, name, figures, curves, pictures, facts, optimisation_charts(quality))
 
 
 def _registration(values: Mapping[str, Any]) -> str:
@@ -239,7 +251,7 @@ def _failed(report: Mapping[str, Any], names: Names) -> list[tuple[str, str]]:
 
 
 def _title(kind: str, model: Mapping[str, Any], cases: list[Case], count: int) -> str:
-    what = {"fusion": "Fusion", "evaluation": "Evaluation"}.get(kind, "Translation")
+    what = {"fusion": "Fusion", "evaluation": "Evaluation", "stylization": "Style transfer"}.get(kind, "Translation")
     ways = str(model.get("title") or "")
     if model.get("from") and model.get("to"):
         ways = f"{model['from']} to {model['to']}"
@@ -296,7 +308,8 @@ def _provenance(
         ("Weights, SHA-256", str(model.get("sha256") or "")),
     ]
     for key, title in (
-        ("method", "Method"), ("plane", "Plane"), ("strength", "Strength"), ("weights", "Weights of the inputs"),
+        ("method", "Method"), ("plane", "Plane"), ("strength", "Strength"), ("consistency", "Consistency kept"),
+        ("adjustments", "Adjusted"), ("match", "Matched to"), ("weights", "Weights of the inputs"),
         ("units", "Units"), ("device", "Device"), ("backend", "Backend"), ("precision", "Precision"),
         ("slices", "Slices through the network" if model else "Slices"),
     ):  # fmt: skip

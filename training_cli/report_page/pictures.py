@@ -28,11 +28,13 @@ MOST_SLICES = 64
 LARGEST_SIDE, LARGEST_PICTURE = 320, 1024  # pixels of a slice's longer side; of a volume of one slice
 QUALITY = 85  # of the JPEG sheets
 ERROR_TOP = 0.5  # of 2, drawn brightest: that of the comparison picture
+DISAGREEMENT_TOP = 0.25  # of 2, drawn brightest in a map of disagreement
 BRIGHTEST = 98.0  # percentile of the body's intensities that is drawn white; fat would leave a brain dark
 BODY = -0.95  # normalised intensity below which a voxel is taken for background
 PREVIEWED = 3  # slices drawn into the still picture for paper and for browsers without scripts
 MAP_TITLES = {
     "cycle_error": "Cycle error",
+    "disagreement": "Disagreement",
     "reference_error": "Difference to the real image",
     "change": "Change from the input",
 }
@@ -43,12 +45,13 @@ _ENDS = {"axial": ("I", "S"), "coronal": ("A", "P"), "sagittal": ("R", "L")}
 @dataclass(frozen=True)
 class Pane:
     """One image of the viewer. kind: source, other, translation, reference or error. sheet: its slices in rows, a
-    JPEG as data URI. note: one sentence below it."""
+    JPEG as data URI. note: one sentence below it. top: of 2, what is drawn brightest in a map."""
 
     title: str
     kind: str
     sheet: str
     note: str = ""
+    top: float = ERROR_TOP
 
 
 @dataclass
@@ -81,6 +84,7 @@ class _Layer:
     kind: str
     array: np.ndarray
     note: str = ""
+    top: float = ERROR_TOP
 
 
 def pictures_of(
@@ -126,10 +130,11 @@ def pictures_of(
             elif not other.same_grid(result):
                 other, note = geometry.resample_like(other, result), "Laid over by scanner coordinates."
             layers.append(_Layer(f"Other: {call(path)}", "other", _grey(_normalised(other, None)), note))
-    # A blend with the input has a range of its own; the model's belongs to the whole translation. Pictures are scaled
-    # when they are written.
+    # A blend with the input, or a match, has a range of its own; the model's belongs to the whole translation. Pictures
+    # are scaled when they are written.
     strength = entry.get("strength")
-    whole = strength in (None, 1) and not entry.get("mask_blends") and not str(result_path).endswith(PICTURE_ENDINGS)
+    own_range = entry.get("mask_blends") or entry.get("match") or str(result_path).endswith(PICTURE_ENDINGS)
+    whole = strength in (None, 1) and not own_range
     if goal is not None and whole:
         normal_result = goal.inverse.forward(result.array)
     else:
@@ -199,13 +204,18 @@ def _errors(
         volume = _read(maps["cycle_error"], folder, notes)
         if volume is not None and volume.same_grid(result):
             found.append(("cycle_error", volume.array, "There and back again. Blue: not judged."))
+    if maps.get("disagreement"):
+        volume = _read(maps["disagreement"], folder, notes)
+        if volume is not None and volume.same_grid(result):
+            found.append(("disagreement", volume.array, "Standard deviation over planes, flips and shifts."))
     if reference is not None and reference.shape == made.shape:
         found.append(("reference_error", np.abs(made - reference), "Normalised intensities, each image by its own."))
     if not found and source is not None and source.shape == made.shape and not fused:
         found.append(("change", np.abs(made - source), "How far the translation moved each voxel: no error."))
     return [
-        _Layer(MAP_TITLES[key], "error", array.mean(axis=0, keepdims=True, dtype=np.float32) / ERROR_TOP, note)
+        _Layer(MAP_TITLES[key], "error", array.mean(axis=0, keepdims=True, dtype=np.float32) / top, note, top)
         for key, array, note in found
+        for top in [DISAGREEMENT_TOP if key == "disagreement" else ERROR_TOP]
     ]
 
 
@@ -274,7 +284,7 @@ def _pack(
         for stack, layer in zip(stacks, layers, strict=True)
     ]
     for layer, drawn in zip(layers, tiles, strict=True):
-        made.panes.append(Pane(layer.title, layer.kind, _sheet(drawn, made.columns), layer.note))
+        made.panes.append(Pane(layer.title, layer.kind, _sheet(drawn, made.columns), layer.note, layer.top))
     made.still, made.still_slices = _still(made, tiles, named)
 
 
@@ -352,6 +362,20 @@ def _still(made: Pictures, tiles: list[list[np.ndarray]], named: Sequence[int]) 
         place = made.slices.index(index)
         rows.append(np.concatenate([np.broadcast_to(t[place], (*t[place].shape[:2], 3)) for t in tiles], axis=1))
     return data_uri(np.concatenate(rows)), chosen
+
+
+def picture_file(path: str, folder: Path) -> str:
+    """A picture that a report names, as data URI; empty where it is gone or no picture."""
+    from PIL import Image
+
+    found = find_file(path, folder)
+    try:
+        with Image.open(found) as picture:
+            image = picture.convert("RGB")
+    except (OSError, AttributeError, Image.DecompressionBombError):
+        return ""
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    return data_uri(np.asarray(image))
 
 
 def data_uri(image: np.ndarray) -> str:
