@@ -44,17 +44,34 @@ class Architecture(_Strict):
     backward_arguments: dict[str, Any] | None = None
 
 
+class InputChannel(_Strict):
+    """One modality of a model that takes several registered ones."""
+
+    name: str
+    normalization: Normalization
+
+
 class Domain(_Strict):
     """One side of a model. ``inverse``: landmarks in the middle of the domain's training volumes, which a translation
-    into the domain is scaled to. ``statistics``: what the out-of-domain check compares with."""
+    into the domain is scaled to. ``statistics``: what the out-of-domain check compares with. ``inputs``: for a source
+    of several registered modalities, one a channel, in their order; else empty."""
 
     name: str
     modality: str = ""
     units: str = ""
-    channels: Literal[1, 3] = 1
+    channels: int = Field(1, ge=1, le=LARGEST_STACK)
     normalization: Normalization
     inverse: Landmarks
     statistics: dict[str, Any] = {}
+    inputs: list[InputChannel] = []
+
+    @model_validator(mode="after")
+    def _channels(self) -> Domain:
+        if self.inputs and (len(self.inputs) < 2 or len(self.inputs) != self.channels):
+            raise ValueError("inputs must name each of at least two channels")
+        if not self.inputs and self.channels not in (1, 3):
+            raise ValueError("channels must be 1 or 3, unless inputs names them")
+        return self
 
     @field_validator("statistics")
     @classmethod

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-METHODS = {"cyclegan": "training_cli.training.methods.cyclegan:CycleGAN"}
+METHODS = {
+    "cyclegan": "training_cli.training.methods.cyclegan:CycleGAN",
+    "cut": "training_cli.training.methods.cut:CUT",
+    "fastcut": "training_cli.training.methods.cut:CUT",
+    "paired": "training_cli.training.methods.paired:Paired",
+}
 
 
 def build_method(name: str, *arguments):
