@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import InputError, StyleTransferError
 from .normalization import Landmarks, Normalization
@@ -59,19 +59,21 @@ class Domain(_Strict):
     name: str
     modality: str = ""
     units: str = ""
-    channels: int = Field(1, ge=1, le=LARGEST_STACK)
+    inputs: list[InputChannel] = []
+    channels: int = Field(1, ge=1, le=LARGEST_STACK, validate_default=True)
     normalization: Normalization
     inverse: Landmarks
     statistics: dict[str, Any] = {}
-    inputs: list[InputChannel] = []
 
-    @model_validator(mode="after")
-    def _channels(self) -> Domain:
-        if self.inputs and (len(self.inputs) < 2 or len(self.inputs) != self.channels):
-            raise ValueError("inputs must name each of at least two channels")
-        if not self.inputs and self.channels not in (1, 3):
-            raise ValueError("channels must be 1 or 3, unless inputs names them")
-        return self
+    @field_validator("channels")
+    @classmethod
+    def _named(cls, value: int, info: ValidationInfo) -> int:
+        inputs = info.data.get("inputs", [])
+        if inputs and (len(inputs) < 2 or len(inputs) != value):
+            raise ValueError("there must be as many as inputs are named, two at least")
+        if not inputs and value not in (1, 3):
+            raise ValueError("they must be 1 or 3 unless inputs names them")
+        return value
 
     @field_validator("statistics")
     @classmethod

@@ -139,7 +139,7 @@ def test_a_card_of_strange_channels_is_refused(model, tmp_path):
     values["domains"]["source"]["inputs"].pop()
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "model.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match="inputs must name each"):
+    with pytest.raises(InputError, match="as many as inputs are named"):
         read_card(tmp_path / "m")
 
 
