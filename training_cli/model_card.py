@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.model_folder import ModelCard, read_card, write_card
+from surgical_style_engine.model_folder import Domain, ModelCard, read_card, write_card
 
 # What the card keeps of an evaluation: key in the report's quality -> heading and number of decimals.
 PAIRED = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 3), "ms_ssim": ("MS-SSIM", 3), "mae_normalised": ("MAE", 3)}
@@ -66,7 +66,7 @@ def model_readme(card: ModelCard) -> str:
     stack = f", each with its neighbours ({card.stack} slices, {card.stack_spacing_mm:g} mm apart)"
     parts = [
         f"# {card.title}",
-        f"{source.name} {both} {target.name}, {card.plane} slices at {spacing}{stack if card.stack > 1 else ''}. "
+        f"{_inputs(source)} {both} {target.name}, {card.plane} slices at {spacing}{stack if card.stack > 1 else ''}. "
         f"Network: {card.architecture.name} {_arguments(card)}.",
         f"**Intended use.** {card.intended_use}",
     ]
@@ -82,6 +82,9 @@ def model_readme(card: ModelCard) -> str:
         f"{training['method']}, {training['steps']} steps in {training['minutes']:g} minutes "
         f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",
     ]
+    if training.get("started_from"):
+        origin = training["started_from"]
+        parts.append(f"Started from the weights of {origin['name']} (SHA-256 {origin['sha256']}).")
     if training.get("notes"):
         parts.append(training["notes"])
     parts += [
@@ -92,6 +95,11 @@ def model_readme(card: ModelCard) -> str:
         f"**Cite.** {card.citation or 'See the data.'}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _inputs(domain: Domain) -> str:
+    """'T1w', or 'T1w + FLAIR' for a model of several inputs."""
+    return " + ".join(part.name for part in domain.inputs) or domain.name
 
 
 def _arguments(card: ModelCard) -> str:

@@ -105,6 +105,12 @@ def read(folder: Path) -> Card:
                 name=folder.name, file=weights["file"]
             )
             return Card(folder, str(values["title"]), shipped, problem)
+        inputs = values["domains"]["source"].get("inputs") or []
+        if inputs:
+            problem = _(
+                "The style {name} makes one image of {count} ({inputs}); use it on the command line with sst fuse."
+            ).format(name=folder.name, count=len(inputs), inputs=", ".join(str(part["name"]) for part in inputs))
+            return Card(folder, str(values["title"]), shipped, problem)
         spacing = values.get("spacing_mm")
         return Card(
             folder=folder, title=str(values["title"]), shipped=shipped, source=sides[0], target=sides[1],

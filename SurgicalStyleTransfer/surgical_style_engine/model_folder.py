@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import InputError, StyleTransferError
 from .normalization import Landmarks, Normalization
@@ -44,17 +44,36 @@ class Architecture(_Strict):
     backward_arguments: dict[str, Any] | None = None
 
 
+class InputChannel(_Strict):
+    """One modality of a model that takes several registered ones."""
+
+    name: str
+    normalization: Normalization
+
+
 class Domain(_Strict):
     """One side of a model. ``inverse``: landmarks in the middle of the domain's training volumes, which a translation
-    into the domain is scaled to. ``statistics``: what the out-of-domain check compares with."""
+    into the domain is scaled to. ``statistics``: what the out-of-domain check compares with. ``inputs``: for a source
+    of several registered modalities, one a channel, in their order; else empty."""
 
     name: str
     modality: str = ""
     units: str = ""
-    channels: Literal[1, 3] = 1
+    inputs: list[InputChannel] = []
+    channels: int = Field(1, ge=1, le=LARGEST_STACK, validate_default=True)
     normalization: Normalization
     inverse: Landmarks
     statistics: dict[str, Any] = {}
+
+    @field_validator("channels")
+    @classmethod
+    def _named(cls, value: int, info: ValidationInfo) -> int:
+        inputs = info.data.get("inputs", [])
+        if inputs and (len(inputs) < 2 or len(inputs) != value):
+            raise ValueError("there must be as many as inputs are named, two at least")
+        if not inputs and value not in (1, 3):
+            raise ValueError("they must be 1 or 3 unless inputs names them")
+        return value
 
     @field_validator("statistics")
     @classmethod

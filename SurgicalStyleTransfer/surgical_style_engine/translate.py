@@ -518,6 +518,12 @@ def check_suitable(volume: Volume, model: StyleModel, direction: str) -> None:
     DICOM header states. What can only be guessed is a warning, see ``suitability_warnings``."""
     card, domain = model.card, model.card.domain_from(direction)
     name = volume.name or "The volume"
+    if domain.inputs:
+        listed = ", ".join(part.name for part in domain.inputs)
+        raise InputError(
+            f"The model {card.name} makes {card.domain_to(direction).name} of {len(domain.inputs)} registered volumes "
+            f"({listed}); use it with sst fuse --method learned."
+        )
     if volume.channels != domain.channels:
         kinds = {1: "scalar", 3: "colour"}
         raise InputError(

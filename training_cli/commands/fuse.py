@@ -13,6 +13,7 @@ from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
     from surgical_style_engine.fusion import Fusion
+    from surgical_style_engine.model_folder import ModelCard, StyleModel
     from surgical_style_engine.volume import Volume
 
 
@@ -22,7 +23,10 @@ def fuse(
         Optional[list[Path]], typer.Argument(metavar="OTHER...", help="other modalities of the same patient, any grids")
     ] = None,
     output: Annotated[Path, typer.Argument(help="the fused volume (.nii.gz, .nrrd, .mha ...); always the last")] = ...,
-    method: Annotated[str, typer.Option("--method", help="pyramid, guided, detail or weighted")] = "pyramid",
+    method: Annotated[str, typer.Option("--method", help="pyramid, guided, detail, weighted or learned")] = "pyramid",
+    model: Annotated[
+        Optional[str], typer.Option("--model", help="learned: folder or name of a model of several inputs")
+    ] = None,
     weights: Annotated[
         Optional[str], typer.Option("--weights", help="one number an input, the reference's first: 1,1,0.5")
     ] = None,
@@ -38,7 +42,8 @@ def fuse(
         typer.Option("--window", help="values of an input that become black and white: NUMBER:LOW:HIGH, 2:-100:300"),
     ] = None,
     units: Annotated[
-        str, typer.Option("--units", help="reference: the result is on the reference's range; none: 0 to 1")
+        str,
+        typer.Option("--units", help="reference: range of the reference (learned: of the target); none: 0 to 1"),
     ] = "reference",
     transforms: Annotated[
         Optional[Path],
@@ -47,6 +52,8 @@ def fuse(
     picture: Annotated[Optional[Path], typer.Option("--picture", help="PNG of inputs and result side by side")] = None,
     report: Annotated[Optional[Path], typer.Option("--report", help="JSON report with the quality figures")] = None,
     quality: Annotated[bool, typer.Option("--quality/--no-quality", help="figures in the report")] = True,
+    device: Annotated[str, typer.Option("--device", help="learned: auto, cpu, cuda, cuda:N or mps")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="learned: auto, fp32, bf16 or fp16")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an OUTPUT that exists")] = False,
     progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
 ) -> None:
@@ -58,7 +65,7 @@ def fuse(
     """
     import time
 
-    from surgical_style_engine.fusion import fuse_volumes, fusion_quality
+    from surgical_style_engine.fusion import fuse_learned, fuse_volumes, fusion_quality
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume_io import read_volume, write_volume
     from training_cli.progress import Progress
@@ -69,14 +76,19 @@ def fuse(
     _check_paths(paths, output, mask, transforms, picture, report, overwrite)
     numbers = None if weights is None else _numbers(weights, "--weights")
     windows = _windows(window or [], len(paths))
+    style = _model(method, model, numbers, window, len(paths))
     with shown:
         shown.stage("reading")
         volumes = [read_volume(path) for path in paths]
         shown.stage(f"fusing {len(paths)} volumes")
-        fusion = fuse_volumes(
-            volumes, method=method, weights=numbers, register=register,
-            mask=None if mask is None else read_volume(mask), normalizations=windows, units=units, progress=shown,
-        )  # fmt: skip
+        common = {
+            "register": register, "mask": None if mask is None else read_volume(mask), "units": units,
+            "progress": shown,
+        }  # fmt: skip
+        if style is not None:
+            fusion = fuse_learned(volumes, style, device=device, precision=precision, **common)
+        else:
+            fusion = fuse_volumes(volumes, method=method, weights=numbers, normalizations=windows, **common)
         figures = {}
         if quality and report is not None:
             shown.stage("judging")
@@ -89,7 +101,7 @@ def fuse(
             written.append(picture)
             save_picture(picture, volumes[0], {fusion.method: fusion}, figures)
         written.append(output)
-        write_volume(fusion.volume, output, notes_of(fusion))
+        write_volume(fusion.volume, output, notes_of(fusion, style and style.card))
         seconds = time.perf_counter() - start
         if report is not None:
             written.append(report)
@@ -98,7 +110,7 @@ def fuse(
                 new_report(
                     inputs=paths, output=output, device="cpu", precision="fp32", seconds=seconds,
                     slices=fusion.volume.array.shape[1], quality=figures, warnings=fusion.warnings, synthetic=True,
-                    units=fusion.units,
+                    units=fusion.units, model=None if style is None else _model_entry(style),
                     fusion={
                         "method": fusion.method, "weights": fusion.weights, "picture": picture, "mask": mask,
                         "registrations": _registrations(fusion, kept),
@@ -109,8 +121,38 @@ def fuse(
         _tell(fusion, figures, seconds, output)
 
 
-def notes_of(fusion: Fusion) -> dict[str, str]:
-    """Header fields that say what the volume is; nothing of the patient."""
+def _model(
+    method: str, name: str | None, weights: list[float] | None, window: list[str] | None, count: int
+) -> StyleModel | None:  # fmt: skip
+    """The model of a learned fusion, else None; raises InputError where the options do not go together."""
+    if method != "learned":
+        if name is not None:
+            raise InputError("--model goes with --method learned.")
+        return None
+    if name is None:
+        raise InputError("--method learned needs --model, a model of several inputs.")
+    if weights is not None or window:
+        raise InputError("--weights and --window have no meaning with --method learned: the model decides.")
+    from surgical_style_engine.fusion.learned import check_inputs
+    from surgical_style_engine.model_folder import find_model, load_model, read_card
+
+    check_inputs(read_card(find_model(name)), count)
+    return load_model(name)
+
+
+def _model_entry(style: StyleModel) -> dict:
+    from training_cli.commands.translate import model_entry
+
+    return {**model_entry(style, "forward"), "inputs": [part.name for part in style.card.domains.source.inputs]}
+
+
+def notes_of(fusion: Fusion, card: ModelCard | None = None) -> dict[str, str]:
+    """Header fields that say what the volume is, of a learned fusion by which model; nothing of the patient."""
+    if card is not None:
+        from surgical_style_engine.provenance import synthetic_notes
+
+        listed = " + ".join(part.name for part in card.domains.source.inputs)
+        return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}
     return {
         "Synthetic": "yes",
         "SyntheticFrom": f"{len(fusion.names)} volumes",

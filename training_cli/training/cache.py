@@ -25,9 +25,10 @@ from surgical_style_engine.volume import Volume, check_volume
 from surgical_style_engine.volume_io import ending_of, is_volume_file, list_volumes, read_volume
 
 from .config import TrainingConfig
+from .extra_sources import ExtraSources, extra_normalization
 from .whole_files import replacing
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 BODY_LEVEL = -0.9  # normalised intensity above which a voxel counts as body
 MASK_ENDINGS = ("_brainmask", "_mask")  # of file names, before the format's ending
 
@@ -47,6 +48,7 @@ class CachedItem:
     landmarks: dict
     raw_statistics: dict
     valid: Path | None = None
+    inputs: tuple[dict, ...] = ()  # landmarks of each channel where they are different modalities
 
     def load(self) -> np.ndarray:
         """The array (c, s, h, w), memory-mapped."""
@@ -94,13 +96,15 @@ def prepare_data(
     """
     # What is simply not there is told before anything is read or written.
     files = {side: training_files(config, side) for side in ("source", "target")}
+    extras = ExtraSources(config)
+    files["source"] = extras.complete(files["source"], report)
     listed = [] if config.pairs is None else read_pairs(Path(config.pairs), (Path(config.source), Path(config.target)))
     domains = {}
     for side, paths in files.items():
         items = []
         for number, path in enumerate(paths):
             report(f"{side} {number + 1}/{len(paths)}: {path.name}")
-            items += _items_of(path, config, side, folder)
+            items += _items_of(path, config, side, folder, extras.of(path) if side == "source" else [])
         items = [item for item in items if len(item.body)]
         if not items:
             raise InputError(f"No slice with anything in it was found in the {side} folder {getattr(config, side)}.")
@@ -108,7 +112,7 @@ def prepare_data(
     pairs = []
     for number, (a, b) in enumerate(listed):
         report(f"pair {number + 1}/{len(listed)}: {a.name} + {b.name}")
-        pairs += _pair_items(a, b, config, folder)
+        pairs += _pair_items(a, b, config, folder, extras.of(a))
     if listed and not pairs:
         raise InputError(f"No usable pair was found in {config.pairs}.")
     data = TrainingData(domains["source"], domains["target"], pairs)
@@ -123,6 +127,8 @@ def _check_channels(data: TrainingData) -> None:
         (data.target[0], [*data.target, *(b for _, b in data.pairs)]),
     ):
         for item in items:
+            if [entry["kind"] for entry in item.inputs] != [entry["kind"] for entry in first.inputs]:
+                raise InputError(f"The inputs of {item.name} are of other kinds (CT, MR) than those of {first.name}.")
             if item.channels != first.channels:
                 kinds = {1: "grey", 3: "colour"}
                 raise InputError(
@@ -204,28 +210,35 @@ def find_mask(path: Path) -> Path | None:
     return None
 
 
-def _items_of(path: Path, config: TrainingConfig, side: str, folder: Path) -> list[CachedItem]:
+def _items_of(
+    path: Path, config: TrainingConfig, side: str, folder: Path, extras: list[Path]
+) -> list[CachedItem]:  # fmt: skip
     settings = _settings(config, side)
     mask_path = find_mask(path) if config.masks else None
     items = []
     for masked in (False, True) if mask_path else (False,):
-        key = _digest(settings, [path, mask_path] if masked else [path])
+        key = _digest(settings, [path, *extras, mask_path] if masked else [path, *extras])
         item = _cached(folder, key)
         if item is None:
             volume = _read(path)
+            others = read_extras(volume, path, extras, config, folder)
             if masked:
-                volume = apply_mask(volume, read_volume(mask_path))
-            item = _store(folder, key, path.name + (" (masked)" if masked else ""), volume, config, side)
+                mask = read_volume(mask_path)
+                volume, others = apply_mask(volume, mask), [apply_mask(other, mask) for other in others]
+            name = path.name + (" (masked)" if masked else "")
+            item = _store(folder, key, name, volume, config, side, others=others)
         items.append(item)
     return items
 
 
-def _pair_items(a: Path, b: Path, config: TrainingConfig, folder: Path) -> list[tuple[CachedItem, CachedItem]]:
+def _pair_items(
+    a: Path, b: Path, config: TrainingConfig, folder: Path, extras: list[Path]
+) -> list[tuple[CachedItem, CachedItem]]:  # fmt: skip
     mask_path = find_mask(a) if config.masks else None
     pairs = []
     moved = None
     for masked in (False, True) if mask_path else (False,):
-        extra = [mask_path] if masked else []
+        extra = [*extras, mask_path] if masked else extras
         key = _digest({**_settings(config, "source"), "register": config.register_pairs}, [a, b, *extra])
         other = _digest({**_settings(config, "target"), "register": config.register_pairs}, [b, a, *extra])
         left, right = _cached(folder, key), _cached(folder, other)
@@ -234,11 +247,13 @@ def _pair_items(a: Path, b: Path, config: TrainingConfig, folder: Path) -> list[
             if moved is None:
                 moved = _on_grid_of(fixed, _read(b), a, b, config, folder)
             volume, valid = moved
+            others = read_extras(fixed, a, extras, config, folder)
             if masked:
                 mask = read_volume(mask_path)
                 fixed, volume = apply_mask(fixed, mask), apply_mask(volume, mask)
+                others = [apply_mask(other, mask) for other in others]
             ending = " (masked)" if masked else ""
-            left = _store(folder, key, a.name + ending, fixed, config, "source", valid)
+            left = _store(folder, key, a.name + ending, fixed, config, "source", valid, others)
             right = _store(folder, other, b.name + ending, volume, config, "target", valid)
         # Where the target's field of view has ended there is nothing to compare, nor to show a network.
         body = np.intersect1d(left.body, right.body)
@@ -271,6 +286,21 @@ def _on_grid_of(fixed: Volume, moving: Volume, a: Path, b: Path, config: Trainin
     return geometry.resample_like(moving, fixed, default=background, transform=transform), covered
 
 
+def read_extras(fixed: Volume, path: Path, extras: list[Path], config: TrainingConfig, folder: Path) -> list[Volume]:
+    """The further modalities of a source volume on its grid: registered with ``register_pairs``, else as scanned.
+
+    Raises InputError for colour and for what does not overlap.
+    """
+    found = []
+    for extra in extras:
+        moving = _read(extra)
+        for name, volume in ((path.name, fixed), (extra.name, moving)):
+            if volume.channels != 1:
+                raise InputError(f"{name} is in colour; several inputs must be grey.")
+        found.append(_on_grid_of(fixed, moving, path, extra, config, folder)[0])
+    return found
+
+
 def apply_mask(volume: Volume, mask: Volume) -> Volume:
     """The volume with everything outside the mask (any grid) set to zero, as brain extraction leaves it."""
     inside = geometry.resample_like(mask, volume, interpolation="nearest", default=0).array[:1] > 0
@@ -290,6 +320,7 @@ def _settings(config: TrainingConfig, side: str) -> dict:
         "version": CACHE_VERSION, "side": side, "spacing": config.spacing, "plane": config.plane,
         "normalization": getattr(config, f"{side}_normalization"), "modality": getattr(config, f"{side}_modality"),
         "hu": [config.hu_lower, config.hu_upper], "body": config.min_body_fraction, "patch": config.patch_size,
+        "zoom": config.picture_zoom,
     }  # fmt: skip
 
 
@@ -311,14 +342,18 @@ def _cached(folder: Path, key: str) -> CachedItem | None:
     valid = folder / f"{key}.valid.npy"
     return CachedItem(
         info["name"], array, info["slice_mm"], np.asarray(info["body"], int), tuple(info["box"]), info["landmarks"],
-        info["raw_statistics"], valid if info["has_valid"] else None,
+        info["raw_statistics"], valid if info["has_valid"] else None, tuple(info["inputs"]),
     )  # fmt: skip
 
 
-def _store(folder, key, name, volume, config, side, valid: np.ndarray | None = None) -> CachedItem:
+def _store(folder, key, name, volume, config, side, valid: np.ndarray | None = None, others=()) -> CachedItem:
     spec = domain_normalization(config, side, volume)
     landmarks = spec.fit(volume.array)
     array = to_model_grid(volume, config, landmarks)
+    marks = [landmarks]
+    for other in others:
+        marks.append(extra_normalization(config, other).fit(other.array))
+        array = np.concatenate([array, to_model_grid(other, config, marks[-1])])
     slice_mm = 1.0 if volume.is_2d else _slice_mm(volume, config)
     occupied = array.max(axis=0) > BODY_LEVEL
     usable = slices.body_slices(array) & (occupied.mean(axis=(1, 2)) >= config.min_body_fraction)
@@ -331,6 +366,7 @@ def _store(folder, key, name, volume, config, side, valid: np.ndarray | None = N
         "landmarks": landmarks.model_dump(mode="json"),
         "raw_statistics": {f"p{q}": float(np.percentile(raw[:: max(1, raw.size // 200_000)], q)) for q in (1, 50, 99)},
         "has_valid": valid is not None,
+        "inputs": [entry.model_dump(mode="json") for entry in marks] if others else [],
     }
     try:
         _write_array(folder / f"{key}.npy", array.astype(np.float16))
@@ -348,7 +384,7 @@ def _store(folder, key, name, volume, config, side, valid: np.ndarray | None = N
 def to_model_grid(volume: Volume, config: TrainingConfig, landmarks) -> np.ndarray:
     """(c, s, h, w) float32 in the training plane at the training spacing, normalised if landmarks are given.
 
-    Pictures have no spacing: their short side becomes a little larger than the patch.
+    Pictures have no spacing: their short side becomes ``picture_zoom`` patches, a little more than one by default.
     """
     canonical, _ = geometry.to_canonical(volume) if not volume.is_2d else (volume, None)
     array = canonical.array if volume.is_2d else geometry.plane_first(canonical.array, config.plane)
@@ -357,7 +393,7 @@ def to_model_grid(volume: Volume, config: TrainingConfig, landmarks) -> np.ndarr
         array = landmarks.forward(array)
     h, w = array.shape[-2:]
     if volume.is_2d:
-        factor = 1.125 * config.patch_size / min(h, w)
+        factor = config.picture_zoom * config.patch_size / min(h, w)
         size = (max(1, round(h * factor)), max(1, round(w * factor)))
     else:
         _, h_mm, w_mm = geometry.plane_spacing(canonical.spacing, config.plane)

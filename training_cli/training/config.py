@@ -21,7 +21,9 @@ class TrainingConfig(BaseModel):
     )
 
     # What is trained, on which data, to where
-    method: Literal["cyclegan", "perceptual"] = Field("cyclegan", description="training method")
+    method: Literal["cyclegan", "cut", "fastcut", "paired", "perceptual"] = Field(
+        "cyclegan", description="training method"
+    )
     source: Path = Field(description="folder of source-domain volumes, or of plain pictures")
     target: Path = Field(description="folder of target-domain volumes, or of plain pictures")
     output: Path = Field(description="run folder: cache, checkpoints, curves, samples and the finished model")
@@ -29,6 +31,11 @@ class TrainingConfig(BaseModel):
         None,
         description="registered pairs: a CSV of source,target paths, a folder with source/ and target/, or none",
     )
+    extra_sources: str = Field(
+        "", description="further input modalities: folders, or name patterns in the source folder, comma-separated"
+    )
+    extra_names: str = Field("", description="names of the further inputs, comma-separated, such as FLAIR")
+    init: str | None = Field(None, description="model folder or name whose weights the generators start from")
     register_pairs: bool = Field(False, description="rigidly register each pair's target onto its source first")
     masks: bool = Field(
         False, description="volumes with a *_brainmask or *_mask file beside them also join with all else removed"
@@ -62,6 +69,9 @@ class TrainingConfig(BaseModel):
     stack: int = Field(1, ge=1, le=9, description="neighbouring slices given to the network (2.5-D), odd")
     stack_spacing: float = Field(3.0, gt=0, description="distance of the neighbouring slices [mm]")
     patch_size: int = Field(256, ge=32, description="side of the square training patch [pixels]")
+    picture_zoom: float = Field(
+        1.125, ge=1, le=32, description="short side of plain pictures, in patches: above 1, patches are details of them"
+    )
     min_body_fraction: float = Field(0.02, ge=0, lt=1, description="slices with less body than this are left out")
 
     # Networks
@@ -86,6 +96,14 @@ class TrainingConfig(BaseModel):
     pairs_warmup: float = Field(
         0.0, ge=0, lt=1, description="leading share of the budget with only the supervised term (needs pairs)"
     )
+
+    lambda_nce: float | None = Field(
+        None, ge=0, description="cut, fastcut: weight of the PatchNCE term; 1 for cut and 10 for fastcut if not given"
+    )
+    nce_patches: int = Field(256, ge=2, description="cut, fastcut: places compared in each layer")
+    nce_features: int = Field(256, ge=2, description="cut, fastcut: length of the projected features")
+    nce_temperature: float = Field(0.07, gt=0, description="cut, fastcut: temperature of the PatchNCE term")
+    conditional: bool = Field(True, description="paired: the discriminators see input and output together")
 
     # Optimisation
     learning_rate: float = Field(2e-4, gt=0, description="Adam learning rate")
@@ -129,10 +147,21 @@ class TrainingConfig(BaseModel):
             raise ValueError("give a budget: max_steps or max_minutes")
         if self.pairs_warmup > 0 and self.pairs is None:
             raise ValueError("pairs_warmup needs pairs")
+        if self.method == "paired" and self.pairs is None:
+            raise ValueError("the method paired needs pairs")
+        if len(self.extra_name_list()) not in (0, len(self.extra_list())):
+            raise ValueError("extra_names needs a name for each of extra_sources")
         unknown = set(self.trackers) - {"csv", "tensorboard"}
         if unknown:
             raise ValueError(f"unknown tracker {sorted(unknown)[0]}; there are csv and tensorboard")
         return self
+
+    def extra_list(self) -> list[str]:
+        """The further input modalities, one entry each."""
+        return _parts(self.extra_sources)
+
+    def extra_name_list(self) -> list[str]:
+        return _parts(self.extra_names)
 
     def digest(self) -> str:
         """SHA-256 of the settings that decide the result, for the model card and for guarding a resume."""
@@ -146,9 +175,13 @@ class TrainingConfig(BaseModel):
             "source", "target", "output", "pairs", "max_steps", "max_minutes", "device", "precision",
             "workers", "threads", "sample_every", "checkpoint_every", "keep_checkpoints", "trackers", "name", "title",
             "licence", "citation", "data_description", "intended_use",
-            "notes",
+            "notes", "init", "extra_sources",
         }  # fmt: skip
         return self.model_dump(mode="json", exclude=housekeeping)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
@@ -173,6 +206,12 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
         if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
             raise InputError(f"The configuration {path} is not a table of settings.")
         values.update(loaded)
+        folder = Path(path).parent
+        if isinstance(values.get("init"), str) and (folder / values["init"]).is_dir():
+            values["init"] = str(folder / values["init"])
+        if isinstance(values.get("extra_sources"), str):
+            parts = [folder / part if (folder / part).is_dir() else part for part in _parts(values["extra_sources"])]
+            values["extra_sources"] = ",".join(map(str, parts))
         for key in ("source", "target", "output", "pairs"):
             if isinstance(values.get(key), str | int) and values[key] != "none":
                 values[key] = Path(path).parent / Path(str(values[key])).expanduser()

@@ -29,6 +29,8 @@ class SampleByNumber(Dataset):
 
     def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
         self.data, self.config, self.length = data, config, length
+        # Where nothing is learned from single images, none is drawn.
+        self.pairs_fraction = 1.0 if config.method == "paired" else config.pairs_fraction
         self.augmentation = Augmentation(config.patch_size) if config.augment else None
         # Slices of thick and thin scans should be equally likely to be seen: draw by the length scanned, not by count.
         self._odds = {
@@ -42,7 +44,7 @@ class SampleByNumber(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         random = np.random.default_rng((self.config.seed, number))
-        paired = bool(self.data.pairs) and random.random() < self.config.pairs_fraction
+        paired = bool(self.data.pairs) and random.random() < self.pairs_fraction
         if paired:
             a, b = self.data.pairs[random.choice(len(self.data.pairs), p=self._odds["pairs"])]
             place = int(random.choice(a.body))

@@ -20,16 +20,22 @@ from .config import TrainingConfig
 
 def export_model(
     config: TrainingConfig, data: TrainingData, generators: dict[str, torch.nn.Module], architecture: dict,
-    steps: int, minutes: float, folder: Path | None = None,
+    steps: int, minutes: float, folder: Path | None = None, started_from: dict | None = None,
 ) -> Path:  # fmt: skip
-    """Write ``<run>/model/<name>`` (or ``folder``): weights in half precision, card and README. Returns the folder."""
+    """Write ``<run>/model/<name>`` (or ``folder``): weights in half precision, card and README. Returns the folder.
+
+    A model of several inputs gets its forward direction only: nothing is to be made of one image but one other.
+    started_from: name and sha256 of the model that a fine-tuning began with.
+    """
+    if data.source[0].inputs:
+        generators = {"forward": generators["forward"]}
     card = ModelCard(
         name=config.name,
         title=config.title or f"{config.source_name} to {config.target_name}",
         architecture={
             "name": config.generator,
             "arguments": architecture["forward"],
-            "backward_arguments": architecture.get("backward"),
+            "backward_arguments": architecture.get("backward") if "backward" in generators else None,
         },
         domains={"source": _domain(config, "source", data.source), "target": _domain(config, "target", data.target)},
         spacing_mm=config.spacing,
@@ -54,6 +60,7 @@ def export_model(
             "torch": torch.__version__.split("+")[0],
             "processor": platform.machine(),
             "date": date.today().isoformat(),
+            **({"started_from": started_from} if started_from else {}),
         },
         metrics={},
         licence=config.licence,
@@ -81,18 +88,31 @@ def half_precision(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> dict:
     kind = items[0].landmarks["kind"]
-    spec = {"kind": kind}
-    if kind == "hu_window":
-        spec |= {"lower": config.hu_lower, "upper": config.hu_upper}
     return {
         "name": getattr(config, f"{side}_name"),
         "modality": getattr(config, f"{side}_modality"),
         "channels": items[0].load().shape[0],
         "units": getattr(config, f"{side}_units") or ("HU" if kind == "hu_window" else ""),
-        "normalization": parse_normalization(spec),
+        "normalization": _specification(config, kind),
         "inverse": typical_landmarks(items),
-        "statistics": _statistics(items),
+        "statistics": {} if items[0].inputs else _statistics(items),
+        "inputs": _inputs(config, items[0]) if items[0].inputs else [],
     }
+
+
+def _inputs(config: TrainingConfig, item: CachedItem) -> list[dict]:
+    """Name and normalisation of each channel of a source domain of several modalities."""
+    names = [config.source_name, *config.extra_name_list()]
+    names += [f"input {number + 1}" for number in range(len(names), len(item.inputs))]
+    return [
+        {"name": name, "normalization": _specification(config, landmarks["kind"])}
+        for name, landmarks in zip(names, item.inputs, strict=True)
+    ]
+
+
+def _specification(config: TrainingConfig, kind: str):
+    window = {"lower": config.hu_lower, "upper": config.hu_upper} if kind == "hu_window" else {}
+    return parse_normalization({"kind": kind, **window})
 
 
 def _statistics(items: list[CachedItem]) -> dict:

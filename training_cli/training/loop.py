@@ -29,6 +29,7 @@ from .checkpoint import (
 )
 from .config import TrainingConfig
 from .dataset import SampleByNumber, make_loader
+from .initial import adopt_settings, origin_of
 from .methods import build_method
 from .methods.base import Method
 from .processes import agree_largest
@@ -91,6 +92,7 @@ def _train(
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
+    adopt_settings(config)
     state = _checkpoint_to_resume(checkpoints, config, resume, say)
     data = _prepare_together(config, run / "cache", accelerator, stop, say)
     channels_a, channels_b = data.source[0].channels, data.target[0].channels
@@ -98,6 +100,7 @@ def _train(
         raise InputError("The images have other channels than those the checkpoint was trained with.")
     method: Method = build_method(config.method, config, channels_a, channels_b, device, accelerator.autocast)
     step, minutes_before = 0, 0.0
+    started_from = state.get("started_from") if state else origin_of(config)
     if state:
         method.load_state_dict(state["method"])
         set_random_state(state["random"])
@@ -130,7 +133,7 @@ def _train(
         state = {
             "step": step, "minutes": elapsed(), "digest": config.digest(), "decisive": config.decisive(),
             "method": method.state_dict(), "random": random_state(), "channels": [channels_a, channels_b],
-            "architecture": method.architecture,
+            "architecture": method.architecture, "started_from": started_from,
         }  # fmt: skip
         save_checkpoint(checkpoints, step, state, config.keep_checkpoints)
 
@@ -182,7 +185,10 @@ def _train(
     if main and not stopping:
         from .export import export_model
 
-        summary["model"] = str(export_model(config, data, method.generators(), method.architecture, step, minutes))
+        folder = export_model(
+            config, data, method.generators(), method.architecture, step, minutes, started_from=started_from
+        )
+        summary["model"] = str(folder)
     return summary
 
 

@@ -67,3 +67,13 @@ def spatial_domain_loss(fake: list[torch.Tensor], real: list[torch.Tensor], dire
         rp = (rv @ axes).sort(dim=0).values
         total = total + (fp - rp).abs().mean() / scale
     return total / len(fake)
+
+
+def patch_nce_loss(query: torch.Tensor, key: torch.Tensor, temperature: float) -> torch.Tensor:
+    """PatchNCE (Park et al., ECCV 2020): each query is to pick the key of its own place among those of its image.
+
+    query, key: (n images, p places, c), of unit length along c; gradients flow into ``query`` alone.
+    """
+    logits = query.float() @ key.detach().float().transpose(1, 2) / temperature
+    places = torch.arange(logits.shape[1], device=logits.device).repeat(len(logits))
+    return F.cross_entropy(logits.flatten(0, 1), places)

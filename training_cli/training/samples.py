@@ -34,8 +34,10 @@ def save_samples(path: Path, generators: dict[str, torch.nn.Module], batches: li
 
 
 def to_rgb(image: torch.Tensor, stack: int) -> np.ndarray:
-    """(stack*c, h, w) in [-1, 1] -> (h, w, 3) uint8 of the middle slice."""
+    """(stack*c, h, w) in [-1, 1] -> (h, w, 3) uint8 of the middle slice; of several modalities, the first."""
     channels = image.shape[0] // stack
     middle = image[(stack // 2) * channels : (stack // 2 + 1) * channels].float().cpu().numpy()
+    if channels not in (1, 3):
+        middle, channels = middle[:1], 1
     picture = np.clip((middle + 1) * 127.5, 0, 255).round().astype(np.uint8)
     return np.repeat(picture, 3, axis=0).transpose(1, 2, 0) if channels == 1 else picture.transpose(1, 2, 0)

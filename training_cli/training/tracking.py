@@ -20,7 +20,7 @@ class CsvCurve:
 
     COLUMNS = (
         "step", "seconds", "waiting", "learning_rate", "generators", "discriminators", "adversarial", "cycle",
-        "identity", "spatial", "pairs",
+        "identity", "spatial", "pairs", "nce",
     )  # fmt: skip
 
     def __init__(self, path: Path, resume_step: int = 0) -> None:

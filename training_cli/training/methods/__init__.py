@@ -4,6 +4,9 @@ from __future__ import annotations
 
 METHODS = {
     "cyclegan": "training_cli.training.methods.cyclegan:CycleGAN",
+    "cut": "training_cli.training.methods.cut:CUT",
+    "fastcut": "training_cli.training.methods.cut:CUT",
+    "paired": "training_cli.training.methods.paired:Paired",
     "perceptual": "training_cli.training.methods.perceptual:Perceptual",
 }
 

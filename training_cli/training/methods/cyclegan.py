@@ -12,6 +12,7 @@ from surgical_style_engine.networks import build_discriminator, build_generator
 from ..config import TrainingConfig
 from ..ema import ExponentialMovingAverage
 from ..image_pool import ImagePool
+from ..initial import generator_arguments, start_from
 from ..losses import (
     adversarial_loss,
     discriminator_features,
@@ -33,9 +34,7 @@ class CycleGAN:
     def __init__(self, config: TrainingConfig, channels_a: int, channels_b: int, device, autocast) -> None:
         self.config, self.device, self.autocast = config, device, autocast
         stack = config.stack
-        shape = {"ngf": config.ngf}
-        if config.generator.startswith("resnet"):
-            shape["n_blocks"] = config.n_blocks
+        shape = generator_arguments(config)
         self.architecture = {
             "forward": {"in_channels": stack * channels_a, "out_channels": stack * channels_b, **shape},
             "backward": {"in_channels": stack * channels_b, "out_channels": stack * channels_a, **shape},
@@ -48,6 +47,7 @@ class CycleGAN:
         self.D_A = build_discriminator(config.discriminator, in_channels=stack * channels_a, **critic).to(device)
         self.D_B = build_discriminator(config.discriminator, in_channels=stack * channels_b, **critic).to(device)
         check_patch_size(self.networks(), {"G": stack * channels_a, "F": stack * channels_b}, config.patch_size)
+        start_from(config, {"forward": self.G, "backward": self.F})
         self.averages = {
             "forward": ExponentialMovingAverage(self.G, config.ema_decay),
             "backward": ExponentialMovingAverage(self.F, config.ema_decay),

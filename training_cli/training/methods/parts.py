@@ -1,0 +1,41 @@
+"""What several methods share: discriminators, optimisers and one update."""
+
+from __future__ import annotations
+
+import torch
+
+from surgical_style_engine.networks import build_discriminator
+
+from ..config import TrainingConfig
+from ..processes import average_gradients
+
+
+def make_discriminator(config: TrainingConfig, channels: int, device) -> torch.nn.Module:
+    """The discriminator that the settings describe, for images of so many channels."""
+    shape = {"ndf": config.ndf}
+    if config.discriminator == "patchgan":
+        shape |= {"n_layers": config.n_layers, "spectral_norm": config.spectral_norm}
+    return build_discriminator(config.discriminator, in_channels=channels, **shape).to(device)
+
+
+def make_adam(config: TrainingConfig, parameters: list[torch.nn.Parameter], device) -> torch.optim.Adam:
+    """Adam as the settings say, fused where torch has a kernel for that."""
+    fused = torch.device(device).type in ("cuda", "cpu") and hasattr(torch, "_fused_adam_")
+    return torch.optim.Adam(
+        parameters, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused
+    )  # fmt: skip
+
+
+def set_rate(learning_rate: float, *optimizers: torch.optim.Optimizer) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+
+
+def update(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter], loss: torch.Tensor) -> None:
+    """One step down the gradient of ``loss``, averaged over the processes; none where it depends on nothing."""
+    optimizer.zero_grad(set_to_none=True)
+    if loss.requires_grad:
+        loss.backward()
+    average_gradients(parameters)
+    optimizer.step()
