@@ -32,6 +32,7 @@ from .volume_io import _silent_itk, read_volume
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from .adjust.options import Adjustments
     from .model_folder import Direction, Domain, ModelCard
 
 SOFTWARE = "SurgicalStyleTransfer"
@@ -168,12 +169,13 @@ def open_series(folder: Path, volume: Volume) -> SourceSeries:
 
 def write_dicom_series(
     volume: Volume, source: SourceSeries, output: Path, card: ModelCard, direction: Direction, *,
-    strength: float = 1.0, masked: bool = False,
+    strength: float = 1.0, masked: bool = False, adjustments: Adjustments | None = None,
 ) -> None:  # fmt: skip
     """Write the translation ``volume`` of a series into the new folder ``output``, whole or not at all.
 
     volume: (1, z, y, x) in the units of the domain it ends in, on the source's grid. One file a slice, numbered in the
-    source's order; Part 10, explicit VR little endian. strength, masked: whether it is a blend with the input.
+    source's order; Part 10, explicit VR little endian. strength, masked, adjustments: how it was blended with
+    the input and adjusted.
     Values are rounded to whole multiples of a step: 1 in HU, and where the units are arbitrary and 1 is fine enough.
 
     The folder gets its name when all of it reads back as the same grid and values. Raises InputError for a volume or a
@@ -189,9 +191,10 @@ def write_dicom_series(
     if not output.parent.is_dir():
         raise StyleTransferError(f"The folder {output.parent} of the output does not exist.")
     scale = choose_scale(float(volume.array.min()), float(volume.array.max()), goal.units == "HU")
-    window = _window(goal, volume, blended=strength < 1 or masked)
+    blended = strength < 1 or masked or (adjustments is not None and adjustments.match is not None)
+    window = _window(goal, volume, blended=blended)
     with _silent_pydicom():
-        common = _common(source.slices, card, direction, strength, masked, scale, window)
+        common = _common(source.slices, card, direction, strength, masked, scale, window, adjustments)
     numbers = _instance_numbers(source.slices)
     temporary = output.with_name(f".{uuid.uuid4().hex[:12]}.partial")
     try:
@@ -321,7 +324,7 @@ def _window(goal: Domain, volume: Volume, blended: bool) -> list[tuple[float, fl
 
 def _common(
     sources: list[SourceSlice], card: ModelCard, direction: Direction, strength: float, masked: bool, scale: Scale,
-    window: list[tuple[float, float, str]],
+    window: list[tuple[float, float, str]], adjustments: Adjustments | None = None,
 ) -> Dataset:  # fmt: skip
     """What all files of the new series have in common."""
     from pydicom.dataset import Dataset
@@ -329,7 +332,7 @@ def _common(
 
     goal = card.domain_to(direction)
     modality = goal.modality.strip().upper()
-    notes = synthetic_notes(card, direction, strength)
+    notes = synthetic_notes(card, direction, strength, adjustments)
     first = sources[0]
     now = datetime.now(_timezone(first.header))
     out = Dataset()
@@ -344,10 +347,11 @@ def _common(
     out.SeriesDescription = _plain(_short(notes), 64)
     out.Manufacturer = out.ManufacturerModelName = SOFTWARE
     out.SoftwareVersions = __version__
+    adjusted = f", {notes['SyntheticAdjustments']}" if "SyntheticAdjustments" in notes else ""
     made = (
         f"Synthetic image, not acquired: {notes['SyntheticTo']} made from {notes['SyntheticFrom']} by style transfer "
         f"with the model {notes['StyleModel']} (SHA-256 of its weights {notes['StyleModelSHA256']}), direction "
-        f"{direction}, strength {notes['SyntheticStrength']}{', inside a mask' if masked else ''}, from "
+        f"{direction}, strength {notes['SyntheticStrength']}{', inside a mask' if masked else ''}{adjusted}, from "
         f"{len(sources)} images of the source series, by {SOFTWARE} {__version__}."
     )
     out.DerivationDescription = _plain(f"{made} {notes['IntendedUse']}", 1024)

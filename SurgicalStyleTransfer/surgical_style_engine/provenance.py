@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adjust.options import Adjustments
     from .model_folder import Direction, ModelCard
 
 
-def synthetic_notes(card: ModelCard, direction: Direction, strength: float = 1.0) -> dict[str, str]:
+def synthetic_notes(
+    card: ModelCard, direction: Direction, strength: float = 1.0, adjustments: Adjustments | None = None
+) -> dict[str, str]:
     """Header fields of a translation, by name: that it is synthetic, from which domain into which, by which weights.
 
-    Holds nothing of the patient.
+    adjustments: said in words, where there are any. Holds nothing of the patient.
     """
+    adjusted = adjustments.sentence() if adjustments is not None else ""
     return {
         "Synthetic": "yes",
         "SyntheticFrom": card.domain_from(direction).name,
         "SyntheticTo": card.domain_to(direction).name,
-        "SyntheticStrength": f"{strength:g}",
+        "SyntheticStrength": f"{strength:.4g}",
+        **({"SyntheticAdjustments": adjusted} if adjusted else {}),
         "StyleModel": card.name,
         "StyleModelSHA256": card.weights.sha256 if card.weights else "",
         "IntendedUse": " ".join(card.intended_use.split()),

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import geometry, slices
+from .adjust.ensemble import PLAIN, Variant, variants_of
+from .adjust.options import Adjustments
 from .backends import Runner, make_runner, run_smaller_on_memory_error
 from .domain_histogram import body_histogram, nearest_distance
 from .errors import Cancelled, InputError, StyleTransferError
@@ -20,6 +22,7 @@ Progress = Callable[[int, int], None]
 BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
 FLAT = -0.999  # normalised intensity of a background without noise, such as brain extraction leaves
 FLAT_FRACTION = 0.1  # least part of a volume that is flat for that background to be left alone
+LEAST_USEFUL = 0.05  # automatic strength below which a warning says that little was translated
 LEAST_UNUSUAL = 0.1  # distance of intensity histograms below which no volume stands out
 MARGIN = 8  # pixels kept around the body
 MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
@@ -35,8 +38,11 @@ class Translation:
     """What came of a run. ``volume`` is float32 in the units of the domain it ends in, on the input's grid.
 
     normalized_input, normalized_output: (c, z, y, x) float32 in [-1, 1] on that grid, before strength and mask.
-    disagreement: standard deviation over the planes, normalised units, where several were run.
-    slices: how many slices went through the network, all planes together.
+    disagreement: standard deviation over the planes and the variants of an ensemble, normalised units, where several
+    were run. slices: how many slices went through the network, all planes together.
+    adjusted: ``normalized_output`` after structure guard and matching, where there were any. flattened: the input
+    without its bias field, in its own units, where that was asked for. strength: the one used. consistency: Semantic
+    Consistency at that strength, where the strength was chosen by it.
     """
 
     volume: Volume
@@ -49,6 +55,15 @@ class Translation:
     backend: str
     warnings: list[str]
     disagreement: Volume | None = None
+    adjusted: np.ndarray | None = None
+    flattened: np.ndarray | None = None
+    strength: float = 1.0
+    consistency: float | None = None
+
+    @property
+    def judged(self) -> np.ndarray:
+        """What the quality figures look at: the normalised output with its adjustments, before strength and mask."""
+        return self.normalized_output if self.adjusted is None else self.adjusted
 
 
 def translate_volume(
@@ -59,6 +74,7 @@ def translate_volume(
     planes: Sequence[str] | None = None,
     strength: float = 1.0,
     mask: Volume | None = None,
+    adjustments: Adjustments | None = None,
     device: str = "auto",
     precision: str = "auto",
     backend: str = "auto",
@@ -71,7 +87,9 @@ def translate_volume(
 
     planes: planes to run and average, the model's own by default; pictures and single slices run in their own.
     strength: blend of input (0) and translation (1). mask: labelmap on any grid; outside it the input stays.
-    progress: called with (slices done, slices in all) after every batch. runner: a warm one to use again.
+    adjustments: what else to do, in the order: flatten the bias (input) -> network (ensemble) -> structure guard ->
+    matching -> strength and mask -> output. progress: called with (slices done, slices in all) after every batch.
+    runner: a warm one to use again.
 
     Units. A translation is in the target domain's units: HU for CT; where units are arbitrary, as in MR, the range in
     the middle of the training volumes, so that a cohort comes out alike. Where strength or mask let the input through,
@@ -84,6 +102,9 @@ def translate_volume(
       sides of its border compare. Strength 0 and voxels outside the mask are the input exactly.
     - otherwise (MR and CT): the input is shown in the target's units, its normalised intensities mapped to the
       target's range. Such voxels hold the input's contrast, not measurements; a warning says so.
+
+    With a reference to match, the range of the reference takes the place of the target's. With a flattened bias, what
+    is blended in is the flattened input, at strength 0 too; voxels outside the mask are still the input exactly.
 
     Raises InputError for unusable volumes, OutOfMemoryError, and Cancelled between two batches.
     """
@@ -99,16 +120,19 @@ def translate_volume(
     if (strength < 1 or mask is not None) and origin.channels != goal.channels:
         raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
     inside = _mask_on_grid(mask, volume) if mask is not None else None
-    landmarks = origin.normalization.fit(volume.array)
+    adjustments = adjustments or Adjustments()
+    _check_adjustments(adjustments, goal)
+    flattened = _flattened(volume, origin) if adjustments.flatten_bias else None
+    landmarks = origin.normalization.fit(volume.array if flattened is None else flattened)
     warnings = suitability_warnings(volume, model, direction, landmarks)
-    canonical, reorientation = geometry.to_canonical(volume)
+    canonical, reorientation = geometry.to_canonical(volume if flattened is None else volume.with_array(flattened))
     normalized = landmarks.forward(canonical.array)
     runner = runner or make_runner(model, direction, device, precision, backend)
     warnings += [note] if (note := getattr(runner, "note", "")) else []
     counter = _Counter(progress, cancelled)
     output, spread = _run_planes(
         replace(canonical, array=normalized), planes_for(canonical, planes, model.card), model.card, goal.channels,
-        runner, batch_size, counter,
+        runner, batch_size, counter, adjustments.ensemble,
     )  # fmt: skip
     disagreement = None if spread is None else volume.with_array(reorientation.undo(spread))
     if counter.total == 0:
@@ -118,16 +142,23 @@ def translate_volume(
 
     normalized_input = reorientation.undo(normalized)
     normalized_output = reorientation.undo(output)
-    array = _in_units(volume, normalized_input, normalized_output, landmarks, origin, goal, strength, inside)
-    if (strength < 1 or inside is not None) and not _same_units(origin, goal, landmarks):
+    made = Translation(
+        volume, normalized_input, normalized_output, counter.total, 0.0, runner.device, runner.precision,
+        runner.backend, warnings, disagreement, flattened=flattened,
+    )  # fmt: skip
+    made = _adjusted(volume, made, landmarks, origin, goal, adjustments, strength, inside)
+    if (made.strength < 1 or inside is not None) and not _same_units(origin, goal, landmarks):
         warnings.append(
             f"Input ({_units(origin)}) and translation ({_units(goal)}) are mixed: voxels that are not fully "
             "translated show the input's contrast, not measured values."
         )
-    return Translation(
-        volume.with_array(array), normalized_input, normalized_output, counter.total, time.monotonic() - started,
-        runner.device, runner.precision, runner.backend, warnings, disagreement,
-    )  # fmt: skip
+    if adjustments.least_consistency is not None and made.strength < LEAST_USEFUL:
+        warnings.append(
+            f"Only a strength of {made.strength:.2f} keeps a consistency of {adjustments.least_consistency:g}; "
+            "the output is all but the input."
+        )
+    made.seconds = time.monotonic() - started
+    return made
 
 
 def adjust_translation(
@@ -138,16 +169,64 @@ def adjust_translation(
 
     Returns (c, z, y, x) float32 in the units stated there; volume and direction must be those of the translation.
     """
+    return readjust(volume, model, translation, direction=direction, strength=strength, mask=mask).volume.array
+
+
+def readjust(
+    volume: Volume, model: StyleModel, translation: Translation, *, direction: str = "forward",
+    strength: float = 1.0, mask: Volume | None = None, adjustments: Adjustments | None = None,
+) -> Translation:  # fmt: skip
+    """The translation with another strength, mask, structure guard or reference, without running the network again.
+
+    Volume and direction must be those of the translation. Of the adjustments, flatten_bias and ensemble act before the
+    network: they stay as the translation has them. Raises InputError.
+    """
     if not 0 <= strength <= 1:
         raise InputError(f"The strength is between 0 and 1, not {strength:g}.")
     origin, goal = model.card.domain_from(direction), model.card.domain_to(direction)
     if (strength < 1 or mask is not None) and origin.channels != goal.channels:
         raise InputError("Strength and mask need an input and an output with equal numbers of channels.")
     inside = _mask_on_grid(mask, volume) if mask is not None else None
-    landmarks = origin.normalization.fit(volume.array)
-    return _in_units(
-        volume, translation.normalized_input, translation.normalized_output, landmarks, origin, goal, strength, inside
+    adjustments = adjustments or Adjustments()
+    _check_adjustments(adjustments, goal)
+    landmarks = origin.normalization.fit(volume.array if translation.flattened is None else translation.flattened)
+    return _adjusted(volume, translation, landmarks, origin, goal, adjustments, strength, inside)
+
+
+def _check_adjustments(adjustments: Adjustments, goal: Domain) -> None:
+    """Raise InputError before the network runs in vain."""
+    if adjustments.match is not None:
+        from .adjust.matching import check_units
+
+        check_units(adjustments.match, goal.units)
+        if adjustments.match.channels != goal.channels:
+            raise InputError("The reference to match has other channels than the translation.")
+
+
+def _flattened(volume: Volume, origin: Domain) -> np.ndarray:
+    from .adjust.bias import flatten_bias
+
+    if origin.units:
+        raise InputError(f"The model takes {origin.units}, which have no bias field; leave the flattening out.")
+    return flatten_bias(volume).array
+
+
+def _adjusted(
+    volume: Volume, translation: Translation, landmarks: Any, origin: Domain, goal: Domain, adjustments: Adjustments,
+    strength: float, inside: np.ndarray | None,
+) -> Translation:  # fmt: skip
+    """Everything after the network: structure guard, matching, strength, mask, units."""
+    from .adjust.apply import adjust_output
+
+    source, made = translation.normalized_input, translation.normalized_output
+    found = adjust_output(volume, source, made, goal, adjustments, strength, inside)
+    array = _in_units(
+        volume, translation.flattened, source, found.normalized, landmarks, origin, found.goal, found.strength, inside
     )
+    return replace(
+        translation, volume=volume.with_array(array), strength=found.strength, consistency=found.consistency,
+        adjusted=None if found.normalized is made else found.normalized,
+    )  # fmt: skip
 
 
 def translate_normalized(
@@ -180,13 +259,15 @@ def translate_normalized(
 
 def _run_planes(
     canonical: Volume, planes: list[str], card: ModelCard, channels: int, runner: Runner, batch_size: int | None,
-    counter: _Counter,
+    counter: _Counter, ensemble: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
-    """Canonical normalised volume -> its translation (channels, z, y, x), and the planes' disagreement (1, z, y, x)."""
+    """Canonical normalised volume -> its translation (channels, z, y, x), and the disagreement (1, z, y, x) of planes
+    and variants."""
     counter.check()
     jobs = [_PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
-    counter.total = sum(len(job.wanted) for job in jobs)
-    results = [job.run(runner, channels, batch_size, counter) for job in jobs]
+    runs = [(job, variant) for job in jobs for variant in variants_of(job.plane, ensemble)]
+    counter.total = sum(len(job.wanted) for job, _ in runs)
+    results = [job.run(runner, channels, batch_size, counter, variant) for job, variant in runs]
     air = None if canonical.is_2d or channels != 1 else flat_background(canonical.array)
     if air is not None:
         for result in results:
@@ -216,24 +297,27 @@ def flat_background(normalized: np.ndarray) -> np.ndarray | None:
 
 
 def _in_units(
-    volume: Volume, normalized_input: np.ndarray, normalized_output: np.ndarray, landmarks: Any, origin: Domain,
-    goal: Domain, strength: float, inside: np.ndarray | None,
+    volume: Volume, flattened: np.ndarray | None, normalized_input: np.ndarray, normalized_output: np.ndarray,
+    landmarks: Any, origin: Domain, goal: Domain, strength: float, inside: np.ndarray | None,
 ) -> np.ndarray:  # fmt: skip
-    """Blend input and translation and go to units, by the rule in ``translate_volume``. float32."""
+    """Blend input (flattened, if it was) and translation and go to units, by the rule in ``translate_volume``. float32.
+    """
     if strength == 1 and inside is None:
         return goal.inverse.inverse(normalized_output)
     if not _same_units(origin, goal, landmarks):
         array = goal.inverse.inverse(_blend(normalized_input, normalized_output, strength))
-        untouched = goal.inverse.inverse(normalized_input)
+        own = normalized_input if flattened is None else landmarks.forward(volume.array)
+        base, untouched = goal.inverse.inverse(normalized_input), goal.inverse.inverse(own)
     else:
         untouched = volume.array.astype(np.float32)
+        base = untouched if flattened is None else flattened
         if origin.units:
-            array = _blend(untouched, goal.inverse.inverse(normalized_output), strength)
+            array = _blend(base, goal.inverse.inverse(normalized_output), strength)
         else:
             scale = landmarks if inside is not None else _between(landmarks, goal.inverse, strength)
             array = scale.inverse(_blend(normalized_input, normalized_output, strength))
     if strength == 0:
-        return untouched
+        array = base
     return array if inside is None else np.where(inside, array, untouched)
 
 
@@ -291,7 +375,9 @@ class _PlaneJob:
         self.wanted = np.flatnonzero(slices.body_slices(self.array))
         self.box = body_box(self.array)
 
-    def run(self, runner: Runner, channels: int, batch_size: int | None, counter: _Counter) -> np.ndarray:
+    def run(
+        self, runner: Runner, channels: int, batch_size: int | None, counter: _Counter, variant: Variant = PLAIN
+    ) -> np.ndarray:
         """Canonical (channels, z, y, x) float32, normalised; background and empty slices keep the input's values."""
         grey = self.array if channels == self.array.shape[0] else self.array.mean(axis=0, keepdims=True)
         result = np.repeat(grey, channels // grey.shape[0], axis=0).copy()
@@ -302,7 +388,8 @@ class _PlaneJob:
             counter.check()
             chosen = self.wanted[start : start + size]
             batch = slices.gather_stacks(self.array[:, :, rows, columns], self.stacks[chosen])
-            padded, crop = slices.pad_to_multiple(_at_least(batch, SMALLEST), MULTIPLE)
+            varied = variant.apply(_at_least(batch, SMALLEST))
+            padded, _ = slices.pad_to_multiple(varied, MULTIPLE)
             if start and len(chosen) < size:
                 # Compiled networks are made for one shape; the last batch gets it too.
                 padded = np.concatenate([padded, np.repeat(padded[-1:], size - len(chosen), axis=0)])
@@ -316,9 +403,10 @@ class _PlaneJob:
                     f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
                 )
             middle = (made.shape[1] // channels // 2) * channels
-            centre = made[: len(chosen), middle : middle + channels, crop[0], crop[1]]
+            centre = made[: len(chosen), middle : middle + channels]
             h, w = batch.shape[-2:]
-            result[:, chosen, rows, columns] = centre[..., :h, :w].transpose(1, 0, 2, 3)
+            size_run = max(h, SMALLEST), max(w, SMALLEST)
+            result[:, chosen, rows, columns] = variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3)
             start += len(chosen)
             counter.advance(len(chosen))
         if self.size != self.original.shape[-2:]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import geometry
+from .adjust.options import Adjustments
 from .backends import Runner, make_runner
 from .errors import InputError
 from .model_folder import StyleModel, load_model
 from .preview import SlicePreview
 from .translate import (
     Translation,
-    adjust_translation,
     check_suitable,
+    readjust,
     suitability_warnings,
     translate_volume,
 )
@@ -41,11 +42,13 @@ class Kept:
     mask: Volume | None
     options: dict[str, Any]
     translation: Translation
+    adjustments: Adjustments = field(default_factory=Adjustments)
 
     @property
     def bytes(self) -> int:
         made = self.translation
-        return self.volume.array.nbytes + made.normalized_input.nbytes + made.normalized_output.nbytes
+        arrays = (self.volume.array, made.normalized_input, made.normalized_output, made.adjusted, made.flattened)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 class Tasks:
@@ -83,10 +86,16 @@ class Tasks:
     def translate(
         self, volume: dict, model: str, output: str, keep: str, progress: Progress, cancelled: Cancelled,
         direction: str = "forward", strength: float = 1.0, mask: dict | None = None, planes: list[str] | None = None,
-        device: str = "auto", precision: str = "auto", batch_size: int | None = None,
+        device: str = "auto", precision: str = "auto", batch_size: int | None = None, adjustments: dict | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Translate a volume into the file ``output``, and keep the translation under a key."""
+        """Translate a volume into the file ``output``, and keep the translation under a key.
+
+        adjustments: {structure_guard_mm: number or null, match: volume or null, match_by: "histogram" or "moments",
+        flatten_bias: bool, least_consistency: number or null (automatic strength), ensemble: bool}, all optional.
+        The result's ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength).
+        """
         progress("load", 0, 1)
+        wanted = _adjustments(adjustments)
         image, style = _volume(volume), self._model(model)
         # Kept in memory: the exchanged file may go before the translation is adjusted or judged.
         image = image.with_array(np.array(image.array))
@@ -97,27 +106,41 @@ class Tasks:
         runner = self._runner(style, direction, device, precision)
         translation = translate_volume(
             image, style, direction=direction, planes=planes, strength=strength, mask=region, batch_size=batch_size,
-            progress=lambda done, total: progress("translate", done, total), cancelled=cancelled, runner=runner,
+            adjustments=wanted, progress=lambda done, total: progress("translate", done, total), cancelled=cancelled,
+            runner=runner,
         )  # fmt: skip
         write_array(Path(output), _for_display(translation.volume.array))
         options = {"planes": planes, "device": device, "precision": precision, "batch_size": batch_size}
         # The blend is made anew when it is asked for; without it a kept translation is a third smaller.
         slim = replace(translation, volume=image)
-        self._keep(keep, Kept(image, style, direction, region, options, slim))
+        self._keep(keep, Kept(image, style, direction, region, options, slim, wanted))
         return {
             "seconds": translation.seconds, "slices": translation.slices, "device": translation.device,
             "backend": translation.backend, "precision": translation.precision, "warnings": translation.warnings,
-            "range": _range(translation.volume.array), "notes": _notes(style, direction, strength),
+            "range": _range(translation.volume.array), "strength": translation.strength,
+            "consistency": translation.consistency, "notes": _notes(style, direction, translation.strength, wanted),
         }  # fmt: skip
 
-    def adjust(self, keep: str, output: str, strength: float, **_: Any) -> dict[str, Any]:
-        """Blend a kept translation anew into the file ``output``."""
+    def adjust(
+        self, keep: str, output: str, strength: float = 1.0, adjustments: dict | None = None, **_: Any
+    ) -> dict[str, Any]:
+        """Adjust a kept translation anew into the file ``output``; the network does not run.
+
+        adjustments: as in ``translate``; without them, those of the kept translation. What acts before the network
+        (flatten_bias, ensemble) cannot change here, and may be left out. The figures then judge what was made last.
+        """
         kept = self._find(keep)
-        array = adjust_translation(
-            kept.volume, kept.model, kept.translation, direction=kept.direction, strength=strength, mask=kept.mask
-        )
-        write_array(Path(output), _for_display(array))
-        return {"notes": _notes(kept.model, kept.direction, strength)}
+        wanted = kept.adjustments if adjustments is None else _adjustments(adjustments, kept.adjustments)
+        made = readjust(
+            kept.volume, kept.model, kept.translation, direction=kept.direction, strength=strength, mask=kept.mask,
+            adjustments=wanted,
+        )  # fmt: skip
+        write_array(Path(output), _for_display(made.volume.array))
+        kept.translation, kept.adjustments = replace(made, volume=kept.volume), wanted
+        return {
+            "range": _range(made.volume.array), "strength": made.strength, "consistency": made.consistency,
+            "notes": _notes(kept.model, kept.direction, made.strength, wanted),
+        }  # fmt: skip
 
     def figures(
         self, keep: str, progress: Progress, cancelled: Cancelled, reference: dict | None = None,
@@ -263,6 +286,22 @@ def _volume(message: dict) -> Volume:
     )  # fmt: skip
 
 
+def _adjustments(message: dict | None, kept: Adjustments | None = None) -> Adjustments:
+    """The adjustments of a message; kept: those of the translation that is adjusted. Raises InputError."""
+    values = {key: value for key, value in (message or {}).items() if value is not None}
+    known = {"structure_guard_mm", "match", "match_by", "flatten_bias", "least_consistency", "ensemble"}
+    if unknown := sorted(values.keys() - known):
+        raise InputError(f"The worker knows no adjustment {unknown[0]!r}; it may be of another version.")
+    for key in ("flatten_bias", "ensemble") if kept is not None else ():
+        if bool(values.setdefault(key, getattr(kept, key))) != getattr(kept, key):
+            raise InputError("Bias flattening and ensembles act before the network; press Apply again.")
+    if "match" in values:
+        reference = _volume(values["match"])
+        # Kept in memory: the exchanged file may go before the translation is adjusted again.
+        values["match"] = reference.with_array(np.array(reference.array))
+    return Adjustments(**values)
+
+
 def _named(message: dict) -> str | None:
     return f"The volume {message['name']}" if message.get("name") else None
 
@@ -281,10 +320,10 @@ def _range(array: np.ndarray) -> list[float]:
     return [float(low), float(high)]
 
 
-def _notes(model: StyleModel, direction: str, strength: float) -> dict[str, str]:
+def _notes(model: StyleModel, direction: str, strength: float, adjustments: Adjustments) -> dict[str, str]:
     from .provenance import synthetic_notes
 
-    return synthetic_notes(model.card, direction, strength)
+    return synthetic_notes(model.card, direction, strength, adjustments)
 
 
 def _finite(values: Any) -> Any:

@@ -398,3 +398,66 @@ print('torch' in sys.modules)
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert said.stdout.strip() == "False", said.stderr
+
+
+def test_adjusting_without_the_network(start, tiny):
+    talk = start()
+    volume = stored(talk, head())
+    reference = stored(talk, head(3) * 2 + 7, name="reference.npy")
+    request = {"volume": volume, "model": str(tiny), "output": str(talk.scratch / "out.npy"), "device": "cpu"}
+    wanted = {"structure_guard_mm": 6.0, "match": reference, "match_by": "histogram", "least_consistency": None}
+    talk.send(id=1, task="translate", keep="plain", **request)
+    plain = talk.answer(1)
+    assert plain["event"] == "result", plain
+    assert plain["strength"] == 1 and plain["consistency"] is None
+    assert "SyntheticAdjustments" not in plain["notes"]
+    talk.send(id=2, task="translate", keep="whole", adjustments=wanted, **request)
+    whole = talk.answer(2)
+    at_once = np.array(protocol.read_array(talk.scratch / "out.npy"))
+    assert "structure guard 6 mm; matched to a reference by histogram" in whole["notes"]["SyntheticAdjustments"]
+
+    later = talk.scratch / "later.npy"
+    progress = []
+    talk.send(id=3, task="adjust", keep="plain", output=str(later), strength=1.0, adjustments=wanted)
+    answer = talk.answer(3, progress)
+    assert not progress and answer["notes"] == whole["notes"]
+    np.testing.assert_allclose(protocol.read_array(later), at_once, atol=1e-3)
+
+    talk.send(id=4, task="adjust", keep="plain", output=str(later), adjustments={"least_consistency": 0.97})
+    automatic = talk.answer(4)
+    assert 0 <= automatic["strength"] < 1 and automatic["consistency"] >= 0.97
+    talk.send(id=5, task="figures", keep="plain", max_slices=2)
+    figures = talk.answer(5)["figures"]
+    first = figures["worst"][0]
+    assert first["figure"] == "semantic_consistency" and first["plane"] == "axial"
+    assert first["value"] == min(v for v in figures["slices"]["semantic_consistency"] if v is not None)
+    assert first["position_lps"][2] == pytest.approx(3 + 4 * first["slice"])
+
+    for number, (bad, sentence) in enumerate(
+        [
+            ({"flatten_bias": True}, "press Apply again"), ({"blur": 3}, "no adjustment 'blur'"),
+            ({"structure_guard_mm": -1}, "above 0 mm"), ({"match": reference, "match_by": "magic"}, "not 'magic'"),
+        ]
+    ):  # fmt: skip
+        talk.send(id=10 + number, task="adjust", keep="plain", output=str(later), adjustments=bad)
+        answer = talk.answer(10 + number)
+        assert answer["event"] == "error" and sentence in answer["message"], answer
+
+
+def test_an_ensemble_with_a_flattened_bias_stays_both_when_adjusted(start, tiny):
+    talk = start()
+    request = {"volume": stored(talk, head()), "model": str(tiny), "output": str(talk.scratch / "out.npy")}
+    made = {"flatten_bias": True, "ensemble": True}
+    talk.send(id=1, task="translate", keep="a", device="cpu", adjustments=made, planes=["axial"], **request)
+    progress = []
+    answer = talk.answer(1, progress)
+    assert answer["event"] == "result", answer
+    assert progress[-1]["total"] == answer["slices"] and answer["slices"] % 4 == 0
+    assert answer["notes"]["SyntheticAdjustments"].startswith("bias of the input flattened (N4); ensemble")
+    for number, adjustments in ((2, {"structure_guard_mm": 8}), (3, {**made, "structure_guard_mm": 8})):
+        talk.send(id=number, task="adjust", keep="a", output=request["output"], strength=0.5, adjustments=adjustments)
+        answer = talk.answer(number)
+        assert answer["notes"]["SyntheticAdjustments"].endswith("structure guard 8 mm"), answer
+        assert answer["strength"] == 0.5
+    talk.send(id=4, task="figures", keep="a", max_slices=2)
+    assert 0 < talk.answer(4)["figures"]["disagreement"] < 2

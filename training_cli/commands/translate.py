@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -14,11 +14,14 @@ import typer
 from surgical_style_engine.errors import InputError, StyleTransferError
 
 if TYPE_CHECKING:
+    from surgical_style_engine.adjust import Adjustments
     from surgical_style_engine.backends import Runner
     from surgical_style_engine.model_folder import StyleModel
+    from surgical_style_engine.volume import Volume
     from training_cli.progress import Progress
 
 PLANES = ("axial", "coronal", "sagittal")
+SINGLE = ("mask", "units", "maps", "consistency")  # of a volume, that a report on one volume has itself
 
 
 def translate(
@@ -32,11 +35,31 @@ def translate(
         Optional[str],
         typer.Option("--plane", help="axial, coronal, sagittal, or all (averaged); the model's own if not given"),
     ] = None,
-    strength: Annotated[float, typer.Option("--strength", help="0 is the input, 1 the whole translation")] = 1.0,
+    strength: Annotated[
+        str, typer.Option("--strength", help="0 is the input, 1 the whole translation; auto: see --least-consistency")
+    ] = "1",
     mask: Annotated[
         Optional[Path],
         typer.Option("--mask", help="labelmap; outside it the input stays (for a cohort: a folder, matched by name)"),
     ] = None,
+    match: Annotated[
+        Optional[Path], typer.Option("--match", help="reference volume whose intensities the output follows")
+    ] = None,
+    match_by: Annotated[str, typer.Option("--match-by", help="histogram or moments")] = "histogram",
+    structure_guard: Annotated[
+        Optional[float],
+        typer.Option("--structure-guard", help="edges from the input, only tone from the model, below this size in mm"),
+    ] = None,
+    flatten_bias: Annotated[
+        bool, typer.Option("--flatten-bias", help="remove the bias field of an MR input first (N4)")
+    ] = False,
+    least_consistency: Annotated[
+        Optional[float],
+        typer.Option("--least-consistency", help="with --strength auto: Semantic Consistency to keep, 0 to 1"),
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="average over flips and small shifts in each plane: 4 times slower")
+    ] = False,
     pattern: Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")] = "*",
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16")] = "auto",
@@ -72,7 +95,11 @@ def translate(
 
     begun = time.perf_counter()
     shown = Progress(progress)
-    jobs = _plan(source, output, pattern, mask, report, direction, plane, strength, dicom)
+    wanted = _adjustments(structure_guard, match, match_by, flatten_bias, least_consistency, ensemble, strength)
+    blend = 1.0 if strength == "auto" else float(strength)
+    jobs = _plan(source, output, pattern, mask, report, direction, plane, blend, dicom)
+    if wanted.match is None and match is not None:
+        wanted = replace(wanted, match=_reference(match))
     check_maps_folder(maps, [stem(job.source) for job in jobs])
     style = load_model(model)
     style.check_direction(direction)
@@ -92,7 +119,7 @@ def translate(
             name = job.source.name if single else f"{job.source.name} ({number + 1}/{len(jobs)})"
             try:
                 entries.append(
-                    _run(job, style, strength, runner, job_options, report and quality, shown, name, maps, dicom)
+                    _run(job, style, blend, wanted, runner, job_options, report and quality, shown, name, maps, dicom)
                 )
             except StyleTransferError as error:
                 if single:
@@ -105,8 +132,10 @@ def translate(
             new_report(
                 **_shared(entries), inputs=[job.source for job in jobs], output=output,
                 model=model_entry(style, direction), seconds=time.perf_counter() - begun,
-                direction=direction, plane=plane or style.card.plane, strength=strength,
-                **({key: entries[0][key] for key in ("mask", "units", "maps")} if single else {"volumes": entries}),
+                direction=direction, plane=plane or style.card.plane,
+                strength="auto" if least_consistency is not None and not single else entries[0]["strength"],
+                adjustments=wanted.sentence(), **({"match": match} if match is not None else {}),
+                **({key: entries[0][key] for key in SINGLE} if single else {"volumes": entries}),
                 **({"failed": [{"input": path, "reason": str(error)} for path, error in failures]} if failures else {}),
             ),
         )  # fmt: skip
@@ -114,6 +143,8 @@ def translate(
         for entry in entries:
             goal = style.card.domain_to(direction).name
             typer.echo(f"{entry['output']}: {goal} (synthetic), {entry['slices']} slices in {entry['seconds']:.1f} s")
+            if entry["consistency"] is not None:
+                typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
             for sentence in entry["warnings"]:
                 typer.echo(f"Warning: {sentence}", err=True)
     if failures:
@@ -121,6 +152,38 @@ def translate(
 
         bad_input = all(error.exit_code == 2 for _, error in failures)
         fail(f"{len(failures)} of {len(jobs)} volumes could not be translated.", 2 if bad_input else 1)
+
+
+def _adjustments(
+    guard: float | None, match: Path | None, match_by: str, flatten: bool, least: float | None, ensemble: bool,
+    strength: str,
+) -> Adjustments:  # fmt: skip
+    """The adjustments of the options, the reference to match still unread. Raises InputError."""
+    from surgical_style_engine.adjust import Adjustments
+
+    if strength != "auto":
+        try:
+            float(strength)
+        except ValueError:
+            raise InputError(f"--strength is between 0 and 1, or auto, not '{strength}'.") from None
+    if (strength == "auto") != (least is not None):
+        raise InputError("--strength auto and --least-consistency X belong together: X is what the strength must keep.")
+    if match is not None and not match.exists():
+        raise InputError(f"{match} does not exist.")
+    if match is None and match_by != "histogram":
+        raise InputError("--match-by needs --match REFERENCE.")
+    return Adjustments(
+        structure_guard_mm=guard, match_by=match_by, flatten_bias=flatten, least_consistency=least, ensemble=ensemble
+    )
+
+
+def _reference(path: Path) -> Volume:
+    from surgical_style_engine.volume import check_volume
+    from surgical_style_engine.volume_io import read_volume
+
+    reference = read_volume(path)
+    check_volume(reference, path.name)
+    return reference
 
 
 @dataclass(frozen=True)
@@ -201,8 +264,8 @@ def _is_cohort(source: Path, jobs: Sequence[Job]) -> bool:
 
 
 def _run(
-    job: Job, style: StyleModel, strength: float, runner: Runner, options: dict[str, Any], with_quality: Any,
-    shown: Progress, name: str, maps: Path | None = None, dicom: bool = False,
+    job: Job, style: StyleModel, strength: float, wanted: Adjustments, runner: Runner, options: dict[str, Any],
+    with_quality: Any, shown: Progress, name: str, maps: Path | None = None, dicom: bool = False,
 ) -> dict:  # fmt: skip
     """Translate one volume, write it, and give its part of the report."""
     from surgical_style_engine.dicom_write import open_series, write_dicom_series
@@ -220,22 +283,27 @@ def _run(
     volume = read_volume(job.source)
     series = open_series(job.source, volume) if dicom else None
     mask = None if job.mask is None else read_volume(job.mask)
-    done = translate_volume(volume, style, strength=strength, mask=mask, runner=runner, progress=shown, **options)
+    done = translate_volume(
+        volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown, **options
+    )
     figures = cycle = None
     if with_quality:
         shown.stage(f"judging {name}")
         region = body_mask(volume) if mask is None else resample_like(mask, volume, "nearest", default=0).array[0] != 0
         cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
         figures = quality_of(volume, style, done, mask=mask, cycle=cycle, with_cycle=False, **options)
-    notes = synthetic_notes(style.card, options["direction"], strength)
+    notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
     if series is None:
         write_volume(done.volume, job.output, notes)
     else:
         masked = mask is not None
         write_dicom_series(
-            done.volume, series, job.output, style.card, options["direction"], strength=strength, masked=masked
-        )
-    kept = {} if maps is None else save_maps(maps, stem(job.source), volume, cycle, notes)
+            done.volume, series, job.output, style.card, options["direction"], strength=done.strength, masked=masked,
+            adjustments=wanted,
+        )  # fmt: skip
+    kept = {}
+    if maps is not None:
+        kept = save_maps(maps, stem(job.source), volume, cycle, notes, disagreement=done.disagreement)
     return {
         "input": job.source,
         "output": job.output,
@@ -246,6 +314,8 @@ def _run(
         "seconds": time.perf_counter() - begun,
         "slices": done.slices,
         "units": style.card.domain_to(options["direction"]).units or "arbitrary",
+        "strength": done.strength,
+        "consistency": done.consistency,
         "quality": figures or {},
         "maps": kept,
         "warnings": done.warnings,

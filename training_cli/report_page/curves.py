@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WORST = 3
+from surgical_style_engine.quality.worst import worst_slices
+
 # Keys of `quality.slices` and `quality.reference.slices`: title, whether low values are good, number format.
 KNOWN = {
     "look_ahead": ("Look-Ahead error", True, "{:.3f}"),
@@ -60,21 +61,6 @@ def curve(key: str, values: Sequence[Any]) -> Curve | None:
     low, high = min(judged), max(judged)
     worst = worst_slices(numbers, low_is_good) if key in KNOWN else []
     return Curve(key, title, low_is_good, numbers, form, worst, _path(numbers, low, high), low, high)
-
-
-def worst_slices(values: Sequence[float | None], low_is_good: bool, count: int = WORST) -> list[int]:
-    """Numbers of the ``count`` worst values, worst first. Neighbours of one already named say little new: they keep
-    a distance of a sixteenth of all slices, two at least."""
-    apart = max(2, len(values) // 16)
-    order = sorted(
-        (index for index, value in enumerate(values) if value is not None),
-        key=lambda index: (-values[index] if low_is_good else values[index], index),
-    )
-    found: list[int] = []
-    for index in order:
-        if len(found) < count and all(abs(index - other) >= apart for other in found):
-            found.append(index)
-    return found
 
 
 def _path(values: Sequence[float | None], low: float, high: float) -> str:

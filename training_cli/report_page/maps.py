@@ -35,12 +35,13 @@ def check_maps_folder(folder: Path | None, names: list[str], made: Path | None =
 
 def save_maps(
     folder: Path, name: str, volume: Volume, cycle: CycleFigures | None, notes: dict[str, str],
-    translation: Volume | None = None, reference: Volume | None = None,
+    translation: Volume | None = None, reference: Volume | None = None, disagreement: Volume | None = None,
 ) -> dict[str, Path]:  # fmt: skip
     """Write what there is into the folder, which is made if need be; returns the paths by name.
 
     cycle_error: |F(G(x)) - x| in normalised units (0 to 2), NOT_JUDGED where it was not looked at. translation,
-    reference: on the grid of ``volume``, in their own units. notes: header fields of what is synthetic.
+    reference: on the grid of ``volume``, in their own units. disagreement: standard deviation over planes and variants,
+    normalised units. notes: header fields of what is synthetic.
     Raises StyleTransferError.
     """
     try:
@@ -53,6 +54,9 @@ def save_maps(
         error = np.where(np.isfinite(error), error, np.float32(NOT_JUDGED)).astype(np.float32)
         kept["cycle_error"] = folder / f"{name}_cycle_error.nii.gz"
         write_volume(volume.with_array(error), kept["cycle_error"])
+    if disagreement is not None:
+        kept["disagreement"] = folder / f"{name}_disagreement.nii.gz"
+        write_volume(disagreement, kept["disagreement"])
     if translation is not None:
         kept["translation"] = folder / f"{name}_synthetic.nii.gz"
         write_volume(translation, kept["translation"], notes)

@@ -11,7 +11,8 @@ from typing import Any
 ROLES = {
     "inputs": "volume", "input": "volume", "others": "volume", "output": "output", "reference": "reference",
     "mask": "mask", "masks": "mask", "cycle_error": "map", "translation": "output", "comparison": "picture",
-    "picture": "picture", "overlay": "picture", "transform": "transform", "transforms": "transform",
+    "disagreement": "map", "match": "reference", "picture": "picture",
+    "overlay": "picture", "transform": "transform", "transforms": "transform",
 }  # fmt: skip
 _ENDING = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd|png|jpe?g|tiff?|dcm|ima|tfm|txt|h5|json)$", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"^(/|[A-Za-z]:[\\/]|\\\\)")

@@ -296,7 +296,8 @@ def _provenance(
         ("Weights, SHA-256", str(model.get("sha256") or "")),
     ]
     for key, title in (
-        ("method", "Method"), ("plane", "Plane"), ("strength", "Strength"), ("weights", "Weights of the inputs"),
+        ("method", "Method"), ("plane", "Plane"), ("strength", "Strength"), ("consistency", "Consistency kept"),
+        ("adjustments", "Adjusted"), ("match", "Matched to"), ("weights", "Weights of the inputs"),
         ("units", "Units"), ("device", "Device"), ("backend", "Backend"), ("precision", "Precision"),
         ("slices", "Slices through the network" if model else "Slices"),
     ):  # fmt: skip

@@ -28,11 +28,13 @@ MOST_SLICES = 64
 LARGEST_SIDE, LARGEST_PICTURE = 320, 1024  # pixels of a slice's longer side; of a volume of one slice
 QUALITY = 85  # of the JPEG sheets
 ERROR_TOP = 0.5  # of 2, drawn brightest: that of the comparison picture
+DISAGREEMENT_TOP = 0.25  # of 2, drawn brightest in a map of disagreement
 BRIGHTEST = 98.0  # percentile of the body's intensities that is drawn white; fat would leave a brain dark
 BODY = -0.95  # normalised intensity below which a voxel is taken for background
 PREVIEWED = 3  # slices drawn into the still picture for paper and for browsers without scripts
 MAP_TITLES = {
     "cycle_error": "Cycle error",
+    "disagreement": "Disagreement",
     "reference_error": "Difference to the real image",
     "change": "Change from the input",
 }
@@ -43,12 +45,13 @@ _ENDS = {"axial": ("I", "S"), "coronal": ("A", "P"), "sagittal": ("R", "L")}
 @dataclass(frozen=True)
 class Pane:
     """One image of the viewer. kind: source, other, translation, reference or error. sheet: its slices in rows, a
-    JPEG as data URI. note: one sentence below it."""
+    JPEG as data URI. note: one sentence below it. top: of 2, what is drawn brightest in a map."""
 
     title: str
     kind: str
     sheet: str
     note: str = ""
+    top: float = ERROR_TOP
 
 
 @dataclass
@@ -81,6 +84,7 @@ class _Layer:
     kind: str
     array: np.ndarray
     note: str = ""
+    top: float = ERROR_TOP
 
 
 def pictures_of(
@@ -199,13 +203,18 @@ def _errors(
         volume = _read(maps["cycle_error"], folder, notes)
         if volume is not None and volume.same_grid(result):
             found.append(("cycle_error", volume.array, "There and back again. Blue: not judged."))
+    if maps.get("disagreement"):
+        volume = _read(maps["disagreement"], folder, notes)
+        if volume is not None and volume.same_grid(result):
+            found.append(("disagreement", volume.array, "Standard deviation over planes, flips and shifts."))
     if reference is not None and reference.shape == made.shape:
         found.append(("reference_error", np.abs(made - reference), "Normalised intensities, each image by its own."))
     if not found and source is not None and source.shape == made.shape and not fused:
         found.append(("change", np.abs(made - source), "How far the translation moved each voxel: no error."))
     return [
-        _Layer(MAP_TITLES[key], "error", array.mean(axis=0, keepdims=True, dtype=np.float32) / ERROR_TOP, note)
+        _Layer(MAP_TITLES[key], "error", array.mean(axis=0, keepdims=True, dtype=np.float32) / top, note, top)
         for key, array, note in found
+        for top in [DISAGREEMENT_TOP if key == "disagreement" else ERROR_TOP]
     ]
 
 
@@ -274,7 +283,7 @@ def _pack(
         for stack, layer in zip(stacks, layers, strict=True)
     ]
     for layer, drawn in zip(layers, tiles, strict=True):
-        made.panes.append(Pane(layer.title, layer.kind, _sheet(drawn, made.columns), layer.note))
+        made.panes.append(Pane(layer.title, layer.kind, _sheet(drawn, made.columns), layer.note, layer.top))
     made.still, made.still_slices = _still(made, tiles, named)
 
 

@@ -17,6 +17,7 @@ from .kid import slice_features
 from .model_cycle import cycle_of
 from .reference import mae, masked_slice_means, reference_figures
 from .structure import semantic_consistency, structure_agreement
+from .worst import named_slices
 
 if TYPE_CHECKING:
     from ..model_folder import StyleModel
@@ -56,12 +57,15 @@ def quality_of(
     Keys: look_ahead_score, look_ahead_score_raw, jigsaw_puzzle_error, jigsaw_puzzle_error_raw (normalised units, range
     [-1, 1]; None without a way back), cycle_slices (how many were judged), semantic_consistency [0, 1],
     semantic_consistency_method, mask, mask_fraction, reference (None or what `compare_with_reference` says), slices
-    {axis, look_ahead, semantic_consistency} with one value a slice, None where the mask is empty.
+    {axis, look_ahead, semantic_consistency} with one value a slice, None where the mask is empty; worst, see
+    `named_slices`; disagreement (mean inside the mask, normalised units) where several planes or variants were run.
+    The cycle judges the network; everything else its output with structure guard and matching, before strength and
+    mask.
     """
     given = mask is not None
     region = _mask_3d(mask, volume) if given else body_mask(volume)
     axis = coarsest_axis(volume)
-    x, y = translation.normalized_input, translation.normalized_output
+    x, y = translation.normalized_input, translation.judged
     if cycle is None and with_cycle:
         cycle = cycle_of(volume, model, translation, direction=direction, mask=region, jigsaw=jigsaw, **options)
     labelled = source_labels is not None or translated_labels is not None
@@ -71,7 +75,7 @@ def quality_of(
             x, y, region, source_labels=source_labels, translated_labels=translated_labels, slice_axis=axis
         )
     score, puzzle = (cycle.look_ahead, cycle.jigsaw) if cycle else (None, None)
-    return {
+    figures = {
         "look_ahead_score": score and score.value,
         "look_ahead_score_raw": score and score.raw,
         "jigsaw_puzzle_error": puzzle and puzzle.value,
@@ -90,6 +94,10 @@ def quality_of(
             "semantic_consistency": _listed(agreement_slices),
         },
     }
+    figures["worst"] = named_slices(volume, figures)
+    if translation.disagreement is not None:
+        figures["disagreement"] = float(translation.disagreement.array[0][region].mean(dtype=np.float64))
+    return figures
 
 
 def compare_with_reference(
@@ -122,7 +130,7 @@ def compare_with_reference(
         raise InputError("The reference does not cover the body mask.")
     landmarks = model.card.domain_to(direction).normalization.fit(reference.array)
     target = landmarks.forward(reference.array)
-    output, floor = translation.normalized_output, translation.normalized_input
+    output, floor = translation.judged, translation.normalized_input
     if floor.shape != target.shape or output.shape != target.shape:
         raise InputError("The reference has other channels than the translation.")
     matched = histogram_match(floor, target, region, region)

@@ -1,0 +1,71 @@
+"""The adjustments after the network, in their order: structure guard, matching, strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..masks import body_mask
+from ..quality.summary import coarsest_axis
+from ..volume import Volume
+from .guard import structure_guard
+from .matching import check_units, match_to_reference, reference_landmarks
+from .options import Adjustments
+from .strength import automatic_strength
+
+if TYPE_CHECKING:
+    from ..model_folder import Domain
+
+
+@dataclass(frozen=True, eq=False)
+class Adjusted:
+    """normalized: (c,z,y,x) after guard and matching, before strength. goal: the target domain, its inverse going into
+    the units of the reference that was matched. consistency: at the strength, None where it was not looked for."""
+
+    normalized: np.ndarray
+    goal: Domain
+    strength: float
+    consistency: float | None
+
+
+def adjust_output(
+    volume: Volume, source: np.ndarray, translated: np.ndarray, goal: Domain, adjustments: Adjustments,
+    strength: float = 1.0, inside: np.ndarray | None = None,
+) -> Adjusted:  # fmt: skip
+    """Adjust a network's output; no network runs.
+
+    volume: the input. source, translated: normalised, on its grid. inside: bool (1,z,y,x), the mask, for the automatic
+    strength. Raises InputError.
+    """
+    if adjustments.structure_guard_mm is not None:
+        translated = structure_guard(source, translated, adjustments.structure_guard_mm, volume.spacing)
+    body = None
+    if adjustments.match is not None:
+        check_units(adjustments.match, goal.units)
+        body = body_mask(volume)
+        in_units = match_to_reference(
+            goal.inverse.inverse(translated), body, adjustments.match, adjustments.match_by
+        )
+        goal = goal.model_copy(update={"inverse": reference_landmarks(adjustments.match, goal.normalization)})
+        translated = goal.inverse.forward(in_units)
+    consistency = None
+    if adjustments.least_consistency is not None:
+        if source.shape[0] != translated.shape[0]:
+            raise InputError("An automatic strength needs an input and an output with equal numbers of channels.")
+        region = judged_region(volume, inside, body)
+        strength, consistency = automatic_strength(
+            source, translated, adjustments.least_consistency, region, coarsest_axis(volume)
+        )
+    return Adjusted(translated, goal, strength, consistency)
+
+
+def judged_region(volume: Volume, inside: np.ndarray | None, body: np.ndarray | None = None) -> np.ndarray:
+    """bool (z,y,x): the body, inside the mask where there is one."""
+    body = body_mask(volume) if body is None else body
+    if inside is None:
+        return body
+    both = inside[0] & body
+    return both if both.any() else inside[0]

@@ -1,0 +1,71 @@
+"""Matching a translation to a reference volume: by its histogram, or by mean and standard deviation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..masks import body_mask
+from ..quality.histogram import histogram_match
+from ..volume import Volume
+
+HU_BELOW = -500  # a volume without a modality that goes below is taken for HU
+CT, UNKNOWN = "CT", ""
+
+
+def match_to_reference(
+    array: np.ndarray, region: np.ndarray, reference: Volume, by: str = "histogram",
+    reference_region: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Intensities (c,z,y,x) whose distribution inside ``region`` is the reference's inside its body: float32 in the
+    reference's units. The two need neither one grid nor one patient.
+
+    by: "histogram" takes each quantile to the reference's (SimpleITK's HistogramMatching does the same with few
+    levels), "moments" shifts and scales to its mean and standard deviation. Each channel by itself. The map holds for
+    every voxel; outside the region, what is as dark as the darkest stays at the reference's darkest.
+    region, reference_region: bool (z,y,x); the reference's body mask by default.
+    """
+    if array.shape[0] != reference.channels:
+        raise InputError(
+            f"The reference to match has {reference.channels} channels, the translation {array.shape[0]}."
+        )
+    inside = body_mask(reference) if reference_region is None else np.asarray(reference_region, bool)
+    result = np.empty(array.shape, np.float32)
+    for channel in range(array.shape[0]):
+        values, wanted = array[channel], np.asarray(reference.array[channel], np.float32)
+        if by == "moments":
+            result[channel] = _moments(values, wanted, region, inside)
+        else:
+            result[channel] = histogram_match(values, wanted, region, inside)
+        background = ~region & (values <= values.min() + 1e-3 * np.ptp(values))
+        result[channel][background] = wanted.min()
+    return result
+
+
+def check_units(reference: Volume, units: str) -> None:
+    """Raise InputError where HU would be matched to arbitrary units or the other way round.
+
+    units: of the translation ("" are arbitrary ones). A reference without a modality in its header is taken for HU
+    if it goes below HU_BELOW.
+    """
+    modality = reference.metadata.get("Modality", UNKNOWN).strip().upper()
+    in_hu = modality == CT if modality else float(reference.array.min()) < HU_BELOW
+    name = reference.name or "The reference to match"
+    if units == "HU" and not in_hu:
+        raise InputError(f"{name} is not in HU, but the translation is; HU cannot be matched to arbitrary units.")
+    if units != "HU" and in_hu:
+        raise InputError(f"{name} is in HU, but the translation is not; arbitrary units cannot be matched to HU.")
+
+
+def reference_landmarks(reference: Volume, normalization: Any) -> Any:
+    """The landmarks that carry normalised intensities into the reference's units."""
+    return normalization.fit(reference.array)
+
+
+def _moments(values: np.ndarray, wanted: np.ndarray, region: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    mine, other = values[region].astype(np.float64), wanted[inside].astype(np.float64)
+    spread = float(mine.std())
+    slope = float(other.std()) / spread if spread > 1e-9 else 1.0
+    return ((values - mine.mean()) * slope + other.mean()).astype(np.float32)

@@ -1,0 +1,56 @@
+"""What can be adjusted about a translation, apart from strength and mask."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import InputError
+from ..volume import Volume, check_volume
+
+MATCHES = ("histogram", "moments")
+
+
+@dataclass(frozen=True, eq=False)
+class Adjustments:
+    """Order of operations: flatten the bias (input) -> network, an ensemble if asked for -> structure guard ->
+    matching -> strength and mask -> output.
+
+    structure_guard_mm: size below which nothing may be invented, see ``guard``. match: volume whose intensities the
+    output follows, by ``match_by``, see ``matching``. flatten_bias: N4 on the input, see ``bias``. least_consistency:
+    the strength is the largest that keeps this Semantic Consistency, see ``strength``. ensemble: average over flips
+    and shifts, in each plane that is run, see ``ensemble``. Raises InputError for values that cannot be.
+    """
+
+    structure_guard_mm: float | None = None
+    match: Volume | None = None
+    match_by: str = "histogram"
+    flatten_bias: bool = False
+    least_consistency: float | None = None
+    ensemble: bool = False
+
+    def __post_init__(self) -> None:
+        guard, least = self.structure_guard_mm, self.least_consistency
+        if guard is not None and not (math.isfinite(guard) and guard > 0):
+            raise InputError(f"The structure guard is a size above 0 mm, not {guard:g}.")
+        if self.match_by not in MATCHES:
+            raise InputError(f"Matching is by {' or '.join(MATCHES)}, not '{self.match_by}'.")
+        if least is not None and not 0 <= least <= 1:
+            raise InputError(f"The least consistency is between 0 and 1, not {least:g}.")
+        if self.match is not None:
+            check_volume(self.match, self.match.name or "The reference to match")
+
+    def sentence(self) -> str:
+        """What was adjusted, for provenance; empty if nothing was."""
+        parts = []
+        if self.flatten_bias:
+            parts.append("bias of the input flattened (N4)")
+        if self.ensemble:
+            parts.append("ensemble over flips and shifts")
+        if self.structure_guard_mm is not None:
+            parts.append(f"structure guard {self.structure_guard_mm:g} mm")
+        if self.match is not None:
+            parts.append(f"matched to a reference by {self.match_by}")
+        if self.least_consistency is not None:
+            parts.append(f"strength chosen for a consistency of at least {self.least_consistency:g}")
+        return "; ".join(parts)
