@@ -59,6 +59,7 @@ def fuse(
     import time
 
     from surgical_style_engine.fusion import fuse_volumes, fusion_quality
+    from surgical_style_engine.fusion.notes import fusion_notes
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume_io import read_volume, write_volume
     from training_cli.progress import Progress
@@ -89,7 +90,7 @@ def fuse(
             written.append(picture)
             save_picture(picture, volumes[0], {fusion.method: fusion}, figures)
         written.append(output)
-        write_volume(fusion.volume, output, notes_of(fusion))
+        write_volume(fusion.volume, output, fusion_notes(fusion))
         seconds = time.perf_counter() - start
         if report is not None:
             written.append(report)
@@ -107,17 +108,6 @@ def fuse(
             )  # fmt: skip
     if progress != "json":
         _tell(fusion, figures, seconds, output)
-
-
-def notes_of(fusion: Fusion) -> dict[str, str]:
-    """Header fields that say what the volume is; nothing of the patient."""
-    return {
-        "Synthetic": "yes",
-        "SyntheticFrom": f"{len(fusion.names)} volumes",
-        "SyntheticTo": "fusion",
-        "StyleModel": f"{fusion.method} fusion",
-        "IntendedUse": "For viewing; the values are no measurements.",
-    }
 
 
 def save_picture(path: Path, reference: Volume, fusions: dict[str, Fusion], figures: dict | None = None) -> None:
