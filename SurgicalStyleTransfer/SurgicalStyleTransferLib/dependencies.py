@@ -47,13 +47,13 @@ def _met(requirement: Requirement) -> bool:
         return False
 
 
-def ensure(onnx: bool = False) -> bool:
+def ensure(onnx: bool = False, torch: bool = True) -> bool:
     """Install what is missing after asking; whether anything was installed. Raises InstallationError.
 
     torch comes through the PyTorch extension, which picks the build for the graphics card; the rest through pip, held
     to the versions of numpy and SimpleITK that Slicer has.
     """
-    wanted = missing(onnx)
+    wanted = missing(onnx, torch)
     if not wanted:
         return False
     if any(requirement.name == TORCH.name for requirement in wanted):
@@ -62,7 +62,7 @@ def ensure(onnx: bool = False) -> bool:
     if rest:
         _install(rest)
     importlib.invalidate_caches()
-    left = missing(onnx)
+    left = missing(onnx, torch)
     if left:
         names = ", ".join(str(requirement) for requirement in left)
         raise InstallationError(

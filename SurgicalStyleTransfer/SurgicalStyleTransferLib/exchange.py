@@ -43,20 +43,23 @@ class Exchange:
         geometry = mrml_geometry.of_volume(node, relative_to)
         key = (node.GetID(), node.GetImageData().GetMTime(), geometry.key(), modality)
         if key not in self._uploads:
-            path = self.new_path("input")
-            protocol.write_array(path, channels_first(slicer.util.arrayFromVolume(node)))
+            message = self._write(node, geometry, modality)
             while len(self._uploads) >= KEPT_UPLOADS:
                 self._drop(next(iter(self._uploads)))
-            self._uploads[key] = protocol.describe(
-                path,
-                geometry.spacing,
-                geometry.origin,
-                geometry.direction,
-                is_2d=geometry.is_2d,
-                modality=modality,
-                name=node.GetName(),
-            )
+            self._uploads[key] = message
         return self._uploads[key]
+
+    def upload_once(self, node: object, modality: str = "", relative_to: object | None = None) -> dict:
+        """The same into a file of the caller's own, who discards it: for requests with more volumes than are kept."""
+        return self._write(node, mrml_geometry.of_volume(node, relative_to), modality)
+
+    def _write(self, node: object, geometry: mrml_geometry.Geometry, modality: str) -> dict:
+        path = self.new_path("input")
+        protocol.write_array(path, channels_first(slicer.util.arrayFromVolume(node)))
+        return protocol.describe(
+            path, geometry.spacing, geometry.origin, geometry.direction, is_2d=geometry.is_2d, modality=modality,
+            name=node.GetName(),
+        )  # fmt: skip
 
     def upload_array(self, array: np.ndarray, like: object) -> dict:
         """A (z, y, x) array on the grid of a volume node."""

@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import dependencies, model_cards, outputs, sequences
+from .adjustments import Adjustments
 from .exchange import Exchange
 from .figures_run import FiguresRun
 from .style_run import Plan, Progress, Result, StyleRun
@@ -135,9 +136,13 @@ class Engine:
         )  # fmt: skip
 
     def adjust(
-        self, output_id: str, strength: float, on_done: Callable[[], None], on_error: Callable[[str, str], None]
-    ) -> None:
-        """Blend a result anew with another strength, all frames of it, without running the network."""
+        self, output_id: str, strength: float, on_done: Callable[[], None], on_error: Callable[[str, str], None],
+        adjustments: Adjustments | None = None,
+    ) -> None:  # fmt: skip
+        """Blend a result anew with another strength, all frames of it, without running the network.
+
+        adjustments: None leaves them as they are; of others, what acts before the network stays as it was.
+        """
         result = self.results[output_id]
         answers: list[tuple[Path, dict]] = []
 
@@ -146,11 +151,18 @@ class Engine:
                 self.exchange.discard(path)
             on_error(code, message)
 
+        wanted = adjustments or result.adjustments
+
         def request() -> None:
+            try:
+                message = wanted.message(self.exchange, with_network=False)
+            except (ValueError, OSError) as error:
+                failed("bad_input", str(error))
+                return
             path = self.exchange.new_path("adjusted")
             self.client.request(
                 "adjust", lambda answer: adjusted(path, answer), failed, keep=result.keys[len(answers)],
-                output=str(path), strength=strength,
+                output=str(path), strength=strength, adjustments=message,
             )  # fmt: skip
 
         def adjusted(path: Path, answer: dict) -> None:
@@ -174,7 +186,8 @@ class Engine:
                 outputs.mark(node, name, answer["notes"])
             else:
                 write(node, 0)
-            result.strength = strength
+            result.strength, result.adjustments = strength, wanted
+            result.used_strength, result.consistency = answers[0][1]["strength"], answers[0][1]["consistency"]
             on_done()
 
         request()

@@ -7,10 +7,15 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import dependencies, figures, import_dialog, model_cards, outputs, regions, sequences
+from .adjust_panel import AdjustPanel
 from .apply_rules import why_not
 from .compare import Compare
 from .figures_run import FiguresRun
+from .fusion_panel import FusionPanel
 from .logic import QUICK_SLICES, Engine
+from .panel_tools import duration
+from .panel_tools import fill as _fill
+from .panel_tools import select as _select
 from .preview import Preview
 from .style_run import Plan, Progress, Result
 
@@ -48,6 +53,7 @@ class Panel:
         self._adjusting = self._adjust_again = False
         self._check_timer = _timer(CHECK_DELAY_MS, self._check)
         self._strength_timer = _timer(STRENGTH_DELAY_MS, self._adjust)
+        self.fusion, self.adjustments = FusionPanel(self), AdjustPanel(self)
         engine.on_worker_changed = self._on_worker_changed
         self._fill_fixed()
         self._connect()
@@ -78,6 +84,7 @@ class Panel:
         """Before the panel goes: nothing keeps running."""
         self._check_timer.stop()
         self._strength_timer.stop()
+        self.fusion.close()
         if self.engine.run is not None:
             self.engine.run.abandon("")
         self.preview.stop()
@@ -90,6 +97,7 @@ class Panel:
         self._strength_timer.stop()
         if self.engine.run is not None:
             self.engine.run.abandon(_("The scene was closed; nothing was written."))
+        self.fusion.scene_closing()
         self._stop_figures()
         self.preview.stop()
         self.compare.forget()
@@ -110,6 +118,7 @@ class Panel:
         if self.compare.concerns(node_id):
             self.compare.restore()
             self.parameters.compare = ""
+        self.fusion.node_removed(node)
         if node_id in self.engine.results:
             self.engine.forget(node_id)
         if node_id == self._figures_of:
@@ -211,6 +220,8 @@ class Panel:
                 (self.ui.figuresComboBox, "figures"),
             ):  # fmt: skip
                 _select(combo, self.parameters.getValue(name))
+            self.fusion.update()
+            self.adjustments.update()
         finally:
             self._updating = False
         self._update_apply()
@@ -282,6 +293,10 @@ class Panel:
         if self.engine.run is not None:
             ui.applyButton.enabled = True
             ui.applyButton.toolTip = _("Stop. The scene stays as it was.")
+            return
+        if self.fusion.run is not None:
+            ui.applyButton.enabled = False
+            ui.applyButton.toolTip = _("Volumes are being fused.")
             return
         reason = why_not(self.parameters, self.card(), bool(self._cards), self._problem)
         ui.applyButton.enabled = not reason
@@ -356,7 +371,7 @@ class Panel:
             segment=parameters.segment, all_frames=all_frames,
             output_id=parameters.outputVolume.GetID() if parameters.outputVolume and not all_frames else "",
             planes=self._planes(), device=parameters.device, precision=parameters.precision,
-            batch_size=parameters.batchSize or None,
+            batch_size=parameters.batchSize or None, adjustments=self.adjustments.wanted(),
         )  # fmt: skip
         self._show_running(True)
         self._set_status(_("Starting..."))
@@ -391,7 +406,7 @@ class Panel:
 
     def _planes(self) -> list[str] | None:
         plane = self.parameters.plane
-        return None if not plane else ALL_PLANES if plane == "all" else [plane]
+        return self.adjustments.planes() if not plane else ALL_PLANES if plane == "all" else [plane]
 
     def _on_progress(self, progress: Progress) -> None:
         ui = self.ui
@@ -514,7 +529,7 @@ class Panel:
 
     def _follow_strength(self) -> None:
         result = self._adjustable()
-        if result is not None and abs(result.strength - self.parameters.strength) > 1e-6:
+        if result is not None and self.adjustments.differs(result):
             self._strength_timer.start(STRENGTH_DELAY_MS)
 
     def _adjust(self) -> None:
@@ -534,13 +549,16 @@ class Panel:
 
         def done() -> None:
             finished()
+            self.update()
 
         def failed(code: str, message: str) -> None:
             self._adjust_again = False
             finished()
+            if code == "bad_input":
+                self.adjustments.refused(result)
             self._set_status(message, error=code not in ("stopped", "cancelled"))
 
-        self.engine.adjust(result.output_id, self.parameters.strength, done, failed)
+        self.engine.adjust(result.output_id, self.parameters.strength, done, failed, self.adjustments.wanted())
 
     def _follow_preview(self) -> None:
         parameters, card = self.parameters, self.card()
@@ -654,6 +672,7 @@ class Panel:
             self._figures_request.cancel()
 
     def _fill_figures(self) -> None:
+        self.adjustments.fill_worst(self.figures, self._figures_of)
         table = self.ui.figuresTable
         entries = figures.rows(self.figures) if self.figures else []
         table.rowCount = len(entries)
@@ -791,37 +810,9 @@ class Panel:
         self.update()
 
 
-def duration(seconds: float) -> str:
-    """'8 s', '3 min 20 s', '1 h 5 min'."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return _("{seconds} s").format(seconds=whole)
-    if whole < 3600:
-        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
-    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
-
-
 def _timer(delay_ms: int, slot: object) -> object:
     timer = qt.QTimer()
     timer.singleShot = True
     timer.interval = delay_ms
     timer.connect("timeout()", slot)
     return timer
-
-
-def _fill(combo: object, entries: list[tuple[str, str]]) -> None:
-    """Other entries (text, data) in a combo box, if they differ; nobody is told."""
-    now = [(combo.itemText(index), combo.itemData(index)) for index in range(combo.count)]
-    if now == entries:
-        return
-    blocked = combo.blockSignals(True)
-    combo.clear()
-    for text, data in entries:
-        combo.addItem(text, data)
-    combo.blockSignals(blocked)
-
-
-def _select(combo: object, data: str) -> None:
-    blocked = combo.blockSignals(True)
-    combo.currentIndex = combo.findData(data)
-    combo.blockSignals(blocked)

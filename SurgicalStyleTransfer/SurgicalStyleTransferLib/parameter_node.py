@@ -34,6 +34,14 @@ class SurgicalStyleTransferParameterNode:
     referenceVolume - registered volume of the target domain for the figures.
     figures - "off", "quick" or "all".
     showErrorMap - overlay of the cycle error.
+    structureGuard - mm below which structures come from the input; 0 for off.
+    matchVolume, matchBy - volume whose intensities the output takes on; "histogram" or "moments".
+    flattenBias - remove the input's bias field first.
+    automaticStrength, leastConsistency - choose the strength by the Semantic Consistency that it keeps.
+    ensemble - average over planes, flips and shifts.
+    fusionVolumes - volumes to fuse with the input volume.
+    fusionWeights - JSON list: the input volume's weight and one for each of them.
+    fusionMethod, fusionRegister - how they are fused, and whether they are laid over the input volume first.
     device, precision, plane, batchSize - how the engine runs; 0 leaves the batch size to it.
     """
 
@@ -53,6 +61,17 @@ class SurgicalStyleTransferParameterNode:
     referenceVolume: AnyVolume
     figures: str = "quick"
     showErrorMap: bool = False
+    structureGuard: Annotated[float, WithinRange(0, 50)] = 0.0
+    matchVolume: AnyVolume
+    matchBy: str = "histogram"
+    flattenBias: bool = False
+    automaticStrength: bool = False
+    leastConsistency: Annotated[float, WithinRange(0, 1)] = 0.9
+    ensemble: bool = False
+    fusionVolumes: list[vtkMRMLScalarVolumeNode]
+    fusionWeights: str = "[1.0]"
+    fusionMethod: str = "pyramid"
+    fusionRegister: bool = True
     device: str = "auto"
     precision: str = "auto"
     plane: str = ""

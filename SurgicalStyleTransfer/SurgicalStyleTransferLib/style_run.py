@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import mrml_geometry, outputs, regions, sequences
+from .adjustments import Adjustments
 from .exchange import Exchange
 from .model_cards import Card
 from .worker_client import WorkerClient
@@ -32,11 +33,13 @@ class Plan:
     device: str = "auto"
     precision: str = "auto"
     batch_size: int | None = None
+    adjustments: Adjustments = Adjustments()
 
 
 @dataclass
 class Result:
-    """A finished run. keys: of the translations that the worker keeps, one a frame."""
+    """A finished run. keys: of the translations that the worker keeps, one a frame. strength: as asked for;
+    used_strength and consistency: of the first frame, where the strength was chosen automatically (else None)."""
 
     plan: Plan
     output_id: str
@@ -47,6 +50,9 @@ class Result:
     device: str
     precision: str
     warnings: list[str] = field(default_factory=list)
+    adjustments: Adjustments = Adjustments()
+    used_strength: float | None = None
+    consistency: float | None = None
 
 
 @dataclass
@@ -112,6 +118,7 @@ class StyleRun:
         plan = self.plan
         try:
             modality = outputs.modality_of(slicer.mrmlScene.GetNodeByID(plan.input_id))
+            adjustments = plan.adjustments.message(self._exchange)
             volume = self._exchange.upload(node, modality)
         except (ValueError, OSError) as error:
             self._fail("bad_input", str(error))
@@ -123,6 +130,7 @@ class StyleRun:
             "translate", self._on_frame, self._fail, self._on_message, volume=volume, model=str(plan.card.folder),
             output=str(path), keep=key, direction=plan.direction, strength=plan.strength, mask=self._mask,
             planes=plan.planes, device=plan.device, precision=plan.precision, batch_size=plan.batch_size,
+            adjustments=adjustments,
         )  # fmt: skip
 
     def _on_message(self, stage: str, done: int, total: int) -> None:
@@ -164,6 +172,9 @@ class StyleRun:
                 answers[0]["device"],
                 answers[0]["precision"],
                 warnings,
+                self.plan.adjustments,
+                answers[0]["strength"],
+                answers[0]["consistency"],
             )  # fmt: skip
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import geometry
+from . import geometry, worker_fusion
 from .adjust.options import Adjustments
 from .backends import Runner, make_runner
 from .errors import InputError
@@ -65,6 +65,7 @@ class Tasks:
         tasks = {
             "check": self.check, "translate": self.translate, "adjust": self.adjust, "figures": self.figures,
             "preview": self.preview, "devices": self.devices, "import": self.import_model, "forget": self.forget,
+            "fuse": worker_fusion.fuse,
         }  # fmt: skip
         task = tasks.get(request.get("task"))
         if task is None:

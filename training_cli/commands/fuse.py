@@ -66,6 +66,7 @@ def fuse(
     import time
 
     from surgical_style_engine.fusion import fuse_learned, fuse_volumes, fusion_quality
+    from surgical_style_engine.fusion.notes import fusion_notes
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume_io import read_volume, write_volume
     from training_cli.progress import Progress
@@ -101,7 +102,8 @@ def fuse(
             written.append(picture)
             save_picture(picture, volumes[0], {fusion.method: fusion}, figures)
         written.append(output)
-        write_volume(fusion.volume, output, notes_of(fusion, style and style.card))
+        notes = fusion_notes(fusion) if style is None else _learned_notes(style.card)
+        write_volume(fusion.volume, output, notes)
         seconds = time.perf_counter() - start
         if report is not None:
             written.append(report)
@@ -146,20 +148,12 @@ def _model_entry(style: StyleModel) -> dict:
     return {**model_entry(style, "forward"), "inputs": [part.name for part in style.card.domains.source.inputs]}
 
 
-def notes_of(fusion: Fusion, card: ModelCard | None = None) -> dict[str, str]:
-    """Header fields that say what the volume is, of a learned fusion by which model; nothing of the patient."""
-    if card is not None:
-        from surgical_style_engine.provenance import synthetic_notes
+def _learned_notes(card: ModelCard) -> dict[str, str]:
+    """Header fields that say by which model the volume was made; nothing of the patient."""
+    from surgical_style_engine.provenance import synthetic_notes
 
-        listed = " + ".join(part.name for part in card.domains.source.inputs)
-        return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}
-    return {
-        "Synthetic": "yes",
-        "SyntheticFrom": f"{len(fusion.names)} volumes",
-        "SyntheticTo": "fusion",
-        "StyleModel": f"{fusion.method} fusion",
-        "IntendedUse": "For viewing; the values are no measurements.",
-    }
+    listed = " + ".join(part.name for part in card.domains.source.inputs)
+    return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}
 
 
 def save_picture(path: Path, reference: Volume, fusions: dict[str, Fusion], figures: dict | None = None) -> None:

@@ -1,11 +1,13 @@
 """Typed parameters on a MRML node, bound to widgets; the part of Slicer's wrapper that the panel uses, as strict.
 
 Like Slicer's: a node selector offers exactly the classes of its parameter, a slider needs a range, a combo box cannot
-be bound without fixed choices, and a union's nodes are stored under "name.0", "name.1".
+be bound without fixed choices, a union's nodes are stored under "name.0", "name.1", and a list of nodes likewise, with
+its length under "name.len".
 """
 
 from __future__ import annotations
 
+import collections.abc
 import typing
 
 import ctk
@@ -21,6 +23,55 @@ class WithinRange:
     def validate(self, value: float) -> None:
         if not self.minimum <= value <= self.maximum:
             raise ValueError(f"Value must be within range [{self.minimum}, {self.maximum}], is {value}")
+
+
+class _NodeList(collections.abc.Sequence):
+    """Like Slicer's ObservedList a sequence but no list: nothing is added to it with ``+``. Here it is only read."""
+
+    def __init__(self, nodes: list) -> None:
+        self._nodes = nodes
+
+    def __getitem__(self, index: int) -> object:
+        return self._nodes[index]
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+class _NodesParameter:
+    """``list[vtkMRML...Node]``."""
+
+    nodes: tuple = ()
+    range = None
+
+    def __init__(self, name: str, hint: object) -> None:
+        self.name, self.kind = name, list
+        (self._member,) = typing.get_args(hint)
+        if not issubclass(self._member, slicer.vtkMRMLNode):
+            raise TypeError(f"the parameter {name} has a kind that this stand-in does not know: {hint}")
+        self.default: list = []
+
+    def is_in(self, node: object) -> bool:
+        return bool(node.HasParameter(f"{self.name}.len"))
+
+    def _count(self, node: object) -> int:
+        return int(node.GetParameter(f"{self.name}.len")) if self.is_in(node) else 0
+
+    def read(self, node: object) -> _NodeList:
+        return _NodeList([node.GetNodeReference(f"{self.name}.{index}") for index in range(self._count(node))])
+
+    def write(self, node: object, value: object) -> None:
+        if not all(entry is None or isinstance(entry, self._member) for entry in value):
+            raise TypeError(f"{self.name} is a list of {self._member.__name__}")
+        before = self._count(node)
+        with slicer.util.NodeModify(node):
+            for index, entry in enumerate(value):
+                node.SetParameter(f"{self.name}.{index}", "")
+                node.SetNodeReferenceID(f"{self.name}.{index}", entry.GetID() if entry is not None else None)
+            node.SetParameter(f"{self.name}.len", str(len(value)))
+            for index in range(len(value), before):
+                node.UnsetParameter(f"{self.name}.{index}")
+                node.RemoveNodeReferenceIDs(f"{self.name}.{index}")
 
 
 class _Parameter:
@@ -94,6 +145,10 @@ class _Binding:
             if parameter.range is not None:
                 widget.setRange(parameter.range.minimum, parameter.range.maximum)
             self._property(widget.valueChanged, "value")
+        elif kind is qt.QDoubleSpinBox and parameter.kind is float:
+            if parameter.range is not None:
+                widget.minimum, widget.maximum = parameter.range.minimum, parameter.range.maximum
+            self._property(widget.valueChanged, "value")
         elif kind is ctk.ctkSliderWidget and parameter.kind is float:
             if parameter.range is None:
                 raise RuntimeError(f"the slider {widget.name} needs a range")
@@ -116,7 +171,8 @@ def parameterNodeWrapper(described: type) -> type:
     parameters = {}
     for name, hint in hints.items():
         default = getattr(described, name, None)
-        parameters[name] = _Parameter(name, hint, default)
+        is_list = typing.get_origin(hint) is list
+        parameters[name] = _NodesParameter(name, hint) if is_list else _Parameter(name, hint, default)
 
     class Wrapped:
         def __init__(self, node: object) -> None:
