@@ -14,7 +14,7 @@ from surgical_style_engine import worker_protocol as protocol
 
 from . import mrml_geometry
 
-KEPT_UPLOADS = 3
+KEPT_UPLOADS = 4  # more than one request names: a volume, a region, a volume to match
 
 
 class Exchange:
@@ -42,7 +42,9 @@ class Exchange:
         """
         geometry = mrml_geometry.of_volume(node, relative_to)
         key = (node.GetID(), node.GetImageData().GetMTime(), geometry.key(), modality)
-        if key not in self._uploads:
+        if key in self._uploads:
+            self._uploads[key] = self._uploads.pop(key)  # the longest unused goes first
+        else:
             message = self._write(node, geometry, modality)
             while len(self._uploads) >= KEPT_UPLOADS:
                 self._drop(next(iter(self._uploads)))

@@ -39,6 +39,7 @@ class Panel:
         self.preview = Preview(engine, self._show_preview_message)
         self.figures: dict | None = None
         self._figures_request: FiguresRun | None = None
+        self._links = sequences.BrowserLinks()
         self._figures_of = ""
         self._plot: dict[str, str] = {}
         self._map_id = ""
@@ -68,6 +69,9 @@ class Panel:
         """Show other parameters, or none while there is no scene to speak of."""
         self.parameters = parameters
         if parameters is not None:
+            if parameters.compare and not self.compare.active:
+                parameters.compare = ""  # it was saved while comparing; the views were not
+            self._links.refresh()
             self.refresh_styles()
 
     def enter(self) -> None:
@@ -89,6 +93,7 @@ class Panel:
             self.engine.run.abandon("")
         self.preview.stop()
         self.compare.restore()
+        self._links.close()
         self.engine.close()
 
     def scene_closing(self) -> None:
@@ -101,6 +106,7 @@ class Panel:
         self._stop_figures()
         self.preview.stop()
         self.compare.forget()
+        self._links.close()
         for output_id in list(self.engine.results):
             self.engine.forget(output_id)
         self.figures, self._figures_of, self._plot, self._map_id = None, "", {}, ""
@@ -430,6 +436,7 @@ class Panel:
         self._show_running(False)
         if self.parameters is None:
             return
+        self._links.refresh()
         node = slicer.mrmlScene.GetNodeByID(result.output_id)
         source = slicer.mrmlScene.GetNodeByID(result.plan.input_id)
         node.SetNodeReferenceID("SurgicalStyleTransferInput", source.GetID())

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import slicer
+import vtk
+from slicer.i18n import tr as _
+
+LEADER_ROLE = "SurgicalStyleTransferMovesWith"
 
 
 def browser_of(node: object) -> object | None:
@@ -21,22 +25,67 @@ def frames(node: object) -> list[object]:
 
 
 def add_sequence(input_node: object, made: list[object], name: str) -> object:
-    """A sequence of finished volumes, indexed and played like the input's; returns its proxy node.
+    """A sequence of finished volumes, indexed like the input's, with a browser of its own; returns its proxy node.
 
-    made: volumes outside of any scene; they are copied.
+    made: volumes outside of any scene; they are copied. The browser names the input's as the one it moves with, see
+    ``BrowserLinks``.
     """
-    browser = browser_of(input_node)
-    source = browser.GetSequenceNode(input_node)
+    leader = browser_of(input_node)
+    source = leader.GetSequenceNode(input_node)
     sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
     sequence.SetIndexName(source.GetIndexName())
     sequence.SetIndexUnit(source.GetIndexUnit())
     sequence.SetIndexType(source.GetIndexType())
     for index, volume in enumerate(made):
         sequence.SetDataNodeAtValue(volume, source.GetNthIndexValue(index))
-    browser.AddSynchronizedSequenceNode(sequence)
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", _("{name} browser").format(name=name))
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    browser.SetPlaybackRateFps(leader.GetPlaybackRateFps())
     browser.SetOverwriteProxyName(sequence, False)
+    browser.SetNodeReferenceID(LEADER_ROLE, leader.GetID())
+    browser.SetSelectedItemNumber(max(0, leader.GetSelectedItemNumber()))
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     return browser.GetProxyNode(sequence)
+
+
+class BrowserLinks:
+    """Keeps the browsers of results at the frames of the browsers of their inputs, whichever of them is moved."""
+
+    def __init__(self) -> None:
+        self._observed: list[tuple[object, int]] = []
+        self._moving = False
+
+    def refresh(self) -> None:
+        """Look for linked browsers in the scene anew: after a run, and when a scene was loaded."""
+        self.close()
+        for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
+            leader = browser.GetNodeReference(LEADER_ROLE)
+            if leader is not None:
+                self._follow(leader, browser)
+                self._follow(browser, leader)
+
+    def close(self) -> None:
+        for browser, tag in self._observed:
+            browser.RemoveObserver(tag)
+        self._observed = []
+
+    def _follow(self, moved: object, follower: object) -> None:
+        def step(_caller: object, _event: str) -> None:
+            number = moved.GetSelectedItemNumber()
+            if self._moving or number < 0 or number == follower.GetSelectedItemNumber():
+                return
+            if slicer.mrmlScene.GetNodeByID(follower.GetID()) is not follower:
+                return
+            if number >= follower.GetNumberOfItems():
+                return
+            self._moving = True
+            try:
+                follower.SetSelectedItemNumber(number)
+                slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(follower)
+            finally:
+                self._moving = False
+
+        self._observed.append((moved, moved.AddObserver(vtk.vtkCommand.ModifiedEvent, step)))
 
 
 def replace_frames(proxy: object, write: object) -> None:

@@ -83,6 +83,7 @@ class StyleRun:
         self._paths: list[Path] = []
         self._keys: list[str] = []
         self._mask: dict | None = None
+        self._region: object | None = None  # a labelmap, handed over with every frame: the exchange keeps only a few
         self._request: int | None = None
         self._ended = False
         self._first_batch: tuple[float, int] | None = None
@@ -95,6 +96,8 @@ class StyleRun:
             self._frames = sequences.frames(node) if self.plan.all_frames else [node]
             if self.plan.region_id:
                 region = slicer.mrmlScene.GetNodeByID(self.plan.region_id)
+                if not region.IsA("vtkMRMLSegmentationNode"):
+                    self._region = region
                 self._mask = regions.upload(self._exchange, region, self.plan.segment, node)
         except (ValueError, OSError) as error:
             self._fail("bad_input", str(error))
@@ -119,6 +122,9 @@ class StyleRun:
         try:
             modality = outputs.modality_of(slicer.mrmlScene.GetNodeByID(plan.input_id))
             adjustments = plan.adjustments.message(self._exchange)
+            if self._region is not None:
+                source = slicer.mrmlScene.GetNodeByID(plan.input_id)
+                self._mask = regions.upload(self._exchange, self._region, plan.segment, source)
             volume = self._exchange.upload(node, modality)
         except (ValueError, OSError) as error:
             self._fail("bad_input", str(error))
