@@ -36,7 +36,8 @@ def test_import_list_show_verify_translate_remove(sst, picture, tmp_path, head_v
     assert done.code == 0 and "Waves (synthetic)" in done.out and "random filters" in done.err, done
     made = read_volume(tmp_path / "out.nrrd")
     assert made.channels == 3 and made.same_grid(read_volume(tmp_path / "in.nrrd"), tolerance=0)
-    assert json.loads((tmp_path / "r.json").read_text())["quality"]["semantic_consistency"] > 0
+    quality = json.loads((tmp_path / "r.json").read_text())["quality"]
+    assert quality["semantic_consistency"] > 0 and quality["flicker"] > 0 and quality["losses"]["style"] > 0
     assert sst("models", "remove", "waves", "--yes").code == 0
     assert not (tmp_path / "models" / "waves").exists()
 

