@@ -269,7 +269,7 @@ def _run(
 ) -> dict:  # fmt: skip
     """Translate one volume, write it, and give its part of the report."""
     from surgical_style_engine.dicom_write import open_series, write_dicom_series
-    from surgical_style_engine.geometry import resample_like
+    from surgical_style_engine.geometry import labels_like
     from surgical_style_engine.masks import body_mask
     from surgical_style_engine.provenance import synthetic_notes
     from surgical_style_engine.quality import cycle_of, quality_of
@@ -289,7 +289,7 @@ def _run(
     figures = cycle = None
     if with_quality:
         shown.stage(f"judging {name}")
-        region = body_mask(volume) if mask is None else resample_like(mask, volume, "nearest", default=0).array[0] != 0
+        region = body_mask(volume) if mask is None else labels_like(mask, volume).array[0] != 0
         cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
         figures = quality_of(volume, style, done, mask=mask, cycle=cycle, with_cycle=False, **options)
     notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
