@@ -1,5 +1,7 @@
 """Radiographs, PNG, TIFF and single-frame DICOM, through every command that takes volumes."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +154,90 @@ def test_fuse_two_exposures(sst, tmp_path):
     assert ended.code == 0, ended
     assert read_volume(out).array.shape == read_volume(tmp_path / "a.png").array.shape
     assert sst("report", tmp_path / "r.json").code == 0
+
+
+def derived(sst, source, model, out, *options):
+    """The one DICOM file that --dicom made of a radiograph."""
+    ended = sst("translate", source, out, "--model", model, "--dicom", *options)
+    assert ended.code == 0, ended
+    (file,) = out.iterdir()
+    return file
+
+
+@pytest.mark.parametrize("modality", ["DX", "CR"])
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_a_derived_radiograph(sst, model, tmp_path, modality, as_folder):
+    path = write_dx(tmp_path / "in" / "a.dcm", modality)
+    file = derived(sst, path.parent if as_folder else path, model, tmp_path / "out", "--structure-guard", "0.6")
+    source, made = pydicom.dcmread(path), pydicom.dcmread(file)
+    assert made.Modality == "CR" and made.SOPClassUID == "1.2.840.10008.5.1.4.1.1.1"
+    assert list(made.ImageType) == ["DERIVED", "SECONDARY", "OTHER", "SYNTHETIC"] and made[0x0008001C].value == "YES"
+    for keyword in ("PatientName", "PatientID", "StudyInstanceUID", "ViewPosition", "BodyPartExamined",
+                    "ImagerPixelSpacing", "PatientOrientation", "AccessionNumber"):  # fmt: skip
+        assert made[keyword].value == source[keyword].value, keyword
+    for keyword in ("KVP", "Exposure", "DetectorID", "ProtocolName", "PresentationIntentType", "FrameOfReferenceUID"):
+        assert keyword not in made, keyword
+    assert made.SeriesInstanceUID != source.SeriesInstanceUID and made.SOPInstanceUID != source.SOPInstanceUID
+    assert made.SourceImageSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
+    assert "Doe" not in made.SeriesDescription and "structure guard 0.6 mm" in made.DerivationDescription
+    before, after = read_volume(path), read_volume(file)
+    assert after.is_2d and after.same_grid(before)
+    ended = sst("translate", path, tmp_path / "o.nrrd", "--model", model, "--structure-guard", "0.6")
+    assert ended.code == 0
+    step = float(made.get("RescaleSlope", 1))
+    assert np.abs(after.array - read_volume(tmp_path / "o.nrrd").array).max() <= 0.5 * step + 1e-3
+
+
+def test_air_is_dark_however_it_is_stored(sst, model, tmp_path):
+    bright = chest().astype(np.uint16) * 16
+    white = write_dx(tmp_path / "in" / "a.dcm")
+    stored = write_dx(
+        tmp_path / "other" / "a.dcm", PhotometricInterpretation="MONOCHROME1",
+        PixelData=(4095 - bright).astype(np.uint16).tobytes(),
+    )  # fmt: skip
+    np.testing.assert_array_equal(read_volume(stored).array, read_volume(white).array)
+    made = pydicom.dcmread(derived(sst, stored, model, tmp_path / "out"))
+    same = pydicom.dcmread(derived(sst, white, model, tmp_path / "out2"))
+    assert made.PhotometricInterpretation == "MONOCHROME2"
+    np.testing.assert_array_equal(made.pixel_array, same.pixel_array)
+
+
+def test_a_derived_radiograph_passes_dciodvfy(sst, model, tmp_path):
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy is not installed (Debian: dicom3tools)")
+    for number, tags in enumerate(({}, {"BodyPartExamined": "", "ViewPosition": "", "Laterality": "R"})):
+        path = write_dx(tmp_path / f"in{number}" / "a.dcm", **tags)
+        file = derived(sst, path, model, tmp_path / f"out{number}")
+        said = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True)
+        lines = (said.stdout + said.stderr).splitlines()
+        assert "CRImage" in lines, lines
+        known = "(0x0008,0x001c)"  # SyntheticData, which its dictionary of 2022 lacks
+        assert not [line for line in lines if "Error" in line and known not in line], lines
+        extra = [line for line in lines if "not present in standard DICOM IOD - (" in line]
+        assert all(known in line for line in extra), extra
+
+
+def test_a_derived_radiograph_has_what_the_standards_tables_ask_for(sst, model, tmp_path):
+    standard = pytest.importorskip("highdicom._standard_utils")
+    data = pydicom.dcmread(derived(sst, write_dx(tmp_path / "in" / "a.dcm"), model, tmp_path / "out"))
+    kind = standard.get_sop_class_iod_map()[data.SOPClassUID]
+    usages = {module["key"]: module["usage"] for module in standard.get_iod_module_map()[kind]}
+    rows = [
+        (key, row) for key in usages for row in standard.get_module_attribute_map()[key] if not row["path"]
+    ]  # fmt: skip
+    assert {element.keyword for element in data} <= {row["keyword"] for _, row in rows}
+    asked = [(row["keyword"], row["type"]) for key, row in rows if usages[key] == "M" and row["type"] in "12"]
+    assert len(asked) > 25
+    for keyword, kind in asked:
+        assert keyword in data and (kind == "2" or not data[keyword].is_empty), keyword
+
+
+def test_what_dicom_output_of_pictures_refuses(refused, model, tmp_path):
+    path = write_dx(tmp_path / "in" / "a.dcm")
+    picture = tmp_path / "a.png"
+    Image.fromarray(chest()).save(picture)
+    frames = write_dx(tmp_path / "frames" / "a.dcm", Modality="MG")
+    for source, sentence in ((picture, "needs a"), (frames, "needs a folder"), (frames.parent, "no single radiograph")):
+        assert sentence in refused("translate", source, tmp_path / "o", "--model", model, "--dicom")
+        assert not (tmp_path / "o").exists()
+    refused("translate", path, tmp_path / "o.dcm", "--model", model, "--dicom")

@@ -248,10 +248,10 @@ def _plan(
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.dicom_write import check_output_folder
+    from surgical_style_engine.dicom_write import check_output_folder, is_radiograph
     from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
 
-    if strange := [path.name for path in sources if not path.is_dir()]:
+    if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
         raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
     if ending_of(output) in (*WRITABLE_ENDINGS, ".dcm"):
         raise InputError(f"With --dicom the output is a folder, and {output.name} is the name of a file.")
@@ -281,7 +281,8 @@ def _run(
     begun = time.perf_counter()
     shown.stage(f"translating {name}")
     volume = read_volume(job.source)
-    series = open_series(job.source, volume) if dicom else None
+    goal = style.card.domain_to(options["direction"])
+    series = open_series(job.source, volume, goal) if dicom else None
     mask = None if job.mask is None else read_volume(job.mask)
     done = translate_volume(
         volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown, **options
