@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import __version__
+from .dicom import is_dicom
 from .errors import InputError, StyleTransferError
 from .provenance import summary, synthetic_notes
 from .volume import Volume
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
 
 SOFTWARE = "SurgicalStyleTransfer"
 # What a domain's modality is written as: SOP class, and the third value of ImageType that the class allows.
-_CLASSES = {"MR": ("1.2.840.10008.5.1.4.1.1.4", "OTHER"), "CT": ("1.2.840.10008.5.1.4.1.1.2", "AXIAL")}
+_CLASSES = {
+    "MR": ("1.2.840.10008.5.1.4.1.1.4", "OTHER"), "CT": ("1.2.840.10008.5.1.4.1.1.2", "AXIAL"),
+    "CR": ("1.2.840.10008.5.1.4.1.1.1", "OTHER"),
+}  # fmt: skip
+# All radiographs become CR images: the classes of digital X-ray demand what only a detector can say.
+_RADIOGRAPHS = {"CR", "DX", "DR", "RG"}
 _LEAST_STEPS = 255  # between darkest and brightest voxel for whole numbers to be fine enough where units are arbitrary
 _SOFT_TISSUE_HU = (-160.0, 240.0)  # window beside that of the model's range, which is too wide to see much in
 _PATIENT_GROUPS = (0x0010, 0x0012)  # patient, and the trial they are in
@@ -64,6 +70,20 @@ _NEEDED = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
 )  # fmt: skip
+# Radiographs have no place in the patient; instead of the tags that say it, these are kept.
+_NEEDED_OF_RADIOGRAPHS = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns",
+)  # fmt: skip
+_NOT_OF_RADIOGRAPHS = {
+    "FrameOfReferenceUID", "PositionReferenceIndicator", "ImagePositionPatient", "ImageOrientationPatient",
+    "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "PatientPosition", "AcquisitionNumber",
+    "AnatomicRegionSequence", "RecognizableVisualFeatures", "LongitudinalTemporalInformationModified",
+}  # fmt: skip
+_OF_RADIOGRAPHS = (
+    "ViewPosition", "PatientOrientation", "ImagerPixelSpacing", "PixelSpacingCalibrationType",
+    "PixelSpacingCalibrationDescription",
+)  # fmt: skip
+_EMPTY_IF_UNKNOWN_OF_RADIOGRAPHS = ("BodyPartExamined", "ViewPosition", "PatientOrientation")
 _NUMBERS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _ONE_A_SERIES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
@@ -93,9 +113,10 @@ class SourceSlice:
 
 @dataclass(frozen=True)
 class SourceSeries:
-    """The files of a series, in the order of the volume's slices."""
+    """The files of a series, in the order of the volume's slices; or a radiograph's one file."""
 
     slices: list[SourceSlice]
+    is_radiograph: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,10 +142,18 @@ def check_target(card: ModelCard, direction: Direction) -> Domain:
     goal = card.domain_to(direction)
     if goal.channels != 1:
         raise InputError(f"The model {card.name} gives colour images, which DICOM output cannot hold; write a file.")
-    if goal.modality.strip().upper() not in _CLASSES:
+    if _class_of(goal) not in _CLASSES:
         stated = f"'{goal.modality}'" if goal.modality else "no modality"
-        raise InputError(f"DICOM output is for MR and CT; the model {card.name} states {stated} for {goal.name}.")
+        raise InputError(
+            f"DICOM output is for MR, CT and radiographs; the model {card.name} states {stated} for {goal.name}."
+        )
     return goal
+
+
+def _class_of(goal: Domain) -> str:
+    """The key in _CLASSES; a modality without one as it is."""
+    modality = goal.modality.strip().upper()
+    return "CR" if modality in _RADIOGRAPHS else modality
 
 
 def check_output_folder(output: Path) -> None:
@@ -136,18 +165,24 @@ def check_output_folder(output: Path) -> None:
         raise InputError(f"The DICOM output {output} is to be a folder, and it is a file.")
 
 
-def open_series(folder: Path, volume: Volume) -> SourceSeries:
+def open_series(folder: Path, volume: Volume, goal: Domain | None = None) -> SourceSeries:
     """The headers that belong to the slices of ``volume``, as ``read_volume(folder)`` gave it, paired by position.
 
-    Raises InputError with one sentence where a series cannot be derived from them: no folder, multi-frame, pictures
-    without a place in the patient, missing or unreadable tags, several studies or frames of reference in one series.
+    A radiograph (CR, DX) may also be given by its file. goal: the domain that is to be written; radiographs become
+    radiographs. Raises InputError with one sentence where a series cannot be
+    derived from them: no folder, multi-frame, other pictures without a place in the patient, missing or unreadable
+    tags, several studies or frames of reference in one series.
     """
     folder = Path(folder)
     what = f"The DICOM series in {folder}"
+    if volume.is_2d and goal is not None and _class_of(goal) != "CR":
+        raise InputError(
+            f"{what} is a plane picture without a place in the patient, which DICOM output of {goal.modality} needs."
+        )
+    if volume.is_2d and (is_dicom(folder) or folder.is_dir()):
+        return _open_radiograph(folder, volume)
     if not folder.is_dir():
         raise InputError(f"DICOM output needs a folder with a DICOM series as input, and {folder} is none.")
-    if volume.is_2d:
-        raise InputError(f"{what} is a plane picture without a place in the patient, which DICOM output needs.")
     found = []
     for name in _image_files(folder):
         with _silent_pydicom():
@@ -167,6 +202,35 @@ def open_series(folder: Path, volume: Volume) -> SourceSeries:
     return SourceSeries(_in_order_of(volume, found, what))
 
 
+def is_radiograph(path: Path) -> bool:
+    """Whether a file is a DICOM radiograph (CR, DX), by its header."""
+    if not is_dicom(path):
+        return False
+    with _silent_pydicom():
+        source = _read_header(str(path))
+        return source is not None and str(source.header.get("Modality", "")).strip().upper() in _RADIOGRAPHS
+
+
+def _open_radiograph(path: Path, volume: Volume) -> SourceSeries:
+    files = [str(path)] if path.is_file() else _image_files(path)
+    with _silent_pydicom():
+        found = [source for source in map(_read_header, files) if source is not None]
+        if len(found) != 1 or str(found[0].header.get("Modality", "")).strip().upper() not in _RADIOGRAPHS:
+            raise InputError(
+                f"The DICOM picture {path} is no single radiograph (CR or DX), and has no place in the patient, which "
+                "DICOM output needs."
+            )
+        header = found[0].header
+        if int(header.get("NumberOfFrames") or 1) > 1:
+            raise InputError(f"The radiograph {path} is multi-frame; DICOM output is made of single frames.")
+        for keyword in _NEEDED_OF_RADIOGRAPHS:
+            if header.get(keyword) in (None, ""):
+                raise InputError(f"The radiograph {path} has no usable {keyword}, which DICOM output needs.")
+        if (header.Columns, header.Rows) != volume.size[:2]:
+            raise InputError(f"The radiograph {path} has another size than its header says.")
+    return SourceSeries(found, is_radiograph=True)
+
+
 def write_dicom_series(
     volume: Volume, source: SourceSeries, output: Path, card: ModelCard, direction: Direction, *,
     strength: float = 1.0, masked: bool = False, adjustments: Adjustments | None = None,
@@ -184,6 +248,9 @@ def write_dicom_series(
     goal = check_target(card, direction)
     output = Path(output).resolve()
     check_output_folder(output)
+    if source.is_radiograph != (_class_of(goal) == "CR"):
+        kinds = ("a radiograph", goal.modality) if source.is_radiograph else ("a series of slices", "radiographs")
+        raise InputError(f"The input is {kinds[0]}, but the model {card.name} gives {kinds[1]}.")
     if volume.channels != 1 or volume.array.shape[1] != len(source.slices):
         raise InputError("The translation does not have one grey slice for each of the source's.")
     if not np.isfinite(volume.array).all():
@@ -331,7 +398,7 @@ def _common(
     from pydicom.uid import generate_uid
 
     goal = card.domain_to(direction)
-    modality = goal.modality.strip().upper()
+    modality = _class_of(goal)
     notes = synthetic_notes(card, direction, strength, adjustments)
     first = sources[0]
     now = datetime.now(_timezone(first.header))
@@ -352,7 +419,7 @@ def _common(
         f"Synthetic image, not acquired: {notes['SyntheticTo']} made from {notes['SyntheticFrom']} by style transfer "
         f"with the model {notes['StyleModel']} (SHA-256 of its weights {notes['StyleModelSHA256']}), direction "
         f"{direction}, strength {notes['SyntheticStrength']}{', inside a mask' if masked else ''}{adjusted}, from "
-        f"{len(sources)} images of the source series, by {SOFTWARE} {__version__}."
+        f"{len(sources)} image{'' if len(sources) == 1 else 's'} of the source series, by {SOFTWARE} {__version__}."
     )
     out.DerivationDescription = _plain(f"{made} {notes['IntendedUse']}", 1024)
     out.ImageComments = _plain(f"SYNTHETIC IMAGE. {notes['IntendedUse']}", 1024)
@@ -369,7 +436,7 @@ def _common(
     out.WindowCenter = [_decimal((low + high) / 2) for low, high, _ in window]
     out.WindowWidth = [_decimal(max(high - low, 1e-6)) for low, high, _ in window]
     out.WindowCenterWidthExplanation = [text for _, _, text in window]
-    for keyword, value in (_MR_UNKNOWN if modality == "MR" else {"KVP": None}).items():
+    for keyword, value in {"MR": _MR_UNKNOWN, "CT": {"KVP": None}}.get(modality, {}).items():
         setattr(out, keyword, value)
     return out
 
@@ -383,13 +450,19 @@ def _slice(source: SourceSlice, common: Dataset, pixels: np.ndarray, number: int
     out = Dataset()
     header = source.header
     of_patient = [tag for tag in source.raw if tag.group in _PATIENT_GROUPS and tag not in _NOT_OF_THE_PATIENT]
-    for tag in (*of_patient, *(Tag(keyword) for keyword in _KEPT)):
+    is_radiograph = common.Modality == "CR"
+    kept, empty = _KEPT, _EMPTY_IF_UNKNOWN
+    if is_radiograph:
+        kept = [keyword for keyword in (*_KEPT, *_OF_RADIOGRAPHS) if keyword not in _NOT_OF_RADIOGRAPHS]
+        empty = [keyword for keyword in _EMPTY_IF_UNKNOWN if keyword not in _NOT_OF_RADIOGRAPHS]
+        empty += _EMPTY_IF_UNKNOWN_OF_RADIOGRAPHS
+    for tag in (*of_patient, *(Tag(keyword) for keyword in kept)):
         _copy(source, out, tag)
     if str(header.get("LossyImageCompression", "")) == "01":
         # Once lossy, always lossy: what the first compression lost, the translation does not have either.
         for keyword in _LOSSY:
             _copy(source, out, Tag(keyword))
-    for keyword in _EMPTY_IF_UNKNOWN:
+    for keyword in empty:
         if keyword not in out:
             setattr(out, keyword, None)
     if not any(keyword in out for keyword in ("BodyPartExamined", "Laterality", "ImageLaterality")):

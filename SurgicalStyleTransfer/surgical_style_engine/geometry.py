@@ -163,3 +163,14 @@ def resample_like(
         filter_.SetTransform(transform)
     moved = Volume.from_sitk(filter_.Execute(image)).array
     return replace(reference, array=moved, metadata=dict(moving.metadata), name=moving.name)
+
+
+def labels_like(labels: Volume, reference: Volume) -> Volume:
+    """A labelmap on the grid of ``reference``, 0 outside its field of view.
+
+    Pictures of one size belong together pixel by pixel: a painted mask has no spacing, its radiograph may have one.
+    """
+    pictures = reference.is_2d and labels.array.shape[1:] == reference.array.shape[1:]
+    if pictures or labels.same_grid(reference):
+        return labels
+    return resample_like(labels, reference, "nearest", default=0)

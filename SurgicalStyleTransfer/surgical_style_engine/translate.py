@@ -506,7 +506,7 @@ def _mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
     """(1, z, y, x) bool: where the labelmap (any grid) is not zero. Raises InputError if that is nowhere."""
     if mask.channels != 1:
         raise InputError("The mask has several channels; give a labelmap.")
-    on_grid = mask if mask.same_grid(volume) else geometry.resample_like(mask, volume, "nearest", default=0)
+    on_grid = geometry.labels_like(mask, volume)
     inside = np.nan_to_num(on_grid.array[:1]) != 0  # some programs write NaN outside of masks
     if not inside.any():
         raise InputError("The mask is empty or does not overlap the volume.")

@@ -168,7 +168,7 @@ class Tasks:
                 valid = geometry.resample_like(everywhere, image, "nearest", default=0).array[0] != 0
         region = body_mask(image)
         if kept.mask is not None:
-            inside = geometry.resample_like(kept.mask, image, "nearest", default=0).array[0] != 0
+            inside = geometry.labels_like(kept.mask, image).array[0] != 0
             region = inside & region if (inside & region).any() else inside
         cycle = cycle_of(
             image, kept.model, kept.translation, direction=kept.direction, mask=region, max_slices=max_slices,

@@ -142,7 +142,7 @@ def _evaluate_one(
     maps: Path | None = None,
 ) -> dict:
     """Translate one volume and return its part of the report; hands its slices to `target_set` for the KID."""
-    from surgical_style_engine.geometry import resample_like
+    from surgical_style_engine.geometry import labels_like
     from surgical_style_engine.masks import body_mask
     from surgical_style_engine.provenance import synthetic_notes
     from surgical_style_engine.quality import cycle_of, quality_of
@@ -157,7 +157,7 @@ def _evaluate_one(
     check_volume(volume, path.name)
     mask = None
     if mask_path is not None:
-        mask = resample_like(read_volume(mask_path), volume, "nearest", default=0).array[0] > 0
+        mask = labels_like(read_volume(mask_path), volume).array[0] > 0
     aligned = valid = alignment = None
     if reference_path is not None:
         aligned, valid, alignment = align_reference(volume, read_volume(reference_path), reference_path, register)

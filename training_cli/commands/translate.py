@@ -248,10 +248,10 @@ def _plan(
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.dicom_write import check_output_folder
+    from surgical_style_engine.dicom_write import check_output_folder, is_radiograph
     from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
 
-    if strange := [path.name for path in sources if not path.is_dir()]:
+    if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
         raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
     if ending_of(output) in (*WRITABLE_ENDINGS, ".dcm"):
         raise InputError(f"With --dicom the output is a folder, and {output.name} is the name of a file.")
@@ -269,7 +269,7 @@ def _run(
 ) -> dict:  # fmt: skip
     """Translate one volume, write it, and give its part of the report."""
     from surgical_style_engine.dicom_write import open_series, write_dicom_series
-    from surgical_style_engine.geometry import resample_like
+    from surgical_style_engine.geometry import labels_like
     from surgical_style_engine.masks import body_mask
     from surgical_style_engine.provenance import synthetic_notes
     from surgical_style_engine.quality import cycle_of, quality_of
@@ -281,7 +281,8 @@ def _run(
     begun = time.perf_counter()
     shown.stage(f"translating {name}")
     volume = read_volume(job.source)
-    series = open_series(job.source, volume) if dicom else None
+    goal = style.card.domain_to(options["direction"])
+    series = open_series(job.source, volume, goal) if dicom else None
     mask = None if job.mask is None else read_volume(job.mask)
     done = translate_volume(
         volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown, **options
@@ -289,7 +290,7 @@ def _run(
     figures = cycle = None
     if with_quality:
         shown.stage(f"judging {name}")
-        region = body_mask(volume) if mask is None else resample_like(mask, volume, "nearest", default=0).array[0] != 0
+        region = body_mask(volume) if mask is None else labels_like(mask, volume).array[0] != 0
         cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
         figures = quality_of(volume, style, done, mask=mask, cycle=cycle, with_cycle=False, **options)
         if hasattr(runner, "figures"):  # what an optimisation came to

@@ -172,7 +172,7 @@ def _check(volumes, method, weights, normalizations, units) -> list[str]:
 
 def _mask(mask: np.ndarray | Volume, reference: Volume) -> np.ndarray:
     if isinstance(mask, Volume):
-        mask = geometry.resample_like(mask, reference, "nearest", default=0).array[0] != 0
+        mask = geometry.labels_like(mask, reference).array[0] != 0
     array = np.asarray(mask).astype(bool)
     array = array[0] if array.ndim == 4 else array
     if array.shape != reference.array.shape[1:]:

@@ -203,7 +203,7 @@ def coarsest_axis(volume: Volume) -> int:
 
 def _mask_3d(mask: np.ndarray | Volume, volume: Volume) -> np.ndarray:
     if isinstance(mask, Volume):
-        mask = geometry.resample_like(mask, volume, "nearest", default=0).array[0] != 0
+        mask = geometry.labels_like(mask, volume).array[0] != 0
     array = np.asarray(mask).astype(bool)
     array = array[0] if array.ndim == 4 else array
     if array.shape != volume.array.shape[1:]:
