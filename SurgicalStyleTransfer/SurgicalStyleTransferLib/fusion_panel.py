@@ -135,11 +135,16 @@ class FusionPanel:
             if self._boxes[row].value != weight:
                 self._boxes[row].value = weight
         ui.fusionRemoveButton.enabled = bool(others)
+        if self.run is not None:
+            ui.computeButton.enabled = False
+
+    def update_button(self) -> None:
+        """What Fuse says, with what else is under way."""
+        ui = self.ui
         applying = self.panel.engine.run is not None
         ui.fusionButton.enabled = not applying
         if self.run is not None:
             ui.fusionButton.toolTip = _("Stop. The scene stays as it was.")
-            ui.computeButton.enabled = False
         elif applying:
             ui.fusionButton.toolTip = _("A style is being applied.")
         else:

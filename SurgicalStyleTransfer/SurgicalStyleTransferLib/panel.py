@@ -296,6 +296,7 @@ class Panel:
 
     def _update_apply(self) -> None:
         ui = self.ui
+        self.fusion.update_button()
         if self.engine.run is not None:
             ui.applyButton.enabled = True
             ui.applyButton.toolTip = _("Stop. The scene stays as it was.")
