@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from .errors import InputError, StyleTransferError
-from .model_folder import CARD_NAME, ModelCard, load_model, read_card, verify_model, write_card
+from .model_folder import CARD_NAME, ModelCard, StyleModel, load_model, read_card, verify_model, write_card
 from .onnx_import import read_onnx
 
 LARGEST_UNPACKED = 1 << 30  # bytes
@@ -116,11 +116,7 @@ def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
         card = ModelCard.model_validate(card.model_dump() | {"name": check_name(name)})
         write_card(staging, card)
     model = load_model(staging)  # checks the digest of the weights
-    if model.card.weights.file == "weights.safetensors":
-        for direction in card.directions:
-            model.generator(direction)
-    else:
-        read_onnx(model.weights_path)
+    check_weights(model)
     folder = Path(models) / card.name
     if folder.exists() and not overwrite:
         raise InputError(f"There is a model {card.name} in {models} already.")
@@ -131,6 +127,20 @@ def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
     staging.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def check_weights(model: StyleModel) -> None:
+    """Raise InputError unless the weights are what the card says: a network that fits them, or a style picture."""
+    from .stylize.card import is_style_image, load_picture, settings_of
+
+    if is_style_image(model.card):
+        settings_of(model.card)
+        load_picture(model)
+    elif model.card.weights.file == "weights.safetensors":
+        for direction in model.card.directions:
+            model.generator(direction)
+    else:
+        read_onnx(model.weights_path)
 
 
 def check_name(name: str) -> str:

@@ -55,6 +55,17 @@ def test_the_folder_holds_the_picture_and_its_settings(styles, picture):
         model.generator()
 
 
+def test_a_copied_or_packed_style_is_imported_elsewhere(styles, tmp_path):
+    import shutil
+
+    from surgical_style_engine.model_archive import import_archive, import_folder
+
+    copy = import_folder(styles / "rgb", tmp_path / "models", "copy")
+    assert load_picture(load_model(copy)).shape == (3, 48, 64)
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", styles, "luminance")
+    assert load_model(import_archive(packed, tmp_path / "models")).card.name == "luminance"
+
+
 def test_translate_and_adjust(styles):
     volume = Volume(head(shape=SIZE)[None], (2.0, 2.0, 4.0))
     coloured = translate_volume(volume, load_model(styles / "rgb"), device="cpu")

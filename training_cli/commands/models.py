@@ -98,19 +98,11 @@ def show(model: Model, as_json: Json = False) -> None:
 @app.command()
 def verify(model: Model) -> None:
     """Check a model's card, the digest of its weights, and that they fit the network it names."""
+    from surgical_style_engine.model_archive import check_weights
     from surgical_style_engine.model_folder import load_model
-    from surgical_style_engine.onnx_import import read_onnx
-    from surgical_style_engine.stylize.card import is_style_image, load_picture, settings_of
 
     loaded = load_model(model)
-    if loaded.card.weights.file == "model.onnx":
-        read_onnx(loaded.weights_path)
-    elif is_style_image(loaded.card):
-        settings_of(loaded.card)
-        load_picture(loaded)
-    else:
-        for direction in loaded.card.directions:
-            loaded.generator(direction)
+    check_weights(loaded)
     typer.echo(f"{loaded.card.name} is whole: {loaded.card.weights.file}, SHA-256 {loaded.card.weights.sha256}.")
 
 
