@@ -70,7 +70,8 @@ def test_all_keys_and_a_perfect_cycle_off_the_models_grid(networks, volume):
     figures = quality_of(volume, model, translate_volume(volume, model))
     assert set(figures) == {
         "look_ahead_score", "look_ahead_score_raw", "jigsaw_puzzle_error", "jigsaw_puzzle_error_raw", "cycle_slices",
-        "semantic_consistency", "semantic_consistency_method", "mask", "mask_fraction", "reference", "slices", "worst",
+        "semantic_consistency", "semantic_consistency_method", "mask", "mask_fraction", "reference", "slices",
+        "worst",
     }  # fmt: skip
     assert figures["look_ahead_score_raw"] < 1e-6, "resampling must not count as an error of the cycle"
     assert 0.01 < figures["look_ahead_score"] < figures["jigsaw_puzzle_error"] < 0.05
