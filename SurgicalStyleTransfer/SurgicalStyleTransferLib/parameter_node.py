@@ -66,7 +66,7 @@ class SurgicalStyleTransferParameterNode:
     matchBy: str = "histogram"
     flattenBias: bool = False
     automaticStrength: bool = False
-    leastConsistency: Annotated[float, WithinRange(0, 1)] = 0.9
+    leastConsistency: Annotated[float, WithinRange(0, 1)] = 0.7
     ensemble: bool = False
     fusionVolumes: list[vtkMRMLScalarVolumeNode]
     fusionWeights: str = "[1.0]"

@@ -82,6 +82,12 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     wait(lambda: len(widget.panel._devices) > 0, 60)
     shot("advanced")
     ui.advancedCollapsibleButton.collapsed = True
+    ui.adjustCollapsibleButton.collapsed = False
+    parameters.structureGuard, parameters.automaticStrength = 3.0, True
+    shot("adjust")
+    parameters.structureGuard, parameters.automaticStrength = 0.0, False
+    ui.adjustCollapsibleButton.collapsed = True
+    _fuse(slicer, widget, wait, shot)
     widget.panel.on_apply()
     wait(lambda: "left" in ui.statusLabel.text, 300)
     shot("running")
@@ -103,6 +109,28 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     wait(lambda: widget.logic.engine.run is None and ui.progressBar.visible is False, 60)
     shot("error")
     widget.cleanup()
+
+
+def _fuse(slicer: object, widget: object, wait: object, shot: object) -> None:
+    """The T1 template and the grey matter's probability on its grid, fused."""
+    import nilearn.datasets
+    import numpy as np
+
+    grey = nilearn.datasets.load_mni152_gm_template(resolution=2)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ICBM152 grey matter")
+    array = grey.get_fdata().astype(np.float32).transpose(2, 1, 0)
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grey.affine))
+    node.CreateDefaultDisplayNodes()
+    ui = widget.ui
+    ui.fusionCollapsibleButton.collapsed = False
+    ui.fusionSelector.setCurrentNode(node)
+    ui.fusionAddButton.click()
+    ui.fusionButton.click()
+    wait(lambda: widget.panel.fusion.run is None, 600)
+    shot("fusion")
+    ui.fusionCollapsibleButton.collapsed = True
+    widget.panel._set_status("")
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ def test_what_cannot_be_done_is_said_once(slicer_app, scene, ready, apply, until
     before = apply(widget)
     nothing = volume("Blank", array=np.full((8, 20, 20), np.nan, np.float32))
     widget.ui.matchSelector.setCurrentNode(nothing)
-    until(lambda: "Blank" in widget.ui.statusLabel.text, "the sentence")
+    until(lambda: "to match holds NaN" in widget.ui.statusLabel.text, "the sentence")
     sent = widget.logic.engine.client._count
     for _ in range(3):
         widget.panel.update()
