@@ -6,6 +6,7 @@ gives *landmarks*: the plain numbers that map it forward and back. Both are stor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -36,11 +37,17 @@ class LinearLandmarks(_Model):
 
     def forward(self, array: np.ndarray) -> np.ndarray:
         """Values in units -> float32 in [-1, 1]; same shape."""
+        return _by_parts(np.asarray(array), self._forward)
+
+    def _forward(self, array: np.ndarray) -> np.ndarray:
         scaled = (np.asarray(array, np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1
         return np.clip(scaled, -1, 1)
 
     def inverse(self, array: np.ndarray) -> np.ndarray:
         """Normalised values -> float32 in units; same shape."""
+        return _by_parts(np.asarray(array), self._inverse)
+
+    def _inverse(self, array: np.ndarray) -> np.ndarray:
         bounded = np.clip(np.asarray(array, np.float32), -1, 1)
         return (bounded + 1) * np.float32((self.high - self.low) / 2) + np.float32(self.low)
 
@@ -162,13 +169,17 @@ def foreground(array: np.ndarray) -> np.ndarray:
 
 
 def _interpolate(array: np.ndarray, x: list[float], y: list[float]) -> np.ndarray:
-    """Piecewise linear, any shape -> float32; in parts, since np.interp works in double precision."""
+    """Piecewise linear, any shape -> float32; np.interp works in double precision."""
+    return _by_parts(array, lambda part: np.interp(part.reshape(-1), x, y).reshape(part.shape))
+
+
+def _by_parts(array: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What a function of single values gives, as float32; large arrays in parts, so that only the result takes room."""
+    if array.ndim < 2 or array.size <= _MOST_VOXELS:
+        return np.asarray(function(array), np.float32)
     result = np.empty(array.shape, np.float32)
-    if array.ndim > 1 and array.size > _MOST_VOXELS:
-        for index in range(array.shape[0]):
-            result[index] = _interpolate(array[index], x, y)
-    else:
-        result[...] = np.interp(array.reshape(-1), x, y).reshape(array.shape)
+    for index in range(array.shape[0]):
+        result[index] = _by_parts(array[index], function)
     return result
 
 

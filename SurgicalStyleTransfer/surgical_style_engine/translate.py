@@ -29,6 +29,7 @@ LEAST_UNUSUAL = 0.1  # distance of intensity histograms below which no volume st
 MARGIN = 8  # pixels kept around the body
 MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
 SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
+_NOTHING = np.empty((0, 0, 0, 0), np.float32)
 DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 16}
 # Radiographs come under several names.
 _SAME_MODALITY = {"CR": "DX", "DR": "DX", "RG": "DX"}
@@ -84,6 +85,7 @@ def translate_volume(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     runner: Runner | None = None,
+    keep_normalized: bool = True,
 ) -> Translation:
     """Translate a volume with a model.
 
@@ -91,7 +93,8 @@ def translate_volume(
     strength: blend of input (0) and translation (1). mask: labelmap on any grid; outside it the input stays.
     adjustments: what else to do, in the order: flatten the bias (input) -> network (ensemble) -> structure guard ->
     matching -> strength and mask -> output. progress: called with (slices done, slices in all) after every batch.
-    runner: a warm one to use again.
+    runner: a warm one to use again. keep_normalized: False leaves the normalised arrays out of the result (empty), to
+    spare memory where nothing is judged or adjusted afterwards.
 
     Units. A translation is in the target domain's units: HU for CT; where units are arbitrary, as in MR, the range in
     the middle of the training volumes, so that a cohort comes out alike. Where strength or mask let the input through,
@@ -147,8 +150,10 @@ def translate_volume(
     if counter.smallest_batch:
         warnings.append(f"Memory was short; the batch was reduced to {counter.smallest_batch} slices.")
 
-    normalized_input = reorientation.undo(normalized)
     normalized_output = reorientation.undo(output)
+    plain = strength == 1 and inside is None and adjustments.is_none_after_network
+    normalized_input = _NOTHING if plain and not keep_normalized else reorientation.undo(normalized)
+    del normalized, output
     made = Translation(
         volume, normalized_input, normalized_output, counter.total, 0.0, runner.device, runner.precision,
         runner.backend, warnings, disagreement, flattened=flattened,
@@ -165,6 +170,8 @@ def translate_volume(
             "the output is all but the input."
         )
     made.seconds = time.monotonic() - started
+    if not keep_normalized:
+        made.normalized_input = made.normalized_output = _NOTHING
     return made
 
 
@@ -274,8 +281,10 @@ def _run_planes(
     jobs = [_PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
     runs = [(job, variant) for job in jobs for variant in variants_of(job.plane, ensemble)]
     counter.total = sum(len(job.wanted) for job, _ in runs)
-    results = [job.run(runner, channels, batch_size, counter, variant) for job, variant in runs]
     air = untouched_air(canonical, card, channels)
+    for job in jobs:
+        job.runs_once = len(runs) == len(jobs)
+    results = [job.run(runner, channels, batch_size, counter, variant) for job, variant in runs]
     if air is not None:
         for result in results:
             np.copyto(result, canonical.array, where=air)
@@ -407,13 +416,14 @@ class _PlaneJob:
         self.stacks = slices.stack_indices(self.array.shape[1], card.stack, step)
         self.wanted = np.flatnonzero(slices.body_slices(self.array))
         self.box = body_box(self.array)
+        self.runs_once = False
 
     def run(
         self, runner: Runner, channels: int, batch_size: int | None, counter: _Counter, variant: Variant = PLAIN
     ) -> np.ndarray:
         """Canonical (channels, z, y, x) float32, normalised; background and empty slices keep the input's values."""
         grey = self.array if channels == self.array.shape[0] else self.array.mean(axis=0, keepdims=True)
-        result = np.repeat(grey, channels // grey.shape[0], axis=0).copy()
+        result = np.repeat(grey, channels // grey.shape[0], axis=0)
         rows, columns = self.box
         if len(self.wanted) and hasattr(runner, "stylize_slices"):
             # One slice after another: each begins from its neighbour's result.
@@ -449,6 +459,9 @@ class _PlaneJob:
             result[:, chosen, rows, columns] = variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3)
             start += len(chosen)
             counter.advance(len(chosen))
+        if self.runs_once:
+            del grey
+            self.array = None  # to make room for the result at full size
         return self._put_back(result)
 
     def _put_back(self, result: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import uuid
@@ -170,7 +171,9 @@ def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None 
         temporary.touch(exist_ok=False)
         with _silent_itk():
             sitk.WriteImage(image, str(temporary), useCompression=ending != ".nii")
-            _check_written(temporary, image, lossy=ending in (".jpg", ".jpeg"))
+            wanted = _fingerprint(image, lossy=ending in (".jpg", ".jpeg"))
+            del image  # reading it back needs the same memory again
+            _check_written(temporary, wanted)
         if raw is None:
             os.replace(temporary, path)
         else:
@@ -220,19 +223,24 @@ def _silent_itk() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def _check_written(path: Path, image, lossy: bool) -> None:
+def _check_written(path: Path, wanted: tuple) -> None:
     """ITK's writers do not notice every failed write (a full disk): only a file that gives back the very voxels may
     take the final name. Raises InputError or RuntimeError."""
     import SimpleITK as sitk
 
     check_whole(path)
-    written = sitk.ReadImage(str(path))
-    wrong = written.GetSize() != image.GetSize()
-    if not wrong and not lossy:
-        given, found = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(written)
-        wrong = given.dtype != found.dtype or not np.array_equal(given, found)
-    if wrong:
+    if _fingerprint(sitk.ReadImage(str(path)), lossy=len(wanted) == 1) != wanted:
         raise RuntimeError("incomplete file")
+
+
+def _fingerprint(image, lossy: bool) -> tuple:
+    """Size, and unless it is stored with loss type and digest of the voxels of a SimpleITK image."""
+    import SimpleITK as sitk
+
+    if lossy:
+        return (image.GetSize(),)
+    voxels = sitk.GetArrayViewFromImage(image)
+    return image.GetSize(), str(voxels.dtype), hashlib.sha256(voxels).hexdigest()
 
 
 def _reason(error: Exception, path: Path, volume: Volume) -> str:

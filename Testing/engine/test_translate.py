@@ -262,6 +262,15 @@ class TestMask:
             translate_volume(volume, make_model(), mask=volume.with_array(np.ones((3, 12, 40, 36))), runner=Fake())
 
 
+@pytest.mark.parametrize("options", [{}, {"strength": 0.4}])
+def test_without_the_normalised_arrays_the_output_is_the_same(options):
+    volume, model = head(), make_model(spacing_mm=1.5)
+    whole = translate_volume(volume, model, runner=Fake(), **options)
+    spare = translate_volume(volume, model, runner=Fake(), keep_normalized=False, **options)
+    assert np.array_equal(spare.volume.array, whole.volume.array)
+    assert spare.normalized_input.size == spare.normalized_output.size == 0 < whole.normalized_input.size
+
+
 class TestBatches:
     def test_every_batch_is_told(self):
         seen = []

@@ -285,8 +285,9 @@ def _run(
     series = open_series(job.source, volume, goal) if dicom else None
     mask = None if job.mask is None else read_volume(job.mask)
     done = translate_volume(
-        volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown, **options
-    )
+        volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown,
+        keep_normalized=bool(with_quality), **options,
+    )  # fmt: skip
     figures = cycle = None
     if with_quality:
         shown.stage(f"judging {name}")

@@ -40,6 +40,11 @@ class Adjustments:
         if self.match is not None:
             check_volume(self.match, self.match.name or "The reference to match")
 
+    @property
+    def is_none_after_network(self) -> bool:
+        """Whether a translation is left as the network made it."""
+        return self.structure_guard_mm is None and self.match is None and self.least_consistency is None
+
     def sentence(self) -> str:
         """What was adjusted, for provenance; empty if nothing was."""
         parts = []
