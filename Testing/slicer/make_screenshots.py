@@ -62,8 +62,10 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
             time.sleep(0.01)
 
     def shot(title: str) -> None:
-        wait()
-        parent.adjustSize()
+        # Labels that wrap know their height only once they have their width.
+        for _ in range(3):
+            wait()
+            parent.adjustSize()
         wait()
         parent.grab().save(str(output / f"{title}.png"))
 
@@ -87,13 +89,14 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     shot("adjust")
     parameters.structureGuard, parameters.automaticStrength = 0.0, False
     ui.adjustCollapsibleButton.collapsed = True
-    _fuse(slicer, widget, wait, shot)
     widget.panel.on_apply()
     wait(lambda: "left" in ui.statusLabel.text, 300)
     shot("running")
     wait(lambda: widget.logic.engine.run is None, 1200)
     wait(lambda: widget.panel.figures is not None, 1200)
     shot("done")
+    ui.qualityCollapsibleButton.collapsed = True
+    _fuse(widget, wait, shot)
     ct = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CTBrain")
     slicer.util.updateVolumeFromArray(ct, np.where(array > 0, array / 10, -1000).astype(np.float32))
     ct.CreateDefaultDisplayNodes()
@@ -111,21 +114,13 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     widget.cleanup()
 
 
-def _fuse(slicer: object, widget: object, wait: object, shot: object) -> None:
-    """The T1 template and the grey matter's probability on its grid, fused."""
-    import nilearn.datasets
-    import numpy as np
-
-    grey = nilearn.datasets.load_mni152_gm_template(resolution=2)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ICBM152 grey matter")
-    array = grey.get_fdata().astype(np.float32).transpose(2, 1, 0)
-    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grey.affine))
-    node.CreateDefaultDisplayNodes()
+def _fuse(widget: object, wait: object, shot: object) -> None:
+    """The T1 template and what the style made of it, fused."""
     ui = widget.ui
     ui.fusionCollapsibleButton.collapsed = False
-    ui.fusionSelector.setCurrentNode(node)
+    ui.fusionSelector.setCurrentNode(widget._parameterNode.resultVolume)
     ui.fusionAddButton.click()
+    ui.fusionRegisterCheckBox.checked = False
     ui.fusionButton.click()
     wait(lambda: widget.panel.fusion.run is None, 600)
     shot("fusion")
