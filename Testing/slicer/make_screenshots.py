@@ -61,12 +61,12 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
             slicer.app.processEvents()
             time.sleep(0.01)
 
-    def shot(title: str) -> None:
-        # Labels that wrap know their height only once they have their width.
-        for _ in range(3):
-            wait()
-            parent.adjustSize()
-        wait()
+    def shot(title: str, seconds: float = 0.3) -> None:
+        # adjustSize() would ask for the height at another width; Slicer's scroll area asks as this does.
+        for _ in range(2):
+            wait(seconds=seconds)
+            parent.setFixedHeight(parent.layout().totalHeightForWidth(WIDTH))
+        wait(seconds=seconds)
         parent.grab().save(str(output / f"{title}.png"))
 
     shot("empty")
@@ -91,7 +91,7 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     ui.adjustCollapsibleButton.collapsed = True
     widget.panel.on_apply()
     wait(lambda: "left" in ui.statusLabel.text, 300)
-    shot("running")
+    shot("running", 0.05)
     wait(lambda: widget.logic.engine.run is None, 1200)
     wait(lambda: widget.panel.figures is not None, 1200)
     shot("done")
