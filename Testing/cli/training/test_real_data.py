@@ -19,7 +19,8 @@ SETTINGS = {
 def test_a_model_of_real_volumes(shared_data, tmp_path, sst, method):
     folder = shared_data / "open-ms" / "mni"
     first, second = (next(folder.rglob(f"patient19_{name}.nii*")) for name in ("T1", "T2"))
-    settings = SETTINGS | {"method": method, "source": first.parent, "target": second.parent, "output": tmp_path / "run"}
+    folders = {"source": first.parent, "target": second.parent, "output": tmp_path / "run"}
+    settings = SETTINGS | folders | {"method": method}
     if method == "paired":
         (tmp_path / "pairs.csv").write_text(f"source,target\n{first},{second}\n", encoding="utf-8")
         settings["pairs"] = tmp_path / "pairs.csv"
