@@ -264,7 +264,7 @@ class TestMask:
 
 @pytest.mark.parametrize("options", [{}, {"strength": 0.4}])
 def test_without_the_normalised_arrays_the_output_is_the_same(options):
-    volume, model = head(), make_model(spacing_mm=1.5)
+    volume, model = Volume(head()[None], (1.2, 1.2, 3.0)), make_model(spacing_mm=1.5)
     whole = translate_volume(volume, model, runner=Fake(), **options)
     spare = translate_volume(volume, model, runner=Fake(), keep_normalized=False, **options)
     assert np.array_equal(spare.volume.array, whole.volume.array)
