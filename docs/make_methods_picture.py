@@ -1,0 +1,33 @@
+"""The picture of docs/training.md: one T1w by several models, beside the registered T2w.
+
+    python docs/make_methods_picture.py T1W T2W PICTURE NAME=MODEL [NAME=MODEL ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from surgical_style_engine.geometry import resample_like
+from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.normalization import RobustPercentile
+from surgical_style_engine.registration import register_rigid
+from surgical_style_engine.translate import translate_volume
+from surgical_style_engine.volume_io import read_volume
+from training_cli.comparison import save_comparison
+
+CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04, in no training), CC-BY."
+
+
+def main(source: Path, target: Path, picture: Path, models: dict[str, str]) -> None:
+    first, real = read_volume(source), read_volume(target)
+    moved = resample_like(real, first, transform=register_rigid(first, real).transform)
+    columns = {"T1w": RobustPercentile().fit(first.array).forward(first.array)}
+    for name, model in models.items():
+        columns[name] = translate_volume(first, load_model(model)).normalized_output
+    columns["real T2w (registered)"] = RobustPercentile().fit(moved.array).forward(moved.array)
+    save_comparison(picture, first, columns, title="T1w to T2w by training method", footer=CREDIT)
+
+
+if __name__ == "__main__":
+    main(*(Path(name) for name in sys.argv[1:4]), dict(entry.split("=", 1) for entry in sys.argv[4:]))
