@@ -39,6 +39,29 @@ def make_tiny_model(
     return folder / name
 
 
+def make_tiny_fusion_model(folder: Path, name: str = "tiny-fusion", inputs: tuple[str, ...] = ("T1", "T2")) -> Path:
+    """A model folder with a small untrained network that makes one image of several modalities; returns its path."""
+    import torch
+
+    from surgical_style_engine.model_folder import Architecture, Domain, Domains, InputChannel, ModelCard, save_model
+    from surgical_style_engine.networks import build_generator
+    from surgical_style_engine.normalization import PercentileLandmarks, RobustPercentile
+
+    torch.manual_seed(1)
+    arguments = {"in_channels": len(inputs), "out_channels": 1, "ngf": 4, "n_blocks": 1}
+    common = {"modality": "MR", "normalization": RobustPercentile(),
+              "inverse": PercentileLandmarks(low=0, high=900, maximum=1000)}  # fmt: skip
+    parts = [InputChannel(name=part, normalization=RobustPercentile()) for part in inputs]
+    card = ModelCard(
+        name=name, title="T1 and T2 in one", architecture=Architecture(name="resnet", arguments=arguments),
+        domains=Domains(source=Domain(name=" + ".join(inputs), inputs=parts, channels=len(inputs), **common),
+                        target=Domain(name="Both", **common)),
+        directions=["forward"], spacing_mm=2.0, licence="CC0-1.0",
+    )  # fmt: skip
+    save_model(folder / name, card, build_generator("resnet", **arguments).state_dict())
+    return folder / name
+
+
 def head(seed: int = 1, shape: tuple[int, int, int] = (12, 40, 36)) -> np.ndarray:
     """(z, y, x) float32: an ellipsoid of three tissues in air, 0 to 800."""
     import SimpleITK as sitk

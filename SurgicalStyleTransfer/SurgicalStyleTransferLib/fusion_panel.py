@@ -14,9 +14,11 @@ from .fusion_run import FusionPlan, FusionResult, FusionRun, why_not
 from .panel_tools import duration, fill, select
 
 if TYPE_CHECKING:
+    from .model_cards import Card
     from .panel import Panel
 
 MOST_WEIGHT = 10.0
+MODEL = "model:"  # before the name of a model, among the methods
 
 
 class FusionPanel:
@@ -36,7 +38,8 @@ class FusionPanel:
         ui.fusionButton.connect("clicked(bool)", self.on_fuse)
         ui.fusionMethodComboBox.connect("currentIndexChanged(int)", self._on_method)
 
-    def _fill_fixed(self) -> None:
+    def _fill_methods(self) -> None:
+        """The rules, then the models that take several modalities."""
         ui = self.ui
         methods = [
             (
@@ -56,9 +59,19 @@ class FusionPanel:
                 _("Free of artefacts, and flat where the contrasts of the volumes are opposite."),
             ),
         ]  # fmt: skip
+        for card in self._models():
+            tip = _("A trained network. Its inputs in this order, the reference first: {inputs}. Weights do not count.")
+            methods.append((card.title, MODEL + card.name, tip.format(inputs=", ".join(card.inputs))))
         fill(ui.fusionMethodComboBox, [(text, data) for text, data, _tip in methods])
         for index, (_text, _data, tip) in enumerate(methods):
             ui.fusionMethodComboBox.setItemData(index, tip, qt.Qt.ToolTipRole)
+
+    def _models(self) -> list[Card]:
+        return [card for card in self.panel._cards if card.inputs]
+
+    def _fill_fixed(self) -> None:
+        ui = self.ui
+        self._fill_methods()
         ui.fusionTable.setHorizontalHeaderLabels([_("Volume"), _("Weight")])
         ui.fusionFiguresTable.setHorizontalHeaderLabels([_("Figure"), _("Fused"), _("Reference"), _("Average")])
         for table in (ui.fusionTable, ui.fusionFiguresTable):
@@ -121,6 +134,7 @@ class FusionPanel:
     def update(self) -> None:
         """Everything in the section that follows from parameters, scene and engine."""
         ui, parameters = self.ui, self.panel.parameters
+        self._fill_methods()
         select(ui.fusionMethodComboBox, parameters.fusionMethod)
         reference = parameters.inputVolume
         others = self._others()
@@ -246,15 +260,22 @@ class FusionPanel:
         if reason:
             panel._set_status(reason, error=True)
             return
+        method, model = parameters.fusionMethod, ""
+        if method.startswith(MODEL):
+            card = next((card for card in self._models() if MODEL + card.name == method), None)
+            if card is None:
+                panel._set_status(_("The style of this fusion is not on this machine; choose another method."), True)
+                return
+            method, model = "learned", str(card.folder)
         panel._stop_figures()
         try:
-            if dependencies.ensure(torch=False):
+            if dependencies.ensure(torch=bool(model)):
                 panel.engine.client.stop()
         except dependencies.InstallationError as error:
             panel._set_status(str(error), error=True)
             return
         plan = FusionPlan(
-            [node.GetID() for node in nodes], weights, parameters.fusionMethod, parameters.fusionRegister
+            [node.GetID() for node in nodes], weights, method, parameters.fusionRegister, model
         )
         self._show_running(True)
         panel._set_status(_("Starting..."))

@@ -17,12 +17,14 @@ from .worker_client import WorkerClient
 
 @dataclass
 class FusionPlan:
-    """What is to be fused; nodes by ID, the reference first, for they may be gone when it ends."""
+    """What is to be fused; nodes by ID, the reference first, for they may be gone when it ends. model: folder of the
+    model of the method "learned", whose inputs are the nodes in their order."""
 
     node_ids: list[str]
     weights: list[float]
     method: str = "pyramid"
     register: bool = True
+    model: str = ""
 
 
 @dataclass
@@ -91,6 +93,7 @@ class FusionRun:
         self._request = self._client.request(
             "fuse", self._on_result, self._fail, self._on_progress, volumes=messages, output=str(self._output),
             method=self.plan.method, weights=self.plan.weights, register="auto" if self.plan.register else "none",
+            model=self.plan.model,
         )  # fmt: skip
 
     def cancel(self) -> None:
@@ -140,23 +143,34 @@ def fused_name(names: list[str]) -> str:
 def write_fused(nodes: list[object], array: object, plan: FusionPlan, answer: dict) -> object:
     """A new volume on exactly the grid of the first node, marked as made; returns it."""
     reference, names = nodes[0], [node.GetName() for node in nodes]
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", fused_name(names))
-    slicer.util.updateVolumeFromArray(node, array)
-    mrml_geometry.copy(reference, node)
-    shares = [f"{100 * weight:.0f} %" for weight in answer["weights"]]
-    listed = ", ".join(f"{name} ({share})" for name, share in zip(names, shares, strict=True))
+    if plan.model:
+        listed = ", ".join(names)
+    else:
+        shares = [f"{100 * weight:.0f} %" for weight in answer["weights"]]
+        listed = ", ".join(f"{name} ({share})" for name, share in zip(names, shares, strict=True))
     notes = {
         **answer["notes"], "FusionMethod": plan.method, "FusionInputs": listed,
         "FusionRegistration": "auto" if plan.register else "none",
     }  # fmt: skip
-    for key, value in notes.items():
-        node.SetAttribute(outputs.ATTRIBUTE_PREFIX + key, value)
-    node.SetDescription(
-        _(
+    if plan.model:
+        text = _(
+            "Synthetic {target} image made from {volumes} by the style {model}, weights {digest}, on the grid of "
+            "{reference}. Not acquired. {use}"
+        ).format(
+            target=notes["SyntheticTo"], volumes=listed, model=notes["StyleModel"],
+            digest=notes["StyleModelSHA256"][:12], reference=names[0], use=notes["IntendedUse"],
+        )  # fmt: skip
+    else:
+        text = _(
             "Fused image made from {volumes} by {method} fusion, on the grid and in the range of {reference}. Not "
             "acquired. {use}"
         ).format(volumes=listed, method=plan.method, reference=names[0], use=notes["IntendedUse"])
-    )
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", fused_name(names))
+    slicer.util.updateVolumeFromArray(node, array)
+    mrml_geometry.copy(reference, node)
+    for key, value in notes.items():
+        node.SetAttribute(outputs.ATTRIBUTE_PREFIX + key, value)
+    node.SetDescription(text)
     node.SetNodeReferenceID("SurgicalStyleTransferInput", reference.GetID())
     _show(node, answer["range"])
     outputs.place_beside(node, reference)

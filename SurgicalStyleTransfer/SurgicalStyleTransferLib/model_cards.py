@@ -53,6 +53,7 @@ class Card:
     is_onnx: bool = False
     metrics: dict = field(default_factory=dict)
     thumbnail: Path | None = None
+    inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
 
     @property
     def name(self) -> str:
@@ -108,9 +109,10 @@ def read(folder: Path) -> Card:
         inputs = values["domains"]["source"].get("inputs") or []
         if inputs:
             problem = _(
-                "The style {name} makes one image of {count} ({inputs}); use it on the command line with sst fuse."
+                "The style {name} makes one image of {count} ({inputs}); choose it as the method under Fusion."
             ).format(name=folder.name, count=len(inputs), inputs=", ".join(str(part["name"]) for part in inputs))
-            return Card(folder, str(values["title"]), shipped, problem)
+            names = tuple(str(part["name"]) for part in inputs)
+            return Card(folder, str(values["title"]), shipped, problem, inputs=names)
         spacing = values.get("spacing_mm")
         return Card(
             folder=folder, title=str(values["title"]), shipped=shipped, source=sides[0], target=sides[1],

@@ -6,11 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from tiny_models import head
+from tiny_models import head, make_tiny_fusion_model
 
 from surgical_style_engine import worker_protocol as protocol
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.fusion import fuse_volumes, fusion_quality
+from surgical_style_engine.fusion import fuse_learned, fuse_volumes, fusion_quality
+from surgical_style_engine.model_folder import load_model
 from surgical_style_engine.volume import Volume
 from surgical_style_engine.worker_tasks import Tasks
 
@@ -61,6 +62,21 @@ def test_the_task_gives_what_the_engine_gives(pair, tmp_path):
     assert [stage for stage, _done, _total in said][-1] == "figures"
     done = [(d, t) for stage, d, t in said if stage == "fuse" and t > 1]
     assert done == sorted(done) and done[-1][0] == done[-1][1]
+
+
+def test_a_trained_method_gives_what_the_engine_gives(pair, describe, tmp_path):
+    first, second, messages = pair
+    folder = make_tiny_fusion_model(tmp_path)
+    answer, said = run(messages, tmp_path / "fused.npy", method="learned", model=str(folder), register="none")
+    volumes = [Volume(array[None], (2.0, 2.0, 4.0), (0.0, 0.0, 0.0), np.eye(3), False, {}, name)
+               for array, name in ((first, "T1"), (second, "T2"))]  # fmt: skip
+    expected = fuse_learned(volumes, load_model(str(folder)), register="none")
+    np.testing.assert_allclose(np.load(tmp_path / "fused.npy"), expected.volume.array, atol=1e-3)
+    assert answer["notes"]["StyleModel"] == "tiny-fusion" and answer["notes"]["SyntheticFrom"] == "T1 + T2"
+    assert answer["figures"]["inputs"] == ["T1", "T2"]
+    with pytest.raises(InputError, match="2"):
+        run([*messages, describe(first, "FLAIR")], tmp_path / "no.npy", method="learned", model=str(folder))
+    assert not (tmp_path / "no.npy").exists()
 
 
 def test_a_displaced_volume_is_registered_or_taken_as_it_lies(pair, describe, tmp_path):

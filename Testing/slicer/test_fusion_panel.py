@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import SLOW_WORKER
-from tiny_models import head
+from tiny_models import head, make_tiny_fusion_model
 
 SHAPE = (8, 26, 24)
 SLOW_FUSION = [
@@ -340,3 +340,25 @@ def test_one_thing_at_a_time(ready, until):
     widget.ui.applyButton.click()
     until(lambda: widget.logic.engine.run is None, "the end after Cancel")
     assert widget.ui.fusionButton.enabled
+
+
+def test_a_trained_network_as_the_method(slicer_app, scene, ready, fuse, tiny_folder, open_panel, pair, tmp_path):
+    make_tiny_fusion_model(tmp_path)
+    widget = open_panel(folder=tmp_path)
+    combo, parameters = widget.ui.fusionMethodComboBox, widget._parameterNode
+    parameters.inputVolume = pair[0]
+    widget.ui.fusionSelector.setCurrentNode(pair[1])
+    widget.ui.fusionAddButton.click()
+    widget.ui.fusionRegisterCheckBox.checked = False
+    combo.currentIndex = combo.findData("model:tiny-fusion")
+    assert combo.currentText == "T1 and T2 in one" and parameters.fusionMethod == "model:tiny-fusion"
+    made = fuse(widget)
+    assert made is not None, widget.ui.statusLabel.text
+    np.testing.assert_array_equal(matrix_of(slicer_app, made), matrix_of(slicer_app, pair[0]))
+    assert made.GetAttribute("SurgicalStyleTransfer.StyleModel") == "tiny-fusion"
+    assert made.GetDescription().startswith("Synthetic Both image made from T1, T2 by the style tiny-fusion, weights ")
+    assert widget.ui.fusionFiguresTable.rowCount > 0
+    # The model is gone: the choice stays, and the panel says what is wrong.
+    (tmp_path / "tiny-fusion" / "model.json").unlink()
+    widget.panel.refresh_styles()
+    assert fuse(widget) is None and "not on this machine" in widget.ui.statusLabel.text

@@ -13,7 +13,7 @@ from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
     from surgical_style_engine.fusion import Fusion
-    from surgical_style_engine.model_folder import ModelCard, StyleModel
+    from surgical_style_engine.model_folder import StyleModel
     from surgical_style_engine.volume import Volume
 
 
@@ -66,7 +66,7 @@ def fuse(
     import time
 
     from surgical_style_engine.fusion import fuse_learned, fuse_volumes, fusion_quality
-    from surgical_style_engine.fusion.notes import fusion_notes
+    from surgical_style_engine.fusion.notes import fusion_notes, learned_notes
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume_io import read_volume, write_volume
     from training_cli.progress import Progress
@@ -102,7 +102,7 @@ def fuse(
             written.append(picture)
             save_picture(picture, volumes[0], {fusion.method: fusion}, figures)
         written.append(output)
-        notes = fusion_notes(fusion) if style is None else _learned_notes(style.card)
+        notes = fusion_notes(fusion) if style is None else learned_notes(style.card)
         write_volume(fusion.volume, output, notes)
         seconds = time.perf_counter() - start
         if report is not None:
@@ -146,14 +146,6 @@ def _model_entry(style: StyleModel) -> dict:
     from training_cli.commands.translate import model_entry
 
     return {**model_entry(style, "forward"), "inputs": [part.name for part in style.card.domains.source.inputs]}
-
-
-def _learned_notes(card: ModelCard) -> dict[str, str]:
-    """Header fields that say by which model the volume was made; nothing of the patient."""
-    from surgical_style_engine.provenance import synthetic_notes
-
-    listed = " + ".join(part.name for part in card.domains.source.inputs)
-    return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}
 
 
 def save_picture(path: Path, reference: Volume, fusions: dict[str, Fusion], figures: dict | None = None) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .fuse import Fusion
+
+if TYPE_CHECKING:
+    from ..model_folder import ModelCard
 
 
 def fusion_notes(fusion: Fusion) -> dict[str, str]:
@@ -14,3 +19,11 @@ def fusion_notes(fusion: Fusion) -> dict[str, str]:
         "StyleModel": f"{fusion.method} fusion",
         "IntendedUse": "For viewing; the values are no measurements.",
     }
+
+
+def learned_notes(card: ModelCard) -> dict[str, str]:
+    """The same for a learned fusion: by which model it was made."""
+    from ..provenance import synthetic_notes
+
+    listed = " + ".join(part.name for part in card.domains.source.inputs)
+    return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}
