@@ -15,6 +15,7 @@ BRAIN_WINDOW, BRAIN_LEVEL = 100.0, 50.0
 
 
 def volume_class(channels: int) -> str:
+    """The class of MRML node for so many channels."""
     return "vtkMRMLVectorVolumeNode" if channels == 3 else "vtkMRMLScalarVolumeNode"
 
 
@@ -66,6 +67,7 @@ def mark(node: object, input_name: str, notes: dict[str, str]) -> None:
 
 
 def is_synthetic(node: object) -> bool:
+    """Whether a volume node is marked as made by a style or a fusion."""
     return node.GetAttribute(ATTRIBUTE_PREFIX + "Synthetic") == "yes"
 
 

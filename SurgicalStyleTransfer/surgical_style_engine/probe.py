@@ -45,6 +45,7 @@ class Choice:
 
 
 def is_on() -> bool:
+    """Whether anything is measured; the environment variable SST_PROBE turns it off."""
     return os.environ.get(SWITCH, "").lower() not in ("off", "0", "no")
 
 

@@ -20,7 +20,7 @@ from ..ema import ExponentialMovingAverage
 from ..initial import generator_arguments, start_from
 from ..losses import adversarial_loss, discriminator_features, masked_l1, patch_nce_loss, spatial_domain_loss
 from .cyclegan import check_patch_size, run_together
-from .parts import make_adam, make_discriminator, set_rate, update
+from .parts import load_trained_state, make_adam, make_discriminator, set_rate, trained_state, update
 
 
 class CUT:
@@ -151,20 +151,10 @@ class CUT:
         return {"G": self.G, "D_B": self.D_B, "heads": self.heads}
 
     def state_dict(self) -> dict:
-        return {
-            "networks": {name: network.state_dict() for name, network in self.networks().items()},
-            "averages": {name: average.state_dict() for name, average in self.averages.items()},
-            "optimizer_g": self.optimizer_g.state_dict(),
-            "optimizer_d": self.optimizer_d.state_dict(),
-        }
+        return trained_state(self)
 
     def load_state_dict(self, state: dict) -> None:
-        for name, network in self.networks().items():
-            network.load_state_dict(state["networks"][name])
-        for name, average in self.averages.items():
-            average.load_state_dict(state["averages"][name])
-        self.optimizer_g.load_state_dict(state["optimizer_g"])
-        self.optimizer_d.load_state_dict(state["optimizer_d"])
+        load_trained_state(self, state)
 
 
 class ProjectionHead(nn.Module):

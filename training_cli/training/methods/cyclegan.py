@@ -21,6 +21,7 @@ from ..losses import (
     spatial_domain_loss,
 )
 from ..processes import average_gradients
+from .parts import load_trained_state, trained_state
 
 
 class CycleGAN:
@@ -170,23 +171,11 @@ class CycleGAN:
         return {"G": self.G, "F": self.F, "D_A": self.D_A, "D_B": self.D_B}
 
     def state_dict(self) -> dict:
-        return {
-            "networks": {name: network.state_dict() for name, network in self.networks().items()},
-            "averages": {name: average.state_dict() for name, average in self.averages.items()},
-            "optimizer_g": self.optimizer_g.state_dict(),
-            "optimizer_d": self.optimizer_d.state_dict(),
-            "pool_a": self.pool_a.state_dict(),
-            "pool_b": self.pool_b.state_dict(),
-            "steps": self.steps,
-        }
+        pools = {"pool_a": self.pool_a.state_dict(), "pool_b": self.pool_b.state_dict()}
+        return {**trained_state(self), **pools, "steps": self.steps}
 
     def load_state_dict(self, state: dict) -> None:
-        for name, network in self.networks().items():
-            network.load_state_dict(state["networks"][name])
-        for name, average in self.averages.items():
-            average.load_state_dict(state["averages"][name])
-        self.optimizer_g.load_state_dict(state["optimizer_g"])
-        self.optimizer_d.load_state_dict(state["optimizer_d"])
+        load_trained_state(self, state)
         self.pool_a.load_state_dict(state["pool_a"], self.device)
         self.pool_b.load_state_dict(state["pool_b"], self.device)
         self.steps = int(state["steps"])

@@ -1,4 +1,4 @@
-"""What several methods share: discriminators, optimisers and one update."""
+"""What several methods share: discriminators, optimisers, one update, and the state of a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def make_adam(config: TrainingConfig, parameters: list[torch.nn.Parameter], devi
 
 
 def set_rate(learning_rate: float, *optimizers: torch.optim.Optimizer) -> None:
+    """Give every group of parameters this learning rate."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
@@ -39,3 +40,24 @@ def update(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter
         loss.backward()
     average_gradients(parameters)
     optimizer.step()
+
+
+def trained_state(method) -> dict:
+    """What a checkpoint keeps of a method's networks(), averages, optimizer_g and optimizer_d (None is left empty)."""
+    return {
+        "networks": {name: network.state_dict() for name, network in method.networks().items()},
+        "averages": {name: average.state_dict() for name, average in method.averages.items()},
+        "optimizer_g": method.optimizer_g.state_dict(),
+        "optimizer_d": method.optimizer_d.state_dict() if method.optimizer_d else {},
+    }
+
+
+def load_trained_state(method, state: dict) -> None:
+    """Put back what ``trained_state`` gave."""
+    for name, network in method.networks().items():
+        network.load_state_dict(state["networks"][name])
+    for name, average in method.averages.items():
+        average.load_state_dict(state["averages"][name])
+    method.optimizer_g.load_state_dict(state["optimizer_g"])
+    if method.optimizer_d:
+        method.optimizer_d.load_state_dict(state["optimizer_d"])
