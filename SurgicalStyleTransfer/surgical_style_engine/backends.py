@@ -31,7 +31,10 @@ class Runner(Protocol):
     note: str  # a sentence for the person, where "auto" had to do without something; else empty
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        """(n, channels, h, w) float32 in [-1, 1] -> (n, channels', h, w) float32. MemoryError when it does not fit."""
+        """(n, channels, h, w) float32 in [-1, 1] -> (n, channels', h, w) float32. MemoryError when it does not fit.
+
+        channels' are those of the middle slice, or of the whole stack where the network computes no less.
+        """
 
 
 def make_runner(
@@ -97,7 +100,7 @@ class TorchRunner:
             raise InputError("The precision fp16 needs a GPU; use fp32, bf16 or auto on the CPU.")
         self.device, self.precision = str(self._device), precision
         self._own_bf16 = precision == "bf16" and self._device.type == "cpu"
-        network = model.generator(direction)
+        network = _generator(model, direction)
         with _told("The network cannot be moved to the device"):
             if self._own_bf16 or self._device.type != "cpu":
                 network = copy.deepcopy(network)  # changing it is in place, and other runners use the model's own
@@ -126,6 +129,13 @@ class TorchRunner:
         if self.precision not in kinds or self._own_bf16:
             return contextlib.nullcontext()
         return self._torch.autocast(self._device.type, kinds[self.precision])
+
+
+def _generator(model: StyleModel, direction: str) -> Any:
+    """The network as a translation needs it; other runners use the model's own."""
+    from .networks.middle import middle_only
+
+    return middle_only(model.generator(direction), model.card.domain_to(direction).channels)
 
 
 def _rounded(network: Any) -> Any:
@@ -162,7 +172,7 @@ class OpenVinoRunner:
             if model.card.weights.file == "model.onnx":
                 network = core.read_model(model.weights_path)
             else:
-                generator = model.generator(direction)
+                generator = _generator(model, direction)
                 channels = model.card.domain_from(direction).channels * model.card.stack
                 example = torch.zeros(1, channels, 64, 64)
                 shape = [(-1, channels, -1, -1)]

@@ -120,11 +120,17 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
         with torch.no_grad():
             return network(images.to(device if device != "auto" else "cpu")).cpu().numpy()
 
-    wanted = plain()
+    kept = model.card.domain_to(direction).channels
+    first = (plain().shape[1] // kept // 2) * kept
+    wanted = plain()[:, first : first + kept]
     ways = {"plain": plain} | {
         name: (lambda runner=runner: runner.run(slice_)) for name, runner in runners.items() if name != "auto"
     }
-    more = {name: {"psnr": psnr_of(run(), wanted)} for name, run in ways.items() if name != "plain"}
+
+    def middle(made: np.ndarray) -> np.ndarray:
+        return made if made.shape[1] == kept else made[:, first : first + kept]
+
+    more = {name: {"psnr": psnr_of(middle(run()), wanted)} for name, run in ways.items() if name != "plain"}
     automatic = runners["auto"]
     return rows(in_turn(ways, repeats), more) + [
         {"way": "auto", "is": f"{automatic.backend} {automatic.precision}"}

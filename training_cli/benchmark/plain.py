@@ -10,18 +10,33 @@ import torch
 from torch import nn
 
 from surgical_style_engine.model_folder import StyleModel
+from surgical_style_engine.networks.block_conv import BlockConv2d
+from surgical_style_engine.networks.doubling import DoublingConv2d
 
 
 def plain_network(network: nn.Module) -> nn.Module:
-    """A copy that normalises by torch's own instance normalisation, fp32."""
+    """A copy in fp32 of torch's own layers: convolutions, doubling and padding as they are written down, InstanceNorm."""
     network = copy.deepcopy(network).float()
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.InstanceNorm2d):
-                own = nn.InstanceNorm2d(child.num_features, child.eps, affine=child.affine)
-                own.load_state_dict(child.state_dict())
+            own = _plain_layer(child)
+            if own is not None:
                 setattr(module, name, own)
     return network
+
+
+def _plain_layer(layer: nn.Module) -> nn.Module | None:
+    """torch's own way to compute one of this engine's faster layers; None for all others."""
+    if isinstance(layer, nn.InstanceNorm2d):
+        own: nn.Module = nn.InstanceNorm2d(layer.num_features, layer.eps, affine=layer.affine)
+    elif isinstance(layer, DoublingConv2d | BlockConv2d):
+        own = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None)
+    else:
+        return None
+    own.load_state_dict(layer.state_dict())
+    if isinstance(layer, DoublingConv2d):
+        own = nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.ReflectionPad2d(1), own)
+    return own
 
 
 def plain_translate(source: Path, output: Path, network: nn.Module, model: StyleModel, direction: str) -> None:

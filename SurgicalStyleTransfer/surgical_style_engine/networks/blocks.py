@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .doubling import DoublingConv2d
 from .instance_norm import InstanceNorm2d
 
 
@@ -45,8 +46,9 @@ class BlurDownConv(nn.Module):
 
 
 def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Nearest-neighbour doubling then a convolution: no checkerboard (Odena et al., Distill 2016)."""
+    """Nearest-neighbour doubling and convolution, norm, ReLU. The first two keep the places that doubling and padding
+    had among the names of the weights."""
     return [
-        nn.Upsample(scale_factor=2, mode="nearest"), nn.ReflectionPad2d(1),
-        nn.Conv2d(in_channels, out_channels, 3, bias=False), InstanceNorm2d(out_channels), nn.ReLU(inplace=True),
+        nn.Identity(), nn.Identity(), DoublingConv2d(in_channels, out_channels, bias=False),
+        InstanceNorm2d(out_channels), nn.ReLU(inplace=True),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .block_conv import BlockConv2d
 from .blocks import BlurDownConv, ResidualBlock, up_block
 from .initialise import initialise
 from .instance_norm import InstanceNorm2d
@@ -29,7 +30,7 @@ class ResnetGenerator(nn.Module):
             ]  # fmt: skip
         layers += [ResidualBlock(ngf * 4) for _ in range(n_blocks)]
         layers += [*up_block(ngf * 4, ngf * 2), *up_block(ngf * 2, ngf)]
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, out_channels, 7), nn.Tanh()]
+        layers += [nn.ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         initialise(self)
 

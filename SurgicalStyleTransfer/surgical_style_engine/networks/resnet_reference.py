@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .block_conv import BlockConv2d
 from .initialise import initialise
 from .normalise import Norm, has_bias, norm_layer
 
@@ -44,7 +45,7 @@ class ReferenceResnetGenerator(nn.Module):
                     nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1, bias=bias)
                 )
             layers += [norm_layer(norm, half), nn.ReLU(inplace=True)]
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, out_channels, 7), nn.Tanh()]
+        layers += [nn.ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
         initialise(self)
 

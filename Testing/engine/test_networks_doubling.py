@@ -1,0 +1,48 @@
+"""Doubling and convolution in one layer computes what the two do one after the other."""
+
+import pytest
+import torch
+from torch import nn
+
+from surgical_style_engine.networks.doubling import DoublingConv2d
+
+
+def textbook(layer: DoublingConv2d) -> nn.Sequential:
+    convolution = nn.Conv2d(layer.in_channels, layer.out_channels, 3, bias=layer.bias is not None)
+    convolution.load_state_dict(layer.state_dict())
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.ReflectionPad2d(1), convolution)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_values_and_gradients_are_those_of_the_two_steps(bias, layout):
+    torch.manual_seed(0)
+    layer = DoublingConv2d(5, 3, bias=bias)
+    other = textbook(layer)
+    images = torch.randn(2, 5, 7, 4).to(memory_format=layout)
+    results = []
+    for network in (layer, other):
+        x = images.clone().requires_grad_()
+        y = network(x)
+        (y**3).sum().backward()
+        results.append((y.detach(), x.grad, *(parameter.grad for parameter in network.parameters())))
+    assert results[0][0].shape == (2, 3, 14, 8)
+    for mine, wanted in zip(*results, strict=True):
+        assert torch.allclose(mine, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
+
+
+def test_in_bf16_only_rounding_differs():
+    torch.manual_seed(1)
+    layer = DoublingConv2d(8, 4)
+    images = torch.randn(1, 8, 16, 16)
+    wanted = textbook(layer)(images)
+    made = layer.bfloat16()(images.bfloat16()).float()
+    assert (made - wanted).abs().max() < 0.03 * wanted.abs().max()
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_takes_other_sizes():
+    layer = DoublingConv2d(2, 3).eval()
+    traced = torch.jit.trace(layer, torch.rand(1, 2, 8, 8))
+    images = torch.rand(2, 2, 6, 11)
+    assert torch.equal(traced(images), layer(images))
