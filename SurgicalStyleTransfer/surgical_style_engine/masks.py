@@ -21,15 +21,16 @@ def body_mask(volume: Volume) -> np.ndarray:
     array = volume.array
     if array.shape[0] != 1:
         return np.ones(array.shape[1:], bool)
-    values = np.asarray(array[0], np.float32)
-    low, high = (float(v) for v in np.percentile(values[_subsample(values)], (0.5, 99.0)))
+    low, high = (float(v) for v in np.percentile(array[0][_subsample(array[0])].astype(np.float32), (0.5, 99.0)))
     if not high > low:
-        low, high = float(values.min()), float(values.max())
+        low, high = float(array.min()), float(array.max())
     if not high > low:
         raise InputError("The volume is constant: it has no body.")
-    image = sitk.GetImageFromArray(np.clip(values, low, high))
+    image = sitk.GetImageFromArray(np.clip(array[0], low, high, dtype=np.float32))
     image.SetSpacing([float(s) for s in volume.spacing])
+    size, spacing = image.GetSize(), image.GetSpacing()
     coarse = _coarse(image)
+    del image
     otsu = sitk.OtsuThresholdImageFilter()
     otsu.SetInsideValue(0)
     otsu.SetOutsideValue(1)
@@ -41,10 +42,11 @@ def body_mask(volume: Volume) -> np.ndarray:
     body = _largest(_fill_slices(body))
     body = sitk.Cast(_fill_slices(_closed(body)), sitk.sitkFloat32)
     same_place = sitk.Transform(3, sitk.sitkIdentity)
-    full = sitk.Resample(body, image, same_place, sitk.sitkLinear, 0.0)
-    mask = sitk.GetArrayFromImage(full) >= 0.5
+    origin, direction = (0.0, 0.0, 0.0), sitk.Image(1, 1, 1, sitk.sitkUInt8).GetDirection()
+    full = sitk.Resample(body, size, same_place, sitk.sitkLinear, origin, spacing, direction, 0.0)
+    mask = sitk.GetArrayViewFromImage(full) >= 0.5
     if not mask.any():
-        return values > threshold
+        return array[0] > threshold
     return mask
 
 
@@ -54,13 +56,13 @@ def _subsample(values: np.ndarray) -> tuple[slice, ...]:
 
 
 def _coarse(image: sitk.Image) -> sitk.Image:
-    factors = []
     for axis, (size, spacing) in enumerate(zip(image.GetSize(), image.GetSpacing(), strict=True)):
         factor = max(1, min(round(WORKING_MM / spacing), size // 16))
         if factor > 1:
-            image = sitk.RecursiveGaussian(image, sigma=0.5 * factor * spacing, direction=axis)
-        factors.append(factor)
-    return sitk.Shrink(image, factors)
+            # Axis by axis: what follows has less to do, and the result is the same.
+            smooth = sitk.RecursiveGaussian(image, sigma=0.5 * factor * spacing, direction=axis)
+            image = sitk.Shrink(smooth, [factor if other == axis else 1 for other in range(3)])
+    return image
 
 
 def _radius(image: sitk.Image, mm: float) -> list[int]:

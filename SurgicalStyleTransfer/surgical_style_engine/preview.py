@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import geometry, slices
-from .backends import Runner, run_smaller_on_memory_error
+from . import geometry
+from .backends import Runner
 from .errors import InputError
 from .model_folder import StyleModel
+from .plane_job import PlaneJob
 from .stylize.card import output_domain
-from .translate import MULTIPLE, SMALLEST, _at_least, _PlaneJob, check_suitable, untouched_air
+from .translate import check_suitable, untouched_air
 from .volume import Volume, check_volume
 
 
@@ -31,7 +32,7 @@ class SlicePreview:
         canonical, self._reorientation = geometry.to_canonical(volume)
         self._canonical = replace(canonical, array=landmarks.forward(canonical.array))
         self._air = untouched_air(self._canonical, model.card, self._goal.channels)
-        self._jobs: dict[str, _PlaneJob] = {}
+        self._jobs: dict[str, PlaneJob] = {}
 
     @property
     def range(self) -> list[float]:
@@ -65,26 +66,17 @@ class SlicePreview:
         """Normalised (channels, h, w) of one slice at the input's pixels."""
         if plane not in self._jobs:
             self._jobs = {
-                plane: _PlaneJob(
+                plane: PlaneJob(
                     self._canonical.array, self._canonical.spacing, plane, self._model.card, self._canonical.is_2d
                 )
             }
         job = self._jobs[plane]
         channels = self._model.card.domain_to(self._direction).channels
-        grey = job.array[:, index]
-        if channels != grey.shape[0]:
-            grey = np.repeat(grey.mean(axis=0, keepdims=True), channels, axis=0)
-        result = grey.copy()
+        chosen = np.array([index])
         if index in job.wanted:
-            rows, columns = job.box
-            batch = slices.gather_stacks(job.array[:, :, rows, columns], job.stacks[[index]])
-            padded, crop = slices.pad_to_multiple(_at_least(batch, SMALLEST), MULTIPLE)
-            made, _ = run_smaller_on_memory_error(runner, padded)
-            middle = (made.shape[1] // channels // 2) * channels
-            h, w = batch.shape[-2:]
-            result[:, rows, columns] = made[0, middle : middle + channels, crop[0], crop[1]][:, :h, :w]
-        if job.size != job.original.shape[-2:]:
-            result = geometry.resize_in_plane(result[:, None], job.original.shape[-2:])[:, 0]
+            result = job.put_back(chosen, job.translate(runner, chosen, channels)[0])[:, 0]
+        else:
+            result = job.untouched(chosen, channels)[:, 0]
         if self._air is not None:
             air = geometry.plane_first(self._air, plane)[:, index]
             np.copyto(result, geometry.plane_first(self._canonical.array, plane)[:, index], where=air)

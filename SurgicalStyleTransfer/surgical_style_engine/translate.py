@@ -9,28 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from . import geometry, slices
-from .adjust.ensemble import PLAIN, Variant, variants_of
+from . import geometry
+from .adjust.ensemble import Variant, variants_of
 from .adjust.options import Adjustments
-from .backends import Runner, make_runner, run_smaller_on_memory_error
+from .backends import Runner, make_runner
 from .domain_histogram import body_histogram, nearest_distance
-from .errors import Cancelled, InputError, StyleTransferError
+from .errors import InputError
 from .model_folder import Domain, ModelCard, StyleModel
+from .plane_job import LARGEST_WHOLE, Counter, PlaneJob, Progress
 from .stylize.body import find_body
 from .stylize.card import from_picture, is_style_image, output_domain
 from .volume import Volume, check_volume
 
-Progress = Callable[[int, int], None]
-BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
 FLAT = -0.999  # normalised intensity of a background without noise, such as brain extraction leaves
 FLAT_FRACTION = 0.1  # least part of a volume that is flat for that background to be left alone
 LEAST_USEFUL = 0.05  # automatic strength below which a warning says that little was translated
 LEAST_UNUSUAL = 0.1  # distance of intensity histograms below which no volume stands out
-MARGIN = 8  # pixels kept around the body
-MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
-SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
 _NOTHING = np.empty((0, 0, 0, 0), np.float32)
-DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 16}
 # Radiographs come under several names.
 _SAME_MODALITY = {"CR": "DX", "DR": "DX", "RG": "DX"}
 _MODALITIES = {"MR", "CT", "PT", "NM", "US", "DX", "XA", "MG"}
@@ -133,32 +128,47 @@ def translate_volume(
     goal = output_domain(model.card, direction, landmarks)
     warnings = suitability_warnings(volume, model, direction, landmarks)
     canonical, reorientation = geometry.to_canonical(volume if flattened is None else volume.with_array(flattened))
-    normalized = landmarks.forward(canonical.array)
+    chosen = planes_for(canonical, planes, model.card)
+    plain = strength == 1 and inside is None and adjustments.is_none_after_network
+    direct = plain and not keep_normalized and len(chosen) == 1 and not adjustments.ensemble
+    direct = direct and not from_picture(model.card)
+    large = direct and volume.array.size > LARGEST_WHOLE
+    if not large:
+        canonical = replace(canonical, array=landmarks.forward(canonical.array))
     runner = runner or make_runner(model, direction, device, precision, backend)
     warnings += [note] if (note := getattr(runner, "note", "")) else []
     if is_style_image(model.card):
         runner.begin()
         warnings += runner.warnings
-    counter = _Counter(progress, cancelled)
-    output, spread = _run_planes(
-        replace(canonical, array=normalized), planes_for(canonical, planes, model.card), model.card, goal.channels,
-        runner, batch_size, counter, adjustments.ensemble,
-    )  # fmt: skip
-    disagreement = None if spread is None else volume.with_array(reorientation.undo(spread))
+    counter = Counter(progress, cancelled)
+    normalized_input = normalized_output = _NOTHING
+    array = disagreement = None
+    if direct:
+        array = _run_direct(
+            canonical, reorientation, chosen[0], model.card, goal, runner, batch_size, counter,
+            landmarks.forward if large else None,
+        )  # fmt: skip
+    else:
+        output, spread = _run_planes(
+            canonical, chosen, model.card, goal.channels, runner, batch_size, counter, adjustments.ensemble
+        )
+        disagreement = None if spread is None else volume.with_array(reorientation.undo(spread))
+        normalized_output = reorientation.undo(output)
+        if not plain or keep_normalized:
+            normalized_input = reorientation.undo(canonical.array)
+        del output
+    del canonical
     if counter.total == 0:
         warnings.append("No slice holds anything to translate; the output is the input in the target's units.")
     if counter.smallest_batch:
         warnings.append(f"Memory was short; the batch was reduced to {counter.smallest_batch} slices.")
 
-    normalized_output = reorientation.undo(output)
-    plain = strength == 1 and inside is None and adjustments.is_none_after_network
-    normalized_input = _NOTHING if plain and not keep_normalized else reorientation.undo(normalized)
-    del normalized, output
     made = Translation(
-        volume, normalized_input, normalized_output, counter.total, 0.0, runner.device, runner.precision,
-        runner.backend, warnings, disagreement, flattened=flattened,
+        volume if array is None else volume.with_array(array), normalized_input, normalized_output, counter.total, 0.0,
+        runner.device, runner.precision, runner.backend, warnings, disagreement, flattened=flattened,
     )  # fmt: skip
-    made = _adjusted(volume, made, landmarks, origin, goal, adjustments, strength, inside)
+    if array is None:
+        made = _adjusted(volume, made, landmarks, origin, goal, adjustments, strength, inside)
     if (made.strength < 1 or inside is not None) and not _same_units(origin, goal, landmarks):
         warnings.append(
             f"Input ({_units(origin)}) and translation ({_units(goal)}) are mixed: voxels that are not fully "
@@ -266,25 +276,33 @@ def translate_normalized(
     runner = runner or make_runner(model, direction, device, precision, backend)
     output, _ = _run_planes(
         canonical, planes_for(canonical, planes, model.card), model.card, model.card.domain_to(direction).channels,
-        runner, batch_size, _Counter(progress, cancelled),
+        runner, batch_size, Counter(progress, cancelled),
     )  # fmt: skip
     return reorientation.undo(output)
 
 
 def _run_planes(
     canonical: Volume, planes: list[str], card: ModelCard, channels: int, runner: Runner, batch_size: int | None,
-    counter: _Counter, ensemble: bool = False,
+    counter: Counter, ensemble: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
     """Canonical normalised volume -> its translation (channels, z, y, x), and the disagreement (1, z, y, x) of planes
     and variants."""
     counter.check()
-    jobs = [_PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
+    jobs = [PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d) for plane in planes]
     runs = [(job, variant) for job in jobs for variant in variants_of(job.plane, ensemble)]
     counter.total = sum(len(job.wanted) for job, _ in runs)
     air = untouched_air(canonical, card, channels)
-    for job in jobs:
-        job.runs_once = len(runs) == len(jobs)
-    results = [job.run(runner, channels, batch_size, counter, variant) for job, variant in runs]
+
+    def whole(job: PlaneJob, variant: Variant) -> np.ndarray:
+        made = np.empty((channels, job.slices.count, *job.own_size), np.float32)
+
+        def put(which: np.ndarray, part: np.ndarray) -> None:
+            made[:, which] = part
+
+        job.run(runner, channels, batch_size, counter, put, variant)
+        return geometry.plane_first_undo(made, job.plane)
+
+    results = [whole(*run) for run in runs]
     if air is not None:
         for result in results:
             np.copyto(result, canonical.array, where=air)
@@ -294,8 +312,38 @@ def _run_planes(
     return np.mean(results, axis=0, dtype=np.float32), spread
 
 
-def untouched_air(canonical: Volume, card: ModelCard, channels: int) -> np.ndarray | None:
-    """(1, z, y, x) bool: where a normalised volume keeps its values; None where that is nowhere.
+def _run_direct(
+    canonical: Volume, reorientation: geometry.Reorientation, plane: str, card: ModelCard, goal: Domain, runner: Runner,
+    batch_size: int | None, counter: Counter, normalise: Callable[[np.ndarray], np.ndarray] | None,
+) -> np.ndarray:  # fmt: skip
+    """One plane of a canonical volume -> its translation (channels, z, y, x) as the input is stored, float32 in units.
+
+    Slices are written as they come, so that nothing but input and output is held whole. normalise: None where the
+    canonical volume is normalised already.
+    """
+    counter.check()
+    job = PlaneJob(canonical.array, canonical.spacing, plane, card, canonical.is_2d, normalise)
+    counter.total = len(job.wanted)
+    air = untouched_air(canonical, card, goal.channels, normalise)
+    air = None if air is None else geometry.plane_first(air, plane)
+    size = reorientation.undo(np.broadcast_to(np.int8(0), (1, *canonical.array.shape[1:]))).shape[1:]
+    made = np.empty((goal.channels, *size), np.float32)
+    view = geometry.plane_first(reorientation.apply(made), plane)
+
+    def put(which: np.ndarray, part: np.ndarray) -> None:
+        if air is not None:
+            np.copyto(part, job.slices.own(which), where=air[:, which])
+        view[:, which] = goal.inverse.inverse(part)
+
+    job.run(runner, goal.channels, batch_size, counter, put)
+    return made
+
+
+def untouched_air(
+    canonical: Volume, card: ModelCard, channels: int, normalise: Callable[[np.ndarray], np.ndarray] | None = None
+) -> np.ndarray | None:
+    """(1, z, y, x) bool: where a volume keeps its values; None where that is nowhere. normalise: None where it is
+    normalised already.
 
     A network that paints in the style of a picture would paint the air as well. (The optimisation sees to it itself.)
     """
@@ -303,25 +351,32 @@ def untouched_air(canonical: Volume, card: ModelCard, channels: int) -> np.ndarr
         return None
     if from_picture(card) and not is_style_image(card):
         return ~find_body((canonical.array + 1) / 2)[None]
-    return flat_background(canonical.array) if channels == 1 else None
+    return flat_background(canonical.array, normalise) if channels == 1 else None
 
 
-def flat_background(normalized: np.ndarray) -> np.ndarray | None:
+def flat_background(
+    array: np.ndarray, normalise: Callable[[np.ndarray], np.ndarray] | None = None
+) -> np.ndarray | None:
     """(1, z, y, x) bool: a background without noise around the body, as brain extraction leaves; None without one.
 
     There is nothing there to translate, yet networks that normalise by slice statistics draw something into it where
-    the body is small. Holes inside the body, slice by slice, do not count.
+    the body is small. Holes inside the body, slice by slice, do not count. normalise: None where the array is
+    normalised already.
     """
-    flat = normalized <= FLAT
-    if normalized.shape[0] != 1 or flat.mean() < FLAT_FRACTION:
+    if array.shape[0] != 1:
+        return None
+    body = np.empty(array.shape[1:], bool)
+    for index in range(len(body)):
+        body[index] = (array[0, index] if normalise is None else normalise(array[0, index])) > FLAT
+    if 1 - body.mean() < FLAT_FRACTION:
         return None
     import SimpleITK as sitk
 
-    body = (~flat[0]).astype(np.uint8)
     for index in np.flatnonzero(body.any(axis=(1, 2))):
-        filled = sitk.BinaryFillhole(sitk.GetImageFromArray(body[index]), fullyConnected=False, foregroundValue=1)
+        image = sitk.GetImageFromArray(body[index].view(np.uint8))
+        filled = sitk.BinaryFillhole(image, fullyConnected=False, foregroundValue=1)
         body[index] = sitk.GetArrayViewFromImage(filled)
-    return body[None] == 0
+    return ~body[None]
 
 
 def _check_mixable(origin: Domain, goal: Domain, card: ModelCard, mixed: bool) -> None:
@@ -375,129 +430,6 @@ def _between(first: Any, second: Any, weight: float) -> Any:
 
 def _units(domain: Domain) -> str:
     return domain.units or "arbitrary units"
-
-
-class _Counter:
-    """Progress and cancelling between batches."""
-
-    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        self.done, self.total, self.smallest_batch = 0, 0, 0
-        self._progress, self._cancelled = progress, cancelled
-
-    def check(self) -> None:
-        if self._cancelled is not None and self._cancelled():
-            raise Cancelled("The translation was cancelled.")
-
-    def within(self, done: int, parts: int) -> None:
-        """Before a step of something that takes long for a single slice, ``parts`` steps a slice."""
-        self.check()
-        if self._progress is not None:
-            self._progress(self.done * parts + done, self.total * parts)
-
-    def advance(self, count: int) -> None:
-        self.done += count
-        if self._progress is not None:
-            self._progress(self.done, self.total)
-
-
-class _PlaneJob:
-    """One plane of one volume: slices at the model's spacing, cut to the body, run in batches, put back."""
-
-    def __init__(self, normalized: np.ndarray, spacing, plane: str, card: ModelCard, is_2d: bool) -> None:
-        self.plane, self.card = plane, card
-        self.original = geometry.plane_first(normalized, plane)
-        slice_mm, h_mm, w_mm = geometry.plane_spacing(spacing, plane)
-        size = self.original.shape[-2:]
-        # Pictures have no spacing in mm; they run at their own resolution.
-        own = is_2d or card.spacing_mm is None
-        self.size = size if own else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
-        self.array = geometry.resize_in_plane(self.original, self.size)
-        step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
-        self.stacks = slices.stack_indices(self.array.shape[1], card.stack, step)
-        self.wanted = np.flatnonzero(slices.body_slices(self.array))
-        self.box = body_box(self.array)
-        self.runs_once = False
-
-    def run(
-        self, runner: Runner, channels: int, batch_size: int | None, counter: _Counter, variant: Variant = PLAIN
-    ) -> np.ndarray:
-        """Canonical (channels, z, y, x) float32, normalised; background and empty slices keep the input's values."""
-        grey = self.array if channels == self.array.shape[0] else self.array.mean(axis=0, keepdims=True)
-        result = np.repeat(grey, channels // grey.shape[0], axis=0)
-        rows, columns = self.box
-        if len(self.wanted) and hasattr(runner, "stylize_slices"):
-            # One slice after another: each begins from its neighbour's result.
-            chosen = self.array[:, self.wanted, rows, columns]
-            result[:, self.wanted, rows, columns] = runner.stylize_slices(
-                chosen, channels, counter.within, counter.advance
-            )
-            return self._put_back(result)
-        size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
-        start = 0
-        while start < len(self.wanted):
-            counter.check()
-            chosen = self.wanted[start : start + size]
-            batch = slices.gather_stacks(self.array[:, :, rows, columns], self.stacks[chosen])
-            varied = variant.apply(_at_least(batch, SMALLEST))
-            padded, _ = slices.pad_to_multiple(varied, MULTIPLE)
-            if start and len(chosen) < size:
-                # Compiled networks are made for one shape; the last batch gets it too.
-                padded = np.concatenate([padded, np.repeat(padded[-1:], size - len(chosen), axis=0)])
-            made, fitted = run_smaller_on_memory_error(runner, padded)
-            if fitted < len(padded):
-                size = fitted
-                counter.smallest_batch = min(counter.smallest_batch or fitted, fitted)
-            if not np.isfinite(made).all():
-                advice = "its weights may be damaged" if runner.precision == "fp32" else "try fp32"
-                raise StyleTransferError(
-                    f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
-                )
-            middle = (made.shape[1] // channels // 2) * channels
-            centre = made[: len(chosen), middle : middle + channels]
-            h, w = batch.shape[-2:]
-            size_run = max(h, SMALLEST), max(w, SMALLEST)
-            result[:, chosen, rows, columns] = variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3)
-            start += len(chosen)
-            counter.advance(len(chosen))
-        if self.runs_once:
-            del grey
-            self.array = None  # to make room for the result at full size
-        return self._put_back(result)
-
-    def _put_back(self, result: np.ndarray) -> np.ndarray:
-        """(channels, s, h, w) at the model's pixels -> canonical (channels, z, y, x) at the input's."""
-        channels = result.shape[0]
-        if self.size != self.original.shape[-2:]:
-            result = geometry.resize_in_plane(result, self.original.shape[-2:])
-        # Slices that were not run come from the input itself, not resampled to and fro.
-        untouched = np.setdiff1d(np.arange(result.shape[1]), self.wanted)
-        if len(untouched) and channels == self.original.shape[0]:
-            result[:, untouched] = self.original[:, untouched]
-        return geometry.plane_first_undo(result, self.plane)
-
-
-def body_box(array: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of (c, s, h, w) that hold anything above background, with a margin.
-
-    Networks normalise by statistics of the whole slice; wide empty borders would shift them.
-    """
-    occupied = (array > BACKGROUND).any(axis=(0, 1))
-    rows, columns = np.flatnonzero(occupied.any(axis=1)), np.flatnonzero(occupied.any(axis=0))
-    if not len(rows):
-        return slice(0, array.shape[2]), slice(0, array.shape[3])
-
-    def widen(found: np.ndarray, length: int) -> slice:
-        return slice(max(0, int(found[0]) - MARGIN), min(length, int(found[-1]) + 1 + MARGIN))
-
-    return widen(rows, array.shape[2]), widen(columns, array.shape[3])
-
-
-def _at_least(batch: np.ndarray, smallest: int) -> np.ndarray:
-    """(..., h, w) with at least so many pixels a side, the far edges repeated."""
-    extra = [max(0, smallest - length) for length in batch.shape[-2:]]
-    if not any(extra):
-        return batch
-    return np.pad(batch, [(0, 0)] * (batch.ndim - 2) + [(0, count) for count in extra], mode="edge")
 
 
 def planes_for(canonical: Volume, planes: Sequence[str] | None, card: ModelCard) -> list[str]:

@@ -21,6 +21,7 @@ import torch
 
 from surgical_style_engine.devices import processor_name
 from surgical_style_engine.normalization import RobustPercentile
+from surgical_style_engine.plane_job import body_box
 from surgical_style_engine.stylize import losses
 from surgical_style_engine.stylize.body import find_body
 from surgical_style_engine.stylize.features import load_features
@@ -28,7 +29,6 @@ from surgical_style_engine.stylize.optimise import Task, optimise
 from surgical_style_engine.stylize.picture import read_picture
 from surgical_style_engine.stylize.sequence import _eroded, _soft, _targets
 from surgical_style_engine.stylize.settings import StyleSettings
-from surgical_style_engine.translate import body_box
 from surgical_style_engine.volume_io import read_volume
 
 Run = list[tuple[float, int, float]]  # (processor seconds since the start, scale, total) after every evaluation

@@ -11,9 +11,9 @@ from surgical_style_engine.domain_histogram import body_histogram
 from surgical_style_engine.errors import Cancelled, InputError, OutOfMemoryError, StyleTransferError
 from surgical_style_engine.model_folder import Architecture, Domain, Domains, ModelCard, StyleModel, load_model
 from surgical_style_engine.normalization import RGB, HUWindow, PercentileLandmarks, RobustPercentile
+from surgical_style_engine.plane_job import body_box
 from surgical_style_engine.translate import (
     adjust_translation,
-    body_box,
     check_suitable,
     flat_background,
     translate_normalized,

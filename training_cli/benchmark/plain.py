@@ -15,7 +15,7 @@ from surgical_style_engine.networks.doubling import DoublingConv2d
 
 
 def plain_network(network: nn.Module) -> nn.Module:
-    """A copy in fp32 of torch's own layers: convolutions, doubling and padding as they are written down, InstanceNorm."""
+    """A copy in fp32 of torch's own layers: convolutions as they are written down, doubling, padding, InstanceNorm."""
     network = copy.deepcopy(network).float()
     for module in list(network.modules()):
         for name, child in list(module.named_children()):

@@ -288,15 +288,18 @@ def _run(
         volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown,
         keep_normalized=bool(with_quality), **options,
     )  # fmt: skip
-    figures = cycle = None
+    figures = cycle = region = None
     if with_quality:
         shown.stage(f"judging {name}")
         region = body_mask(volume) if mask is None else labels_like(mask, volume).array[0] != 0
         cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
-        figures = quality_of(volume, style, done, mask=mask, cycle=cycle, with_cycle=False, **options)
+        body = region if mask is None else None
+        figures = quality_of(volume, style, done, mask=mask, body=body, cycle=cycle, with_cycle=False, **options)
         if hasattr(runner, "figures"):  # what an optimisation came to
             figures |= runner.figures()
     notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
+    shown_on = volume if maps is not None else None
+    del volume, region  # writing needs their room
     if series is None:
         write_volume(done.volume, job.output, notes)
     else:
@@ -307,7 +310,7 @@ def _run(
         )  # fmt: skip
     kept = {}
     if maps is not None:
-        kept = save_maps(maps, stem(job.source), volume, cycle, notes, disagreement=done.disagreement)
+        kept = save_maps(maps, stem(job.source), shown_on, cycle, notes, disagreement=done.disagreement)
     return {
         "input": job.source,
         "output": job.output,

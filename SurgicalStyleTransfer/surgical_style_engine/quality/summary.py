@@ -39,6 +39,7 @@ def quality_of(
     *,
     direction: str = "forward",
     valid: np.ndarray | None = None,
+    body: np.ndarray | None = None,
     cycle: CycleFigures | None = None,
     with_cycle: bool = True,
     jigsaw: bool = True,
@@ -50,7 +51,7 @@ def quality_of(
 
     reference: registered volume of the target domain on the input's grid (never an unpaired one). mask: bool (z,y,x)
     or a labelmap on any grid; `body_mask` of the input if None. valid: bool (z,y,x), where the reference has voxels
-    (its field of view).
+    (its field of view). body: the input's `body_mask`, where it is known already.
     cycle: figures already computed by `cycle_of`; else computed unless with_cycle is False. Further options (device,
     precision, backend, planes, max_slices, cancelled...) go to `cycle_of`.
 
@@ -63,7 +64,7 @@ def quality_of(
     mask.
     """
     given = mask is not None
-    region = _mask_3d(mask, volume) if given else body_mask(volume)
+    region = _mask_3d(mask, volume) if given else body if body is not None else body_mask(volume)
     axis = coarsest_axis(volume)
     x, y = translation.normalized_input, translation.judged
     if cycle is None and with_cycle:

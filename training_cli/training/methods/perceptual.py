@@ -11,13 +11,13 @@ import torch
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_generator
+from surgical_style_engine.plane_job import BACKGROUND
 from surgical_style_engine.stylize.features import FeatureNetwork, load_features, pick_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
 from surgical_style_engine.stylize.picture import luminance_like, read_picture
 from surgical_style_engine.stylize.sequence import STROKES
 from surgical_style_engine.stylize.settings import TINIEST, StyleSettings
-from surgical_style_engine.translate import BACKGROUND
 
 from ..cache import training_files
 from ..config import TrainingConfig

@@ -1,0 +1,229 @@
+"""One plane of one volume through a network: slices at the model's spacing, cut to the body, in batches, put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from . import geometry, slices
+from .adjust.ensemble import PLAIN, Variant
+from .backends import Runner, run_smaller_on_memory_error
+from .errors import Cancelled, StyleTransferError
+from .model_folder import ModelCard
+
+Progress = Callable[[int, int], None]
+Put = Callable[[np.ndarray, np.ndarray], None]
+BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
+MARGIN = 8  # pixels kept around the body
+MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
+SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
+DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 16}
+LARGEST_WHOLE = 1 << 26  # voxels; larger volumes are normalised and resampled slice by slice, as they are needed
+_AT_ONCE = 8  # slices of such a volume
+_REMEMBERED = 64  # of its slices at the model's pixels: neighbours of a stack are used again
+
+
+class Counter:
+    """Progress and cancelling between batches."""
+
+    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self.done, self.total, self.smallest_batch = 0, 0, 0
+        self._progress, self._cancelled = progress, cancelled
+
+    def check(self) -> None:
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled("The translation was cancelled.")
+
+    def within(self, done: int, parts: int) -> None:
+        """Before a step of something that takes long for a single slice, ``parts`` steps a slice."""
+        self.check()
+        if self._progress is not None:
+            self._progress(self.done * parts + done, self.total * parts)
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        if self._progress is not None:
+            self._progress(self.done, self.total)
+
+
+class Slices:
+    """Slices (c, s, h, w) of a plane: normalised, and at the model's pixels.
+
+    normalise: from what ``original`` holds to [-1, 1], value by value; None where it is normalised already. Small
+    volumes are resampled once; of large ones only the slices that are asked for, and the last ones are remembered.
+    """
+
+    def __init__(self, original: np.ndarray, size: tuple[int, int], normalise: Callable | None = None) -> None:
+        self.original, self.size, self._normalise = original, size, normalise
+        self.count = original.shape[1]
+        self._whole: np.ndarray | None = None
+        self._last: dict[int, np.ndarray] = {}
+        if original.shape[0] * self.count * size[0] * size[1] <= LARGEST_WHOLE and normalise is None:
+            self._whole = geometry.resize_in_plane(original, size)
+
+    def own(self, indices: np.ndarray) -> np.ndarray:
+        """(c, n, h, w) normalised, at the input's pixels."""
+        found = self.original[:, indices]
+        return found if self._normalise is None else self._normalise(found)
+
+    def at_model(self, indices: np.ndarray) -> np.ndarray:
+        """(c, n, H, W) float32 normalised, at the model's pixels."""
+        if self._whole is not None:
+            return self._whole[:, indices]
+        missing = [int(index) for index in dict.fromkeys(np.ravel(indices).tolist()) if index not in self._last]
+        made = dict(self._last)
+        if missing:
+            resized = geometry.resize_in_plane(self.own(np.asarray(missing)), self.size)
+            made |= {index: resized[:, number] for number, index in enumerate(missing)}
+            self._last = {index: np.array(made[index]) for index in list(made)[-_REMEMBERED:]}
+        return np.stack([made[int(index)] for index in indices], axis=1)
+
+    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """All slices at the model's pixels, a few at a time: (which, (c, n, H, W))."""
+        step = self.count if self._whole is not None else _AT_ONCE
+        for start in range(0, self.count, max(1, step)):
+            which = slice(start, min(start + step, self.count))
+            if self._whole is not None:
+                yield which, self._whole
+            else:
+                yield which, geometry.resize_in_plane(self.own(np.arange(which.start, which.stop)), self.size)
+
+
+class PlaneJob:
+    """A canonical volume (c, z, y, x) in one plane, ready to run.
+
+    wanted: numbers of the slices that hold anything. box: rows and columns that do, at the model's pixels.
+    """
+
+    def __init__(
+        self, array: np.ndarray, spacing: tuple[float, float, float], plane: str, card: ModelCard, is_2d: bool,
+        normalise: Callable | None = None,
+    ) -> None:  # fmt: skip
+        self.plane, self.card = plane, card
+        original = geometry.plane_first(array, plane)
+        slice_mm, h_mm, w_mm = geometry.plane_spacing(spacing, plane)
+        size = original.shape[-2:]
+        # Pictures have no spacing in mm; they run at their own resolution.
+        own = is_2d or card.spacing_mm is None
+        self.own_size = size
+        self.slices = Slices(
+            original, size if own else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm), normalise
+        )
+        step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
+        self.stacks = slices.stack_indices(self.slices.count, card.stack, step)
+        wanted = np.zeros(self.slices.count, bool)
+        occupied = np.zeros(self.slices.size, bool)
+        for which, part in self.slices.parts():
+            wanted[which] = slices.body_slices(part)
+            occupied |= (part > BACKGROUND).any(axis=(0, 1))
+        self.wanted = np.flatnonzero(wanted)
+        self.box = _box(occupied)
+
+    def run(
+        self, runner: Runner, channels: int, batch_size: int | None, counter: Counter, put: Put,
+        variant: Variant = PLAIN,
+    ) -> None:  # fmt: skip
+        """Hand over every slice once: put(numbers (n,), (channels, n, h, w) normalised float32, at the input's pixels).
+        Background and slices that hold nothing keep the input's values."""
+        for start in range(0, self.slices.count, _AT_ONCE):
+            rest = np.setdiff1d(np.arange(start, min(start + _AT_ONCE, self.slices.count)), self.wanted)
+            if len(rest):
+                put(rest, self.untouched(rest, channels))
+        if len(self.wanted) and hasattr(runner, "stylize_slices"):
+            # One slice after another: each begins from its neighbour's result.
+            rows, columns = self.box
+            chosen = self.slices.at_model(self.wanted)[:, :, rows, columns]
+            made = runner.stylize_slices(chosen, channels, counter.within, counter.advance)
+            put(self.wanted, self.put_back(self.wanted, made))
+            return
+        size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
+        start = 0
+        while start < len(self.wanted):
+            counter.check()
+            chosen = self.wanted[start : start + size]
+            filled = size if start else len(chosen)
+            made, fitted = self.translate(runner, chosen, channels, variant, filled)
+            if fitted < filled:
+                size = fitted
+                counter.smallest_batch = min(counter.smallest_batch or fitted, fitted)
+            put(chosen, self.put_back(chosen, made))
+            start += len(chosen)
+            counter.advance(len(chosen))
+
+    def translate(
+        self, runner: Runner, chosen: np.ndarray, channels: int, variant: Variant = PLAIN, at_least: int = 1
+    ) -> tuple[np.ndarray, int]:
+        """Slices through the network, filled up to ``at_least`` with the last one: ((channels, n, h, w) of the box at
+        the model's pixels, how many fitted into memory at once)."""
+        rows, columns = self.box
+        needed, inverse = np.unique(self.stacks[chosen], return_inverse=True)
+        around = self.slices.at_model(needed)[:, :, rows, columns]
+        batch = slices.gather_stacks(around, inverse.reshape(len(chosen), -1))
+        h, w = batch.shape[-2:]
+        varied = variant.apply(_at_least(batch, SMALLEST))
+        padded, _ = slices.pad_to_multiple(varied, MULTIPLE)
+        if len(chosen) < at_least:
+            # Compiled networks are made for one shape; the last batch gets it too.
+            padded = np.concatenate([padded, np.repeat(padded[-1:], at_least - len(chosen), axis=0)])
+        made, fitted = run_smaller_on_memory_error(runner, padded)
+        if not np.isfinite(made).all():
+            advice = "its weights may be damaged" if runner.precision == "fp32" else "try fp32"
+            raise StyleTransferError(
+                f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
+            )
+        middle = (made.shape[1] // channels // 2) * channels
+        centre = made[: len(chosen), middle : middle + channels]
+        size_run = max(h, SMALLEST), max(w, SMALLEST)
+        return variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3), fitted
+
+    def put_back(self, chosen: np.ndarray, made: np.ndarray) -> np.ndarray:
+        """(channels, n, ...) of the box at the model's pixels -> whole slices (channels, n, h, w) at the input's."""
+        channels = made.shape[0]
+        rows, columns = self.box
+        if made.shape[-2:] == self.slices.size:
+            result = np.ascontiguousarray(made)
+        else:
+            result = self._grey(self.slices.at_model(chosen), channels)
+            result[:, :, rows, columns] = made
+        return geometry.resize_in_plane(result, self.own_size)
+
+    def untouched(self, chosen: np.ndarray, channels: int) -> np.ndarray:
+        """(channels, n, h, w) normalised: slices that are not run come from the input itself."""
+        own = self.slices.own(chosen)
+        if channels == own.shape[0]:
+            return own
+        return geometry.resize_in_plane(self._grey(self.slices.at_model(chosen), channels), self.own_size)
+
+    @staticmethod
+    def _grey(array: np.ndarray, channels: int) -> np.ndarray:
+        """A new array with ``channels`` channels: its own, or their mean in each."""
+        grey = array if channels == array.shape[0] else array.mean(axis=0, keepdims=True)
+        return np.repeat(grey, channels // grey.shape[0], axis=0)
+
+
+def body_box(array: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of (c, s, h, w) that hold anything above background, with a margin.
+
+    Networks normalise by statistics of the whole slice; wide empty borders would shift them.
+    """
+    return _box((array > BACKGROUND).any(axis=(0, 1)))
+
+
+def _box(occupied: np.ndarray) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(occupied.any(axis=1)), np.flatnonzero(occupied.any(axis=0))
+    if not len(rows):
+        return slice(0, occupied.shape[0]), slice(0, occupied.shape[1])
+
+    def widen(found: np.ndarray, length: int) -> slice:
+        return slice(max(0, int(found[0]) - MARGIN), min(length, int(found[-1]) + 1 + MARGIN))
+
+    return widen(rows, occupied.shape[0]), widen(columns, occupied.shape[1])
+
+
+def _at_least(batch: np.ndarray, smallest: int) -> np.ndarray:
+    """(..., h, w) with at least so many pixels a side, the far edges repeated."""
+    extra = [max(0, smallest - length) for length in batch.shape[-2:]]
+    if not any(extra):
+        return batch
+    return np.pad(batch, [(0, 0)] * (batch.ndim - 2) + [(0, count) for count in extra], mode="edge")
