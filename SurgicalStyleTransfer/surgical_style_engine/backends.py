@@ -6,6 +6,7 @@ import contextlib
 import copy
 import sys
 import warnings
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -34,6 +35,9 @@ class Runner(Protocol):
         """(n, channels, h, w) float32 in [-1, 1] -> (n, channels', h, w) float32. MemoryError when it does not fit.
 
         channels' are those of the middle slice, or of the whole stack where the network computes no less.
+
+        A runner may also have ``start``: the same, but it returns at once with a function that gives the result. Two
+        batches may be under way; they are fetched in the order in which they were started.
         """
 
 
@@ -83,8 +87,9 @@ def check_choices(precision: str, backend: str) -> None:
 class TorchRunner:
     """The network in torch, in the precision asked for.
 
-    GPUs compute by autocast. On the CPU, bf16 has weights of its own, rounded once, and keeps images channels-last,
-    as its convolutions want them: autocast would convert both between all layers.
+    GPUs compute by autocast, with the next batch under way, see ``gpu_pipeline``. On the CPU, bf16 has weights of its
+    own, rounded once, and keeps images channels-last, as its convolutions want them: autocast would convert both
+    between all layers.
     """
 
     backend, note = "torch", ""
@@ -99,6 +104,7 @@ class TorchRunner:
         if precision == "fp16" and self._device.type == "cpu":
             raise InputError("The precision fp16 needs a GPU; use fp32, bf16 or auto on the CPU.")
         self.device, self.precision = str(self._device), precision
+        self._pipeline: Any = None
         self._own_bf16 = precision == "bf16" and self._device.type == "cpu"
         network = _generator(model, direction)
         with _told("The network cannot be moved to the device"):
@@ -110,25 +116,53 @@ class TorchRunner:
             if self._own_bf16 or self._device.type == "cuda":
                 network = network.to(memory_format=torch.channels_last)
             self._network = network
+        if self._device.type == "cuda":
+            self.start = self._start_on_gpu
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch
+        if self._device.type == "cuda":
+            return self._start_on_gpu(batch)()
+        with _told("The network failed"), torch.inference_mode(), self._cast():
+            images = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+            if self._own_bf16:
+                images = images.to(torch.bfloat16, memory_format=torch.channels_last)
+            return self._network(images).float().cpu().numpy()
+
+    def _start_on_gpu(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        """``start`` of the protocol."""
+        from .gpu_pipeline import GpuPipeline
+
+        if self._pipeline is None:
+            self._pipeline = GpuPipeline(self._network, self._device, self._cast)
         try:
-            with _told("The network failed"), torch.inference_mode(), self._cast():
-                images = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
-                if self._own_bf16:
-                    images = images.to(torch.bfloat16, memory_format=torch.channels_last)
-                return self._network(images).float().cpu().numpy()
+            with _told("The network failed"):
+                fetch = self._pipeline.start(batch)
         except MemoryError:
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+            self._make_room()
             raise
+
+        def fetched() -> np.ndarray:
+            try:
+                with _told("The network failed"):
+                    return fetch()
+            except MemoryError:
+                self._make_room()
+                raise
+
+        return fetched
+
+    def _make_room(self) -> None:
+        with contextlib.suppress(RuntimeError):  # after a failure within the GPU nothing works any more
+            self._pipeline.clear()
+            self._torch.cuda.empty_cache()
 
     def _cast(self) -> contextlib.AbstractContextManager:
         kinds = {"bf16": self._torch.bfloat16, "fp16": self._torch.float16}
         if self.precision not in kinds or self._own_bf16:
             return contextlib.nullcontext()
-        return self._torch.autocast(self._device.type, kinds[self.precision])
+        # What is recorded must not find weights that were rounded before.
+        return self._torch.autocast(self._device.type, kinds[self.precision], cache_enabled=False)
 
 
 def _generator(model: StyleModel, direction: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,6 +16,7 @@ from .model_folder import ModelCard
 
 Progress = Callable[[int, int], None]
 Put = Callable[[np.ndarray, np.ndarray], None]
+Finish = Callable[[], tuple[np.ndarray, int]]
 BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
 MARGIN = 8  # pixels kept around the body
 MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
@@ -138,24 +141,35 @@ class PlaneJob:
             put(self.wanted, self.put_back(self.wanted, made))
             return
         size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
+        ahead = 1 if hasattr(runner, "start") else 0
+        under_way: deque[tuple[np.ndarray, int, Finish]] = deque()
         start = 0
-        while start < len(self.wanted):
-            counter.check()
-            chosen = self.wanted[start : start + size]
-            filled = size if start else len(chosen)
-            made, fitted = self.translate(runner, chosen, channels, variant, filled)
+        while start < len(self.wanted) or under_way:
+            if start < len(self.wanted):
+                counter.check()
+                chosen = self.wanted[start : start + size]
+                filled = size if start else len(chosen)
+                under_way.append((chosen, filled, self.start(runner, chosen, channels, variant, filled)))
+                start += len(chosen)
+                if len(under_way) <= ahead:
+                    continue
+            chosen, filled, finish = under_way.popleft()
+            made, fitted = finish()
             if fitted < filled:
-                size = fitted
+                size = min(size, fitted)
                 counter.smallest_batch = min(counter.smallest_batch or fitted, fitted)
             put(chosen, self.put_back(chosen, made))
-            start += len(chosen)
             counter.advance(len(chosen))
 
-    def translate(
+    def translate(self, runner: Runner, chosen: np.ndarray, channels: int) -> np.ndarray:
+        """Slices through the network: (channels, n, h, w) of the box at the model's pixels."""
+        return self.start(runner, chosen, channels)()[0]
+
+    def start(
         self, runner: Runner, chosen: np.ndarray, channels: int, variant: Variant = PLAIN, at_least: int = 1
-    ) -> tuple[np.ndarray, int]:
-        """Slices through the network, filled up to ``at_least`` with the last one: ((channels, n, h, w) of the box at
-        the model's pixels, how many fitted into memory at once)."""
+    ) -> Finish:
+        """Give slices to the network, filled up to ``at_least`` with the last one. What comes back gives the result:
+        ((channels, n, h, w) of the box at the model's pixels, how many fitted into memory at once)."""
         rows, columns = self.box
         needed, inverse = np.unique(self.stacks[chosen], return_inverse=True)
         around = self.slices.at_model(needed)[:, :, rows, columns]
@@ -166,16 +180,24 @@ class PlaneJob:
         if len(chosen) < at_least:
             # Compiled networks are made for one shape; the last batch gets it too.
             padded = np.concatenate([padded, np.repeat(padded[-1:], at_least - len(chosen), axis=0)])
-        made, fitted = run_smaller_on_memory_error(runner, padded)
-        if not np.isfinite(made).all():
-            advice = "its weights may be damaged" if runner.precision == "fp32" else "try fp32"
-            raise StyleTransferError(
-                f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
-            )
-        middle = (made.shape[1] // channels // 2) * channels
-        centre = made[: len(chosen), middle : middle + channels]
-        size_run = max(h, SMALLEST), max(w, SMALLEST)
-        return variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3), fitted
+        fetch = None
+        if hasattr(runner, "start"):
+            with contextlib.suppress(MemoryError):
+                fetch = runner.start(padded)
+
+        def finish() -> tuple[np.ndarray, int]:
+            made, fitted = _fetched(fetch, runner, padded)
+            if not np.isfinite(made).all():
+                advice = "its weights may be damaged" if runner.precision == "fp32" else "try fp32"
+                raise StyleTransferError(
+                    f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
+                )
+            middle = (made.shape[1] // channels // 2) * channels
+            centre = made[: len(chosen), middle : middle + channels]
+            size_run = max(h, SMALLEST), max(w, SMALLEST)
+            return variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3), fitted
+
+        return finish
 
     def put_back(self, chosen: np.ndarray, made: np.ndarray) -> np.ndarray:
         """(channels, n, ...) of the box at the model's pixels -> whole slices (channels, n, h, w) at the input's."""
@@ -219,6 +241,16 @@ def _box(occupied: np.ndarray) -> tuple[slice, slice]:
         return slice(max(0, int(found[0]) - MARGIN), min(length, int(found[-1]) + 1 + MARGIN))
 
     return widen(rows, occupied.shape[0]), widen(columns, occupied.shape[1])
+
+
+def _fetched(
+    fetch: Callable[[], np.ndarray] | None, runner: Runner, padded: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """The result of a batch that was started, or where memory was too short, of smaller ones."""
+    if fetch is not None:
+        with contextlib.suppress(MemoryError):
+            return fetch(), len(padded)
+    return run_smaller_on_memory_error(runner, padded)
 
 
 def _at_least(batch: np.ndarray, smallest: int) -> np.ndarray:

@@ -74,7 +74,7 @@ class SlicePreview:
         channels = self._model.card.domain_to(self._direction).channels
         chosen = np.array([index])
         if index in job.wanted:
-            result = job.put_back(chosen, job.translate(runner, chosen, channels)[0])[:, 0]
+            result = job.put_back(chosen, job.translate(runner, chosen, channels))[:, 0]
         else:
             result = job.untouched(chosen, channels)[:, 0]
         if self._air is not None:
