@@ -8,11 +8,12 @@ import SimpleITK as sitk
 import torch
 from tiny_models import make_tiny_model
 
+from surgical_style_engine import plane_job
 from surgical_style_engine.model_folder import load_model
 from surgical_style_engine.networks import build_discriminator, build_generator
 from surgical_style_engine.translate import translate_volume
 from surgical_style_engine.volume_io import read_volume
-from training_cli.benchmark import measure
+from training_cli.benchmark import measure, roofline
 from training_cli.benchmark.plain import PlainCycleGAN, plain_network, plain_translate
 
 
@@ -83,8 +84,24 @@ def test_the_command(folder, tmp_path, sst, monkeypatch):
     assert {"plain", "torch fp32"} <= {row["way"] for row in found["slice"]}
     assert {"plain", "auto"} <= {row["way"] for row in found["volume"]}
     assert all(row["seconds"] > 0 for row in found["volume"]) and found["machine"]["torch"] == torch.__version__
+    assert all(row["of_peak"] > 0 for row in found["slice"] if "seconds" in row)
     table = sst("benchmark", "--model", str(folder), *options)
-    assert "times the plain way" in table.out and "from file to file" in table.out
+    assert "times the plain way" in table.out and "of peak" in table.out and "from file to file" in table.out
+
+
+def test_the_arithmetic_of_a_network_is_counted():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5, bias=False), torch.nn.Tanh())
+    counted = roofline.arithmetic(network, torch.zeros(2, 3, 14, 24))
+    assert counted == pytest.approx(2 * (2 * 8 * 10 * 20 * 3 * 25) / 1e9)
+    assert roofline.peak("cpu", "fp32") > 0.1
+
+
+def test_where_slices_run_in_batches_so_do_these(folder, monkeypatch):
+    monkeypatch.setattr(plane_job, "DEFAULT_BATCH", {"cpu": 4})
+    found = measure.network_alone(load_model(folder), "forward", 32, 1, "cpu")
+    rows = {row["way"]: row for row in found}
+    single, several = rows["torch fp32"], rows["torch fp32, 4 at once"]
+    assert 0 < several["seconds"] < 4 * single["seconds"] and several["of_peak"] > 0
 
 
 def test_a_real_training_step_is_measured():

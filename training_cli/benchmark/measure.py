@@ -106,10 +106,14 @@ def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any
 
 
 def network_alone(model: StyleModel, direction: str, size: int, repeats: int, device: str) -> list[dict[str, Any]]:
-    """One whole slice of size x size through the network: seconds, and closeness to the plain result [dB]."""
+    """One whole slice of size x size through the network: seconds, closeness to the plain result [dB], and the share of
+    what the machine multiplies at most. Where slices run in batches, also the seconds of a slice among them."""
     import torch
 
+    from surgical_style_engine.plane_job import DEFAULT_BATCH
     from surgical_style_engine.probe import psnr_of
+
+    from .roofline import arithmetic, peak
 
     channels = model.card.domain_from(direction).channels * model.card.stack
     slice_ = np.random.default_rng(0).uniform(-1, 1, (1, channels, size, size)).astype(np.float32)
@@ -130,11 +134,29 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     def middle(made: np.ndarray) -> np.ndarray:
         return made if made.shape[1] == kept else made[:, first : first + kept]
 
+    gflop = arithmetic(network, images.to(device if device != "auto" else "cpu"))
+
+    def more_of(name: str, seconds: float) -> dict[str, Any]:
+        precision = name.split()[-1] if name != "plain" else "fp32"
+        reached = gflop / seconds
+        return {"gflop_per_second": round(reached), "of_peak": round(reached / peak(device, precision), 3)}
+
     more = {name: {"psnr": psnr_of(middle(run()), wanted)} for name, run in ways.items() if name != "plain"}
     automatic = runners["auto"]
-    return rows(in_turn(ways, repeats), more) + [
-        {"way": "auto", "is": f"{automatic.backend} {automatic.precision}"}
-    ]
+    found = rows(in_turn(ways, repeats), more)
+    for row in found:
+        row |= more_of(row["way"], row["seconds"])
+    count = DEFAULT_BATCH.get(device.split(":")[0], 1)
+    if count > 1:
+        batch = np.repeat(slice_, count, axis=0)
+        runners.pop("auto")
+        several = {name: (lambda runner=runner: runner.run(batch)) for name, runner in runners.items()}
+        for row in rows(in_turn({"plain": plain, **several}, repeats)):
+            if row["way"] != "plain":
+                each = {key: round(row[key] / count, 5) for key in ("seconds", "least", "most")}
+                name, times = f"{row['way']}, {count} at once", round(row["times_plain"] * count, 2)
+                found.append({"way": name, **each, "times_plain": times, **more_of(row["way"], each["seconds"])})
+    return [*found, {"way": "auto", "is": f"{automatic.backend} {automatic.precision}"}]
 
 
 def whole_volumes(

@@ -25,7 +25,8 @@ def benchmark(
     """Measure this machine: a slice, a whole volume from file to file, and on request a training step.
 
     The plain way is the same network and weights in eager fp32, one whole slice at a time, as the reference code of
-    CycleGAN does it. Both run in turn; a ratio of 3 means three times as fast.
+    CycleGAN does it. Both run in turn; a ratio of 3 means three times as fast. "of peak" is the network's
+    arithmetic as it is written down over the time, as a share of what a large convolution or matrix product reaches.
     """
     from surgical_style_engine.devices import pick_device
     from surgical_style_engine.model_folder import load_model
@@ -84,11 +85,14 @@ def _print(found: dict[str, Any]) -> None:
             continue
         table = Table(title=title, title_justify="left")
         batched = any("batch" in row for row in entries)
-        for name in (["batch"] if batched else []) + ["way", "seconds", "times the plain way", "dB to plain"]:
+        shares = any("of_peak" in row for row in entries)
+        names = ["way", "seconds", "times the plain way", "dB to plain"]
+        for name in (["batch"] if batched else []) + names + (["of peak"] if shares else []):
             table.add_column(name, justify="left" if name == "way" else "right")
         for row in entries:
             way = f"{row['way']} ({row['is']})" if row.get("is") and row["way"] == "auto" else row["way"]
             batch = [str(row["batch"])] if batched else []
             figures = [f"{row['seconds']:.3f}", f"{row['times_plain']:.2f}"]
-            table.add_row(*batch, way, *figures, f"{row['psnr']:.1f}" if row.get("psnr") else "")
+            share = [f"{row['of_peak']:.0%}"] if shares else []
+            table.add_row(*batch, way, *figures, f"{row['psnr']:.1f}" if row.get("psnr") else "", *share)
         console.print(table)
