@@ -32,7 +32,7 @@ class Measured:
     backend: str
     precision: str
     seconds: float
-    psnr: float | None  # None: this is fp32
+    psnr: float | None  # None: this is torch's fp32
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _why(refused: list[Measured]) -> str:
     worst = min(refused, key=lambda entry: entry.psnr)
     return (
         f"Computed in fp32: in {worst.precision} this model would be off by more than rounding "
-        f"({worst.psnr:.0f} dB, {LEAST_PSNR:.0f} are asked for)."
+        f"({worst.psnr:.1f} dB, {LEAST_PSNR:.0f} are asked for)."
     )
 
 
@@ -94,8 +94,9 @@ def _measure(model: StyleModel, direction: str) -> list[Measured]:
     from .errors import StyleTransferError
 
     low = "bf16" if bf16_helps(torch.device("cpu")) else "fp32"
-    ways = [(TorchRunner, "fp32")] + ([(TorchRunner, "bf16")] if low == "bf16" else [])
-    ways += [(OpenVinoRunner, low)] if find_spec("openvino") else []
+    precisions = ("fp32", "bf16") if low == "bf16" else ("fp32",)
+    kinds = [TorchRunner, OpenVinoRunner] if find_spec("openvino") else [TorchRunner]
+    ways = [(kind, precision) for kind in kinds for precision in precisions]
     picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
     reference, found = None, []
     for kind, precision in ways:
@@ -106,8 +107,8 @@ def _measure(model: StyleModel, direction: str) -> list[Measured]:
             if reference is None:
                 raise
             continue  # a backend that cannot run this network is no choice
+        psnr = None if reference is None else psnr_of(made, reference)
         reference = made if reference is None else reference
-        psnr = None if precision == "fp32" else psnr_of(made, reference)
         found.append(Measured(kind.backend, precision, round(seconds, 5), psnr))
     return found
 

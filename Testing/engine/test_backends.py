@@ -125,6 +125,15 @@ class TestAgreement:
                 error = rms(found, wanted)
                 assert error < (FP32_BOUND if precision == "fp32" else BF16_BOUND), (backend, precision, batch.shape)
 
+    def test_the_same_input_gives_the_same_output(self, any_model, any_runners):
+        batch = pictures(2, 44, 64, channels=3)
+        for (backend, precision), runner in any_runners.items():
+            another = make_runner(any_model, device="cpu", precision=precision, backend=backend)
+            first = runner.run(batch)
+            runner.run(-batch)
+            assert np.array_equal(runner.run(batch), first), (backend, precision)
+            assert np.array_equal(another.run(batch), first), (backend, precision)
+
     def test_a_batch_is_the_slices_one_by_one(self, any_runners):
         batch = pictures(4, 40, 48, channels=3)
         for backend in ("torch", "openvino"):

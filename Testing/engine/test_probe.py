@@ -55,9 +55,14 @@ def test_what_falls_below_the_bound_is_not_used_and_that_is_said(monkeypatch):
     choice = choose(None, "forward")
     assert (choice.backend, choice.precision) == ("torch", "fp32")
     assert choice.note == (
-        "Computed in fp32: in bf16 this model would be off by more than rounding (31 dB, 45 are asked for)."
+        "Computed in fp32: in bf16 this model would be off by more than rounding (31.2 dB, 45 are asked for)."
     )
     assert choose(None, "forward", "openvino") == Choice("openvino", "fp32", choice.note)
+    # fp32 has a fastest way of its own.
+    known(monkeypatch, FULL, Measured("torch", "bf16", 0.2, 44.9), Measured("openvino", "fp32", 0.3, 120.0))
+    other = choose(None, "forward")
+    assert (other.backend, other.precision) == ("openvino", "fp32") and "(44.9 dB, 45" in other.note
+    assert choose(None, "forward", "auto", "fp32") == Choice("openvino", "fp32")
     # Whoever asks for it by name gets it.
     assert choose(None, "forward", "torch", "bf16") == Choice("torch", "bf16")
 

@@ -189,8 +189,9 @@ def whole_volumes(
 
 
 def training_steps(
-    size: int, ngf: int, n_blocks: int, repeats: int, device: str = "cpu", batches: tuple[int, ...] = (1, 4)
-) -> list[dict[str, Any]]:
+    size: int, ngf: int, n_blocks: int, repeats: int, device: str = "cpu", batches: tuple[int, ...] = (1, 4),
+    generator: str = "resnet",
+) -> list[dict[str, Any]]:  # fmt: skip
     """Seconds of a CycleGAN step with identity term, plain and as `sst train` does it, and images a second."""
     import torch
 
@@ -202,7 +203,7 @@ def training_steps(
 
     settings = {
         "source": "a", "target": "b", "output": "r", "max_steps": 1, "ngf": ngf, "n_blocks": n_blocks, "ndf": ngf,
-        "patch_size": size, "pool_size": 0, "lambda_spatial": 0.0, "lambda_pairs": 0.0,
+        "patch_size": size, "pool_size": 0, "lambda_spatial": 0.0, "lambda_pairs": 0.0, "generator": generator,
     }  # fmt: skip
 
     def autocast() -> Any:
