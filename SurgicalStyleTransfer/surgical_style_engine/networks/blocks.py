@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from .doubling import DoublingConv2d
 from .instance_norm import InstanceNorm2d
+from .padding import ReflectionPad2d, pad
 
 
 class ResidualBlock(nn.Module):
@@ -16,9 +17,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
+            ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
+            ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -40,7 +41,7 @@ class BlurDownConv(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3, stride=2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        padded = F.pad(x, (2, 2, 2, 2), mode="reflect")
+        padded = pad(x, (2, 2, 2, 2), "reflect")
         blurred = F.conv2d(padded, self.kernel.to(x.dtype), groups=x.shape[1])
         return self.conv(blurred)
 

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .padding import pad
+
 
 class DoublingConv2d(nn.Conv2d):
     """Nearest-neighbour doubling, reflection padding by one, 3x3 convolution (Odena et al., Distill 2016).
@@ -22,9 +24,9 @@ class DoublingConv2d(nn.Conv2d):
         # Not measured on other devices; ONNX wants kernels that are constants.
         if x.device.type != "cpu" or torch.onnx.is_in_onnx_export():
             doubled = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            return super().forward(F.pad(doubled, (1, 1, 1, 1), mode="reflect"))
+            return super().forward(pad(doubled, (1, 1, 1, 1), "reflect"))
         # The reflection of a doubled image repeats its edge.
-        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        padded = pad(x, (1, 1, 1, 1), "replicate")
         kernel = _pairs_added(_pairs_added(self.weight.float(), 2), 3).transpose(0, 1).to(self.weight.dtype)
         return F.conv_transpose2d(padded, kernel, self.bias, stride=2, padding=3)
 

@@ -9,6 +9,7 @@ from .block_conv import BlockConv2d
 from .blocks import BlurDownConv, ResidualBlock, up_block
 from .initialise import initialise
 from .instance_norm import InstanceNorm2d
+from .padding import ReflectionPad2d
 
 
 class ResnetGenerator(nn.Module):
@@ -21,7 +22,7 @@ class ResnetGenerator(nn.Module):
     def __init__(self, in_channels: int = 1, out_channels: int = 1, ngf: int = 64, n_blocks: int = 9) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=False), InstanceNorm2d(ngf),
+            ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=False), InstanceNorm2d(ngf),
             nn.ReLU(inplace=True),
         ]  # fmt: skip
         for channels in (ngf, ngf * 2):
@@ -30,7 +31,7 @@ class ResnetGenerator(nn.Module):
             ]  # fmt: skip
         layers += [ResidualBlock(ngf * 4) for _ in range(n_blocks)]
         layers += [*up_block(ngf * 4, ngf * 2), *up_block(ngf * 2, ngf)]
-        layers += [nn.ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]
+        layers += [ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         initialise(self)
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from .block_conv import BlockConv2d
 from .initialise import initialise
 from .normalise import Norm, has_bias, norm_layer
+from .padding import ReflectionPad2d, pad
 
 
 class ReferenceResnetGenerator(nn.Module):
@@ -27,7 +28,7 @@ class ReferenceResnetGenerator(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         bias = has_bias(norm)
-        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=bias)]
+        layers: list[nn.Module] = [ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=bias)]
         layers += [norm_layer(norm, ngf), nn.ReLU(inplace=True)]
         for channels in (ngf, ngf * 2):
             stride = 1 if antialias else 2
@@ -45,7 +46,7 @@ class ReferenceResnetGenerator(nn.Module):
                     nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1, bias=bias)
                 )
             layers += [norm_layer(norm, half), nn.ReLU(inplace=True)]
-        layers += [nn.ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]
+        layers += [ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
         initialise(self)
 
@@ -59,7 +60,7 @@ class _ResidualBlock(nn.Module):
 
         def half() -> list[nn.Module]:
             convolution = nn.Conv2d(channels, channels, 3, bias=has_bias(norm))
-            return [nn.ReflectionPad2d(1), convolution, norm_layer(norm, channels)]
+            return [ReflectionPad2d(1), convolution, norm_layer(norm, channels)]
 
         between = [nn.ReLU(inplace=True), nn.Dropout(0.5)] if dropout else [nn.ReLU(inplace=True)]
         self.conv_block = nn.Sequential(*half(), *between, *half())
@@ -77,7 +78,7 @@ class BlurDown(nn.Module):
         self.register_buffer("filt", _binomial([1.0, 2.0, 1.0], channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        padded = pad(x, (1, 1, 1, 1), "reflect")
         return F.conv2d(padded, self.filt.to(x.dtype), stride=2, groups=x.shape[1])
 
 
