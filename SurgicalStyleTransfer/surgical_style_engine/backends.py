@@ -87,9 +87,9 @@ def check_choices(precision: str, backend: str) -> None:
 class TorchRunner:
     """The network in torch, in the precision asked for.
 
-    GPUs compute by autocast, with the next batch under way, see ``gpu_pipeline``. On the CPU, bf16 has weights of its
-    own, rounded once, and keeps images channels-last, as its convolutions want them: autocast would convert both
-    between all layers.
+    GPUs compute by autocast, with the next batch under way, see ``gpu_pipeline``. On the CPU images are kept
+    channels-last, as its convolutions want them, and bf16 has weights of its own, rounded once: autocast would convert
+    both between all layers.
     """
 
     backend, note = "torch", ""
@@ -108,12 +108,11 @@ class TorchRunner:
         self._own_bf16 = precision == "bf16" and self._device.type == "cpu"
         network = _generator(model, direction)
         with _told("The network cannot be moved to the device"):
-            if self._own_bf16 or self._device.type != "cpu":
-                network = copy.deepcopy(network)  # changing it is in place, and other runners use the model's own
-            network = network.to(self._device)
+            # A copy, since changing it is in place, and other runners use the model's own.
+            network = copy.deepcopy(network).to(self._device)
             if self._own_bf16:
                 network = _rounded(network)
-            if self._own_bf16 or self._device.type == "cuda":
+            if self._device.type in ("cpu", "cuda"):
                 network = network.to(memory_format=torch.channels_last)
             self._network = network
         if self._device.type == "cuda":
@@ -125,8 +124,9 @@ class TorchRunner:
             return self._start_on_gpu(batch)()
         with _told("The network failed"), torch.inference_mode(), self._cast():
             images = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
-            if self._own_bf16:
-                images = images.to(torch.bfloat16, memory_format=torch.channels_last)
+            if self._device.type == "cpu":
+                kind = torch.bfloat16 if self._own_bf16 else torch.float32
+                images = images.to(kind, memory_format=torch.channels_last)
             return self._network(images).float().cpu().numpy()
 
     def _start_on_gpu(self, batch: np.ndarray) -> Callable[[], np.ndarray]:

@@ -33,6 +33,15 @@ def test_in_bf16_statistics_are_precise():
     assert (InstanceNorm2d(4)(low).float() - wanted).abs().max() < 0.02
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("mean", [0, 50, 500])
+def test_large_means_leave_the_digits(mean, layout):
+    images = mean + torch.randn(1, 4, 40, 40, generator=torch.Generator().manual_seed(2))
+    images = images.to(memory_format=layout)
+    wanted = nn.InstanceNorm2d(4)(images.double())
+    assert (InstanceNorm2d(4)(images) - wanted).abs().max() < 5e-5
+
+
 def test_a_single_pixel_has_no_statistics():
     with pytest.raises(ValueError, match="more than 1 spatial element"):
         InstanceNorm2d(3)(torch.zeros(2, 3, 1, 1))

@@ -18,4 +18,8 @@ class InstanceNorm2d(nn.InstanceNorm2d):
         # Other programs know the layer by its own name; a single pixel is torch's to refuse.
         if torch.jit.is_tracing() or self.track_running_stats or x.dim() != 4 or x.shape[2] * x.shape[3] < 2:
             return super().forward(x)
+        if x.dtype == torch.float32 and not x.is_contiguous() and not x.is_cuda:
+            # Channels-last, torch takes the variance as the mean of squares less the square of the mean, of which large
+            # means leave few digits. A near mean taken away first costs a tenth of the time; the result has none.
+            x = x - x[:, :, ::4, ::4].mean((2, 3), keepdim=True)
         return F.group_norm(x, x.shape[1], self.weight, self.bias, self.eps)
