@@ -27,6 +27,7 @@ class FusionPanel:
     def __init__(self, panel: Panel) -> None:
         self.panel, self.ui = panel, panel.ui
         self.run: FusionRun | None = None
+        self.latest_id = ""  # of the fused volume, as long as nothing was translated since
         self.figures: dict = {}
         self._figures_of = ""
         self._rows: list[str] = []
@@ -203,6 +204,7 @@ class FusionPanel:
         if self.run is not None:
             self.run.abandon(_("The scene was closed; nothing was written."))
         self._forget_figures()
+        self.latest_id = ""
         self.ui.fusionTable.rowCount = 0
         self._rows, self._boxes = [], []
 
@@ -311,8 +313,11 @@ class FusionPanel:
         node = slicer.mrmlScene.GetNodeByID(result.output_id)
         self.figures, self._figures_of = result.figures, result.output_id
         self._fill_figures()
-        panel.on_compare("")
-        outputs.show_in_slices(node)
+        self.latest_id = result.output_id
+        compared = panel.parameters.compare
+        panel.on_compare(compared)
+        if not compared:
+            outputs.show_in_slices(node)
         made = _("{name}: {count} volumes fused in {time}.").format(
             name=node.GetName(), count=len(result.plan.node_ids), time=duration(result.seconds)
         )

@@ -171,7 +171,7 @@ def write_fused(nodes: list[object], array: object, plan: FusionPlan, answer: di
     for key, value in notes.items():
         node.SetAttribute(outputs.ATTRIBUTE_PREFIX + key, value)
     node.SetDescription(text)
-    node.SetNodeReferenceID("SurgicalStyleTransferInput", reference.GetID())
+    node.SetNodeReferenceID(outputs.INPUT_ROLE, reference.GetID())
     _show(node, answer["range"])
     outputs.place_beside(node, reference)
     return node

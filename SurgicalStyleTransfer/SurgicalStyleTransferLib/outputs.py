@@ -10,6 +10,7 @@ from . import mrml_geometry
 from .model_cards import Card, Side
 
 ATTRIBUTE_PREFIX = "SurgicalStyleTransfer."
+INPUT_ROLE = "SurgicalStyleTransferInput"  # node reference of a result: the volume on whose grid it is
 CT_WINDOW, CT_LEVEL = 350.0, 40.0  # soft tissue
 BRAIN_WINDOW, BRAIN_LEVEL = 100.0, 50.0
 

@@ -312,13 +312,12 @@ class Panel:
     def _update_results(self) -> None:
         ui = self.ui
         result = self.parameters.resultVolume
-        source = self._result_input()
-        comparable = result is not None and source is not None
+        comparable = all(self._compared())
         for button, kind in (
             (ui.sidesButton, "sides"), (ui.fadeButton, "fade"), (ui.checkerboardButton, "checkerboard"),
         ):  # fmt: skip
             button.enabled = comparable
-            button.toolTip = self._compare_tip(kind) if comparable else _("Apply a style first.")
+            button.toolTip = self._compare_tip(kind) if comparable else _("Apply a style or fuse volumes first.")
             button.checked = self.parameters.compare == kind
         ui.restoreButton.enabled = self.compare.active
         ui.fadeSlider.enabled = self.parameters.compare == "fade"
@@ -342,15 +341,19 @@ class Panel:
 
     def _compare_tip(self, kind: str) -> str:
         return {
-            "sides": _("Input and translation in two linked slice views."),
-            "fade": _("Translation over the input in every slice view."),
-            "checkerboard": _("Squares of the input and of the translation in turn, in every slice view."),
+            "sides": _("Input and result in two linked slice views."),
+            "fade": _("Result over the input in every slice view."),
+            "checkerboard": _("Squares of the input and of the result in turn, in every slice view."),
         }[kind]
 
-    def _result_input(self) -> object | None:
-        """The volume that the latest result was made from; it survives saving as a node reference."""
-        result = self.parameters.resultVolume
-        return None if result is None else result.GetNodeReference("SurgicalStyleTransferInput")
+    def _compared(self) -> tuple[object | None, object | None]:
+        """What the latest result was made from, and that result: a translation, or a fusion made after it.
+
+        The input survives saving as a node reference.
+        """
+        fused = slicer.mrmlScene.GetNodeByID(self.fusion.latest_id) if self.fusion.latest_id else None
+        result = fused or self.parameters.resultVolume
+        return None if result is None else result.GetNodeReference(outputs.INPUT_ROLE), result
 
     # Apply
 
@@ -440,7 +443,8 @@ class Panel:
         self._links.refresh()
         node = slicer.mrmlScene.GetNodeByID(result.output_id)
         source = slicer.mrmlScene.GetNodeByID(result.plan.input_id)
-        node.SetNodeReferenceID("SurgicalStyleTransferInput", source.GetID())
+        node.SetNodeReferenceID(outputs.INPUT_ROLE, source.GetID())
+        self.fusion.latest_id = ""
         self._warnings = result.warnings
         self.figures, self._figures_of = None, ""
         self._fill_figures()
@@ -593,7 +597,7 @@ class Panel:
 
     def on_compare(self, kind: str) -> None:
         """Show input and result "sides" by side, as "fade" or "checkerboard"; "" goes back to what was before."""
-        source, result = self._result_input(), self.parameters.resultVolume
+        source, result = self._compared()
         if source is None or result is None:
             kind = ""
         self.parameters.preview = False
@@ -640,7 +644,7 @@ class Panel:
             if node is None or self.parameters is None:
                 return
             self.figures, self._figures_of = found, output_id
-            source = node.GetNodeReference("SurgicalStyleTransferInput")
+            source = node.GetNodeReference(outputs.INPUT_ROLE)
             if error_map is not None and source is not None:
                 self._map_id = figures.write_map(error_map, node, source, self._map_id).GetID()
             self._fill_figures()

@@ -217,6 +217,29 @@ def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, read
     assert table.isHidden()
 
 
+def test_a_fusion_can_be_compared_with_its_reference(slicer_app, scene, ready, fuse, until, pair):
+    widget = ready()
+    ui, manager = widget.ui, slicer_app.app.layoutManager()
+    assert not ui.fadeButton.enabled and "fuse" in ui.fadeButton.toolTip
+    node = fuse(widget)
+    assert ui.sidesButton.enabled and ui.checkerboardButton.enabled
+    red, yellow = (manager.sliceWidget(name).mrmlSliceCompositeNode() for name in ("Red", "Yellow"))
+    ui.fadeButton.click()
+    assert (red.GetBackgroundVolumeID(), red.GetForegroundVolumeID()) == (pair[0].GetID(), node.GetID())
+    # The next one takes its place while comparing, and so does a translation.
+    other = fuse(widget)
+    assert red.GetForegroundVolumeID() == other.GetID() and widget._parameterNode.compare == "fade"
+    ui.sidesButton.click()
+    assert (red.GetBackgroundVolumeID(), yellow.GetBackgroundVolumeID()) == (pair[0].GetID(), other.GetID())
+    ui.applyButton.click()
+    until(lambda: widget.logic.engine.run is None, "the end of the run")
+    result = widget._parameterNode.resultVolume
+    assert result is not None and yellow.GetBackgroundVolumeID() == result.GetID()
+    fuse(widget)
+    scene.RemoveNode(volumes(scene)[-1])
+    assert widget.panel._compared()[1].GetID() == result.GetID(), "what is left can be compared"
+
+
 def test_others_lie_where_they_are_seen(slicer_app, ready, fuse, pair):
     """Both moved by transforms, 20 mm and 26 mm towards R: to the reference T2 lies 6 mm further."""
     from surgical_style_engine.fusion import fuse_volumes

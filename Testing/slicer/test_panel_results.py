@@ -89,7 +89,7 @@ def test_pressing_the_button_again_goes_back_too(slicer_app, done):
 
 def test_nothing_to_compare_before_a_run(ready):
     widget = ready()
-    assert not widget.ui.sidesButton.enabled and widget.ui.sidesButton.toolTip == "Apply a style first."
+    assert not widget.ui.sidesButton.enabled and widget.ui.sidesButton.toolTip == "Apply a style or fuse volumes first."
     assert not widget.ui.exportButton.enabled and not widget.ui.computeButton.enabled
 
 
