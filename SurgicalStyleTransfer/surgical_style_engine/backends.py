@@ -66,7 +66,10 @@ def make_runner(
     if "auto" in (backend, precision) and probe.is_on() and _on_cpu(device):
         choice = probe.choose(model, direction, backend, precision)
         backend, precision, note = choice.backend, choice.precision, choice.note
-    kind = OpenVinoRunner if backend == "openvino" else TorchRunner
+    if backend == "openvino":
+        kind: type = OpenVinoRunner
+    else:
+        kind = CudaRunner if pick_device(device).type == "cuda" else TorchRunner
     runner = kind(model, direction, device, precision)
     runner.note = note
     return runner
@@ -87,9 +90,8 @@ def check_choices(precision: str, backend: str) -> None:
 class TorchRunner:
     """The network in torch, in the precision asked for.
 
-    GPUs compute by autocast, with the next batch under way, see ``gpu_pipeline``. On the CPU images are kept
-    channels-last, as its convolutions want them, and bf16 has weights of its own, rounded once: autocast would convert
-    both between all layers.
+    GPUs compute by autocast. On the CPU images are kept channels-last, as its convolutions want them, and bf16 has
+    weights of its own, rounded once: autocast would convert both between all layers.
     """
 
     backend, note = "torch", ""
@@ -104,7 +106,6 @@ class TorchRunner:
         if precision == "fp16" and self._device.type == "cpu":
             raise InputError("The precision fp16 needs a GPU; use fp32, bf16 or auto on the CPU.")
         self.device, self.precision = str(self._device), precision
-        self._pipeline: Any = None
         self._own_bf16 = precision == "bf16" and self._device.type == "cpu"
         network = _generator(model, direction)
         with _told("The network cannot be moved to the device"):
@@ -115,13 +116,9 @@ class TorchRunner:
             if self._device.type in ("cpu", "cuda"):
                 network = network.to(memory_format=torch.channels_last)
             self._network = network
-        if self._device.type == "cuda":
-            self.start = self._start_on_gpu
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch
-        if self._device.type == "cuda":
-            return self._start_on_gpu(batch)()
         with _told("The network failed"), torch.inference_mode(), self._cast():
             images = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
             if self._device.type == "cpu":
@@ -129,12 +126,28 @@ class TorchRunner:
                 images = images.to(kind, memory_format=torch.channels_last)
             return self._network(images).float().cpu().numpy()
 
-    def _start_on_gpu(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
-        """``start`` of the protocol."""
+    def _cast(self) -> contextlib.AbstractContextManager:
+        kinds = {"bf16": self._torch.bfloat16, "fp16": self._torch.float16}
+        if self.precision not in kinds or self._own_bf16:
+            return contextlib.nullcontext()
+        # What is recorded must not find weights that were rounded before.
+        return self._torch.autocast(self._device.type, kinds[self.precision], cache_enabled=False)
+
+
+class CudaRunner(TorchRunner):
+    """The network in torch on a GPU, with the next batch under way while one is fetched, see ``gpu_pipeline``."""
+
+    def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
+        super().__init__(model, direction, device, precision)
         from .gpu_pipeline import GpuPipeline
 
-        if self._pipeline is None:
-            self._pipeline = GpuPipeline(self._network, self._device, self._cast)
+        self._pipeline = GpuPipeline(self._network, self._device, self._cast)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        return self.start(batch)()
+
+    def start(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        """See ``Runner``."""
         try:
             with _told("The network failed"):
                 fetch = self._pipeline.start(batch)
@@ -156,13 +169,6 @@ class TorchRunner:
         with contextlib.suppress(RuntimeError):  # after a failure within the GPU nothing works any more
             self._pipeline.clear()
             self._torch.cuda.empty_cache()
-
-    def _cast(self) -> contextlib.AbstractContextManager:
-        kinds = {"bf16": self._torch.bfloat16, "fp16": self._torch.float16}
-        if self.precision not in kinds or self._own_bf16:
-            return contextlib.nullcontext()
-        # What is recorded must not find weights that were rounded before.
-        return self._torch.autocast(self._device.type, kinds[self.precision], cache_enabled=False)
 
 
 def _generator(model: StyleModel, direction: str) -> Any:

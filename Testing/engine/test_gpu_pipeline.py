@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 from test_translate import Fake, brain, make_model
+from tiny_models import make_tiny_model
 
+from surgical_style_engine.backends import CudaRunner, TorchRunner
 from surgical_style_engine.errors import OutOfMemoryError
 from surgical_style_engine.gpu_pipeline import EAGER_RUNS, GpuPipeline
+from surgical_style_engine.model_folder import load_model
 from surgical_style_engine.networks import build_generator
 from surgical_style_engine.translate import translate_volume
 
@@ -77,6 +80,33 @@ def test_what_nobody_fetched_does_not_come_back():
     for batch in given[:4]:
         pipeline.start(batch)
     np.testing.assert_array_equal(pipeline.start(given[4])(), given[4] * 2)
+
+
+def test_the_runner_translates_a_volume_as_the_processors_does(tmp_path):
+    model, volume = load_model(make_tiny_model(tmp_path)), brain(5, (9, 50, 44))
+    made = [
+        translate_volume(volume, model, runner=kind(model, "forward", "cpu", "fp32"), batch_size=2).volume.array
+        for kind in (TorchRunner, CudaRunner)
+    ]
+    np.testing.assert_allclose(made[1], made[0], atol=1e-3)
+
+
+def test_after_short_memory_the_slots_are_given_back(tmp_path, monkeypatch):
+    model = load_model(make_tiny_model(tmp_path))
+    runner = CudaRunner(model, "forward", "cpu", "fp32")
+    given = batches(2, (1, model.card.stack, 32, 32))
+    runner.run(given[0])
+    forward = runner._pipeline._network
+
+    def fails(images):
+        raise RuntimeError("CUDA out of memory.")
+
+    runner._pipeline._network = fails
+    with pytest.raises(MemoryError):
+        runner.run(given[1])
+    assert runner._pipeline._slots == []
+    runner._pipeline._network = forward
+    np.testing.assert_array_equal(runner.run(given[0]), TorchRunner(model, "forward", "cpu", "fp32").run(given[0]))
 
 
 class TwoSlots(Fake):
