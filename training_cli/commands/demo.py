@@ -83,10 +83,13 @@ def demo(
         done = translate_volume(head, style, direction=direction, progress=shown, **options)
         shown.stage("judging: there and back again")
         judged = None if done.device != "cpu" else JUDGED_ON_CPU
+        body = body_mask(head)
         cycle = cycle_of(
-            head, style, done, direction=direction, mask=body_mask(head), max_slices=judged, progress=shown, **options
+            head, style, done, direction=direction, mask=body, max_slices=judged, progress=shown, **options
         )
-        quality = quality_of(head, style, done, aligned, direction=direction, valid=valid, cycle=cycle, **options)
+        quality = quality_of(
+            head, style, done, aligned, direction=direction, valid=valid, body=body, cycle=cycle, **options
+        )
         if maps is not None:
             quality["tissue_contrast"] = tissue_contrast(head.array, done.volume.array, maps, goal)
 
