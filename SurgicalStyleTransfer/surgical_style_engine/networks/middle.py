@@ -27,5 +27,6 @@ def middle_only(network: nn.Module, channels: int) -> nn.Module:
     with torch.no_grad():
         part.weight.copy_(whole.weight[first : first + channels])
         part.bias.copy_(whole.bias[first : first + channels])
-    network.set_submodule(ends[0], part.to(whole.weight.device, whole.weight.dtype).train(whole.training))
+    parent, _, own = ends[0].rpartition(".")
+    setattr(network.get_submodule(parent), own, part.to(whole.weight.device, whole.weight.dtype).train(whole.training))
     return network
