@@ -84,11 +84,13 @@ class GpuPipeline:
         slot.runs += 1
         if slot.graph is not None:
             slot.graph.replay()
-            return
-        made = self._forward(slot.images)
+            made = slot.recorded
+        else:
+            made = self._forward(slot.images)
         if slot.result is None:
             slot.result = torch.empty_like(made)
             slot.host_out = torch.empty(made.shape, dtype=torch.float32, pin_memory=self._cuda)
+        # The graphs share memory: the next replay may write over this one's result while it is copied away.
         slot.result.copy_(made)
 
     def _record(self, slot: _Slot) -> None:
@@ -106,11 +108,11 @@ class GpuPipeline:
             self._graphs = False
             torch.cuda.synchronize(self._device)
             return
-        slot.graph, slot.result = graph, result
+        slot.graph, slot.recorded = graph, result
 
 
 class _Slot:
-    """The memory of one batch, on both sides."""
+    """The memory of one batch (n, c, h, w), on both sides."""
 
     def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
         self.cuda = device.type == "cuda"
@@ -120,6 +122,7 @@ class _Slot:
         self.result: torch.Tensor | None = None
         self.host_out: Any = None
         self.graph: Any = None
+        self.recorded: torch.Tensor | None = None  # where the graph leaves its result
         self.runs = 0
         self._done: Any = None
 

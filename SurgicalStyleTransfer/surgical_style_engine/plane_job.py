@@ -74,13 +74,14 @@ class Slices:
         """(c, n, H, W) float32 normalised, at the model's pixels."""
         if self._whole is not None:
             return self._whole[:, indices]
-        missing = [int(index) for index in dict.fromkeys(np.ravel(indices).tolist()) if index not in self._last]
-        made = dict(self._last)
+        missing = [index for index in dict.fromkeys(np.ravel(indices).tolist()) if index not in self._last]
         if missing:
             resized = geometry.resize_in_plane(self.own(np.asarray(missing)), self.size)
-            made |= {index: resized[:, number] for number, index in enumerate(missing)}
-            self._last = {index: np.array(made[index]) for index in list(made)[-_REMEMBERED:]}
-        return np.stack([made[int(index)] for index in indices], axis=1)
+            self._last |= {index: resized[:, number].copy() for number, index in enumerate(missing)}
+        found = np.stack([self._last[int(index)] for index in indices], axis=1)
+        for index in list(self._last)[:-_REMEMBERED]:
+            del self._last[index]
+        return found
 
     def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """All slices at the model's pixels, a few at a time: (which, (c, n, H, W))."""
@@ -192,8 +193,7 @@ class PlaneJob:
                 raise StyleTransferError(
                     f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
                 )
-            middle = (made.shape[1] // channels // 2) * channels
-            centre = made[: len(chosen), middle : middle + channels]
+            centre = made[: len(chosen), slices.middle(made.shape[1], channels)]
             size_run = max(h, SMALLEST), max(w, SMALLEST)
             return variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3), fitted
 

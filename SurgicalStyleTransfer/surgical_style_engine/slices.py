@@ -36,6 +36,12 @@ def gather_stacks(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(stacks).reshape(n, stack * c, h, w)
 
 
+def middle(count: int, channels: int) -> slice:
+    """Which of ``count`` channels, those of a stack of slices with ``channels`` each, are the middle slice's."""
+    first = (count // channels // 2) * channels
+    return slice(first, first + channels)
+
+
 def pad_to_multiple(batch: np.ndarray, multiple: int) -> tuple[np.ndarray, tuple[slice, slice]]:
     """(..., h, w) padded at the far edges to a multiple by repeating the edge, and the (row, column) slices that crop
     it back. Nothing to pad: the batch itself."""

@@ -130,8 +130,8 @@ def translate_volume(
     canonical, reorientation = geometry.to_canonical(volume if flattened is None else volume.with_array(flattened))
     chosen = planes_for(canonical, planes, model.card)
     plain = strength == 1 and inside is None and adjustments.is_none_after_network
-    direct = plain and not keep_normalized and len(chosen) == 1 and not adjustments.ensemble
-    direct = direct and not from_picture(model.card)
+    one_run = len(chosen) == 1 and not adjustments.ensemble
+    direct = plain and one_run and not keep_normalized and not from_picture(model.card)
     large = direct and volume.array.size > LARGEST_WHOLE
     if not large:
         canonical = replace(canonical, array=landmarks.forward(canonical.array))
@@ -146,7 +146,7 @@ def translate_volume(
     if direct:
         array = _run_direct(
             canonical, reorientation, chosen[0], model.card, goal, runner, batch_size, counter,
-            landmarks.forward if large else None,
+            landmarks.forward if large else None, volume.array.shape[1:],
         )  # fmt: skip
     else:
         output, spread = _run_planes(
@@ -315,8 +315,10 @@ def _run_planes(
 def _run_direct(
     canonical: Volume, reorientation: geometry.Reorientation, plane: str, card: ModelCard, goal: Domain, runner: Runner,
     batch_size: int | None, counter: Counter, normalise: Callable[[np.ndarray], np.ndarray] | None,
+    size: tuple[int, ...],
 ) -> np.ndarray:  # fmt: skip
-    """One plane of a canonical volume -> its translation (channels, z, y, x) as the input is stored, float32 in units.
+    """One plane of a canonical volume -> its translation (channels, z, y, x) as the input is stored, float32 in units;
+    size: its (z, y, x).
 
     Slices are written as they come, so that nothing but input and output is held whole. normalise: None where the
     canonical volume is normalised already.
@@ -326,7 +328,6 @@ def _run_direct(
     counter.total = len(job.wanted)
     air = untouched_air(canonical, card, goal.channels, normalise)
     air = None if air is None else geometry.plane_first(air, plane)
-    size = reorientation.undo(np.broadcast_to(np.int8(0), (1, *canonical.array.shape[1:]))).shape[1:]
     made = np.empty((goal.channels, *size), np.float32)
     view = geometry.plane_first(reorientation.apply(made), plane)
 

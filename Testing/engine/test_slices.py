@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surgical_style_engine.slices import body_slices, gather_stacks, pad_to_multiple, stack_indices, stack_step
+from surgical_style_engine.slices import body_slices, gather_stacks, middle, pad_to_multiple, stack_indices, stack_step
 
 
 def test_only_slices_with_something_in_them_run():
@@ -78,3 +78,8 @@ def test_padding_is_cropped_away_exactly(h, w, multiple):
     # The edge is repeated: no new values that would shift a network's statistics, no artificial border.
     assert np.array_equal(padded[..., -1, :w], batch[..., -1, :])
     assert np.array_equal(padded[..., :h, -1], batch[..., -1])
+
+
+def test_the_middle_of_a_stack():
+    assert middle(9, 3) == slice(3, 6) and middle(5, 1) == slice(2, 3)
+    assert middle(1, 1) == slice(0, 1) and middle(3, 3) == slice(0, 3)

@@ -112,6 +112,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
 
     from surgical_style_engine.plane_job import DEFAULT_BATCH
     from surgical_style_engine.probe import psnr_of
+    from surgical_style_engine.slices import middle
 
     from .roofline import arithmetic, peak
 
@@ -125,14 +126,14 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
             return network(images.to(device if device != "auto" else "cpu")).cpu().numpy()
 
     kept = model.card.domain_to(direction).channels
-    first = (plain().shape[1] // kept // 2) * kept
-    wanted = plain()[:, first : first + kept]
+
+    def of_middle(made: np.ndarray) -> np.ndarray:
+        return made[:, middle(made.shape[1], kept)]
+
+    wanted = of_middle(plain())
     ways = {"plain": plain} | {
         name: (lambda runner=runner: runner.run(slice_)) for name, runner in runners.items() if name != "auto"
     }
-
-    def middle(made: np.ndarray) -> np.ndarray:
-        return made if made.shape[1] == kept else made[:, first : first + kept]
 
     gflop = arithmetic(network, images.to(device if device != "auto" else "cpu"))
 
@@ -141,7 +142,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
         reached = gflop / seconds
         return {"gflop_per_second": round(reached), "of_peak": round(reached / peak(device, precision), 3)}
 
-    more = {name: {"psnr": psnr_of(middle(run()), wanted)} for name, run in ways.items() if name != "plain"}
+    more = {name: {"psnr": psnr_of(of_middle(run()), wanted)} for name, run in ways.items() if name != "plain"}
     automatic = runners["auto"]
     found = rows(in_turn(ways, repeats), more)
     for row in found:

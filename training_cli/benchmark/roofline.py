@@ -38,7 +38,7 @@ def peak(device: str, precision: str) -> float:
 
 
 def _seconds(run, place: torch.device) -> float:
-    """The least of some runs."""
+    """Seconds of a call: the least of some, the first left out."""
     found = []
     for _ in range(_RUNS):
         begun = time.perf_counter()

@@ -86,13 +86,15 @@ def _print(found: dict[str, Any]) -> None:
         table = Table(title=title, title_justify="left")
         batched = any("batch" in row for row in entries)
         shares = any("of_peak" in row for row in entries)
+        images = ["images a second"] if batched else []
         names = ["way", "seconds", "times the plain way", "dB to plain"]
-        for name in (["batch"] if batched else []) + names + (["of peak"] if shares else []):
+        for name in (["batch"] if batched else []) + names + (["of peak"] if shares else []) + images:
             table.add_column(name, justify="left" if name == "way" else "right")
         for row in entries:
             way = f"{row['way']} ({row['is']})" if row.get("is") and row["way"] == "auto" else row["way"]
             batch = [str(row["batch"])] if batched else []
             figures = [f"{row['seconds']:.3f}", f"{row['times_plain']:.2f}"]
+            rate = [f"{row['images_per_second']:.2f}"] if batched else []
             share = [f"{row['of_peak']:.0%}"] if shares else []
-            table.add_row(*batch, way, *figures, f"{row['psnr']:.1f}" if row.get("psnr") else "", *share)
+            table.add_row(*batch, way, *figures, f"{row['psnr']:.1f}" if row.get("psnr") else "", *share, *rate)
         console.print(table)

@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import nn
 
+from ..slices import middle
 from .block_conv import BlockConv2d
 
 
@@ -22,11 +23,11 @@ def middle_only(network: nn.Module, channels: int) -> nn.Module:
         return network
     network = copy.deepcopy(network)
     whole = network.get_submodule(ends[0])
-    first = (whole.out_channels // channels // 2) * channels
+    kept = middle(whole.out_channels, channels)
     part = BlockConv2d(whole.in_channels, channels, whole.kernel_size[0])
     with torch.no_grad():
-        part.weight.copy_(whole.weight[first : first + channels])
-        part.bias.copy_(whole.bias[first : first + channels])
+        part.weight.copy_(whole.weight[kept])
+        part.bias.copy_(whole.bias[kept])
     parent, _, own = ends[0].rpartition(".")
     setattr(network.get_submodule(parent), own, part.to(whole.weight.device, whole.weight.dtype).train(whole.training))
     return network
