@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import probe
+from . import heap, probe
 from .devices import bf16_helps, pick_device
 from .errors import InputError, OutOfMemoryError, StyleTransferError
 from .model_folder import StyleModel
@@ -108,6 +108,8 @@ class TorchRunner:
         self.device, self.precision = str(self._device), precision
         self._own_bf16 = precision == "bf16" and self._device.type == "cpu"
         network = _generator(model, direction)
+        if self._device.type == "cpu":
+            heap.keep_freed()
         with _told("The network cannot be moved to the device"):
             # A copy, since changing it is in place, and other runners use the model's own.
             network = copy.deepcopy(network).to(self._device)

@@ -7,10 +7,11 @@ are refused, but with noise on stderr.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,17 @@ class _NiftiLayout:
     type: np.dtype | None
 
 
-def _nifti_whole(path: Path) -> bool:
+def nifti_digest(path: Path) -> str | None:
+    """SHA-256 of the voxels' bytes as they lie in a NIfTI file, uncompressed; None if it is not whole.
+
+    Reads the file once, a piece at a time. Raises InputError for values that are not finite, OSError.
+    """
+    digest = hashlib.sha256()
+    return digest.hexdigest() if _nifti_whole(path, digest.update) else None
+
+
+def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> bool:
+    """Whether the file is; ``look`` gets the voxels' bytes, piece by piece."""
     header, layout, count = b"", None, 0
     rest = b""  # of a value that two chunks share
     try:
@@ -70,9 +81,13 @@ def _nifti_whole(path: Path) -> bool:
                 if len(header) < _LONGEST_HEADER and not _complete(header):
                     continue
                 layout = layout or _nifti_layout(header)
-            if layout is None or layout.type is None:
+            if layout is None:
                 continue
             voxels = chunk[max(0, layout.start - before) : max(0, layout.start + layout.count - before)]
+            if look is not None:
+                look(voxels)
+            if layout.type is None:
+                continue
             data = rest + voxels
             usable = len(data) - len(data) % layout.type.itemsize
             rest = data[usable:]

@@ -15,7 +15,7 @@ import numpy as np
 
 from .dicom import DICOM_ENDINGS, is_dicom, read_dicom_file, read_dicom_folder
 from .errors import InputError, StyleTransferError
-from .integrity import check_whole
+from .integrity import check_whole, nifti_digest
 from .provenance import summary
 from .volume import Volume
 
@@ -170,10 +170,13 @@ def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None 
         # Creating the file here gives the system's own reason, where ITK only writes to stderr that it could not.
         temporary.touch(exist_ok=False)
         with _silent_itk():
-            sitk.WriteImage(image, str(temporary), useCompression=ending != ".nii")
+            # Least compression of volumes: a sixth more on disk than by ITK's own choice, in half the time.
+            level = 1 if ending in VOLUME_ENDINGS else -1
+            sitk.WriteImage(image, str(temporary), useCompression=ending != ".nii", compressionLevel=level)
             wanted = _fingerprint(image, lossy=ending in (".jpg", ".jpeg"))
-            del image  # reading it back needs the same memory again
-            _check_written(temporary, wanted)
+            scalar = image.GetNumberOfComponentsPerPixel() == 1
+            del image  # reading it back may need the same memory again
+            _check_written(temporary, wanted, in_pieces=scalar and ending in NIFTI_ENDINGS)
         if raw is None:
             os.replace(temporary, path)
         else:
@@ -223,14 +226,29 @@ def _silent_itk() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def _check_written(path: Path, wanted: tuple) -> None:
+def _check_written(path: Path, wanted: tuple, in_pieces: bool) -> None:
     """ITK's writers do not notice every failed write (a full disk): only a file that gives back the very voxels may
-    take the final name. Raises InputError or RuntimeError."""
+    take the final name. in_pieces: for scalar NIfTI, whose reader would need the file's memory twice. Raises InputError
+    or RuntimeError."""
     import SimpleITK as sitk
 
-    check_whole(path)
-    if _fingerprint(sitk.ReadImage(str(path)), lossy=len(wanted) == 1) != wanted:
+    if in_pieces:
+        whole = nifti_digest(path) == wanted[-1] and _announced(path) == wanted[:-1]
+    else:
+        check_whole(path)
+        whole = _fingerprint(sitk.ReadImage(str(path)), lossy=len(wanted) == 1) == wanted
+    if not whole:
         raise RuntimeError("incomplete file")
+
+
+def _announced(path: Path) -> tuple:
+    """Size and type of the voxels that a file's header names, as ``_fingerprint`` gives them."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader.GetSize(), _fingerprint(sitk.Image([1, 1, 1], reader.GetPixelID()), lossy=False)[1]
 
 
 def _fingerprint(image, lossy: bool) -> tuple:

@@ -106,9 +106,12 @@ def test_nothing_is_measured_where_it_is_off_or_everything_is_named(model, memor
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_the_shipped_model_keeps_45_db_in_bf16(direction):
     shipped = load_model("brain-mr-t1w-t2w")
-    measured = [entry for entry in probe.measure(shipped, direction) if entry.precision == "bf16"]
-    assert measured and all(entry.psnr >= 45 for entry in measured)
-    assert make_runner(shipped, direction).precision == "bf16"
+    measured = probe.measure(shipped, direction)
+    reduced = [entry for entry in measured if entry.precision == "bf16"]
+    assert reduced and all(entry.psnr >= 45 for entry in reduced)
+    # Nothing stands in its way, so that the fastest is taken, which bf16 without AMX need not be.
+    fastest, runner = min(measured, key=lambda entry: entry.seconds), make_runner(shipped, direction)
+    assert (runner.backend, runner.precision, runner.note) == (fastest.backend, fastest.precision, "")
 
 
 def test_figures():

@@ -469,6 +469,27 @@ except StyleTransferError as error:
                 write_volume(volume, tmp_path / f"v{ending}")
         assert names(tmp_path) == []
 
+    @pytest.mark.parametrize("ending", NIFTI)
+    @pytest.mark.parametrize("what", ["a voxel", "the size", "the type"])
+    def test_another_content_of_equal_length_is_noticed(self, tmp_path, monkeypatch, ending, what):
+        write = sitk.WriteImage
+
+        def other(image, name, **arguments):
+            array = sitk.GetArrayFromImage(image)
+            if what == "a voxel":
+                array[3, 2, 1] += 1
+            elif what == "the size":
+                array = array.transpose(0, 2, 1).copy().reshape(array.shape[0], array.shape[2], array.shape[1])
+            else:
+                array = array.view(f"u{array.itemsize}")
+            write(sitk.GetImageFromArray(array), name, **arguments)
+
+        monkeypatch.setattr(sitk, "WriteImage", other)
+        volume = make(shape=(20, 30, 40))
+        with pytest.raises(StyleTransferError, match="cannot be written"):
+            write_volume(volume.with_array(volume.array.astype(np.int16)), tmp_path / f"v{ending}")
+        assert names(tmp_path) == []
+
 
 def test_the_setting_for_itks_warnings_stays_as_it_was(tmp_path):
     """It belongs to the whole process; inside Slicer others rely on it."""

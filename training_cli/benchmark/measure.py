@@ -1,4 +1,7 @@
-"""Times of this engine and of the plain way, in turn, in one process."""
+"""Times of this engine and of the plain way, in turn, in one process.
+
+The plain way's memory is treated as a process of its own would have it, see ``heap``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine import heap
 from surgical_style_engine.model_folder import StyleModel
 
 Say = Callable[[str], None]
@@ -122,7 +126,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     network, images = _plain(model, direction, device), torch.from_numpy(slice_)
 
     def plain() -> np.ndarray:
-        with torch.no_grad():
+        with torch.no_grad(), heap.as_usual():
             return network(images.to(device if device != "auto" else "cpu")).cpu().numpy()
 
     kept = model.card.domain_to(direction).channels
@@ -183,7 +187,11 @@ def whole_volumes(
             done = translate_volume(read_volume(source), model, direction=direction, runner=runner)
             write_volume(done.volume, output)
 
-        ways: dict[str, Any] = {"plain": lambda: plain_translate(source, output, network, model, direction)}
+        def plain() -> None:
+            with heap.as_usual():
+                plain_translate(source, output, network, model, direction)
+
+        ways: dict[str, Any] = {"plain": plain}
         ways |= {name: (lambda runner=runner: engine(runner)) for name, runner in runners.items()}
         more = {name: {"is": f"{runner.backend} {runner.precision}"} for name, runner in runners.items()}
         return rows(in_turn(ways, repeats), more)
@@ -212,6 +220,7 @@ def training_steps(
 
     low = False
     config = load_config(None, settings)
+    heap.keep_freed(heap.TO_TRAIN)
     method = CycleGAN(config, 1, 1, device, autocast)
     plain = PlainCycleGAN(method.networks())
     found = []
@@ -225,7 +234,11 @@ def training_steps(
             low = reduced
             method.step(batch, 0.5, 2e-4)
 
-        ways: dict[str, Any] = {"plain": lambda a=a, b=b: plain.step(a, b), "fp32": lambda ours=ours: ours(False)}
+        def as_reference(a: torch.Tensor = a, b: torch.Tensor = b) -> None:
+            with heap.as_usual(heap.TO_TRAIN):
+                plain.step(a, b)
+
+        ways: dict[str, Any] = {"plain": as_reference, "fp32": lambda ours=ours: ours(False)}
         if bf16_helps(torch.device(device)):
             ways["bf16"] = lambda ours=ours: ours(True)
         for row in rows(in_turn(ways, repeats)):

@@ -12,6 +12,7 @@ from torch import nn
 from surgical_style_engine.model_folder import StyleModel
 from surgical_style_engine.networks.block_conv import BlockConv2d
 from surgical_style_engine.networks.doubling import DoublingConv2d
+from surgical_style_engine.networks.winograd import WinogradConv2d
 
 
 def plain_network(network: nn.Module) -> nn.Module:
@@ -29,7 +30,7 @@ def _plain_layer(layer: nn.Module) -> nn.Module | None:
     """torch's own way to compute one of this engine's faster layers; None for all others."""
     if isinstance(layer, nn.InstanceNorm2d):
         own: nn.Module = nn.InstanceNorm2d(layer.num_features, layer.eps, affine=layer.affine)
-    elif isinstance(layer, DoublingConv2d | BlockConv2d):
+    elif isinstance(layer, DoublingConv2d | BlockConv2d | WinogradConv2d):
         own = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None)
     else:
         return None

@@ -15,7 +15,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, set_seed
 
-from surgical_style_engine.devices import bf16_helps, pick_device
+from surgical_style_engine import heap
+from surgical_style_engine.devices import pick_device
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
 
 from .cache import TrainingData, prepare_data
@@ -32,6 +33,7 @@ from .dataset import SampleByNumber, make_loader
 from .initial import adopt_settings, origin_of
 from .methods import build_method
 from .methods.base import Method
+from .precision import faster_precision
 from .processes import agree_largest
 from .samples import save_samples
 from .schedule import budget_used, learning_rate
@@ -213,8 +215,10 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     if config.device not in ("auto", "cpu", "cuda", "mps"):
         raise InputError(f"There is no device '{config.device}'; use auto, cpu, cuda or mps.")
     device = pick_device(config.device)
+    if device.type == "cpu":
+        heap.keep_freed(heap.TO_TRAIN)
     if config.precision == "auto":
-        config.precision = "bf16" if bf16_helps(device) else "fp32"
+        config.precision = faster_precision(config, device)
     return Accelerator(
         cpu=config.device == "cpu",
         mixed_precision="bf16" if config.precision == "bf16" else "no",

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from .doubling import DoublingConv2d
 from .instance_norm import InstanceNorm2d
 from .padding import ReflectionPad2d, pad
+from .winograd import WinogradConv2d
 
 
 class ResidualBlock(nn.Module):
@@ -17,9 +18,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
+            ReflectionPad2d(1), WinogradConv2d(channels, channels, bias=False), InstanceNorm2d(channels),
             nn.ReLU(inplace=True),
-            ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), InstanceNorm2d(channels),
+            ReflectionPad2d(1), WinogradConv2d(channels, channels, bias=False), InstanceNorm2d(channels),
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from .block_conv import BlockConv2d
 from .initialise import initialise
 from .normalise import Norm, has_bias, norm_layer
 from .padding import ReflectionPad2d, pad
+from .winograd import WinogradConv2d
 
 
 class ReferenceResnetGenerator(nn.Module):
@@ -59,7 +60,7 @@ class _ResidualBlock(nn.Module):
         super().__init__()
 
         def half() -> list[nn.Module]:
-            convolution = nn.Conv2d(channels, channels, 3, bias=has_bias(norm))
+            convolution = WinogradConv2d(channels, channels, bias=has_bias(norm))
             return [ReflectionPad2d(1), convolution, norm_layer(norm, channels)]
 
         between = [nn.ReLU(inplace=True), nn.Dropout(0.5)] if dropout else [nn.ReLU(inplace=True)]

@@ -1,0 +1,50 @@
+"""Memory that a network gives back and takes again with every layer."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+from collections.abc import Iterator
+from functools import cache
+
+_TRIM, _MAPPED = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)
+MEBIBYTE = 1 << 20
+# Largest piece that is kept for the next layer, and how much is kept in all.
+TO_TRANSLATE = 128 * MEBIBYTE, 512 * MEBIBYTE  # volumes go back to the system
+TO_TRAIN = 1024 * MEBIBYTE, 2047 * MEBIBYTE
+AS_USUAL = 32 * MEBIBYTE, 64 * MEBIBYTE  # what glibc arrives at by itself
+
+
+def keep_freed(limits: tuple[int, int] = TO_TRANSLATE) -> bool:
+    """Have this process use freed memory again instead of giving it back to the system; whether that can be set.
+
+    The images between two layers have tens of megabytes. Linux's C library gives such pieces back at once, and the
+    system fills every page with zeros when it hands them out again, which is up to a third of a network's time
+    (Testing/benchmarks/NOTES.md). Other systems, and whoever has set MALLOC_... by hand, are left alone.
+    """
+    library = _c_library()
+    return library is not None and all(
+        library.mallopt(which, value) == 1 for which, value in zip((_MAPPED, _TRIM), limits, strict=True)
+    )
+
+
+@contextlib.contextmanager
+def as_usual(afterwards: tuple[int, int] = TO_TRANSLATE) -> Iterator[None]:
+    """Memory as a process without ``keep_freed`` treats it; for comparisons."""
+    keep_freed(AS_USUAL)
+    try:
+        yield
+    finally:
+        keep_freed(afterwards)
+
+
+@cache
+def _c_library() -> ctypes.CDLL | None:
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return None
+    if any(name.startswith("MALLOC_") for name in os.environ) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "mallopt") else None

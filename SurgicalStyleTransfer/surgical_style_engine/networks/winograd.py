@@ -1,0 +1,155 @@
+"""A 3x3 convolution with a quarter of the multiplications, where a processor computes in fp32."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+TILE = 4  # output pixels a side
+WINDOW = TILE + 2  # input pixels that they come from
+LEAST_CHANNELS = 64  # below, turning tiles over costs what the multiplications save
+LEAST_TILES = 36
+
+# Lavin & Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(4x4, 3x3): for one row of an image d and
+# a kernel g, INVERSE @ ((KERNEL @ g) * (IMAGE @ d)) are the four sums of products.
+_IMAGE = [
+    [4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1],
+]  # fmt: skip
+_KERNEL = [
+    [1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1],
+]  # fmt: skip
+_INVERSE = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+
+
+class WinogradConv2d(nn.Conv2d):
+    """``torch.nn.Conv2d`` with a 3x3 kernel, stride 1, without padding.
+
+    (n, in_channels, h, w) -> (n, out_channels, h - 2, w - 2). On the CPU, in fp32, tiles of 6x6 pixels and the kernel are
+    transformed so that the convolution becomes 36 products where it had 144 (Lavin & Gray, CVPR 2016): the same up to
+    rounding, about twice as fast (Testing/benchmarks/NOTES.md). In reduced precision the transforms would round away
+    too much, and there, on other devices and for few channels or pixels it is torch's own.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 3, bias=bias)
+        self._known: tuple[tuple, torch.Tensor] | None = None  # of which weights, and their transform
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self._is_faster(x):
+            return super().forward(x)
+        if torch.is_grad_enabled():
+            made = _Winograd.apply(x, self.weight)
+        else:
+            made, _ = _convolved(x, self._transformed())
+        return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
+
+    def _transformed(self) -> torch.Tensor:
+        """Where nothing is trained, the kernels are transformed once."""
+        if not torch.is_inference_mode_enabled():
+            return _kernels_of(self.weight)
+        weight = self.weight
+        state = id(weight), weight.data_ptr(), -1 if weight.is_inference() else weight._version
+        if self._known is None or self._known[0] != state:
+            self._known = state, _kernels_of(weight)
+        return self._known[1]
+
+    def _is_faster(self, x: torch.Tensor) -> bool:
+        # Traced networks (OpenVINO, ONNX) have convolutions of their own.
+        if x.device.type != "cpu" or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or x.dim() != 4:
+            return False
+        if x.dtype != torch.float32 or self.weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+            return False
+        down, right = _tiles(x)
+        few = min(self.in_channels, self.out_channels) < LEAST_CHANNELS
+        return not few and len(x) * down * right >= LEAST_TILES
+
+
+class _Winograd(torch.autograd.Function):
+    """The convolution and its exact derivatives, each with products of matrices.
+
+    Tiles are kept as (36, n * tiles, channels), so that every step is one product of matrices or one copy.
+    """
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        kernels = _kernels_of(weight)
+        made, tiles = _convolved(x, kernels)
+        ctx.save_for_backward(tiles, kernels)
+        ctx.shape = x.shape
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        tiles, kernels = ctx.saved_tensors
+        n, channels, height, width = ctx.shape
+        image, kernel, inverse = _matrices()
+        outputs = grad.shape[1]
+        down, right = -(-(height - 2) // TILE), -(-(width - 2) // TILE)
+        rows = _filled(grad.permute(0, 2, 3, 1), TILE * down, TILE * right)
+        blocks = rows.reshape(n, down, TILE, right, TILE, outputs).permute(2, 4, 0, 1, 3, 5)
+        products = (inverse.T @ blocks.reshape(TILE**2, -1)).view(WINDOW**2, -1, outputs)
+        of_weight = of_image = None
+        if ctx.needs_input_grad[1]:
+            found = kernel.T @ torch.bmm(tiles.transpose(1, 2), products).view(WINDOW**2, -1)
+            of_weight = found.view(3, 3, channels, outputs).permute(3, 2, 0, 1)
+        if ctx.needs_input_grad[0]:
+            found = image.T @ torch.bmm(products, kernels.transpose(1, 2)).view(WINDOW**2, -1)
+            found = found.view(WINDOW, WINDOW, n, down, right, channels).permute(2, 3, 0, 4, 1, 5)
+            of_image = _overlapped(found)[:, :height, :width].permute(0, 3, 1, 2)
+        return of_image, of_weight
+
+
+def _kernels_of(weight: torch.Tensor) -> torch.Tensor:
+    """(out, in, 3, 3) -> (36, in, out)."""
+    outputs, inputs = weight.shape[:2]
+    return (_matrices()[1] @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(WINDOW**2, inputs, outputs)
+
+
+def _convolved(x: torch.Tensor, kernels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The convolution (n, out, h - 2, w - 2), channels-last, and the transformed tiles of the image."""
+    n, channels, height, width = x.shape
+    down, right = _tiles(x)
+    image, _, inverse = _matrices()
+    rows = _filled(x.permute(0, 2, 3, 1), TILE * down + 2, TILE * right + 2)
+    windows = rows.unfold(1, WINDOW, TILE).unfold(2, WINDOW, TILE).permute(4, 5, 0, 1, 2, 3)
+    tiles = (image @ windows.reshape(WINDOW**2, -1)).view(WINDOW**2, -1, channels)
+    made = inverse @ torch.bmm(tiles, kernels).view(WINDOW**2, -1)
+    made = made.view(TILE, TILE, n, down, right, -1).permute(2, 3, 0, 4, 1, 5)
+    made = made.reshape(n, TILE * down, TILE * right, -1)[:, : height - 2, : width - 2]
+    return made.permute(0, 3, 1, 2), tiles
+
+
+def _filled(rows: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """(n, h, w, c) with zeros below and to the right up to whole tiles."""
+    missing = height - rows.shape[1], width - rows.shape[2]
+    return nn.functional.pad(rows, (0, 0, 0, missing[1], 0, missing[0])) if any(missing) else rows
+
+
+def _overlapped(windows: torch.Tensor) -> torch.Tensor:
+    """(n, down, 6, right, 6, c), windows that move on by four pixels -> their sum (n, 4 down + 4, 4 right + 4, c)."""
+    n, down, _, right, _, channels = windows.shape
+    total = windows.new_zeros(n, down + 1, TILE, right + 1, TILE, channels)
+    total[:, :down, :, :right] = windows[:, :, :TILE, :, :TILE]
+    total[:, 1:, :2, :right] += windows[:, :, TILE:, :, :TILE]
+    total[:, :down, :, 1:, :2] += windows[:, :, :TILE, :, TILE:]
+    total[:, 1:, :2, 1:, :2] += windows[:, :, TILE:, :, TILE:]
+    return total.view(n, TILE * (down + 1), TILE * (right + 1), channels)
+
+
+def _tiles(x: torch.Tensor) -> tuple[int, int]:
+    """How many tiles cover the output, downwards and to the right."""
+    return -(-(x.shape[2] - 2) // TILE), -(-(x.shape[3] - 2) // TILE)
+
+
+@cache
+def _matrices() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The transforms of two dimensions: of images (36, 36), kernels (36, 9) and products (16, 36)."""
+    with torch.inference_mode(False):
+        one = [torch.tensor(values, dtype=torch.float64) for values in (_IMAGE, _KERNEL, _INVERSE)]
+        return tuple(torch.kron(matrix, matrix).float() for matrix in one)
