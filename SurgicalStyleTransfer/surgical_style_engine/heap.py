@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import platform
-from collections.abc import Iterator
 from functools import cache
 
 _TRIM, _MAPPED = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)
@@ -14,7 +12,6 @@ MEBIBYTE = 1 << 20
 # Largest piece that is kept for the next layer, and how much is kept in all.
 TO_TRANSLATE = 128 * MEBIBYTE, 512 * MEBIBYTE  # volumes go back to the system
 TO_TRAIN = 1024 * MEBIBYTE, 2047 * MEBIBYTE
-AS_USUAL = 32 * MEBIBYTE, 64 * MEBIBYTE  # what glibc arrives at by itself
 
 
 def keep_freed(limits: tuple[int, int] = TO_TRANSLATE) -> bool:
@@ -28,16 +25,6 @@ def keep_freed(limits: tuple[int, int] = TO_TRANSLATE) -> bool:
     return library is not None and all(
         library.mallopt(which, value) == 1 for which, value in zip((_MAPPED, _TRIM), limits, strict=True)
     )
-
-
-@contextlib.contextmanager
-def as_usual(afterwards: tuple[int, int] = TO_TRANSLATE) -> Iterator[None]:
-    """Memory as a process without ``keep_freed`` treats it; for comparisons."""
-    keep_freed(AS_USUAL)
-    try:
-        yield
-    finally:
-        keep_freed(afterwards)
 
 
 @cache

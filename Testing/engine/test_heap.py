@@ -56,10 +56,3 @@ def test_elsewhere_nothing_is_done(monkeypatch):
     finally:
         heap._c_library.cache_clear()
 
-
-def test_a_comparison_leaves_it_as_it_was(monkeypatch):
-    said = []
-    monkeypatch.setattr(heap, "keep_freed", lambda limits=heap.TO_TRANSLATE: said.append(limits))
-    with pytest.raises(KeyError), heap.as_usual(heap.TO_TRAIN):
-        raise KeyError
-    assert said == [heap.AS_USUAL, heap.TO_TRAIN]

@@ -1,6 +1,6 @@
-"""Times of this engine and of the plain way, in turn, in one process.
+"""Times of this engine and of the plain way, in turn.
 
-The plain way's memory is treated as a process of its own would have it, see ``heap``.
+On the CPU the plain way has a process of its own, since this engine changes how its process treats memory (``heap``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,26 +119,21 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     from surgical_style_engine.probe import psnr_of
     from surgical_style_engine.slices import middle
 
+    from .plain import plain_slice
     from .roofline import arithmetic, peak
 
     channels = model.card.domain_from(direction).channels * model.card.stack
     slice_ = np.random.default_rng(0).uniform(-1, 1, (1, channels, size, size)).astype(np.float32)
     runners = ways_to_run(model, direction, device)
     network, images = _plain(model, direction, device), torch.from_numpy(slice_)
-
-    def plain() -> np.ndarray:
-        with torch.no_grad(), heap.as_usual():
-            return network(images.to(device if device != "auto" else "cpu")).cpu().numpy()
-
+    plain = partial(plain_slice, network, images, device if device != "auto" else "cpu")
     kept = model.card.domain_to(direction).channels
 
     def of_middle(made: np.ndarray) -> np.ndarray:
         return made[:, middle(made.shape[1], kept)]
 
     wanted = of_middle(plain())
-    ways = {"plain": plain} | {
-        name: (lambda runner=runner: runner.run(slice_)) for name, runner in runners.items() if name != "auto"
-    }
+    ways = {name: (lambda runner=runner: runner.run(slice_)) for name, runner in runners.items() if name != "auto"}
 
     gflop = arithmetic(network, images.to(device if device != "auto" else "cpu"))
 
@@ -146,9 +142,10 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
         reached = gflop / seconds
         return {"gflop_per_second": round(reached), "of_peak": round(reached / peak(device, precision), 3)}
 
-    more = {name: {"psnr": psnr_of(of_middle(run()), wanted)} for name, run in ways.items() if name != "plain"}
+    more = {name: {"psnr": psnr_of(of_middle(run()), wanted)} for name, run in ways.items()}
     automatic = runners["auto"]
-    found = rows(in_turn(ways, repeats), more)
+    with _elsewhere(plain, device) as apart:
+        found = rows(in_turn({"plain": apart, **ways}, repeats), more)
     for row in found:
         row |= more_of(row["way"], row["seconds"])
     count = DEFAULT_BATCH.get(device.split(":")[0], 1)
@@ -187,14 +184,10 @@ def whole_volumes(
             done = translate_volume(read_volume(source), model, direction=direction, runner=runner)
             write_volume(done.volume, output)
 
-        def plain() -> None:
-            with heap.as_usual():
-                plain_translate(source, output, network, model, direction)
-
-        ways: dict[str, Any] = {"plain": plain}
-        ways |= {name: (lambda runner=runner: engine(runner)) for name, runner in runners.items()}
+        ways = {name: (lambda runner=runner: engine(runner)) for name, runner in runners.items()}
         more = {name: {"is": f"{runner.backend} {runner.precision}"} for name, runner in runners.items()}
-        return rows(in_turn(ways, repeats), more)
+        with _elsewhere(partial(plain_translate, source, output, network, model, direction), "cpu") as apart:
+            return rows(in_turn({"plain": apart, **ways}, repeats), more)
 
 
 def training_steps(
@@ -234,16 +227,21 @@ def training_steps(
             low = reduced
             method.step(batch, 0.5, 2e-4)
 
-        def as_reference(a: torch.Tensor = a, b: torch.Tensor = b) -> None:
-            with heap.as_usual(heap.TO_TRAIN):
-                plain.step(a, b)
-
-        ways: dict[str, Any] = {"plain": as_reference, "fp32": lambda ours=ours: ours(False)}
+        ways: dict[str, Callable[[], Any]] = {"fp32": lambda ours=ours: ours(False)}
         if bf16_helps(torch.device(device)):
             ways["bf16"] = lambda ours=ours: ours(True)
-        for row in rows(in_turn(ways, repeats)):
+        with _elsewhere(partial(plain.step, a, b), device) as apart:
+            measured = rows(in_turn({"plain": apart, **ways}, repeats))
+        for row in measured:
             found.append({"batch": count, **row, "images_per_second": round(count / row["seconds"], 3)})
     return found
+
+
+def _elsewhere(function: Callable[[], Any], device: str) -> contextlib.AbstractContextManager[Callable[[], Any]]:
+    """The plain way in a process of its own; on a GPU, whose memory is not the heap's, in this one."""
+    from .elsewhere import Elsewhere
+
+    return contextlib.nullcontext(function) if device not in ("auto", "cpu") else Elsewhere(function)
 
 
 def _plain(model: StyleModel, direction: str, device: str) -> Any:

@@ -40,6 +40,12 @@ def _plain_layer(layer: nn.Module) -> nn.Module | None:
     return own
 
 
+def plain_slice(network: nn.Module, images: torch.Tensor, device: str) -> np.ndarray:
+    """Images (n, c, h, w) through a network on a device."""
+    with torch.no_grad():
+        return network(images.to(device)).cpu().numpy()
+
+
 def plain_translate(source: Path, output: Path, network: nn.Module, model: StyleModel, direction: str) -> None:
     """Read a volume, normalise it, run every slice whole and by itself, scale to the target's range, write.
 

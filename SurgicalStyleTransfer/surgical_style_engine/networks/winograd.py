@@ -29,10 +29,10 @@ _INVERSE = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1,
 class WinogradConv2d(nn.Conv2d):
     """``torch.nn.Conv2d`` with a 3x3 kernel, stride 1, without padding.
 
-    (n, in_channels, h, w) -> (n, out_channels, h - 2, w - 2). On the CPU, in fp32, tiles of 6x6 pixels and the kernel are
-    transformed so that the convolution becomes 36 products where it had 144 (Lavin & Gray, CVPR 2016): the same up to
+    (n, in_channels, h, w) -> (n, out_channels, h - 2, w - 2). On the CPU, in fp32, tiles of 6x6 pixels and the kernel
+    are transformed so that 16 pixels take 36 products instead of 144 (Lavin & Gray, CVPR 2016): the same up to
     rounding, about twice as fast (Testing/benchmarks/NOTES.md). In reduced precision the transforms would round away
-    too much, and there, on other devices and for few channels or pixels it is torch's own.
+    too much; there, on other devices and for few channels or pixels it is torch's own.
     """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
@@ -45,10 +45,10 @@ class WinogradConv2d(nn.Conv2d):
         if torch.is_grad_enabled():
             made = _Winograd.apply(x, self.weight)
         else:
-            made, _ = _convolved(x, self._transformed())
+            made = _convolved(x, self._remembered())
         return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
 
-    def _transformed(self) -> torch.Tensor:
+    def _remembered(self) -> torch.Tensor:
         """Where nothing is trained, the kernels are transformed once."""
         if not torch.is_inference_mode_enabled():
             return _kernels_of(self.weight)
@@ -77,29 +77,27 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        kernels = _kernels_of(weight)
-        made, tiles = _convolved(x, kernels)
-        ctx.save_for_backward(tiles, kernels)
-        ctx.shape = x.shape
-        return made
+        # The tiles have more than twice the size of the image, so that they are made again rather than kept.
+        ctx.save_for_backward(x, weight)
+        return _convolved(x, _kernels_of(weight))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        tiles, kernels = ctx.saved_tensors
-        n, channels, height, width = ctx.shape
-        image, kernel, inverse = _matrices()
+        x, weight = ctx.saved_tensors
+        n, channels, height, width = x.shape
         outputs = grad.shape[1]
-        down, right = -(-(height - 2) // TILE), -(-(width - 2) // TILE)
+        down, right = _tiles(x)
+        image, kernel, inverse = _matrices()
         rows = _filled(grad.permute(0, 2, 3, 1), TILE * down, TILE * right)
         blocks = rows.reshape(n, down, TILE, right, TILE, outputs).permute(2, 4, 0, 1, 3, 5)
         products = (inverse.T @ blocks.reshape(TILE**2, -1)).view(WINDOW**2, -1, outputs)
         of_weight = of_image = None
         if ctx.needs_input_grad[1]:
-            found = kernel.T @ torch.bmm(tiles.transpose(1, 2), products).view(WINDOW**2, -1)
+            found = kernel.T @ torch.bmm(_transformed(x).transpose(1, 2), products).view(WINDOW**2, -1)
             of_weight = found.view(3, 3, channels, outputs).permute(3, 2, 0, 1)
         if ctx.needs_input_grad[0]:
-            found = image.T @ torch.bmm(products, kernels.transpose(1, 2)).view(WINDOW**2, -1)
+            found = image.T @ torch.bmm(products, _kernels_of(weight).transpose(1, 2)).view(WINDOW**2, -1)
             found = found.view(WINDOW, WINDOW, n, down, right, channels).permute(2, 3, 0, 4, 1, 5)
             of_image = _overlapped(found)[:, :height, :width].permute(0, 3, 1, 2)
         return of_image, of_weight
@@ -111,18 +109,22 @@ def _kernels_of(weight: torch.Tensor) -> torch.Tensor:
     return (_matrices()[1] @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(WINDOW**2, inputs, outputs)
 
 
-def _convolved(x: torch.Tensor, kernels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The convolution (n, out, h - 2, w - 2), channels-last, and the transformed tiles of the image."""
-    n, channels, height, width = x.shape
+def _transformed(x: torch.Tensor) -> torch.Tensor:
+    """An image -> its tiles (36, n * tiles, in)."""
     down, right = _tiles(x)
-    image, _, inverse = _matrices()
     rows = _filled(x.permute(0, 2, 3, 1), TILE * down + 2, TILE * right + 2)
     windows = rows.unfold(1, WINDOW, TILE).unfold(2, WINDOW, TILE).permute(4, 5, 0, 1, 2, 3)
-    tiles = (image @ windows.reshape(WINDOW**2, -1)).view(WINDOW**2, -1, channels)
-    made = inverse @ torch.bmm(tiles, kernels).view(WINDOW**2, -1)
+    return (_matrices()[0] @ windows.reshape(WINDOW**2, -1)).view(WINDOW**2, -1, x.shape[1])
+
+
+def _convolved(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """The convolution (n, out, h - 2, w - 2), channels-last."""
+    n, _, height, width = x.shape
+    down, right = _tiles(x)
+    made = _matrices()[2] @ torch.bmm(_transformed(x), kernels).view(WINDOW**2, -1)
     made = made.view(TILE, TILE, n, down, right, -1).permute(2, 3, 0, 4, 1, 5)
     made = made.reshape(n, TILE * down, TILE * right, -1)[:, : height - 2, : width - 2]
-    return made.permute(0, 3, 1, 2), tiles
+    return made.permute(0, 3, 1, 2)
 
 
 def _filled(rows: torch.Tensor, height: int, width: int) -> torch.Tensor:
