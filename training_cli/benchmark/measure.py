@@ -1,4 +1,4 @@
-"""Times of this engine and of the plain way, in turn.
+"""Times of this engine and of the plain way, in turn (training steps: one after the other).
 
 On the CPU the plain way has a process of its own, since this engine changes how its process treats memory (``heap``).
 """
@@ -230,9 +230,10 @@ def training_steps(
         ways: dict[str, Callable[[], Any]] = {"fp32": lambda ours=ours: ours(False)}
         if bf16_helps(torch.device(device)):
             ways["bf16"] = lambda ours=ours: ours(True)
+        # Not in turn with the others: two trainings of several images want more memory than many machines have.
         with _elsewhere(partial(plain.step, a, b), device) as apart:
-            measured = rows(in_turn({"plain": apart, **ways}, repeats))
-        for row in measured:
+            seconds = in_turn({"plain": apart}, repeats)
+        for row in rows(seconds | in_turn(ways, repeats)):
             found.append({"batch": count, **row, "images_per_second": round(count / row["seconds"], 3)})
     return found
 

@@ -72,11 +72,12 @@ class WinogradConv2d(nn.Conv2d):
 class _Winograd(torch.autograd.Function):
     """The convolution and its exact derivatives, each with products of matrices.
 
-    Tiles are kept as (36, n * tiles, channels), so that every step is one product of matrices or one copy.
+    Tiles lie as (36, n * tiles, channels), so that every step is one product of matrices or one copy.
     """
 
     @staticmethod
     def forward(ctx, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """(n, in, h, w), (out, in, 3, 3) -> (n, out, h - 2, w - 2)."""
         # The tiles have more than twice the size of the image, so that they are made again rather than kept.
         ctx.save_for_backward(x, weight)
         return _convolved(x, _kernels_of(weight))
