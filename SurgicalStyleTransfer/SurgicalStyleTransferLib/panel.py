@@ -142,7 +142,8 @@ class Panel:
         _fill(
             ui.framesComboBox, [(_("Ask when applying"), "ask"), (_("This frame"), "current"), (_("All frames"), "all")]
         )
-        _fill(ui.precisionComboBox, [(_("Automatic"), "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16")])
+        names = ("fp32", "bf16", "fp16", "int8")
+        _fill(ui.precisionComboBox, [(_("Automatic"), "auto"), *((name, name) for name in names)])
         _fill(
             ui.planeComboBox,
             [

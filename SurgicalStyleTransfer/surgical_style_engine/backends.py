@@ -15,12 +15,14 @@ import numpy as np
 
 from . import heap, probe
 from .devices import bf16_helps, pick_device
+from .eight_bit import in_eight_bits
 from .errors import InputError, OutOfMemoryError, StyleTransferError
 from .model_folder import StyleModel
 from .stylize.card import is_style_image
 
 BACKENDS = ("auto", "torch", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8", "int8+bf16")
+EIGHT_BIT = {"int8": "fp32", "int8+bf16": "bf16"}  # and what they compute the other layers in, see ``eight_bit``
 
 
 class Runner(Protocol):
@@ -63,7 +65,11 @@ def make_runner(
             return OpenVinoRunner(model, direction, device, precision)
         return OnnxRunner(model, device, precision)
     note = ""
-    if "auto" in (backend, precision) and probe.is_on() and _on_cpu(device):
+    if precision in EIGHT_BIT:
+        if backend == "torch":
+            raise InputError(f"The precision {precision} needs the backend openvino; use fp32, bf16 or auto.")
+        backend = "openvino"
+    elif "auto" in (backend, precision) and probe.is_on() and _on_cpu(device):
         choice = probe.choose(model, direction, backend, precision)
         backend, precision, note = choice.backend, choice.precision, choice.note
     if backend == "openvino":
@@ -103,6 +109,8 @@ class TorchRunner:
         self._device = pick_device(device)
         if precision == "auto":
             precision = "bf16" if bf16_helps(self._device) else "fp32"
+        if precision in EIGHT_BIT:
+            raise InputError(f"The precision {precision} needs the backend openvino; use fp32, bf16 or auto.")
         if precision == "fp16" and self._device.type == "cpu":
             raise InputError("The precision fp16 needs a GPU; use fp32, bf16 or auto on the CPU.")
         self.device, self.precision = str(self._device), precision
@@ -205,9 +213,9 @@ class OpenVinoRunner:
         if precision == "auto":
             precision = "bf16" if bf16_helps(torch.device("cpu")) else "fp32"
         if precision == "fp16":
-            raise InputError("The backend openvino computes in fp32 or bf16 on the CPU.")
+            raise InputError("The backend openvino computes in fp32, bf16 or int8 on the CPU.")
         self.precision = precision
-        hint = {"bf16": "bf16", "fp32": "f32"}[precision]
+        hint = {"bf16": "bf16", "fp32": "f32"}[EIGHT_BIT.get(precision, precision)]
         core = _openvino_core()
         with _told(f"OpenVINO cannot compile the model {model.card.name}"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's tracer announces its own successors
@@ -219,6 +227,10 @@ class OpenVinoRunner:
                 example = torch.zeros(1, channels, 64, 64)
                 shape = [(-1, channels, -1, -1)]
                 network = openvino.convert_model(generator, example_input=example, input=shape)
+            if precision in EIGHT_BIT and not in_eight_bits(network):
+                raise InputError(
+                    f"The model {model.card.name} has no layers that eight bits would speed up; use fp32, bf16 or auto."
+                )
             self._compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": hint})
         batches = network.input(0).get_partial_shape()[0]
         self._one_by_one = batches.is_static and batches.get_length() == 1

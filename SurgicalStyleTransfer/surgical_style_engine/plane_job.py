@@ -11,14 +11,13 @@ import numpy as np
 from . import geometry, slices
 from .adjust.ensemble import PLAIN, Variant
 from .backends import Runner, run_smaller_on_memory_error
+from .body_box import BodyBox
 from .errors import Cancelled, StyleTransferError
 from .model_folder import ModelCard
 
 Progress = Callable[[int, int], None]
 Put = Callable[[np.ndarray, np.ndarray], None]
 Finish = Callable[[], tuple[np.ndarray, int]]
-BACKGROUND = -0.98  # normalised intensity up to which a voxel counts as background
-MARGIN = 8  # pixels kept around the body
 MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
 SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
 DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 16}
@@ -117,19 +116,19 @@ class PlaneJob:
         step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
         self.stacks = slices.stack_indices(self.slices.count, card.stack, step)
         wanted = np.zeros(self.slices.count, bool)
-        occupied = np.zeros(self.slices.size, bool)
+        box = BodyBox(self.slices.size)
         for which, part in self.slices.parts():
             wanted[which] = slices.body_slices(part)
-            occupied |= (part > BACKGROUND).any(axis=(0, 1))
+            box.add(part)
         self.wanted = np.flatnonzero(wanted)
-        self.box = _box(occupied)
+        self.box = box.found()
 
     def run(
         self, runner: Runner, channels: int, batch_size: int | None, counter: Counter, put: Put,
         variant: Variant = PLAIN,
     ) -> None:  # fmt: skip
         """Hand over every slice once: put(numbers (n,), (channels, n, h, w) normalised float32, at the input's pixels).
-        Background and slices that hold nothing keep the input's values."""
+        Slices that hold nothing keep the input's values."""
         for start in range(0, self.slices.count, _AT_ONCE):
             rest = np.setdiff1d(np.arange(start, min(start + _AT_ONCE, self.slices.count)), self.wanted)
             if len(rest):
@@ -200,15 +199,36 @@ class PlaneJob:
         return finish
 
     def put_back(self, chosen: np.ndarray, made: np.ndarray) -> np.ndarray:
-        """(channels, n, ...) of the box at the model's pixels -> whole slices (channels, n, h, w) at the input's."""
-        channels = made.shape[0]
+        """(channels, n, ...) of the box at the model's pixels -> whole slices (channels, n, h, w) at the input's.
+        Around the box there is nothing but air; it gets what the network makes of air at the box's edge."""
         rows, columns = self.box
         if made.shape[-2:] == self.slices.size:
             result = np.ascontiguousarray(made)
         else:
-            result = self._grey(self.slices.at_model(chosen), channels)
+            result = self._air(self._grey(self.slices.at_model(chosen), made.shape[0]), made)
             result[:, :, rows, columns] = made
         return geometry.resize_in_plane(result, self.own_size)
+
+    def _air(self, around: np.ndarray, made: np.ndarray) -> np.ndarray:
+        """Whole slices of the input (channels, n, H, W) and the box translated -> the slices as air would come out.
+
+        A line is fitted along those edges of the box that have air beyond, from input to output: networks that smooth
+        noise have less of it there, and the input's own would begin at the box in a frame. The input itself where the
+        network changes nothing.
+        """
+        (rows, columns), (high, wide) = self.box, self.slices.size
+        beyond = (rows.start > 0, rows.stop < high, columns.start > 0, columns.stop < wide)
+
+        def edges(array: np.ndarray) -> np.ndarray:
+            found = (array[:, :, 0], array[:, :, -1], array[:, :, :, 0], array[:, :, :, -1])
+            return np.concatenate([edge for edge, has_air in zip(found, beyond, strict=True) if has_air], axis=2)
+
+        before, after = edges(around[:, :, rows, columns]), edges(made)
+        centre = before.mean(axis=2, keepdims=True), after.mean(axis=2, keepdims=True)
+        spread = ((before - centre[0]) ** 2).sum(axis=2, keepdims=True)
+        common = ((before - centre[0]) * (after - centre[1])).sum(axis=2, keepdims=True)
+        slope = np.where(spread > 0, np.clip(common / np.where(spread > 0, spread, 1), 0, 1), 1).astype(np.float32)
+        return np.clip(slope[..., None] * around + (centre[1] - slope * centre[0])[..., None], -1, 1)
 
     def untouched(self, chosen: np.ndarray, channels: int) -> np.ndarray:
         """(channels, n, h, w) normalised: slices that are not run come from the input itself."""
@@ -222,25 +242,6 @@ class PlaneJob:
         """A new array with ``channels`` channels: its own, or their mean in each."""
         grey = array if channels == array.shape[0] else array.mean(axis=0, keepdims=True)
         return np.repeat(grey, channels // grey.shape[0], axis=0)
-
-
-def body_box(array: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of (c, s, h, w) that hold anything above background, with a margin.
-
-    Networks normalise by statistics of the whole slice; wide empty borders would shift them.
-    """
-    return _box((array > BACKGROUND).any(axis=(0, 1)))
-
-
-def _box(occupied: np.ndarray) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(occupied.any(axis=1)), np.flatnonzero(occupied.any(axis=0))
-    if not len(rows):
-        return slice(0, occupied.shape[0]), slice(0, occupied.shape[1])
-
-    def widen(found: np.ndarray, length: int) -> slice:
-        return slice(max(0, int(found[0]) - MARGIN), min(length, int(found[-1]) + 1 + MARGIN))
-
-    return widen(rows, occupied.shape[0]), widen(columns, occupied.shape[1])
 
 
 def _fetched(

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from surgical_style_engine.body_box import body_box
 from surgical_style_engine.devices import processor_name
 from surgical_style_engine.normalization import RobustPercentile
-from surgical_style_engine.plane_job import body_box
 from surgical_style_engine.stylize import losses
 from surgical_style_engine.stylize.body import find_body
 from surgical_style_engine.stylize.features import load_features

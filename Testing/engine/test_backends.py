@@ -265,7 +265,7 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            ({"precision": "fp64"}, "There is no precision 'fp64'; use auto, fp32, bf16, fp16."),
+            ({"precision": "fp64"}, "There is no precision 'fp64'; use auto, fp32, bf16, fp16, int8, int8+bf16."),
             ({"backend": "tensorrt"}, "There is no backend 'tensorrt'; use auto, torch, openvino."),
             ({"direction": "sideways"}, "The model tiny has no direction 'sideways'; it has forward, backward."),
             ({"device": "tpu"}, "There is no device 'tpu'; use auto, cpu, cuda, cuda:N or mps."),
@@ -285,7 +285,7 @@ class TestWhatIsRefused:
         ("arguments", "sentence"),
         [
             ({"device": "cuda"}, "The backend openvino runs on the CPU; use the device auto or cpu."),
-            ({"precision": "fp16"}, "The backend openvino computes in fp32 or bf16 on the CPU."),
+            ({"precision": "fp16"}, "The backend openvino computes in fp32, bf16 or int8 on the CPU."),
         ],
     )
     def test_what_openvino_does_not_do(self, model, arguments, sentence):

@@ -123,3 +123,30 @@ def test_the_box_and_the_wanted_slices_are_those_of_the_whole(large):
     job = PlaneJob(array, (1.0, 1.0, 1.0), "axial", card, False)
     assert job.wanted.tolist() == list(range(7, 15))
     assert job.box == (slice(12, 38), slice(7, 26))
+
+
+@pytest.mark.parametrize("large_one", [False, True], ids=["whole", "slice by slice"])
+def test_noise_in_the_air_ends_in_no_frame(large_one, monkeypatch):
+    """Around the box is what the network makes of air at its edge, not the input's noise; air without noise stays."""
+    rng = np.random.default_rng(0)
+    tissue = np.zeros((10, 96, 112), np.float32)
+    tissue[2:8, 30:70, 40:80] = rng.uniform(300, 900, (6, 40, 40))
+    noise = [rng.normal(0, 4, tissue.shape) for _ in range(2)]
+    volume = Volume(np.hypot(tissue + noise[0], noise[1])[None].astype(np.float32))
+    model = make_model()
+    if large_one:
+        for module in (plane_job, translate):
+            monkeypatch.setattr(module, "LARGEST_WHOLE", 10)
+    runner = Fake(lambda batch: np.where(batch > -0.9, -batch, np.float32(-0.99)))
+    made = translate_volume(volume, model, runner=runner, keep_normalized=not large_one)
+    rows, columns = slice(16, 84), slice(26, 94)  # margin and a block of eight, at most
+    assert all(high <= 68 and wide <= 68 for *_, high, wide in runner.shapes)
+    air = np.ones((96, 112), bool)
+    air[rows, columns] = False
+    around = made.volume.array[0, 2:8][:, air]
+    assert np.ptp(around) < 1e-3
+    inside = made.volume.array[0, 4, 24, 45:75]  # still air, within the box
+    assert np.abs(inside - around.mean()).max() < 1e-3
+    # And where the air has no noise, it is the input's to the last bit: flat backgrounds are left alone.
+    clean = translate_volume(Volume(tissue[None]), model, runner=runner)
+    assert (clean.normalized_output[0][:, air] == -1).all()

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from tiny_models import head, make_tiny_model
 
+from surgical_style_engine.body_box import body_box
 from surgical_style_engine.domain_histogram import body_histogram
 from surgical_style_engine.errors import Cancelled, InputError, OutOfMemoryError, StyleTransferError
 from surgical_style_engine.model_folder import Architecture, Domain, Domains, ModelCard, StyleModel, load_model
 from surgical_style_engine.normalization import RGB, HUWindow, PercentileLandmarks, RobustPercentile
-from surgical_style_engine.plane_job import body_box
 from surgical_style_engine.translate import (
     adjust_translation,
     check_suitable,

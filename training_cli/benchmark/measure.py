@@ -93,7 +93,7 @@ def rows(
 
 def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any]:
     """Runners by name: every backend and precision that there is here, and what auto chooses."""
-    from surgical_style_engine.backends import make_runner
+    from surgical_style_engine.backends import EIGHT_BIT, make_runner
     from surgical_style_engine.devices import bf16_helps, pick_device
     from surgical_style_engine.errors import StyleTransferError
 
@@ -102,6 +102,7 @@ def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any
     wanted = [("torch", precision) for precision in precisions]
     if chosen.type == "cpu":
         wanted += [("openvino", precision) for precision in precisions]
+        wanted += [("openvino", name) for name, rest in EIGHT_BIT.items() if rest in precisions]
     found = {}
     for backend, precision in wanted:
         with contextlib.suppress(StyleTransferError):
@@ -115,6 +116,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     what the machine multiplies at most. Where slices run in batches, also the seconds of a slice among them."""
     import torch
 
+    from surgical_style_engine.backends import EIGHT_BIT
     from surgical_style_engine.plane_job import DEFAULT_BATCH
     from surgical_style_engine.probe import psnr_of
     from surgical_style_engine.slices import middle
@@ -140,7 +142,9 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     def more_of(name: str, seconds: float) -> dict[str, Any]:
         precision = name.split()[-1] if name != "plain" else "fp32"
         reached = gflop / seconds
-        return {"gflop_per_second": round(reached), "of_peak": round(reached / peak(device, precision), 3)}
+        # Eight bits are for a part of the layers: no single peak to compare with.
+        share = {} if precision in EIGHT_BIT else {"of_peak": round(reached / peak(device, precision), 3)}
+        return {"gflop_per_second": round(reached), **share}
 
     more = {name: {"psnr": psnr_of(of_middle(run()), wanted)} for name, run in ways.items()}
     automatic = runners["auto"]

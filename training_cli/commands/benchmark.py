@@ -95,6 +95,6 @@ def _print(found: dict[str, Any]) -> None:
             batch = [str(row["batch"])] if batched else []
             figures = [f"{row['seconds']:.3f}", f"{row['times_plain']:.2f}"]
             rate = [f"{row['images_per_second']:.2f}"] if batched else []
-            share = [f"{row['of_peak']:.0%}"] if shares else []
+            share = [f"{row['of_peak']:.0%}" if "of_peak" in row else ""] if shares else []
             table.add_row(*batch, way, *figures, f"{row['psnr']:.1f}" if row.get("psnr") else "", *share, *rate)
         console.print(table)

@@ -30,7 +30,7 @@ def demo(
     model: Annotated[Optional[str], typer.Option("--model", help="model folder or name; the shipped one")] = None,
     direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")] = "auto",
     backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
     map_folder: Annotated[
         Optional[Path],

@@ -36,7 +36,7 @@ def evaluate(
         bool, typer.Option("--cycle/--no-cycle", help="cycle figures (six more translations a volume)")
     ] = True,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")] = "auto",
     backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
     write_card: Annotated[
         str, typer.Option("--write-card", help="also store the mean figures in the model's card, under this label")

@@ -62,7 +62,7 @@ def translate(
     ] = False,
     pattern: Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")] = "*",
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")] = "auto",
     backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
     batch_size: Annotated[
         Optional[int], typer.Option("--batch-size", help="slices at once; chosen by the device if not given")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
+from surgical_style_engine.body_box import BACKGROUND
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_generator
-from surgical_style_engine.plane_job import BACKGROUND
 from surgical_style_engine.stylize.features import FeatureNetwork, load_features, pick_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
