@@ -51,6 +51,7 @@ class Card:
     intended_use: str = ""
     sha256: str = ""
     is_onnx: bool = False
+    is_torch: bool = False  # a network with weights for torch; others are ONNX files, or a picture to optimise for
     metrics: dict = field(default_factory=dict)
     thumbnail: Path | None = None
     inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
@@ -120,7 +121,8 @@ def read(folder: Path) -> Card:
             spacing_mm=None if spacing is None else float(spacing), plane=str(values.get("plane", "axial")),
             licence=str(values.get("licence", "")), citation=str(values.get("citation", "")),
             intended_use=str(values.get("intended_use", "")), sha256=str(weights["sha256"]),
-            is_onnx=weights["file"].endswith(".onnx"), metrics=dict(values.get("metrics", {})),
+            is_onnx=weights["file"].endswith(".onnx"), is_torch=weights["file"].endswith(".safetensors"),
+            metrics=dict(values.get("metrics", {})),
             thumbnail=next((folder / name for name in THUMBNAILS if (folder / name).is_file()), None),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -62,6 +62,7 @@ class Panel:
         self.ui.logTextEdit.visible = False
         self._show_preview_message("")
         self._set_status("")
+        self.ui.fasterButton.visible = False
 
     # Parameter node
 
@@ -177,6 +178,7 @@ class Panel:
         ):  # fmt: skip
             combo.connect("currentIndexChanged(int)", lambda index, combo=combo, name=name: self._chosen(combo, name))
         ui.applyButton.connect("clicked(bool)", self.on_apply)
+        ui.fasterButton.connect("clicked(bool)", self.on_faster)
         ui.sampleDataButton.connect("clicked(bool)", self.on_sample_data)
         ui.importButton.connect("clicked(bool)", self.on_import)
         ui.removeButton.connect("clicked(bool)", self.on_remove)
@@ -463,9 +465,22 @@ class Panel:
                 precision=result.precision,
             )  # fmt: skip
         )
+        by_torch = result.plan.card.is_torch and (result.backend, result.device) == ("torch", "cpu")
+        self.ui.fasterButton.visible = by_torch and not dependencies.has_faster_cpu()
         self.update()
         if self.parameters.figures != "off":
             self.on_compute()
+
+    def on_faster(self, _checked: bool = False) -> None:
+        """Install what runs styles faster on the CPU; the next worker finds it."""
+        try:
+            dependencies.ensure_faster_cpu()
+        except dependencies.InstallationError as error:
+            self._set_status(str(error), error=True)
+            return
+        self.engine.client.stop()
+        self.ui.fasterButton.visible = False
+        self._set_status(_("OpenVINO is installed. The next Apply measures once what is fastest here."))
 
     def _on_failed(self, code: str, message: str) -> None:
         self._show_running(False)
@@ -481,6 +496,7 @@ class Panel:
         ui.applyButton.text = _("Cancel") if running else _("Apply")
         ui.progressBar.visible = running
         if running:
+            ui.fasterButton.visible = False
             ui.progressBar.maximum = 0
             ui.progressBar.value = 0
 

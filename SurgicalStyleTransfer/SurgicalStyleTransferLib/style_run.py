@@ -48,6 +48,7 @@ class Result:
     seconds: float
     slices: int
     device: str
+    backend: str
     precision: str
     warnings: list[str] = field(default_factory=list)
     adjustments: Adjustments = Adjustments()
@@ -176,6 +177,7 @@ class StyleRun:
                 time.monotonic() - self._started,
                 sum(entry["slices"] for entry in answers),
                 answers[0]["device"],
+                answers[0]["backend"],
                 answers[0]["precision"],
                 warnings,
                 self.plan.adjustments,

@@ -137,3 +137,62 @@ def test_apply_shows_the_reason_and_changes_nothing(world, open_panel, volume, s
     assert "PyTorch was not installed, as you chose" in widget.ui.statusLabel.text
     assert scene.GetNumberOfNodes() == nodes and widget.ui.applyButton.text == "Apply" and widget.ui.applyButton.enabled
     assert not widget.logic.engine.client.running
+
+
+class TestFasterOnTheCpu:
+    """OpenVINO is offered where a run on the CPU went without it, and never needed."""
+
+    @pytest.fixture
+    def after_a_run(self, world, open_panel, volume, until):
+        world.installed |= {"torch": "2.6", "safetensors": "0.5", "pydantic": "2.11.1"}
+
+        def make(**installed):
+            world.installed |= installed
+            widget = open_panel()
+            widget._parameterNode.inputVolume = volume()
+            widget._parameterNode.model = "tiny"
+            widget._parameterNode.device = "cpu"
+            assert not widget.ui.fasterButton.visible
+            widget.ui.applyButton.click()
+            until(lambda: widget.logic.engine.run is None, "the end of the run")
+            assert widget._parameterNode.resultVolume is not None, widget.ui.statusLabel.text
+            return widget
+
+        return make
+
+    def test_offered_installed_and_gone(self, world, after_a_run):
+        widget = after_a_run()
+        assert not widget.ui.fasterButton.isHidden()
+        widget.ui.fasterButton.click()
+        kind, names, constraints, requester = world.calls[-1]
+        assert (kind, names, requester) == ("pip", ["openvino>=2024.4"], "Surgical Style Transfer")
+        assert constraints == "numpy==1.26.4\nSimpleITK==2.3.1\n"
+        assert widget.ui.fasterButton.isHidden()
+        assert widget.ui.statusLabel.text.startswith("OpenVINO is installed. The next Apply measures")
+        assert not widget.logic.engine.client.running  # a worker that runs would not see it
+
+    @pytest.mark.parametrize(
+        ("failure", "sentence"),
+        [
+            (RuntimeError("User declined"), "were not installed: User declined. Styles run without it, too."),
+            (subprocess.CalledProcessError(1, "pip"), "could not be installed (pip ended with 1)"),
+        ],
+    )
+    def test_declined_or_failed(self, world, after_a_run, until, failure, sentence):
+        widget = after_a_run()
+        world.pip = failure
+        widget.ui.fasterButton.click()
+        assert sentence in widget.ui.statusLabel.text and not widget.ui.fasterButton.isHidden()
+        assert widget.logic.engine.client.running
+        widget.ui.applyButton.click()  # all goes on as before
+        until(lambda: widget.logic.engine.run is None, "the end of the run")
+        assert "slices in" in widget.ui.statusLabel.text
+
+    def test_an_installation_that_changes_nothing_is_noticed(self, world, after_a_run, slicer_app, monkeypatch):
+        widget = after_a_run()
+        monkeypatch.setattr(slicer_app.packaging, "pip_ensure", lambda *arguments, **named: None)
+        widget.ui.fasterButton.click()
+        assert widget.ui.statusLabel.text.startswith("OpenVINO is still missing")
+
+    def test_not_offered_where_it_is_there(self, after_a_run):
+        assert after_a_run(openvino="2026.4.1").ui.fasterButton.isHidden()

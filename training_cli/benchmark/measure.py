@@ -21,7 +21,7 @@ import numpy as np
 from surgical_style_engine import heap
 from surgical_style_engine.model_folder import StyleModel
 
-Say = Callable[[str], None]
+_TO_SETTLE = 2  # training steps until memory has been taken and precisions looked up
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
@@ -62,25 +62,29 @@ def made_volume(size: int, slices: int, spacing_mm: float = 1.0) -> Any:
     return image
 
 
-def in_turn(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every way, one after the other and again, after one run of each that does not count."""
+def in_turn(ways: dict[str, Callable[[], Any]], repeats: int, first: int = 1) -> dict[str, list[float]]:
+    """Seconds of every way, one after the other and again, after the ``first`` runs of each, which do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(repeats + 1):
+    for turn in range(repeats + first):
         for name, run in ways.items():
             begun = time.perf_counter()
             run()
-            if turn:
+            if turn >= first:
                 seconds[name].append(time.perf_counter() - begun)
     return seconds
 
 
 def rows(
-    seconds: dict[str, list[float]], more: dict[str, dict[str, Any]] | None = None, plain: str = "plain"
-) -> list[dict[str, Any]]:
-    """A row a way: median, least and most seconds, and how many times faster than the plain way, pair by pair."""
+    seconds: dict[str, list[float]], more: dict[str, dict[str, Any]] | None = None, plain: str = "plain",
+    in_pairs: bool = True,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A row a way: median, least and most seconds, and how many times faster than the plain way: the median of the
+    ratios of runs that were measured beside each other, or the ratio of the medians where none were."""
     found = []
     for name, values in seconds.items():
         ratios = [slow / fast for slow, fast in zip(seconds[plain], values, strict=True)]
+        if not in_pairs:
+            ratios = [statistics.median(seconds[plain]) / statistics.median(values)]
         found.append(
             {
                 "way": name, "seconds": round(statistics.median(values), 4), "least": round(min(values), 4),
@@ -236,8 +240,8 @@ def training_steps(
             ways["bf16"] = lambda ours=ours: ours(True)
         # Not in turn with the others: two trainings of several images want more memory than many machines have.
         with _elsewhere(partial(plain.step, a, b), device) as apart:
-            seconds = in_turn({"plain": apart}, repeats)
-        for row in rows(seconds | in_turn(ways, repeats)):
+            seconds = in_turn({"plain": apart}, repeats, _TO_SETTLE)
+        for row in rows(seconds | in_turn(ways, repeats, _TO_SETTLE), in_pairs=False):
             found.append({"batch": count, **row, "images_per_second": round(count / row["seconds"], 3)})
     return found
 

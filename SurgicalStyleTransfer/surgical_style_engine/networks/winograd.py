@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -37,36 +38,54 @@ class WinogradConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 3, bias=bias)
-        self._known: tuple[tuple, torch.Tensor] | None = None  # of which weights, and their transform
+        self._tiles = TiledConvolution()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self._is_faster(x):
+        if not is_faster(x, self.weight, self.out_channels):
             return super().forward(x)
-        if torch.is_grad_enabled():
-            made = _Winograd.apply(x, self.weight)
-        else:
-            made = _convolved(x, self._remembered())
+        made = self._tiles(x, self.weight)
         return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
 
-    def _remembered(self) -> torch.Tensor:
+
+def is_faster(x: torch.Tensor, weight: torch.Tensor, outputs: int) -> bool:
+    """Whether transformed tiles suit these images (n, c, h, w) and weights, for so many output channels."""
+    # Traced networks (OpenVINO, ONNX) have convolutions of their own.
+    if x.device.type != "cpu" or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or x.dim() != 4:
+        return False
+    if x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        return False
+    down, right = _tiles(x)
+    return min(x.shape[1], outputs) >= LEAST_CHANNELS and len(x) * down * right >= LEAST_TILES
+
+
+class TiledConvolution:
+    """The convolution without padding or bias, of images and weights that ``is_faster`` allows.
+
+    side: pixels a side that come out for every pixel, for layers that enlarge: kernels (side^2 * out, in, 3, 3), those
+    of one output pixel together, give (n, out, side (h - 2), side (w - 2)). ``kernels``: from a layer's weights to
+    these; the weights' own where there is none.
+    """
+
+    def __init__(self, side: int = 1, kernels: Callable[[torch.Tensor], torch.Tensor] | None = None) -> None:
+        self._side, self._kernels = side, kernels
+        self._known: tuple[tuple, torch.Tensor] | None = None  # of which weights, and their transform
+
+    def __call__(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            return _Winograd.apply(x, self._of(weight), self._side)
+        return _convolved(x, self._remembered(weight), self._side)
+
+    def _of(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight if self._kernels is None else self._kernels(weight)
+
+    def _remembered(self, weight: torch.Tensor) -> torch.Tensor:
         """Where nothing is trained, the kernels are transformed once."""
         if not torch.is_inference_mode_enabled():
-            return _kernels_of(self.weight)
-        weight = self.weight
+            return _kernels_of(self._of(weight))
         state = id(weight), weight.data_ptr(), -1 if weight.is_inference() else weight._version
         if self._known is None or self._known[0] != state:
-            self._known = state, _kernels_of(weight)
+            self._known = state, _kernels_of(self._of(weight))
         return self._known[1]
-
-    def _is_faster(self, x: torch.Tensor) -> bool:
-        # Traced networks (OpenVINO, ONNX) have convolutions of their own.
-        if x.device.type != "cpu" or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or x.dim() != 4:
-            return False
-        if x.dtype != torch.float32 or self.weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
-            return False
-        down, right = _tiles(x)
-        few = min(self.in_channels, self.out_channels) < LEAST_CHANNELS
-        return not few and len(x) * down * right >= LEAST_TILES
 
 
 class _Winograd(torch.autograd.Function):
@@ -76,22 +95,23 @@ class _Winograd(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """(n, in, h, w), (out, in, 3, 3) -> (n, out, h - 2, w - 2)."""
+    def forward(ctx, x: torch.Tensor, weight: torch.Tensor, side: int) -> torch.Tensor:
+        """(n, in, h, w), (side^2 * out, in, 3, 3) -> (n, out, side (h - 2), side (w - 2))."""
         # The tiles have more than twice the size of the image, so that they are made again rather than kept.
         ctx.save_for_backward(x, weight)
-        return _convolved(x, _kernels_of(weight))
+        ctx.side = side
+        return _convolved(x, _kernels_of(weight), side)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
         x, weight = ctx.saved_tensors
         n, channels, height, width = x.shape
-        outputs = grad.shape[1]
+        outputs, side = weight.shape[0], ctx.side
         down, right = _tiles(x)
         image, kernel, inverse = _matrices()
-        rows = _filled(grad.permute(0, 2, 3, 1), TILE * down, TILE * right)
-        blocks = rows.reshape(n, down, TILE, right, TILE, outputs).permute(2, 4, 0, 1, 3, 5)
+        rows = _filled(grad.permute(0, 2, 3, 1), TILE * down * side, TILE * right * side)
+        blocks = rows.reshape(n, down, TILE, side, right, TILE, side, -1).permute(2, 5, 0, 1, 4, 3, 6, 7)
         products = (inverse.T @ blocks.reshape(TILE**2, -1)).view(WINDOW**2, -1, outputs)
         of_weight = of_image = None
         if ctx.needs_input_grad[1]:
@@ -101,7 +121,7 @@ class _Winograd(torch.autograd.Function):
             found = image.T @ torch.bmm(products, _kernels_of(weight).transpose(1, 2)).view(WINDOW**2, -1)
             found = found.view(WINDOW, WINDOW, n, down, right, channels).permute(2, 3, 0, 4, 1, 5)
             of_image = _overlapped(found)[:, :height, :width].permute(0, 3, 1, 2)
-        return of_image, of_weight
+        return of_image, of_weight, None
 
 
 def _kernels_of(weight: torch.Tensor) -> torch.Tensor:
@@ -118,14 +138,14 @@ def _transformed(x: torch.Tensor) -> torch.Tensor:
     return (_matrices()[0] @ windows.reshape(WINDOW**2, -1)).view(WINDOW**2, -1, x.shape[1])
 
 
-def _convolved(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """The convolution (n, out, h - 2, w - 2), channels-last."""
+def _convolved(x: torch.Tensor, kernels: torch.Tensor, side: int) -> torch.Tensor:
+    """The convolution (n, out, side (h - 2), side (w - 2)), channels-last."""
     n, _, height, width = x.shape
     down, right = _tiles(x)
     made = _matrices()[2] @ torch.bmm(_transformed(x), kernels).view(WINDOW**2, -1)
-    made = made.view(TILE, TILE, n, down, right, -1).permute(2, 3, 0, 4, 1, 5)
-    made = made.reshape(n, TILE * down, TILE * right, -1)[:, : height - 2, : width - 2]
-    return made.permute(0, 3, 1, 2)
+    made = made.view(TILE, TILE, n, down, right, side, side, -1).permute(2, 3, 0, 5, 4, 1, 6, 7)
+    made = made.reshape(n, TILE * down * side, TILE * right * side, -1)
+    return made[:, : side * (height - 2), : side * (width - 2)].permute(0, 3, 1, 2)
 
 
 def _filled(rows: torch.Tensor, height: int, width: int) -> torch.Tensor:
