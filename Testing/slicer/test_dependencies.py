@@ -44,7 +44,7 @@ def world(slicer_app, module, monkeypatch):
         state.calls.append(("pip", [str(entry) for entry in requirements], constraints.read_text(), requester))
         if getattr(state, "pip", None) is not None:
             raise state.pip
-        state.installed |= {entry.name: "99" for entry in requirements}
+        state.installed |= {entry.name: "9999" for entry in requirements}
 
     monkeypatch.setattr(slicer_app.packaging, "pip_ensure", pip_ensure)
     return state
