@@ -197,9 +197,9 @@ class StyleModel:
                 reason = _difference(wanted, shapes)
                 if reason:
                     raise ValueError(reason)
-                self._check_channels(outline, direction)
-                network = build_generator(architecture.name, **arguments)
+                network = build_generator(architecture.name, **arguments).eval()
                 network.load_state_dict({key: stored.get_tensor(name).float() for key, name in names.items()})
+            self._check_channels(network, direction)
         except (InputError, MemoryError):
             raise
         except Exception as error:  # safetensors and torch raise several kinds
@@ -207,14 +207,18 @@ class StyleModel:
             raise InputError(f"The weights of {self.card.name} do not fit its architecture: {reason}.") from None
         return network
 
-    def _check_channels(self, outline: torch.nn.Module, direction: Direction) -> None:
-        """Raise InputError unless the network (on the device "meta") takes and gives what the card's domains say."""
+    def _check_channels(self, network: torch.nn.Module, direction: Direction) -> None:
+        """Raise InputError unless the network takes and gives what the card's domains say.
+
+        Tried out, not on the device "meta": there, the first sum imports torch's compiler, which takes a second.
+        """
         import torch
 
         taken = self.card.domain_from(direction).channels * self.card.stack
         given = self.card.domain_to(direction).channels
         try:
-            made = outline(torch.zeros(1, taken, 64, 64, device="meta")).shape[1]
+            with torch.inference_mode():
+                made = network(torch.zeros(1, taken, 64, 64)).shape[1]
         except RuntimeError:
             made = None
         if made not in (given, given * self.card.stack):

@@ -549,3 +549,16 @@ def test_digests(tmp_path):
     import hashlib
 
     assert sha256_of(tmp_path / "f") == hashlib.sha256(big).hexdigest()
+
+
+def test_loading_a_network_imports_no_compiler():
+    """torch's own takes a second, and is behind many an operation on the device "meta"."""
+    code = """
+import sys, torch
+before = set(sys.modules)
+from surgical_style_engine.model_folder import load_model
+load_model("brain-mr-t1w-t2w").generator("forward")
+print("torch._dynamo" in set(sys.modules) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "False"

@@ -36,8 +36,8 @@ class BlurDownConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        row = torch.tensor([1.0, 2.0, 1.0])
-        kernel = torch.outer(row, row) / 16
+        # Written out: computed under the device "meta", where models are looked at first, it imports a compiler.
+        kernel = torch.tensor([[1 / 16, 1 / 8, 1 / 16], [1 / 8, 1 / 4, 1 / 8], [1 / 16, 1 / 8, 1 / 16]])
         self.register_buffer("kernel", kernel.expand(in_channels, 1, 3, 3).contiguous(), persistent=False)
         self.conv = nn.Conv2d(in_channels, out_channels, 3, stride=2, bias=False)
 
