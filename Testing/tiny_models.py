@@ -1,4 +1,4 @@
-"""Small model folders and volumes for tests of what is around the networks."""
+"""Small model folders and volumes for tests of what is around the networks, and what two networks are compared by."""
 
 from __future__ import annotations
 
@@ -72,3 +72,12 @@ def head(seed: int = 1, shape: tuple[int, int, int] = (12, 40, 36)) -> np.ndarra
     smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(noise, 2.0))
     tissue = np.array((200.0, 500.0, 800.0))[np.digitize(smooth, np.quantile(smooth[inside], (0.3, 0.7)))]
     return np.where(inside, tissue, 0).astype(np.float32)
+
+
+def values_and_gradients(network: object, images: object) -> tuple:
+    """What a torch network makes of images (n, c, h, w), and the gradients of its cubes' sum: of the images, then of
+    every parameter."""
+    x = images.clone().requires_grad_()
+    y = network(x)
+    (y**3).sum().backward()
+    return y.detach(), x.grad, *(parameter.grad for parameter in network.parameters())

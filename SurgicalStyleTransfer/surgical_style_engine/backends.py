@@ -65,9 +65,7 @@ def make_runner(
             return OpenVinoRunner(model, direction, device, precision)
         return OnnxRunner(model, device, precision)
     note = ""
-    if precision in EIGHT_BIT:
-        if backend == "torch":
-            raise InputError(f"The precision {precision} needs the backend openvino; use fp32, bf16 or auto.")
+    if precision in EIGHT_BIT and backend == "auto":
         backend = "openvino"
     elif "auto" in (backend, precision) and probe.is_on() and _on_cpu(device):
         choice = probe.choose(model, direction, backend, precision)

@@ -23,7 +23,7 @@ def in_eight_bits(network: Any) -> int:
 
     Weights are rounded to 129 levels for each output channel (Jacob et al., CVPR 2018). Images are divided by their own
     largest value, one by one, and rounded to 256 levels: no range is learned beforehand, so that no
-    image can leave it. The result is multiplied by both ranges again. Normalisations see fp32.
+    image can leave it. The result is multiplied by both ranges again.
     """
     changed = 0
     for layer in network.get_ordered_ops():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_models import values_and_gradients
 from torch import nn
 
 from surgical_style_engine.networks.doubling import DoublingConv2d
@@ -18,14 +19,8 @@ def textbook(layer: DoublingConv2d) -> nn.Sequential:
 def test_values_and_gradients_are_those_of_the_two_steps(bias, layout):
     torch.manual_seed(0)
     layer = DoublingConv2d(5, 3, bias=bias)
-    other = textbook(layer)
     images = torch.randn(2, 5, 7, 4).to(memory_format=layout)
-    results = []
-    for network in (layer, other):
-        x = images.clone().requires_grad_()
-        y = network(x)
-        (y**3).sum().backward()
-        results.append((y.detach(), x.grad, *(parameter.grad for parameter in network.parameters())))
+    results = [values_and_gradients(network, images) for network in (layer, textbook(layer))]
     assert results[0][0].shape == (2, 3, 14, 8)
     for mine, wanted in zip(*results, strict=True):
         assert torch.allclose(mine, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
@@ -41,12 +36,7 @@ class TestByTransformedTiles:
         torch.manual_seed(0)
         layer = DoublingConv2d(64, 24, bias=bias)
         images = torch.randn(2, 64, *size).to(memory_format=layout)
-        results = []
-        for network in (layer, textbook(layer)):
-            x = images.clone().requires_grad_()
-            y = network(x)
-            (y**3).sum().backward()
-            results.append((y.detach(), x.grad, *(parameter.grad for parameter in network.parameters())))
+        results = [values_and_gradients(network, images) for network in (layer, textbook(layer))]
         assert results[0][0].shape == (2, 24, 2 * size[0], 2 * size[1])
         for mine, wanted in zip(*results, strict=True):
             assert mine.shape == wanted.shape
@@ -58,8 +48,8 @@ class TestByTransformedTiles:
     def test_where_they_are_faster(self, channels, training, tiles):
         asked = []
         layer = DoublingConv2d(channels, 16)
-        own = layer._tiles
-        layer._tiles = lambda *given: asked.append(1) or own(*given)
+        own = layer._tiled
+        layer._tiled = lambda *given: asked.append(1) or own(*given)
         with torch.set_grad_enabled(training):
             layer(torch.randn(1, channels, 24, 24))
         assert bool(asked) == tiles

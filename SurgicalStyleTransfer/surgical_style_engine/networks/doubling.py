@@ -23,7 +23,7 @@ class DoublingConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 3, bias=bias)
-        self._tiles = TiledConvolution(2, _of_four)
+        self._tiled = TiledConvolution(2, _of_four)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # Not measured on other devices; ONNX wants kernels that are constants.
@@ -33,7 +33,7 @@ class DoublingConv2d(nn.Conv2d):
         # The reflection of a doubled image repeats its edge.
         padded = pad(x, (1, 1, 1, 1), "replicate")
         if self._by_tiles(padded):
-            made = self._tiles(padded, self.weight)
+            made = self._tiled(padded, self.weight)
             return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
         kernel = _pairs_added(_pairs_added(self.weight.float(), 2), 3).transpose(0, 1).to(self.weight.dtype)
         return F.conv_transpose2d(padded, kernel, self.bias, stride=2, padding=3)

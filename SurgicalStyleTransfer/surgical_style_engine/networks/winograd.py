@@ -38,12 +38,12 @@ class WinogradConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, 3, bias=bias)
-        self._tiles = TiledConvolution()
+        self._tiled = TiledConvolution()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not is_faster(x, self.weight, self.out_channels):
             return super().forward(x)
-        made = self._tiles(x, self.weight)
+        made = self._tiled(x, self.weight)
         return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
 
 
