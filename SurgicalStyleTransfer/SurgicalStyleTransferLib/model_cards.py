@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 CARD_NAME = "model.json"
 SCHEMA_VERSION = 1
 THUMBNAILS = ("thumbnail.png", "comparison.png")
+FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
 
 
 @dataclass(frozen=True)

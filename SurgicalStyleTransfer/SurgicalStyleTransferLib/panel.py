@@ -207,7 +207,8 @@ class Panel:
         if self.parameters is not None:
             usable = [card for card in self._cards if not card.problem]
             if not self.parameters.model and usable:
-                self.parameters.model = usable[0].name
+                names = [card.name for card in usable]
+                self.parameters.model = model_cards.FIRST if model_cards.FIRST in names else names[0]
         self.update()
 
     def card(self) -> model_cards.Card | None:

@@ -10,7 +10,7 @@ from surgical_style_engine import backends, probe
 from surgical_style_engine.backends import EIGHT_BIT, OpenVinoRunner, TorchRunner, make_runner
 from surgical_style_engine.eight_bit import LEVELS, WEIGHT_LEVELS, in_eight_bits
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.model_folder import load_model, shipped_models_folder
 from surgical_style_engine.networks.resnet import ResnetGenerator
 from surgical_style_engine.probe import LEAST_PSNR, psnr_of
 from surgical_style_engine.translate import translate_volume
@@ -18,6 +18,7 @@ from surgical_style_engine.volume_io import read_volume
 
 pytestmark = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
 CHANNELS = 64
+SHIPPED = sorted(folder.name for folder in shipped_models_folder().iterdir())
 
 
 def compiled(network: torch.nn.Module, channels: int, eight: bool = True):
@@ -144,8 +145,9 @@ class TestRunner:
             make_runner(model, precision=precision, device="cuda")
 
     @pytest.mark.parametrize("direction", ["forward", "backward"])
-    def test_the_shipped_model_multiplies_in_eight_bits_and_keeps_45_db(self, direction):
-        model = load_model("brain-mr-t1w-t2w")
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_a_shipped_model_multiplies_in_eight_bits_and_keeps_45_db(self, name, direction):
+        model = load_model(name)
         runner = OpenVinoRunner(model, direction, "cpu", "int8")
         kinds = [
             (node.get_rt_info()["layerType"].astype(str), node.get_rt_info()["runtimePrecision"].astype(str))
@@ -158,13 +160,15 @@ class TestRunner:
         body = picture.max(axis=1)[0] > probe.AIR
         assert LEAST_PSNR < psnr_of(runner.run(picture)[:, :, body], wanted[:, :, body]) < 90
 
-    @pytest.mark.parametrize(("direction", "name"), [("forward", "T1W"), ("backward", "T2W")])
-    @pytest.mark.parametrize("patient", ["patient04", "patient07"])
-    def test_every_real_slice_keeps_45_db_within_the_head(self, shared_data, patient, direction, name):
-        paths = sorted((shared_data / "open-ms" / "longitudinal").glob(f"{patient}_study1_{name}.nii.gz"))
-        if not paths:
-            pytest.skip(f"no such image of {patient}")
-        volume, model = read_volume(paths[0]), load_model("brain-mr-t1w-t2w")
+    @pytest.mark.parametrize("patient", ["longitudinal/patient04_study1", "mni/patient07"])
+    @pytest.mark.parametrize("direction", ["forward", "backward"])
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_every_real_slice_keeps_45_db_within_the_head(self, shared_data, name, direction, patient):
+        model = load_model(name)
+        contrast = model.card.domain_from(direction).name
+        raw = patient.startswith("longitudinal")
+        contrast = contrast.upper() if raw else contrast.removesuffix("w")
+        volume = read_volume(shared_data / "open-ms" / f"{patient}_{contrast}.nii.gz")
         volume = volume.with_array(volume.array[:, ::6])
         made = {
             precision: translate_volume(volume, model, direction=direction, device="cpu", precision=precision)

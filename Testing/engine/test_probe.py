@@ -9,7 +9,7 @@ from tiny_models import make_tiny_model
 
 from surgical_style_engine import backends, devices, probe
 from surgical_style_engine.backends import make_runner
-from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.model_folder import load_model, shipped_models_folder
 from surgical_style_engine.probe import Choice, Measured, choose, like_a_slice, psnr_of
 
 
@@ -149,8 +149,9 @@ def test_nothing_is_measured_where_it_is_off_or_everything_is_named(model, memor
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_the_shipped_model_keeps_45_db_in_every_precision(direction):
-    shipped = load_model("brain-mr-t1w-t2w")
+@pytest.mark.parametrize("name", sorted(folder.name for folder in shipped_models_folder().iterdir()))
+def test_a_shipped_model_keeps_45_db_in_every_precision(name, direction):
+    shipped = load_model(name)
     measured = probe.measure(shipped, direction)
     reduced = [entry for entry in measured if entry.precision != "fp32"]
     here = {"bf16"} if devices.bf16_helps(torch.device("cpu")) else set()

@@ -1,6 +1,7 @@
 """Opening the panel: what is loaded, what is shown, how choices are bound and kept, when Apply may be pressed."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -335,6 +336,23 @@ def test_the_command_line_and_the_panel_look_into_the_same_folders(slicer_app, m
     assert model_cards.shipped_folder() == clone
     if clone.is_dir():
         assert model_folder.shipped_models_folder() == clone
+
+
+def test_the_default_style_is_selected_first_wherever_it_stands_in_the_list(open_panel, tiny_folder, tmp_path):
+    from surgical_style_engine.model_folder import DEFAULT_MODEL
+    from SurgicalStyleTransferLib import model_cards
+
+    assert model_cards.FIRST == DEFAULT_MODEL
+    for name in ("aaa", "zzz"):
+        shutil.copytree(tiny_folder / "tiny", tmp_path / name)
+    widget = open_panel(folder=tmp_path)
+    assert widget._parameterNode.model == "aaa"
+    shutil.copytree(tiny_folder / "tiny", tmp_path / DEFAULT_MODEL)
+    widget.panel.refresh_styles()
+    assert widget._parameterNode.model == "aaa"  # what is selected stays
+    widget._parameterNode.model = ""
+    widget.panel.refresh_styles()
+    assert widget._parameterNode.model == DEFAULT_MODEL
 
 
 def test_the_stand_ins_are_strict(slicer_app, tmp_path):

@@ -1,4 +1,4 @@
-"""`sst models`: list, show, verify, import and remove model folders."""
+"""`sst models`: list, show, verify, import, export and remove model folders."""
 
 from __future__ import annotations
 
@@ -193,6 +193,26 @@ def import_(
             plane=plane, licence=licence, citation=citation, overwrite=overwrite,
         )  # fmt: skip
     typer.echo(f"Imported {folder.name} into {folder}.")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="run folder of sst train")],
+    step: Annotated[
+        Optional[list[int]], typer.Option("--step", help="checkpoint to take; several are averaged [the newest]")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="name of the model [the run's]")] = "",
+    output: Annotated[Optional[Path], typer.Option("--output", help="model folder [RUN/model/NAME]")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model that is there")] = False,
+) -> None:
+    """Make a model of a run's checkpoints: of one, or the mean of several (stochastic weight averaging).
+
+    The training data must still be where they were. How many checkpoints a run keeps says --keep-checkpoints.
+    """
+    from training_cli.training.from_checkpoints import export_checkpoints
+
+    folder = export_checkpoints(run, step or [], name, output, overwrite, typer.echo)
+    typer.echo(f"Exported {folder.name} into {folder}.")
 
 
 @app.command()
