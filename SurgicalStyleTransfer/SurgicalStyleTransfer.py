@@ -129,14 +129,16 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         if self._parameterNodeGuiTag is not None:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNodeGuiTag = None
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            node = self._parameterNode.parameterNode
+            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
 
     def setParameterNode(self, parameterNode):
         self.disconnectParameterNode()
         self._parameterNode = parameterNode
         if parameterNode is not None:
             self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            # The node itself: the mixin would keep the wrapper, which keeps observers of its own, for ever.
+            self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         if self.panel is not None:
             self.panel.set_parameters(parameterNode)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -9,6 +10,7 @@ from slicer.i18n import tr as _
 from . import mrml_geometry, outputs
 
 SQUARE_MM = 20.0
+DELAY_MS = 50  # after a change of a volume or its window, of which dragging makes many
 
 
 class Checkerboard:
@@ -18,6 +20,10 @@ class Checkerboard:
         self._node_id = ""
         self._of: tuple[str, str] = ("", "")
         self._key: tuple = ()
+        self._observed: list[tuple[object, int]] = []
+        self._timer = qt.QTimer()
+        self._timer.singleShot = True
+        self._timer.connect("timeout()", self.refresh)
 
     @property
     def node(self) -> object | None:
@@ -42,6 +48,7 @@ class Checkerboard:
             slicer.mrmlScene.AddNode(node)
             self._node_id = node.GetID()
         self._key = self._state(first, second)
+        self._observe(first, second)
         board = vtk.vtkImageCheckerboard()
         board.SetInputData(0, _as_displayed(first, colour))
         board.SetInputData(1, _as_displayed(second, colour))
@@ -82,6 +89,22 @@ class Checkerboard:
     def forget(self) -> None:
         """The scene is gone."""
         self._node_id, self._of, self._key = "", ("", ""), ()
+        self._timer.stop()
+        self._observe()
+
+    def _observe(self, *nodes: object) -> None:
+        """Follow these volumes, their windows and transforms, and no others."""
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed = [
+            (node, node.AddObserver(event, lambda caller, event: self._timer.start(DELAY_MS)))
+            for node in nodes
+            for event in (
+                vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+                slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent,
+                slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+            )
+        ]  # fmt: skip
 
     @staticmethod
     def _state(first: object, second: object) -> tuple:

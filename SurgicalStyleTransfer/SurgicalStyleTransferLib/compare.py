@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import slicer
+import vtk
 
 from .checkerboard import Checkerboard
+from .slice_views import slice_widgets
 
 
 @dataclass
@@ -16,7 +18,8 @@ class _View:
     opacity: float
     linked: int
     hot_linked: int
-    orientation: str
+    plane: vtk.vtkMatrix4x4
+    field_of_view: tuple[float, float, float]
 
 
 class Compare:
@@ -33,8 +36,10 @@ class Compare:
 
     def side_by_side(self, first: object, second: object) -> None:
         """The input in one slice view, the translation in the other, moving together."""
-        self._remember()
         manager = slicer.app.layoutManager()
+        if manager is None:
+            return
+        self._remember()
         manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
         widgets = [manager.sliceWidget(name) for name in ("Red", "Yellow")]
         orientation = widgets[0].mrmlSliceNode().GetOrientation()
@@ -54,7 +59,7 @@ class Compare:
         if self.active:
             self.restore()
         self._remember()
-        for composite in self._composites().values():
+        for composite in self._composites():
             composite.SetBackgroundVolumeID(first.GetID())
             composite.SetForegroundVolumeID(second.GetID())
             composite.SetForegroundOpacity(opacity)
@@ -65,7 +70,7 @@ class Compare:
             self.restore()
         self._remember()
         node = self._board.show(first, second)
-        for composite in self._composites().values():
+        for composite in self._composites():
             composite.SetBackgroundVolumeID(node.GetID())
             composite.SetForegroundVolumeID(None)
 
@@ -79,11 +84,11 @@ class Compare:
 
     def set_opacity(self, opacity: float) -> None:
         if self.active:
-            for composite in self._composites().values():
+            for composite in self._composites():
                 composite.SetForegroundOpacity(opacity)
 
     def restore(self) -> None:
-        """The layout, layers, links and orientations from before."""
+        """The layout, layers, links and planes from before."""
         if self._layout is None:
             return
         manager = slicer.app.layoutManager()
@@ -98,8 +103,10 @@ class Compare:
             composite.SetBackgroundVolumeID(_existing(before.background))
             composite.SetForegroundVolumeID(_existing(before.foreground))
             composite.SetForegroundOpacity(before.opacity)
-            if widget.mrmlSliceNode().GetOrientation() != before.orientation:
-                widget.mrmlSliceNode().SetOrientation(before.orientation)
+            node = widget.mrmlSliceNode()
+            node.GetSliceToRAS().DeepCopy(before.plane)
+            node.SetFieldOfView(*before.field_of_view)
+            node.UpdateMatrices()
         self._layout, self._views = None, {}
         self._board.remove()
 
@@ -109,20 +116,23 @@ class Compare:
         self._layout, self._views = None, {}
 
     def _remember(self) -> None:
-        if self.active:
-            return
         manager = slicer.app.layoutManager()
+        if self.active or manager is None:
+            return
         self._layout = manager.layout
-        for name, composite in self._composites().items():
+        for name, widget in slice_widgets().items():
+            composite, node = widget.mrmlSliceCompositeNode(), widget.mrmlSliceNode()
+            plane = vtk.vtkMatrix4x4()
+            plane.DeepCopy(node.GetSliceToRAS())
             self._views[name] = _View(
                 composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(),
                 composite.GetForegroundOpacity(), composite.GetLinkedControl(), composite.GetHotLinkedControl(),
-                manager.sliceWidget(name).mrmlSliceNode().GetOrientation(),
+                plane, node.GetFieldOfView(),
             )  # fmt: skip
 
-    def _composites(self) -> dict[str, object]:
-        manager = slicer.app.layoutManager()
-        return {name: manager.sliceWidget(name).mrmlSliceCompositeNode() for name in manager.sliceViewNames()}
+    @staticmethod
+    def _composites() -> list[object]:
+        return [widget.mrmlSliceCompositeNode() for widget in slice_widgets().values()]
 
 
 def _existing(node_id: str | None) -> str | None:

@@ -79,13 +79,15 @@ def has_faster_cpu() -> bool:
     return _met(OPENVINO)
 
 
-def ensure_faster_cpu() -> None:
-    """Install OpenVINO after asking. Raises InstallationError; everything works without it."""
-    if not has_faster_cpu():
-        _install([OPENVINO], _("Styles run without it, too."))
-        importlib.invalidate_caches()
+def ensure_faster_cpu() -> bool:
+    """Install OpenVINO after asking; whether it was. Raises InstallationError; everything works without it."""
+    if has_faster_cpu():
+        return False
+    _install([OPENVINO], _("Styles run without it, too."))
+    importlib.invalidate_caches()
     if not has_faster_cpu():
         raise InstallationError(_("OpenVINO is still missing after the installation. Styles run without it, too."))
+    return True
 
 
 def _install_torch() -> None:

@@ -146,12 +146,16 @@ def write_map(array: np.ndarray, result: object, source: object, map_id: str) ->
     return node
 
 
-def show_map(node: object | None, background: object) -> None:
-    """The map over a volume in every slice view, or no foreground."""
-    if node is None:
-        slicer.util.setSliceViewerLayers(foreground=None)
-    else:
-        slicer.util.setSliceViewerLayers(background=background, foreground=node, foregroundOpacity=0.6)
+def show_map(node: object, background: object) -> None:
+    """The map over a volume in every slice view."""
+    slicer.util.setSliceViewerLayers(background=background, foreground=node, foregroundOpacity=0.6)
+
+
+def hide_map(node_id: str) -> None:
+    """No foreground in those slice views whose foreground is the map."""
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        if node_id and composite.GetForegroundVolumeID() == node_id:
+            composite.SetForegroundVolumeID(None)
 
 
 def export_csv(path: Path, figures: dict, about: dict[str, str]) -> None:

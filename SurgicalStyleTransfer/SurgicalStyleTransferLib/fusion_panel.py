@@ -157,9 +157,11 @@ class FusionPanel:
         """What Fuse says, with what else is under way."""
         ui = self.ui
         applying = self.panel.engine.run is not None
-        ui.fusionButton.enabled = not applying
+        ui.fusionButton.enabled = not applying and not self.panel.installing
         if self.run is not None:
             ui.fusionButton.toolTip = _("Stop. The scene stays as it was.")
+        elif self.panel.installing:
+            ui.fusionButton.toolTip = _("Packages are being installed.")
         elif applying:
             ui.fusionButton.toolTip = _("A style is being applied.")
         else:
@@ -270,12 +272,10 @@ class FusionPanel:
                 return
             method, model = "learned", str(card.folder)
         panel._stop_figures()
-        try:
-            if dependencies.ensure(torch=bool(model)):
-                panel.engine.client.stop()
-        except dependencies.InstallationError as error:
-            panel._set_status(str(error), error=True)
+        if not panel.has_packages(lambda: dependencies.ensure(torch=bool(model))):
             return
+        if panel.parameters is None or not all(slicer.mrmlScene.IsNodePresent(node) for node in nodes):
+            return  # the scene was changed while packages were installed
         plan = FusionPlan(
             [node.GetID() for node in nodes], weights, method, parameters.fusionRegister, model
         )

@@ -69,10 +69,7 @@ class ImportDialog:
         self.spacing.toolTip = _("Pixel spacing of the training images, if known.")
         form.addRow(_("Pixel spacing:"), self.spacing)
         self.licence = self._line(form, _("Licence:"), "")
-        self.buttons = qt.QDialogButtonBox(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
-        self.buttons.connect("accepted()", self.dialog.accept)
-        self.buttons.connect("rejected()", self.dialog.reject)
-        form.addRow(self.buttons)
+        self._add_buttons(form)
 
     def ask(self) -> dict[str, object] | None:
         """The arguments of the import, or None where it was cancelled."""
@@ -88,6 +85,14 @@ class ImportDialog:
             "spacing_mm": self.spacing.value or None,
             "licence": self.licence.text.strip() or "unstated",
         }
+
+    def _add_buttons(self, form: object) -> None:
+        # Given to the constructor, PythonQt would take their number for an orientation.
+        self.buttons = qt.QDialogButtonBox()
+        self.buttons.setStandardButtons(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
+        self.buttons.connect("accepted()", self.dialog.accept)
+        self.buttons.connect("rejected()", self.dialog.reject)
+        form.addRow(self.buttons)
 
     def _line(self, form: object, label: str, text: str) -> object:
         line = qt.QLineEdit()
@@ -125,10 +130,7 @@ class PictureDialog(ImportDialog):
         form.addRow(_("Takes on:"), self.colour)
         self.licence = self._line(form, _("Licence:"), "")
         self.licence.placeholderText = _("of the picture")
-        self.buttons = qt.QDialogButtonBox(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
-        self.buttons.connect("accepted()", self.dialog.accept)
-        self.buttons.connect("rejected()", self.dialog.reject)
-        form.addRow(self.buttons)
+        self._add_buttons(form)
 
     def arguments(self) -> dict[str, object]:
         return {

@@ -170,10 +170,12 @@ class Engine:
             if len(answers) < len(result.keys):
                 request()
                 return
-            arrays = [self.exchange.take(done) for done, _answer in answers]
             node = slicer.mrmlScene.GetNodeByID(output_id)
-            if node is None:
+            if node is None or self.results.get(output_id) is not result:
+                # Gone meanwhile; after another scene was loaded, its number may be another volume's.
+                failed("stopped", "")
                 return
+            arrays = [self.exchange.take(done) for done, _answer in answers]
             source = slicer.mrmlScene.GetNodeByID(result.plan.input_id)
             name = source.GetName() if source is not None else ""
 

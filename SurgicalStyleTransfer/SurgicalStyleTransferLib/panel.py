@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -17,6 +19,7 @@ from .panel_tools import duration
 from .panel_tools import fill as _fill
 from .panel_tools import select as _select
 from .preview import Preview
+from .slice_views import slice_widgets
 from .style_run import Plan, Progress, Result
 
 CHECK_DELAY_MS = 400
@@ -52,6 +55,7 @@ class Panel:
         self._in_front = True
         self._map_shown = False
         self._adjusting = self._adjust_again = False
+        self.installing = False
         self._check_timer = _timer(CHECK_DELAY_MS, self._check)
         self._strength_timer = _timer(STRENGTH_DELAY_MS, self._adjust)
         self.fusion, self.adjustments = FusionPanel(self), AdjustPanel(self)
@@ -111,6 +115,7 @@ class Panel:
         for output_id in list(self.engine.results):
             self.engine.forget(output_id)
         self.figures, self._figures_of, self._plot, self._map_id = None, "", {}, ""
+        self._map_shown = self._adjusting = self._adjust_again = False
         self._checked, self._problem, self._warnings = None, "", []
         self._fill_figures()
 
@@ -301,6 +306,11 @@ class Panel:
     def _update_apply(self) -> None:
         ui = self.ui
         self.fusion.update_button()
+        ui.importButton.enabled = ui.fasterButton.enabled = not self.installing
+        if self.installing:
+            ui.applyButton.enabled = False
+            ui.applyButton.toolTip = _("Packages are being installed.")
+            return
         if self.engine.run is not None:
             ui.applyButton.enabled = True
             ui.applyButton.toolTip = _("Stop. The scene stays as it was.")
@@ -337,7 +347,7 @@ class Panel:
         ui.mapCheckBox.toolTip = (
             _("Overlay of |F(G(x)) - x| on the slice views.") if self._map_id else _("Compute the figures first.")
         )
-        views = list(slicer.app.layoutManager().sliceViewNames())
+        views = list(slice_widgets())
         _fill(ui.previewViewComboBox, [(name, name) for name in views])
         if self.parameters.previewView not in views and views:
             self.parameters.previewView = views[0]
@@ -372,13 +382,11 @@ class Panel:
         if all_frames is None:
             return
         self._stop_figures()
-        try:
-            if dependencies.ensure(card.is_onnx):
-                self.engine.client.stop()
-        except dependencies.InstallationError as error:
-            self._set_status(str(error), error=True)
+        if not self.has_packages(lambda: dependencies.ensure(card.is_onnx)):
             return
         parameters = self.parameters
+        if parameters is None or why_not(parameters, self.card(), bool(self._cards), self._problem):
+            return  # the scene was changed while packages were installed; the button says what is missing
         plan = Plan(
             input_id=parameters.inputVolume.GetID(), card=card, direction=parameters.direction,
             strength=parameters.strength, region_id=parameters.region.GetID() if parameters.region else "",
@@ -391,6 +399,28 @@ class Panel:
         self._set_status(_("Starting..."))
         self.engine.apply(plan, self._on_done, self._on_failed, self._on_progress)
         self._update_apply()
+
+    def has_packages(self, ensure: Callable[[], bool]) -> bool:
+        """Run one of ``dependencies``'s installations; whether everything is there now. What went wrong is in the
+        status line. Slicer stays alive while pip works, so that nothing else may be started meanwhile."""
+        if self.installing:
+            return False
+        before = self.ui.statusLabel.text
+        self.installing = True
+        self._set_status(_("Installing packages; this can take some minutes..."))
+        self._update_apply()
+        problem = ""
+        try:
+            if ensure():
+                self.engine.client.stop()
+        except dependencies.InstallationError as error:
+            problem = str(error)
+        finally:
+            self.installing = False
+            self._set_status(problem or before, error=bool(problem))
+            if self.parameters is not None:
+                self._update_apply()
+        return not problem
 
     def _all_frames(self) -> bool | None:
         """Whether all frames of a sequence are meant; None where the user changed their mind."""
@@ -474,12 +504,8 @@ class Panel:
 
     def on_faster(self, _checked: bool = False) -> None:
         """Install what runs styles faster on the CPU; the next worker finds it."""
-        try:
-            dependencies.ensure_faster_cpu()
-        except dependencies.InstallationError as error:
-            self._set_status(str(error), error=True)
+        if not self.has_packages(dependencies.ensure_faster_cpu):
             return
-        self.engine.client.stop()
         self.ui.fasterButton.visible = False
         self._set_status(_("OpenVINO is installed. The next Apply measures once what is fastest here."))
 
@@ -586,7 +612,8 @@ class Panel:
             finished()
             if code == "bad_input":
                 self.adjustments.refused(result)
-            self._set_status(message, error=code not in ("stopped", "cancelled"))
+            if message:
+                self._set_status(message, error=code not in ("stopped", "cancelled"))
 
         self.engine.adjust(result.output_id, self.parameters.strength, done, failed, self.adjustments.wanted())
 
@@ -636,7 +663,10 @@ class Panel:
         wanted = node is not None and self.parameters.showErrorMap
         if wanted != self._map_shown:
             self._map_shown = wanted
-            figures.show_map(node if wanted else None, self.parameters.resultVolume)
+            if wanted:
+                figures.show_map(node, self.parameters.resultVolume)
+            else:
+                figures.hide_map(self._map_id)
 
     # Figures
 
@@ -759,11 +789,7 @@ class Panel:
 
     def import_style(self, source: str, arguments: dict[str, object]) -> None:
         """Import through the worker; the new style is selected then."""
-        try:
-            if dependencies.ensure():
-                self.engine.client.stop()
-        except dependencies.InstallationError as error:
-            self._set_status(str(error), error=True)
+        if not self.has_packages(dependencies.ensure):
             return
 
         def done(name: str) -> None:

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from . import mrml_geometry, outputs
 from .logic import Engine
 from .model_cards import Card
+from .slice_views import slice_widgets
 
 PLANES = ("sagittal", "coronal", "axial")  # by the patient axis (L, P, S) that is nearest to the view's normal
 
@@ -23,7 +24,7 @@ class Preview:
         self._engine, self._on_message = engine, on_message
         self._view = ""
         self._job: tuple[str, Card, str, str, str] | None = None
-        self._observed: tuple[object, int] | None = None
+        self._observed: list[tuple[object, int]] = []
         self._in_flight = self._wanted = False
         self._generation = 0
         self._node_id = ""
@@ -39,7 +40,7 @@ class Preview:
         if (self._view, self._job) == (view, job):
             return
         self.stop()
-        widget = slicer.app.layoutManager().sliceWidget(view)
+        widget = slice_widgets().get(view)
         if widget is None:
             self._on_message(_("The slice view {view} is not in this layout.").format(view=view))
             return
@@ -47,18 +48,21 @@ class Preview:
         slice_node = widget.mrmlSliceNode()
         composite = self._composite()
         self._before = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
-        tag = slice_node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self.update())
-        self._observed = slice_node, tag
+        # A sequence's next frame modifies the image; voxels edited through numpy modify the node alone.
+        for observed, event in (
+            (slice_node, vtk.vtkCommand.ModifiedEvent), (node, vtk.vtkCommand.ModifiedEvent),
+            (node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent),
+        ):  # fmt: skip
+            self._observed.append((observed, observed.AddObserver(event, lambda caller, event: self.update())))
         self.update()
 
     def stop(self) -> None:
         """Take the overlay away and put back what was there."""
         self._generation += 1
         self._in_flight = self._wanted = False
-        if self._observed is not None:
-            slice_node, tag = self._observed
-            slice_node.RemoveObserver(tag)
-            self._observed = None
+        for observed, tag in self._observed:
+            observed.RemoveObserver(tag)
+        self._observed = []
         if self._job is not None:
             composite = self._composite()
             if composite is not None and composite.GetForegroundVolumeID() == (self._node_id or None):
@@ -82,7 +86,7 @@ class Preview:
         if node is None:
             self.stop()
             return
-        matrix = slicer.util.arrayFromVTKMatrix(self._observed[0].GetSliceToRAS())
+        matrix = slicer.util.arrayFromVTKMatrix(self._observed[0][0].GetSliceToRAS())
         centre = mrml_geometry.world_to_volume(node, tuple(matrix[:3, 3]))
         ahead = mrml_geometry.world_to_volume(node, tuple(matrix[:3, 3] + matrix[:3, 2]))
         plane = PLANES[int(np.argmax(np.abs(np.subtract(ahead, centre))))]
@@ -122,6 +126,8 @@ class Preview:
         mrml_geometry.set_from_lps(node, answer["spacing"], answer["origin"], answer["direction"])
         node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
         outputs.show_as(node, side, self._job[1], answer["range"])
+        if node.GetDisplayNode() is not None:
+            node.GetDisplayNode().SetSaveWithScene(False)
         composite = self._composite()
         if composite.GetForegroundVolumeID() != node.GetID():
             composite.SetForegroundVolumeID(node.GetID())
@@ -141,5 +147,5 @@ class Preview:
             self.update()
 
     def _composite(self) -> object | None:
-        widget = slicer.app.layoutManager().sliceWidget(self._view)
+        widget = slice_widgets().get(self._view)
         return None if widget is None else widget.mrmlSliceCompositeNode()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from surgical_style_engine import worker_protocol as protocol
@@ -18,6 +19,7 @@ from surgical_style_engine import worker_protocol as protocol
 LOG_LINES = 2000
 GRACE_MS = 1500  # for an answer to a cancel; then the process is ended
 STOP_MS = 1000
+AWAITED = ("translate", "fuse", "import")  # tasks that are not ended for another one's sake
 
 
 @dataclass
@@ -25,6 +27,7 @@ class _Pending:
     on_result: Callable[[dict], None]
     on_error: Callable[[str, str], None]
     on_progress: Callable[[str, int, int], None] | None
+    task: str
 
 
 class WorkerClient:
@@ -59,7 +62,7 @@ class WorkerClient:
         """Send a request, starting the worker if need be; returns its number for ``cancel``."""
         self._count += 1
         number = self._count
-        self._pending[number] = _Pending(on_result, on_error, on_progress)
+        self._pending[number] = _Pending(on_result, on_error, on_progress, task)
         if self._process is None:
             self._start()
         if self._process is not None:  # starting may fail at once, which answers the request
@@ -67,7 +70,8 @@ class WorkerClient:
         return number
 
     def cancel(self, number: int) -> None:
-        """Ask for a stop. If no answer comes soon, the worker is ended; either way the request is answered."""
+        """Ask for a stop. If no answer comes soon, the worker is ended, unless somebody waits for something else that
+        it would take along; either way the request is answered."""
         if number in self._pending and self._process is not None:
             self._cancelling.add(number)
             self._write({"cancel": number})
@@ -90,7 +94,8 @@ class WorkerClient:
 
     def _start(self) -> None:
         command = self._command or [python_slicer(), "-m", "surgical_style_engine.worker"]
-        process = qt.QProcess()
+        # A child of the application: PythonQt would delete it with the last name for it, within its own signal.
+        process = qt.QProcess(slicer.app)
         # With "-m" Python looks for the engine in the working directory first.
         process.setWorkingDirectory(str(Path(__file__).resolve().parent.parent))
         process.connect("readyReadStandardOutput()", self._on_output)
@@ -149,7 +154,9 @@ class WorkerClient:
 
     def _on_grace_over(self) -> None:
         """No answer to a cancel: end the process, which cannot fail to stop."""
-        if self._cancelling:
+        if any(pending.task in AWAITED and number not in self._cancelling for number, pending in self._pending.items()):
+            self._grace.start(GRACE_MS)
+        elif self._cancelling:
             cancelled = [self._pending.pop(number) for number in self._cancelling if number in self._pending]
             self.stop()
             for pending in cancelled:

@@ -79,6 +79,33 @@ def test_it_follows_the_strength_and_the_next_result(slicer_app, scene, done, un
     assert all(shown.GetBackgroundVolumeID() == board.node.GetID() for shown in composites(slicer_app).values())
 
 
+def test_it_follows_a_window_and_voxels_that_change_outside_of_the_panel(slicer_app, done, until):  # noqa: F811
+    widget = done()
+    widget.ui.checkerboardButton.click()
+    board = widget.panel.compare._board
+
+    def changes(change):
+        before = squares(slicer_app, board.node).copy()
+        change()
+        until(lambda: not np.array_equal(before, squares(slicer_app, board.node)), "the other squares")
+
+    source = widget._parameterNode.inputVolume
+
+    def window():
+        source.GetDisplayNode().SetAutoWindowLevel(False)
+        source.GetDisplayNode().SetWindowLevel(150, 500)
+
+    def voxels():
+        slicer_app.util.arrayFromVolume(source)[:] += 40
+        slicer_app.util.arrayFromVolumeModified(source)
+
+    changes(window)
+    changes(voxels)
+    widget.ui.restoreButton.click()
+    window()
+    assert not board._observed and not board._timer.active
+
+
 @pytest.mark.parametrize("which", ["inputVolume", "resultVolume"])
 def test_a_volume_that_goes_takes_it_along(slicer_app, scene, done, which):  # noqa: F811
     widget = done()

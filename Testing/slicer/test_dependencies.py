@@ -139,6 +139,34 @@ def test_apply_shows_the_reason_and_changes_nothing(world, open_panel, volume, s
     assert not widget.logic.engine.client.running
 
 
+def test_while_packages_are_installed_nothing_else_can_be_started(world, open_panel, volume, scene, monkeypatch):
+    """Slicer handles events while pip works: a second click, a closed scene."""
+    widget = open_panel()
+    ui, states = widget.ui, []
+    widget._parameterNode.inputVolume = volume()
+
+    class PyTorchUtilsLogic:
+        def installTorch(self, **options):
+            buttons = (ui.applyButton, ui.fusionButton, ui.importButton)
+            states.append((ui.statusLabel.text, [button.enabled for button in buttons], ui.applyButton.toolTip))
+            widget.panel.on_apply()
+            widget.panel.import_style("anything.zip", {})
+            assert len(states) == 1, "installed twice at the same time"
+            scene.Clear(0)
+            world.installed["torch"] = "2.6.0"
+            return "2.6.0"
+
+    monkeypatch.setattr(sys.modules["PyTorchUtils"], "PyTorchUtilsLogic", PyTorchUtilsLogic)
+    ui.applyButton.click()
+    text, enabled, tip = states[0]
+    assert text.startswith("Installing packages") and enabled == [False] * 3 and tip == "Packages are being installed."
+    assert widget.logic.engine.run is None and not widget.logic.engine.client.running
+    widget.enter()
+    assert ui.importButton.enabled and ui.fusionButton.enabled and not ui.applyButton.enabled
+    widget._parameterNode.inputVolume = volume()
+    assert ui.applyButton.enabled
+
+
 class TestFasterOnTheCpu:
     """OpenVINO is offered where a run on the CPU went without it, and never needed."""
 

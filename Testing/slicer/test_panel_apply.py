@@ -148,6 +148,26 @@ def test_a_worker_deaf_to_cancel_is_ended(ready, until, apply, monkeypatch):
     assert "Cancelled" in widget.ui.statusLabel.text and not widget.logic.engine.client.running
 
 
+def test_apply_while_figures_are_deaf_to_their_cancel_is_done_after_them(ready, until, apply, monkeypatch, tmp_path):
+    from SurgicalStyleTransferLib import worker_client
+
+    monkeypatch.setattr(worker_client, "GRACE_MS", 100)
+    busy = worker_with(
+        "from surgical_style_engine import quality\njudge = quality.quality_of\n"
+        f"def slow(*a, **k):\n    open({str(tmp_path / 'judging')!r}, 'w').close()\n    time.sleep(1.5)\n"
+        "    return judge(*a, **k)\nquality.quality_of = slow"
+    )
+    widget = ready(busy)
+    first = apply(widget)
+    pid = widget.logic.engine.client._process.processId()
+    widget.ui.computeButton.click()
+    until((tmp_path / "judging").exists, "the part that hears no cancel")
+    second = apply(widget)
+    assert "slices in" in widget.ui.statusLabel.text, widget.ui.statusLabel.text
+    assert second is not None and first.GetID() in widget.logic.engine.results
+    assert widget.logic.engine.client._process.processId() == pid
+
+
 def test_a_second_apply_finds_the_worker_warm(scene, ready, apply):
     widget = ready()
     first = apply(widget)
@@ -326,6 +346,29 @@ def test_strength_without_running_the_network_again(slicer_app, ready, apply, un
         slicer_app.app.processEvents()
     until(lambda: not engine.client.busy, "quiet")
     assert engine.results[result.GetID()].strength == 1.0
+
+
+def test_a_blend_that_comes_late_touches_no_volume_of_another_scene(slicer_app, scene, ready, apply, until, volume):
+    widget = ready()
+    result = apply(widget)
+    number = result.GetID()
+    answers = []
+    engine = widget.logic.engine
+    engine.adjust(number, 0.0, lambda: answers.append("done"), lambda code, message: answers.append((code, message)))
+    scene.Clear(0)
+    others = [volume(f"Of another patient {index}", seed=index + 5) for index in range(3)]
+    taken = next(node for node in others if node.GetID() == number)
+    before = slicer_app.util.arrayFromVolume(taken).copy(), taken.GetDescription()
+    until(lambda: answers, "the answer")
+    assert answers == [("stopped", "")]
+    np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(taken), before[0])
+    assert taken.GetDescription() == before[1] and not taken.GetAttribute("SurgicalStyleTransfer.Synthetic")
+    # And the slider works on.
+    widget.enter()
+    widget._parameterNode.inputVolume, widget._parameterNode.model = taken, "tiny"
+    again = apply(widget)
+    widget.ui.strengthSlider.value = 0.0
+    until(lambda: engine.results[again.GetID()].strength == 0.0, "the blend")
 
 
 def test_strength_after_the_worker_was_stopped_waits_for_the_next_run(slicer_app, ready, apply):

@@ -1,9 +1,11 @@
 """Opening the panel: what is loaded, what is shown, how choices are bound and kept, when Apply may be pressed."""
 
 import ast
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -353,6 +355,33 @@ def test_the_default_style_is_selected_first_wherever_it_stands_in_the_list(open
     widget._parameterNode.model = ""
     widget.panel.refresh_styles()
     assert widget._parameterNode.model == DEFAULT_MODEL
+
+
+def test_going_in_and_out_leaves_nothing_of_earlier_parameters_behind(open_panel, scene):
+    widget = open_panel()
+    gone = []
+    for change in (lambda: None, lambda: None, lambda: scene.Clear(0)):
+        gone.append(weakref.ref(widget._parameterNode))
+        widget.exit()
+        change()
+        widget.enter()
+    gc.collect()
+    assert [entry() for entry in gone] == [None] * 3
+    widget._parameterNode.strength = 0.5
+    assert widget.ui.strengthSlider.value == 0.5
+
+
+def test_the_import_dialogs_have_their_buttons(slicer_app, tmp_path):
+    import qt
+
+    from SurgicalStyleTransferLib.import_dialog import dialog_for
+
+    for name in ("net_G.pth", "starry.png"):
+        buttons = dialog_for(str(tmp_path / name)).buttons
+        assert buttons.button(qt.QDialogButtonBox.Ok) is not None
+        assert buttons.button(qt.QDialogButtonBox.Cancel) is not None
+    with pytest.raises(TypeError):
+        qt.QDialogButtonBox(qt.QDialogButtonBox.Ok)
 
 
 def test_the_stand_ins_are_strict(slicer_app, tmp_path):

@@ -44,11 +44,17 @@ def state(slicer):
     return manager.layout, {
         name: (
             node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity(),
-            node.GetLinkedControl(), node.GetHotLinkedControl(),
-            manager.sliceWidget(name).mrmlSliceNode().GetOrientation(),
+            node.GetLinkedControl(), node.GetHotLinkedControl(), *plane(slicer, name),
         )
         for name, node in composites(slicer).items()
     }  # fmt: skip
+
+
+def plane(slicer, name):
+    """Where a slice view lies and how much it shows."""
+    node = slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode()
+    matrix = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
+    return node.GetOrientation(), tuple(matrix.round(9).ravel()), node.GetFieldOfView()
 
 
 def test_side_by_side_and_back(slicer_app, done):
@@ -76,6 +82,57 @@ def test_side_by_side_and_back(slicer_app, done):
         assert node.GetForegroundOpacity() == pytest.approx(0.25)
     widget.ui.restoreButton.click()
     assert state(slicer_app) == before and parameters.compare == "" and not widget.ui.fadeButton.checked
+
+
+def test_oblique_and_moved_views_come_back_as_they_were(slicer_app, done):
+    import vtk
+
+    widget = done()
+    manager = slicer_app.app.layoutManager()
+    red, yellow = (manager.sliceWidget(name).mrmlSliceNode() for name in ("Red", "Yellow"))
+    for node, angle in ((red, 20), (yellow, 35)):
+        turn = vtk.vtkTransform()
+        turn.RotateX(angle)
+        turn.Translate(1, 2, angle)
+        node.GetSliceToRAS().DeepCopy(turn.GetMatrix())
+        node.SetFieldOfView(100 + angle, 90, 1)
+        node.UpdateMatrices()
+        assert node.GetOrientation() == "Reformat"
+    before = state(slicer_app)
+    widget.ui.sidesButton.click()
+    assert plane(slicer_app, "Red")[1] == plane(slicer_app, "Yellow")[1]
+    widget.ui.restoreButton.click()
+    assert state(slicer_app) == before
+
+
+def test_without_a_main_window_there_are_no_views_and_no_errors(slicer_app, ready, until, monkeypatch):
+    monkeypatch.setattr(slicer_app.app, "layoutManager", lambda: None)
+    monkeypatch.setattr(slicer_app.util, "setSliceViewerLayers", lambda **layers: None)
+    widget = ready()
+    widget.ui.applyButton.click()
+    until(lambda: widget.logic.engine.run is None, "the end of the run")
+    assert widget._parameterNode.resultVolume is not None, widget.ui.statusLabel.text
+    for button in (widget.ui.sidesButton, widget.ui.fadeButton, widget.ui.checkerboardButton, widget.ui.restoreButton):
+        button.click()
+    widget.ui.previewCheckBox.checked = True
+    assert not widget.panel.preview.active
+    widget.exit()
+    widget.enter()
+
+
+def test_the_map_of_a_closed_scene_takes_no_foreground_away(slicer_app, scene, done, until, volume):
+    widget = done(figures="all")
+    until(lambda: widget.panel.figures is not None, "the figures")
+    widget.ui.mapCheckBox.checked = True
+    assert widget.panel._map_shown
+    scene.Clear(0)
+    slicer_app.app.layoutManager().setLayout(slicer_app.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    other = volume("Foreground of a loaded scene")
+    for node in composites(slicer_app).values():
+        node.SetForegroundVolumeID(other.GetID())
+    widget.enter()
+    widget.panel.update()
+    assert all(node.GetForegroundVolumeID() == other.GetID() for node in composites(slicer_app).values())
 
 
 def test_pressing_the_button_again_goes_back_too(slicer_app, done):
@@ -216,6 +273,27 @@ def test_the_preview_follows_the_slice_view_and_goes_without_a_trace(slicer_app,
     whole = slicer_app.util.arrayFromVolume(widget._parameterNode.resultVolume)
     # x and y point to the right and front in this volume; canonical ones to the left and back.
     assert min(np.abs(last[0] - whole[9]).max(), np.abs(last[0] - whole[9][::-1, ::-1]).max()) < 0.5
+
+
+def test_the_preview_follows_the_volume_and_leaves_nothing_in_a_saved_scene(slicer_app, scene, ready, until):
+    widget = ready()
+    node = widget._parameterNode.inputVolume
+    composite = slicer_app.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    widget.ui.previewCheckBox.checked = True
+    until(lambda: composite.GetForegroundVolumeID() is not None, "the preview")
+    until(lambda: not widget.logic.engine.client.busy, "quiet")
+    shown = scene.GetNodeByID(composite.GetForegroundVolumeID())
+    assert not shown.GetDisplayNode().GetSaveWithScene()
+    first = slicer_app.util.arrayFromVolume(shown).copy()
+    # As a sequence's next frame comes: other voxels in the same node.
+    array = slicer_app.util.arrayFromVolume(node)
+    array[:] = array[:, ::-1].copy()
+    slicer_app.util.arrayFromVolumeModified(node)
+    until(lambda: not np.array_equal(first, slicer_app.util.arrayFromVolume(shown)), "the other frame's preview")
+    widget.ui.previewCheckBox.checked = False
+    requests = widget.logic.engine.client._count
+    slicer_app.util.arrayFromVolumeModified(node)
+    assert widget.logic.engine.client._count == requests, "nothing follows any more"
 
 
 def test_the_preview_outside_of_the_volume_says_so(slicer_app, ready, until):

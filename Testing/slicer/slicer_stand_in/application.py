@@ -107,6 +107,11 @@ class Application(_Strict):
     def applicationLogic(self) -> object:
         return self._logic
 
+    @property
+    def qt_object(self) -> QtWidgets.QApplication:
+        """What it is as a parent of Qt's objects."""
+        return QtWidgets.QApplication.instance()
+
     def layoutManager(self) -> LayoutManager:
         return self._layout_manager
 

@@ -42,6 +42,9 @@ class Wrapper(metaclass=_WrapperType):
     _target_class = QtCore.QObject
 
     def __init__(self, *arguments: object) -> None:
+        if self._target_class is QtWidgets.QDialogButtonBox and arguments and not isinstance(arguments[0], Wrapper):
+            # PythonQt's flags are plain numbers, and its first constructor that takes one takes an orientation.
+            raise TypeError("QDialogButtonBox of PythonQt has no buttons from its constructor; use setStandardButtons")
         self._adopt(self._target_class(*(unwrap(value) for value in arguments)))
 
     def _adopt(self, target: QtCore.QObject) -> None:
@@ -152,7 +155,7 @@ def unwrap(value: object) -> object:
         return value._target_class
     if isinstance(value, (list, tuple)):
         return type(value)(unwrap(entry) for entry in value)
-    return value
+    return getattr(value, "qt_object", value)
 
 
 def _unwrapping(method: object) -> object:
