@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import platform
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
+
+from .model_cards import Card
 
 try:
     from packaging.requirements import Requirement
@@ -19,7 +23,7 @@ except ImportError:  # older than Slicer 5.12; pip carries a copy
 TORCH = Requirement("torch>=2.4")
 TORCHVISION_SPECIFIER = ">=0.19"
 ONNX_RUNTIME = Requirement("onnxruntime>=1.18")
-OPENVINO = Requirement("openvino>=2024.4")  # optional: styles run faster on the CPU with it
+OPENVINO = Requirement("openvino>=2024.4")  # faster on the CPU; runs the usual network without torch
 KEPT = ("numpy", "SimpleITK")  # what Slicer ships and must not be replaced
 
 
@@ -35,9 +39,27 @@ def requirements(onnx: bool = False) -> list[Requirement]:
     return [*found, ONNX_RUNTIME] if onnx else found
 
 
-def missing(onnx: bool = False, torch: bool = True) -> list[Requirement]:
-    """The requirements that are not met. Looks at metadata only; importing torch here would load it into Slicer."""
-    wanted = requirements(onnx) + ([TORCH] if torch else [])
+def torch_exists() -> bool:
+    """Whether there is a PyTorch for this Slicer: there is none any more for Macs with Intel's instructions, as which
+    Slicer runs on every Mac."""
+    return not (sys.platform == "darwin" and platform.machine() == "x86_64")
+
+
+def needs_of(card: Card) -> dict[str, bool]:
+    """A style's arguments for ``missing`` and ``ensure``."""
+    return {
+        "onnx": card.is_onnx, "torch": not card.is_onnx or torch_exists(), "openvino": card.runs_in_openvino,
+    }  # fmt: skip
+
+
+def missing(onnx: bool = False, torch: bool = True, openvino: bool = False) -> list[Requirement]:
+    """The requirements that are not met. Looks at metadata only; importing torch here would load it into Slicer.
+
+    openvino: whether OpenVINO will do in place of torch, where it is there or torch cannot be.
+    """
+    wanted = requirements(onnx)
+    if torch:
+        wanted.append(OPENVINO if openvino and not _met(TORCH) and (_met(OPENVINO) or not torch_exists()) else TORCH)
     return [requirement for requirement in wanted if not _met(requirement)]
 
 
@@ -48,22 +70,22 @@ def _met(requirement: Requirement) -> bool:
         return False
 
 
-def ensure(onnx: bool = False, torch: bool = True) -> bool:
-    """Install what is missing after asking; whether anything was installed. Raises InstallationError.
+def ensure(onnx: bool = False, torch: bool = True, openvino: bool = False) -> bool:
+    """Install what ``missing`` finds after asking; whether anything was installed. Raises InstallationError.
 
     torch comes through the PyTorch extension, which picks the build for the graphics card; the rest through pip, held
     to the versions of numpy and SimpleITK that Slicer has.
     """
-    wanted = missing(onnx, torch)
+    wanted = missing(onnx, torch, openvino)
     if not wanted:
         return False
-    if any(requirement.name == TORCH.name for requirement in wanted):
+    if TORCH in wanted:
         _install_torch()
-    rest = missing(onnx, torch=False)
+    rest = [requirement for requirement in missing(onnx, torch, openvino) if requirement != TORCH]
     if rest:
         _install(rest, _("Press Apply again when they may be."))
     importlib.invalidate_caches()
-    left = missing(onnx, torch)
+    left = missing(onnx, torch, openvino)
     if left:
         names = ", ".join(str(requirement) for requirement in left)
         raise InstallationError(
@@ -91,6 +113,11 @@ def ensure_faster_cpu() -> bool:
 
 
 def _install_torch() -> None:
+    if not torch_exists():
+        raise InstallationError(
+            _("This style needs PyTorch, which is no longer made for Macs as Slicer runs on them. Styles trained with "
+              "this extension's own network run without it, and so do ONNX styles.")
+        )  # fmt: skip
     try:
         import PyTorchUtils
     except ImportError:

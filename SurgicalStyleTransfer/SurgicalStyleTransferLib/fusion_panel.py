@@ -264,15 +264,15 @@ class FusionPanel:
         if reason:
             panel._set_status(reason, error=True)
             return
-        method, model = parameters.fusionMethod, ""
+        method, model, openvino = parameters.fusionMethod, "", False
         if method.startswith(MODEL):
             card = next((card for card in self._models() if MODEL + card.name == method), None)
             if card is None:
                 panel._set_status(_("The style of this fusion is not on this machine; choose another method."), True)
                 return
-            method, model = "learned", str(card.folder)
+            method, model, openvino = "learned", str(card.folder), card.runs_in_openvino
         panel._stop_figures()
-        if not panel.has_packages(lambda: dependencies.ensure(torch=bool(model))):
+        if not panel.has_packages(lambda: dependencies.ensure(torch=bool(model), openvino=openvino)):
             return
         if panel.parameters is None or not all(slicer.mrmlScene.IsNodePresent(node) for node in nodes):
             return  # the scene was changed while packages were installed

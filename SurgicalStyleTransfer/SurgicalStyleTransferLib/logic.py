@@ -100,8 +100,7 @@ class Engine:
 
     def process(self, plan: Plan, timeout: float = 3600) -> Result:
         """The same for scripts: waits (Slicer stays alive meanwhile). Raises RuntimeError with the sentence."""
-        if dependencies.missing(plan.card.is_onnx):
-            dependencies.ensure(plan.card.is_onnx)
+        if dependencies.ensure(**dependencies.needs_of(plan.card)):
             self.client.stop()
         outcome: list = []
         self.apply(plan, outcome.append, lambda code, message: outcome.append(RuntimeError(message)))
@@ -220,8 +219,8 @@ class Engine:
         return run
 
     def devices(self, on_done: Callable[[list[dict]], None]) -> None:
-        """The devices torch finds, by the worker. Silent where torch is not installed."""
-        if not dependencies.missing():
+        """The devices that styles can run on, by the worker. Silent where its packages are not installed."""
+        if not dependencies.missing(openvino=True):
             self.client.request("devices", lambda answer: on_done(answer["devices"]), lambda code, message: None)
 
     def forget(self, output_id: str) -> None:

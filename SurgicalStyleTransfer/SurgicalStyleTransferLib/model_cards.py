@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 CARD_NAME = "model.json"
 SCHEMA_VERSION = 1
 THUMBNAILS = ("thumbnail.png", "comparison.png")
+OWN_NETWORK = "resnet"  # the architecture that the engine can build without torch
 FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
 
 
@@ -53,6 +54,7 @@ class Card:
     sha256: str = ""
     is_onnx: bool = False
     is_torch: bool = False  # a network with weights for torch; others are ONNX files, or a picture to optimise for
+    runs_in_openvino: bool = False  # also where there is no torch
     metrics: dict = field(default_factory=dict)
     thumbnail: Path | None = None
     inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
@@ -108,13 +110,15 @@ def read(folder: Path) -> Card:
                 name=folder.name, file=weights["file"]
             )
             return Card(folder, str(values["title"]), shipped, problem)
+        of_openvino = weights["file"].endswith(".safetensors") and values["architecture"]["name"] == OWN_NETWORK
         inputs = values["domains"]["source"].get("inputs") or []
         if inputs:
             problem = _(
                 "The style {name} makes one image of {count} ({inputs}); choose it as the method under Fusion."
             ).format(name=folder.name, count=len(inputs), inputs=", ".join(str(part["name"]) for part in inputs))
             names = tuple(str(part["name"]) for part in inputs)
-            return Card(folder, str(values["title"]), shipped, problem, inputs=names)
+            title = str(values["title"])
+            return Card(folder, title, shipped, problem, inputs=names, runs_in_openvino=of_openvino)
         spacing = values.get("spacing_mm")
         return Card(
             folder=folder, title=str(values["title"]), shipped=shipped, source=sides[0], target=sides[1],
@@ -123,7 +127,7 @@ def read(folder: Path) -> Card:
             licence=str(values.get("licence", "")), citation=str(values.get("citation", "")),
             intended_use=str(values.get("intended_use", "")), sha256=str(weights["sha256"]),
             is_onnx=weights["file"].endswith(".onnx"), is_torch=weights["file"].endswith(".safetensors"),
-            metrics=dict(values.get("metrics", {})),
+            runs_in_openvino=of_openvino, metrics=dict(values.get("metrics", {})),
             thumbnail=next((folder / name for name in THUMBNAILS if (folder / name).is_file()), None),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

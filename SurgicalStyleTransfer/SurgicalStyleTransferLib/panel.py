@@ -382,7 +382,8 @@ class Panel:
         if all_frames is None:
             return
         self._stop_figures()
-        if not self.has_packages(lambda: dependencies.ensure(card.is_onnx)):
+        if not self.has_packages(lambda: dependencies.ensure(**dependencies.needs_of(card))):
+            self._offer_openvino(card)
             return
         parameters = self.parameters
         if parameters is None or why_not(parameters, self.card(), bool(self._cards), self._problem):
@@ -497,17 +498,28 @@ class Panel:
             )  # fmt: skip
         )
         by_torch = result.plan.card.is_torch and (result.backend, result.device) == ("torch", "cpu")
+        self.ui.fasterButton.text = _("Make it faster on this processor...")
         self.ui.fasterButton.visible = by_torch and not dependencies.has_faster_cpu()
         self.update()
         if self.parameters.figures != "off":
             self.on_compute()
 
+    def _offer_openvino(self, card: model_cards.Card) -> None:
+        """Where PyTorch did not come: the way without it, for a style that has one."""
+        self.ui.fasterButton.text = _("Use the processor, without PyTorch...")
+        self.ui.fasterButton.visible = card.runs_in_openvino and dependencies.TORCH in dependencies.missing(
+            **dependencies.needs_of(card)
+        )
+
     def on_faster(self, _checked: bool = False) -> None:
-        """Install what runs styles faster on the CPU; the next worker finds it."""
+        """Install what runs styles (faster) on the CPU; the next worker finds it."""
         if not self.has_packages(dependencies.ensure_faster_cpu):
             return
         self.ui.fasterButton.visible = False
-        self._set_status(_("OpenVINO is installed. The next Apply measures once what is fastest here."))
+        if dependencies.TORCH in dependencies.missing():
+            self._set_status(_("OpenVINO is installed. Press Apply; styles run on the processor."))
+        else:
+            self._set_status(_("OpenVINO is installed. The next Apply measures once what is fastest here."))
 
     def _on_failed(self, code: str, message: str) -> None:
         self._show_running(False)
@@ -623,7 +635,7 @@ class Panel:
         if not wanted or self.engine.run is not None:
             self.preview.stop()
             return
-        if dependencies.missing(card.is_onnx):
+        if dependencies.missing(**dependencies.needs_of(card)):
             self._show_preview_message(_("The preview needs packages that the first Apply installs."))
             return
         self.preview.start(
@@ -789,7 +801,8 @@ class Panel:
 
     def import_style(self, source: str, arguments: dict[str, object]) -> None:
         """Import through the worker; the new style is selected then."""
-        if not self.has_packages(dependencies.ensure):
+        packed = import_dialog.is_packed(source)  # nothing of it is run to read it
+        if not self.has_packages(lambda: dependencies.ensure(openvino=packed)):
             return
 
         def done(name: str) -> None:

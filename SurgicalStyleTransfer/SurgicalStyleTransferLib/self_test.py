@@ -119,7 +119,7 @@ def the_worker_refuses_a_damaged_style_and_the_scene_stays(case: object) -> None
     try:
         with tempfile.TemporaryDirectory() as folder:
             card = make_card(Path(folder) / "brain")
-            if dependencies.missing():
+            if dependencies.missing(openvino=True):
                 _expect_error(case, engine, Plan(node.GetID(), card), "package")
             else:
                 _expect_error(case, engine, Plan(node.GetID(), card), "brain")
@@ -145,7 +145,7 @@ def _expect_error(case: object, engine: Engine, plan: Plan, part: str) -> None:
 def a_shipped_style_translates(case: object) -> None:
     """The whole way, where a style is shipped and the packages are there."""
     cards = [card for card in model_cards.list_cards(Path("/nonexistent")) if not card.problem]
-    if not cards or dependencies.missing(cards[0].is_onnx):
+    if not cards or dependencies.missing(**dependencies.needs_of(cards[0])):
         return
     node = make_volume()
     engine = Engine()

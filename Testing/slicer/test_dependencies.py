@@ -1,6 +1,7 @@
 """Packages at Apply: asked for, declined, failed, installed; never what Slicer ships."""
 
 import importlib.metadata
+import shutil
 import subprocess
 import sys
 import types
@@ -137,6 +138,72 @@ def test_apply_shows_the_reason_and_changes_nothing(world, open_panel, volume, s
     assert "PyTorch was not installed, as you chose" in widget.ui.statusLabel.text
     assert scene.GetNumberOfNodes() == nodes and widget.ui.applyButton.text == "Apply" and widget.ui.applyButton.enabled
     assert not widget.logic.engine.client.running
+
+
+class TestWithoutTorch:
+    """OpenVINO runs styles of the project's own network; on Macs there is nothing else."""
+
+    @pytest.fixture
+    def mac(self, world, monkeypatch):
+        monkeypatch.setattr(world.dependencies.sys, "platform", "darwin")
+        monkeypatch.setattr(world.dependencies.platform, "machine", lambda: "x86_64")
+        return world
+
+    def test_on_macs_openvino_is_installed_and_torch_is_not_asked_for(self, mac):
+        assert not mac.dependencies.torch_exists()
+        assert mac.dependencies.ensure(openvino=True) is True
+        ((kind, names, constraints, _requester),) = mac.calls
+        assert kind == "pip" and [name.partition(">")[0] for name in names] == ["safetensors", "pydantic", "openvino"]
+        assert "numpy==1.26.4" in constraints
+        assert mac.dependencies.ensure(openvino=True) is False
+
+    def test_what_needs_torch_says_so_before_anything_is_downloaded(self, mac):
+        with pytest.raises(mac.dependencies.InstallationError, match="no longer made for Macs as Slicer runs on them"):
+            mac.dependencies.ensure()
+        assert mac.calls == []
+
+    def test_onnx_styles_need_neither_there(self, mac, module):
+        from SurgicalStyleTransferLib.model_cards import Card
+
+        needs = mac.dependencies.needs_of(Card(None, "X", False, is_onnx=True))
+        assert {entry.name for entry in mac.dependencies.missing(**needs)} == {"safetensors", "pydantic", "onnxruntime"}
+
+    def test_elsewhere_torch_is_asked_for_unless_openvino_is_there(self, world):
+        assert "torch" in [entry.name for entry in world.dependencies.missing(openvino=True)]
+        world.installed["openvino"] = "2026.4"
+        assert [entry.name for entry in world.dependencies.missing(openvino=True)] == ["safetensors", "pydantic"]
+        assert "torch" in [entry.name for entry in world.dependencies.missing()]
+        world.installed["torch"] = "2.6"
+        assert not {"torch", "openvino"} & {entry.name for entry in world.dependencies.missing(openvino=True)}
+
+    def test_declining_torch_leads_to_openvino(self, world, open_panel, volume, until):
+        world.torch = None
+        world.installed |= {"safetensors": "0.5", "pydantic": "2.11.1"}
+        widget = open_panel()
+        widget._parameterNode.inputVolume = volume()
+        widget._parameterNode.model = "tiny"
+        widget.ui.applyButton.click()
+        assert not widget.ui.fasterButton.isHidden() and "without PyTorch" in widget.ui.fasterButton.text
+        widget.ui.fasterButton.click()
+        assert world.calls[-1][:2] == ("pip", ["openvino>=2024.4"])
+        assert widget.ui.statusLabel.text == "OpenVINO is installed. Press Apply; styles run on the processor."
+        asked = len(world.calls)
+        widget.ui.applyButton.click()
+        until(lambda: widget.logic.engine.run is None, "the end of the run")
+        assert "slices in" in widget.ui.statusLabel.text and len(world.calls) == asked
+
+    def test_a_style_of_another_network_is_not_offered_it(self, world, open_panel, volume, tiny_folder, tmp_path):
+        import json
+
+        shutil.copytree(tiny_folder / "tiny", tmp_path / "other")
+        card = json.loads((tmp_path / "other" / "model.json").read_text())
+        card["architecture"]["name"] = "unet"
+        (tmp_path / "other" / "model.json").write_text(json.dumps(card))
+        world.torch = None
+        widget = open_panel(folder=tmp_path)
+        widget._parameterNode.inputVolume = volume()
+        widget.ui.applyButton.click()
+        assert "PyTorch was not installed" in widget.ui.statusLabel.text and widget.ui.fasterButton.isHidden()
 
 
 def test_while_packages_are_installed_nothing_else_can_be_started(world, open_panel, volume, scene, monkeypatch):
