@@ -67,7 +67,9 @@ def make_runner(
         if backend == "openvino" or not find_spec("onnxruntime") and find_spec("openvino"):
             return OpenVinoRunner(model, direction, device, precision)
         return OnnxRunner(model, device, precision)
-    if backend == "auto" and not is_installed() and not find_spec("openvino"):
+    if backend == "torch":
+        check_torch("The backend torch")
+    elif backend == "auto" and not is_installed() and not find_spec("openvino"):
         raise InputError(f"The model {model.card.name} needs PyTorch or OpenVINO, and neither is installed.")
     note = ""
     if precision in EIGHT_BIT and backend == "auto":
