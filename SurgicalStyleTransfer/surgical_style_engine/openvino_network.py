@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .networks.resnet_layout import ResnetLayout, block_side
+from .openvino_operations import operations
 from .slices import middle
 
 EPSILON = 1e-5  # added to the variance, as torch's InstanceNorm2d has it
@@ -22,8 +23,8 @@ def resnet_network(layout: ResnetLayout, weights: dict[str, np.ndarray], channel
     layer by layer the same operations, with weights prepared as the layers of torch prepare them.
     """
     import openvino
-    from openvino import opset13 as op
 
+    op = operations()
     image = op.parameter(openvino.PartialShape([-1, layout.in_channels, -1, -1]), np.float32, name="x")
     x = _normal_relu(_convolution(_padded(image, 3), weights[layout.stem]))
     for name in layout.downs:
@@ -41,35 +42,30 @@ def resnet_network(layout: ResnetLayout, weights: dict[str, np.ndarray], channel
 
 
 def _padded(x: Any, width: int, mode: str = "reflect") -> Any:
-    from openvino import opset13 as op
-
+    op = operations()
     widths = op.constant(np.array([0, 0, width, width], np.int64))
     return op.pad(x, widths, widths, mode)
 
 
 def _convolution(x: Any, kernel: np.ndarray, stride: int = 1) -> Any:
-    from openvino import opset13 as op
-
+    op = operations()
     return op.convolution(x, _constant(kernel), [stride, stride], [0, 0], [0, 0], [1, 1])
 
 
 def _normal(x: Any) -> Any:
     """Instance normalisation."""
-    from openvino import opset13 as op
-
+    op = operations()
     return op.mvn(x, op.constant(np.array([2, 3], np.int64)), True, EPSILON, "inside_sqrt")
 
 
 def _normal_relu(x: Any) -> Any:
-    from openvino import opset13 as op
-
+    op = operations()
     return op.relu(_normal(x))
 
 
 def _blurred(x: Any) -> Any:
     """Every channel by itself, see ``networks.blocks.BlurDownConv``."""
-    from openvino import opset13 as op
-
+    op = operations()
     count = x.get_output_partial_shape(0)[1].get_length()
     kernel = np.broadcast_to(_BLUR, (count, 1, 1, 3, 3))
     return op.group_convolution(x, _constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
@@ -77,8 +73,7 @@ def _blurred(x: Any) -> Any:
 
 def _doubled(x: Any, weight: np.ndarray) -> Any:
     """Doubling and convolution as one transposed convolution, see ``networks.doubling``."""
-    from openvino import opset13 as op
-
+    op = operations()
     kernel = _constant(doubling_kernel(weight))
     # The reflection of a doubled image repeats its edge.
     return op.convolution_backprop_data(
@@ -88,8 +83,7 @@ def _doubled(x: Any, weight: np.ndarray) -> Any:
 
 def _by_blocks(x: Any, weight: np.ndarray, bias: np.ndarray) -> Any:
     """The last convolution, see ``networks.block_conv``."""
-    from openvino import opset13 as op
-
+    op = operations()
     side = block_side(len(weight))
     made = _convolution(x, block_kernel(weight, side), side)
     made = op.add(made, _constant(np.repeat(bias, side**2)[None, :, None, None]))
@@ -97,8 +91,7 @@ def _by_blocks(x: Any, weight: np.ndarray, bias: np.ndarray) -> Any:
 
 
 def _constant(values: np.ndarray) -> Any:
-    from openvino import opset13 as op
-
+    op = operations()
     return op.constant(np.ascontiguousarray(values, np.float32))
 
 
