@@ -71,6 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read the output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        fail(f"This needs the Python package {error.name}, which is not installed.", 1)
     except MemoryError:
         fail("There is too little memory for this; try a smaller volume or batch.", 1)
     except OSError as error:

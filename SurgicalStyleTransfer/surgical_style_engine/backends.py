@@ -14,11 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import heap, probe
-from .devices import bf16_helps, pick_device
+from .devices import bf16_helps, device_name, pick_device
 from .eight_bit import in_eight_bits
 from .errors import InputError, OutOfMemoryError, StyleTransferError
 from .model_folder import StyleModel
+from .openvino_network import resnet_network
 from .stylize.card import is_style_image
+from .torch_presence import check_torch, has_torch, is_installed
 
 BACKENDS = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8", "int8+bf16")
@@ -49,12 +51,13 @@ def make_runner(
     """The runner for a model and direction. Raises InputError for what this machine or model cannot do.
 
     auto is torch on a GPU, in bf16 where the hardware multiplies it. On the CPU it is what was measured to be fastest
-    for this machine and model, see ``probe``. ONNX models run in ONNX Runtime, or in OpenVINO where that is asked for
-    or the only one installed.
+    for this machine and model, see ``probe``; without torch OpenVINO, which runs the default generator without it. ONNX
+    models run in ONNX Runtime, or in OpenVINO where that is asked for or the only one installed.
     """
     model.check_direction(direction)
     check_choices(precision, backend)
     if is_style_image(model.card):
+        check_torch(f"The style {model.card.name}")
         from .stylize.runner import StyleImageRunner
 
         return StyleImageRunner.of_model(model, device, precision, backend)
@@ -64,12 +67,18 @@ def make_runner(
         if backend == "openvino" or not find_spec("onnxruntime") and find_spec("openvino"):
             return OpenVinoRunner(model, direction, device, precision)
         return OnnxRunner(model, device, precision)
+    if backend == "torch":
+        check_torch("The backend torch")
+    elif backend == "auto" and not is_installed() and not find_spec("openvino"):
+        raise InputError(f"The model {model.card.name} needs PyTorch or OpenVINO, and neither is installed.")
     note = ""
     if precision in EIGHT_BIT and backend == "auto":
         backend = "openvino"
     elif "auto" in (backend, precision) and probe.is_on() and _on_cpu(device):
         choice = probe.choose(model, direction, backend, precision)
         backend, precision, note = choice.backend, choice.precision, choice.note
+    if backend == "auto" and _on_cpu(device) and not has_torch():
+        backend = "openvino"
     if backend == "openvino":
         kind: type = OpenVinoRunner
     else:
@@ -80,7 +89,7 @@ def make_runner(
 
 
 def _on_cpu(device: str) -> bool:
-    return device == "cpu" or device == "auto" and pick_device("auto").type == "cpu"
+    return device == "cpu" or device == "auto" and device_name("auto") == "cpu"
 
 
 def check_choices(precision: str, backend: str) -> None:
@@ -101,6 +110,7 @@ class TorchRunner:
     backend, note = "torch", ""
 
     def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
+        check_torch("The backend torch")
         import torch
 
         self._torch = torch
@@ -181,9 +191,10 @@ class CudaRunner(TorchRunner):
 
 def _generator(model: StyleModel, direction: str) -> Any:
     """The network as a translation needs it; other runners use the model's own."""
+    generator = model.generator(direction)
     from .networks.middle import middle_only
 
-    return middle_only(model.generator(direction), model.card.domain_to(direction).channels)
+    return middle_only(generator, model.card.domain_to(direction).channels)
 
 
 def _rounded(network: Any) -> Any:
@@ -198,18 +209,16 @@ def _rounded(network: Any) -> Any:
 
 
 class OpenVinoRunner:
-    """The network, from torch or ONNX, compiled by OpenVINO for this CPU; any batch size, height and width."""
+    """The network, from its weights, torch or ONNX, compiled by OpenVINO for this CPU; batches of any size."""
 
     backend, device, note = "openvino", "cpu", ""
 
     def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
-        openvino = _openvino()
-        import torch
-
+        _openvino()
         if device not in ("auto", "cpu"):
             raise InputError("The backend openvino runs on the CPU; use the device auto or cpu.")
         if precision == "auto":
-            precision = "bf16" if bf16_helps(torch.device("cpu")) else "fp32"
+            precision = "bf16" if bf16_helps("cpu") else "fp32"
         if precision == "fp16":
             raise InputError("The backend openvino computes in fp32, bf16 or int8 on the CPU.")
         self.precision = precision
@@ -220,11 +229,8 @@ class OpenVinoRunner:
             if model.card.weights.file == "model.onnx":
                 network = core.read_model(model.weights_path)
             else:
-                generator = _generator(model, direction)
-                channels = model.card.domain_from(direction).channels * model.card.stack
-                example = torch.zeros(1, channels, 64, 64)
-                shape = [(-1, channels, -1, -1)]
-                network = openvino.convert_model(generator, example_input=example, input=shape)
+                network = _written_down(model, direction)
+                network = _traced(model, direction) if network is None else network
             if precision in EIGHT_BIT and not in_eight_bits(network):
                 raise InputError(
                     f"The model {model.card.name} has no layers that eight bits would speed up; use fp32, bf16 or auto."
@@ -239,6 +245,22 @@ class OpenVinoRunner:
             # Copied: OpenVINO may use the memory of its results again.
             results = [np.array(self._compiled(np.ascontiguousarray(part))[0], np.float32) for part in parts]
         return results[0] if len(results) == 1 else np.concatenate(results)
+
+
+def _written_down(model: StyleModel, direction: str) -> Any | None:
+    """The network for OpenVINO from its weights alone; None for architectures that only torch knows."""
+    found = model.weights(direction)
+    return None if found is None else resnet_network(*found, model.card.domain_to(direction).channels)
+
+
+def _traced(model: StyleModel, direction: str) -> Any:
+    """The network for OpenVINO by running it in torch once."""
+    generator = _generator(model, direction)
+    import torch
+
+    channels = model.card.domain_from(direction).channels * model.card.stack
+    example = torch.zeros(1, channels, 64, 64)
+    return _openvino().convert_model(generator, example_input=example, input=[(-1, channels, -1, -1)])
 
 
 def _openvino() -> Any:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .torch_presence import check_torch, has_torch
 
 if TYPE_CHECKING:
     import torch
@@ -23,16 +28,17 @@ class DeviceInfo:
 
 
 def list_devices() -> list[DeviceInfo]:
-    """The devices torch can use here: GPUs first, the CPU last."""
-    import torch
-
+    """The devices there are: GPUs that torch can use first, the CPU last."""
     found = []
-    if torch.cuda.is_available():
-        for number in range(torch.cuda.device_count()):
-            free, total = torch.cuda.mem_get_info(number)
-            found.append(DeviceInfo(f"cuda:{number}", torch.cuda.get_device_name(number), free, total))
-    if _has_mps():
-        found.append(DeviceInfo("mps", "Apple GPU", None, None))
+    if _may_have_gpu():
+        import torch
+
+        if torch.cuda.is_available():
+            for number in range(torch.cuda.device_count()):
+                free, total = torch.cuda.mem_get_info(number)
+                found.append(DeviceInfo(f"cuda:{number}", torch.cuda.get_device_name(number), free, total))
+        if _has_mps():
+            found.append(DeviceInfo("mps", "Apple GPU", None, None))
     free, total = _main_memory()
     found.append(DeviceInfo("cpu", processor_name(), free, total))
     return found
@@ -40,38 +46,55 @@ def list_devices() -> list[DeviceInfo]:
 
 def pick_device(name: str = "auto") -> torch.device:
     """torch.device for auto, cpu, cuda, cuda:N or mps. Raises InputError if it is not here."""
+    chosen = device_name(name)
     import torch
 
+    return torch.device(chosen)
+
+
+def device_name(name: str = "auto") -> str:
+    """What ``pick_device`` picks, by torch's name: cpu, cuda:N or mps; torch need not be there. Raises InputError."""
     if name == "auto":
+        if not _may_have_gpu():
+            return "cpu"
+        import torch
+
         if torch.cuda.is_available():
-            return torch.device("cuda:0")
-        return torch.device("mps" if _has_mps() else "cpu")
+            return "cuda:0"
+        return "mps" if _has_mps() else "cpu"
     if name == "cpu":
-        return torch.device("cpu")
+        return "cpu"
+    is_cuda = name == "cuda" or name.startswith("cuda:")
+    if is_cuda or name == "mps":
+        check_torch(f"The device {name}")
     if name == "mps":
         if not _has_mps():
             raise InputError("No Apple GPU was found; use the device auto or cpu.")
-        return torch.device("mps")
-    if name == "cuda" or name.startswith("cuda:"):
+        return "mps"
+    if is_cuda:
+        import torch
+
         number = "0" if name == "cuda" else name.removeprefix("cuda:")
         if not torch.cuda.is_available():
             raise InputError("No CUDA device was found; use the device auto or cpu.")
         if not (number.isascii() and number.isdigit()) or int(number) >= torch.cuda.device_count():
             raise InputError(f"There is no device {name}; there are {torch.cuda.device_count()} CUDA devices.")
-        return torch.device(f"cuda:{int(number)}")
+        return f"cuda:{int(number)}"
     raise InputError(f"There is no device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
 
 
-def bf16_helps(device: torch.device) -> bool:
+def bf16_helps(device: torch.device | str) -> bool:
     """Whether this device multiplies bf16 in hardware: CUDA from Ampere on, CPUs with AVX512-BF16 or AMX.
 
-    Looks at what the hardware states; where that is unknown (CPUs outside Linux, Apple GPUs) the answer is no.
+    device: torch's, or its name. Looks at what the hardware states; where that is unknown (CPUs outside Linux, Apple
+    GPUs) the answer is no.
     """
-    import torch
+    kind = str(device).partition(":")[0]
+    if kind == "cuda":
+        import torch
 
-    if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
-    if device.type == "cpu":
+    if kind == "cpu":
         return bool(cpu_features() & {"avx512_bf16", "amx_bf16"})
     return False
 
@@ -89,8 +112,6 @@ def cpu_features() -> set[str]:
 
 def processor_name() -> str:
     """What the processor calls itself."""
-    import platform
-
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -98,6 +119,18 @@ def processor_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _may_have_gpu() -> bool:
+    """Whether torch is worth being asked for a GPU. Where it is not loaded yet, which takes a second or two, a missing
+    driver is answer enough."""
+    if "torch" not in sys.modules and platform.system() == "Linux":
+        has_driver = Path("/dev/kfd").exists()  # AMD's
+        with contextlib.suppress(OSError):
+            has_driver = bool(ctypes.CDLL("libcuda.so.1"))  # NVIDIA's
+        if not has_driver:
+            return False
+    return has_torch()
 
 
 def _has_mps() -> bool:

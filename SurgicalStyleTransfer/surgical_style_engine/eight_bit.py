@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .openvino_operations import operations
+
 LEAST_CHANNELS = 64  # of input and output; below, finding the range costs what the multiplications save
 LEVELS = 127  # steps from zero to the largest value of an image; after ReLU 255
 # Processors without VNNI add two products in 16 bits, which 255 * 64 * 2 just fits. All use half the range of weights,
@@ -45,8 +47,7 @@ def _is_heavy(layer: Any) -> bool:
 
 def _round(layer: Any) -> None:
     """One convolution: its image, its weights and what comes out of it."""
-    from openvino import opset13 as op
-
+    op = operations()
     before = layer.input_value(0).get_node()
     # Padded after rounding: a quarter of the memory to copy.
     taker = before if before.get_type_name() == "Pad" else layer

@@ -137,8 +137,7 @@ def check_weights(model: StyleModel) -> None:
         settings_of(model.card)
         load_picture(model)
     elif model.card.weights.file == "weights.safetensors":
-        for direction in model.card.directions:
-            model.generator(direction)
+        model.check_weights()
     else:
         read_onnx(model.weights_path)
 

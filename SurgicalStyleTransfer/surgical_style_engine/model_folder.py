@@ -6,23 +6,29 @@ registry, and the weights must have the SHA-256 the card states.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import InputError, StyleTransferError
 from .normalization import Landmarks, Normalization
+from .torch_presence import check_torch
 
 if TYPE_CHECKING:
     import torch
+
+    from .networks.resnet_layout import ResnetLayout
 
 SCHEMA_VERSION = 1
 CARD_NAME = "model.json"
@@ -173,11 +179,47 @@ class StyleModel:
 
     def _build(self, direction: Direction) -> torch.nn.Module:
         """The network with its weights. Nothing of its size is allocated before the file is known to hold as much."""
-        import torch
-        from safetensors import safe_open
-
         from .networks import build_generator
 
+        arguments = self._arguments(direction)
+        check_torch(f"The model {self.card.name}")
+        import torch
+
+        name = self.card.architecture.name
+        with torch.device("meta"):
+            outline = build_generator(name, **arguments).eval()
+        wanted = {key: list(value.shape) for key, value in outline.state_dict().items()}
+        with self._fitting(direction, wanted, "pt") as (stored, names):
+            network = build_generator(name, **arguments).eval()
+            network.load_state_dict({key: stored.get_tensor(name).float() for key, name in names.items()})
+            self._check_channels(self._tried_out(network, direction), direction)
+        return network
+
+    def weights(self, direction: Direction = "forward") -> tuple[ResnetLayout, dict[str, np.ndarray]] | None:
+        """A generator's layout and weights in float32, without torch; None where only torch knows the architecture.
+
+        Raises InputError if the weights do not fit, as ``generator`` does.
+        """
+        self.check_direction(direction)
+        from .networks import known_layout
+
+        layout = known_layout(self.card.architecture.name, **self._arguments(direction))
+        if layout is None:
+            return None
+        with self._fitting(direction, layout.shapes(), "np") as (stored, names):
+            values = {key: _single(stored, name, self.weights_path) for key, name in names.items()}
+            fits = layout.in_channels == self._taken(direction)
+            self._check_channels(layout.out_channels if fits else None, direction)
+        return layout, values
+
+    def check_weights(self) -> None:
+        """Raise InputError unless the weights of every direction fit the architecture."""
+        for direction in self.card.directions:
+            if self.weights(direction) is None:
+                self.generator(direction)
+
+    def _arguments(self, direction: Direction) -> dict[str, Any]:
+        """Those of the generator's architecture. Raises InputError where there is no generator."""
         if self.card.architecture.name == "style-image":
             raise InputError(f"The style {self.card.name} is a picture; it has no generator.")
         if self.card.weights.file != "weights.safetensors":
@@ -186,45 +228,67 @@ class StyleModel:
         arguments = architecture.arguments
         if direction == "backward" and architecture.backward_arguments is not None:
             arguments = architecture.backward_arguments
-        with torch.device("meta"):
-            outline = build_generator(architecture.name, **arguments).eval()
-        wanted = {key: list(value.shape) for key, value in outline.state_dict().items()}
+        return arguments
+
+    @contextlib.contextmanager
+    def _fitting(
+        self, direction: Direction, wanted: dict[str, list[int]], framework: str
+    ) -> Iterator[tuple[Any, dict[str, str]]]:
+        """The opened file of weights, and the names in it of a direction's, whose shapes are those wanted. What is
+        raised within is told as InputError."""
+        from safetensors import safe_open
+
         prefix = direction + "."
         try:
-            with safe_open(self.weights_path, framework="pt") as stored:
+            with safe_open(self.weights_path, framework=framework) as stored:
                 names = {key[len(prefix) :]: key for key in stored.keys() if key.startswith(prefix)}  # noqa: SIM118
                 shapes = {key: stored.get_slice(name).get_shape() for key, name in names.items()}
                 reason = _difference(wanted, shapes)
                 if reason:
                     raise ValueError(reason)
-                network = build_generator(architecture.name, **arguments).eval()
-                network.load_state_dict({key: stored.get_tensor(name).float() for key, name in names.items()})
-            self._check_channels(network, direction)
+                yield stored, names
         except (InputError, MemoryError):
             raise
         except Exception as error:  # safetensors and torch raise several kinds
             reason = str(error).splitlines()[0].rstrip(".:")
             raise InputError(f"The weights of {self.card.name} do not fit its architecture: {reason}.") from None
-        return network
 
-    def _check_channels(self, network: torch.nn.Module, direction: Direction) -> None:
-        """Raise InputError unless the network takes and gives what the card's domains say.
+    def _taken(self, direction: Direction) -> int:
+        """Channels that the card's domain feeds into the network."""
+        return self.card.domain_from(direction).channels * self.card.stack
 
-        Tried out, not on the device "meta": there, the first sum imports torch's compiler, which takes a second.
+    def _tried_out(self, network: torch.nn.Module, direction: Direction) -> int | None:
+        """How many channels come out of the network for those of the card; None where it does not take them.
+
+        Not on the device "meta": there, the first sum imports torch's compiler, which takes a second.
         """
         import torch
 
-        taken = self.card.domain_from(direction).channels * self.card.stack
-        given = self.card.domain_to(direction).channels
         try:
             with torch.inference_mode():
-                made = network(torch.zeros(1, taken, 64, 64)).shape[1]
+                return network(torch.zeros(1, self._taken(direction), 64, 64)).shape[1]
         except RuntimeError:
-            made = None
+            return None
+
+    def _check_channels(self, made: int | None, direction: Direction) -> None:
+        """Raise InputError unless a network that gives so many channels gives what the card's domains say."""
+        given = self.card.domain_to(direction).channels
         if made not in (given, given * self.card.stack):
             raise InputError(
                 f"The network of {self.card.name} does not take and give the numbers of channels that its card states."
             )
+
+
+def _single(stored: Any, name: str, path: Path) -> np.ndarray:
+    """A stored weight in float32, exactly."""
+    if stored.get_slice(name).get_dtype() != "BF16":
+        return stored.get_tensor(name).astype(np.float32)
+    # numpy has no such numbers: they are the upper halves of single precision.
+    from safetensors import deserialize
+
+    found = dict(deserialize(path.read_bytes()))[name]
+    halves = np.frombuffer(found["data"], "<u2").astype(np.uint32)
+    return (halves << 16).view(np.float32).reshape(found["shape"])
 
 
 def _difference(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> str:

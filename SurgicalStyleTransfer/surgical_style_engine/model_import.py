@@ -18,6 +18,7 @@ from .model_folder import Architecture, Domain, Domains, ModelCard, save_model, 
 from .normalization import RGB, HUWindow, LinearLandmarks, PercentileLandmarks, RobustPercentile
 from .onnx_import import read_onnx
 from .reference_layouts import RecognisedGenerator, recognise
+from .torch_presence import check_torch
 
 # DICOM's modalities whose images are scalar; others (photographs, paintings, microscopy) may be in colour.
 SCALAR_MODALITIES = {"CR", "CT", "DX", "IO", "MG", "MR", "NM", "PT", "PX", "RF", "RG", "US", "XA"}
@@ -144,6 +145,7 @@ def import_reference(
 
 def read_state(path: Path) -> dict[str, Any]:
     """The state dictionary in a file of ``torch.save``, read without running anything in it."""
+    check_torch("Importing weights of PyTorch")
     import torch
 
     # The oldest of torch's formats, in which weights_only did not hold before torch 2.6.

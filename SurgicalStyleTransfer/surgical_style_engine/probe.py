@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .torch_presence import has_torch, is_installed
+
 if TYPE_CHECKING:
     from .backends import Runner
     from .model_folder import StyleModel
@@ -30,13 +32,13 @@ SWITCH = "SST_PROBE"  # "off": nothing is measured, torch runs in what the hardw
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to run a model: seconds for a picture of SIDE x SIDE, and how close it comes to torch's fp32 within the
-    body [dB]."""
+    """One way to run a model: seconds for a picture of SIDE x SIDE, and how close it comes within the body [dB] to fp32
+    in torch, or in OpenVINO where torch is missing."""
 
     backend: str
     precision: str
     seconds: float
-    psnr: float | None  # None: this is torch's fp32
+    psnr: float | None  # None: this is that fp32
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ def is_on() -> bool:
 def choose(model: StyleModel, direction: str, backend: str = "auto", precision: str = "auto") -> Choice:
     """The fastest way on the CPU among those that fit what was asked for (auto: anything).
 
-    What is not fp32 counts only if it stays within LEAST_PSNR of torch's fp32 on a picture like a slice.
+    What is not fp32 counts only if it stays within LEAST_PSNR of fp32 on a picture like a slice.
     """
-    found = [entry for entry in measure(model, direction) if backend in ("auto", entry.backend)]
+    measured = measure(model, direction)
+    found = [entry for entry in measured if backend in ("auto", entry.backend)]
     fitting = [entry for entry in found if precision in ("auto", entry.precision)]
     if not fitting:
-        return Choice("torch" if backend == "auto" else backend, precision)
+        return Choice(measured[0].backend if backend == "auto" else backend, precision)
     true = [entry for entry in fitting if entry.psnr is None or entry.psnr >= LEAST_PSNR or precision != "auto"]
     if not true:
         return Choice(backend, "fp32", _why(fitting))
@@ -91,13 +94,11 @@ def measure(model: StyleModel, direction: str) -> list[Measured]:
 
 
 def _measure(model: StyleModel, direction: str) -> list[Measured]:
-    import torch
-
     from .backends import EIGHT_BIT, OpenVinoRunner, TorchRunner
     from .devices import bf16_helps
     from .errors import StyleTransferError
 
-    precisions = ("fp32", "bf16") if bf16_helps(torch.device("cpu")) else ("fp32",)
+    precisions = ("fp32", "bf16") if bf16_helps("cpu") else ("fp32",)
     picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
     body = picture.max(axis=1)[0] > AIR
     found: list[Measured] = []
@@ -116,11 +117,12 @@ def _measure(model: StyleModel, direction: str) -> list[Measured]:
         reference = made if reference is None else reference
         found.append(Measured(kind.backend, precision, round(seconds, 5), psnr))
 
-    for precision in precisions:
+    with_torch = has_torch()
+    for precision in precisions if with_torch else ():
         try_out(TorchRunner, precision)
     if len(found) > 1 and found[1].seconds > HOPELESS * found[0].seconds:
         precisions = ("fp32",)  # nor will another backend make this processor multiply bf16 faster
-    if find_spec("openvino"):
+    if find_spec("openvino") or not with_torch:  # a model that needs torch is then told here
         for precision in precisions:
             try_out(OpenVinoRunner, precision)
         compiled = [entry for entry in found if entry.backend == OpenVinoRunner.backend]
@@ -164,7 +166,8 @@ def _key(model: StyleModel, direction: str) -> str:
     from . import __version__
     from .devices import processor_name
 
-    packages = [f"{name} {metadata.version(name)}" for name in ("torch", "openvino") if find_spec(name)]
+    here = {"torch": is_installed(), "openvino": find_spec("openvino")}
+    packages = [f"{name} {metadata.version(name)}" for name, found in here.items() if found]
     own = f"{__version__}.{STATE}"
     parts = [processor_name(), f"{os.cpu_count()} cores", own, *packages, model.card.weights.sha256, direction]
     return " | ".join(parts)

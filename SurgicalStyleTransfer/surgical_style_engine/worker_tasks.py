@@ -211,7 +211,7 @@ class Tasks:
         }  # fmt: skip
 
     def devices(self, **_: Any) -> dict[str, Any]:
-        """What torch finds here: name, title, free and total bytes."""
+        """What there is to compute on: name, title, free and total bytes."""
         from .devices import list_devices
 
         return {"devices": [vars(device) for device in list_devices()]}

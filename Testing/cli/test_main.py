@@ -41,6 +41,7 @@ def test_failures_of_the_system_are_one_sentence(monkeypatch, refused):
         (PermissionError(13, "Permission denied", "/there"), "/there: Permission denied.", 1),
         (MemoryError(), "too little memory", 1),
         (KeyboardInterrupt(), "Interrupted", 130),
+        (ModuleNotFoundError("No module named 'x.y'", name="x.y"), "needs the Python package x.y, which is not", 1),
     ):
 
         def broken(_names, error=error):

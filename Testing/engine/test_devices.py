@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from surgical_style_engine import devices
-from surgical_style_engine.devices import bf16_helps, cpu_features, list_devices, pick_device, processor_name
+from surgical_style_engine.devices import (
+    bf16_helps,
+    cpu_features,
+    device_name,
+    list_devices,
+    pick_device,
+    processor_name,
+)
 from surgical_style_engine.errors import InputError
 
 
@@ -122,3 +129,48 @@ def test_bf16_on_cpus_that_say_so(monkeypatch, text, helps):
 
 def test_apple_gpus_stay_in_fp32():
     assert bf16_helps(torch.device("mps")) is False
+
+
+class TestWithoutTorchInMemory:
+    @pytest.fixture
+    def drivers(self, monkeypatch):
+        """A Linux machine where torch is not loaded yet, with or without a driver; how often torch was asked for."""
+        asked = []
+
+        def make(driver: bool):
+            def load(name):
+                if not driver:
+                    raise OSError(name)
+                return object()
+
+            monkeypatch.delitem(sys.modules, "torch")
+            monkeypatch.setattr(devices.platform, "system", lambda: "Linux")
+            monkeypatch.setattr(devices.Path, "exists", lambda path: False)
+            monkeypatch.setattr(devices.ctypes, "CDLL", load)
+            monkeypatch.setattr(devices, "has_torch", lambda: asked.append(1) or False)
+            return asked
+
+        return make
+
+    def test_it_stays_unloaded_where_no_driver_is(self, drivers):
+        asked = drivers(False)
+        assert device_name("auto") == "cpu" and [device.name for device in list_devices()] == ["cpu"]
+        assert not asked and "torch" not in sys.modules
+
+    def test_it_is_asked_where_one_is(self, drivers):
+        asked = drivers(True)
+        assert device_name() == "cpu" and len(asked) == 1
+
+    def test_the_processor_needs_no_torch(self, drivers):
+        asked = drivers(True)
+        assert device_name("cpu") == "cpu" and bf16_helps("cpu") == bool(cpu_features() & {"avx512_bf16", "amx_bf16"})
+        assert not asked and "torch" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:3", "mps"])
+def test_others_need_it(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert device_name() == "cpu" and [device.name for device in list_devices()] == ["cpu"]
+    with pytest.raises(InputError) as caught:
+        device_name(name)
+    assert str(caught.value) == f"The device {name} needs PyTorch, which is not installed."

@@ -82,6 +82,18 @@ def refusal(call, *arguments, **named) -> str:
     return sentence
 
 
+def refused_model(model, *direction) -> str:
+    """The one sentence with which a model's network is refused, by torch and without it."""
+    sentence = refusal(model.generator, *direction)
+    if model.card.architecture.name == "resnet":
+        assert refusal(model.weights, *direction) == sentence
+    else:
+        assert model.weights(*direction) is None
+    if not direction:
+        assert refusal(model.check_weights) == sentence
+    return sentence
+
+
 def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -119,7 +131,7 @@ class TestRoundTrip:
         sizes = [sum(v.numel() for v in model.generator(way).state_dict().values()) for way in ("forward", "backward")]
         assert sizes[0] > 2 * sizes[1]
         save_model(tmp_path / "one", card.model_copy(update={"directions": ["forward"]}), states[0])
-        assert "no direction 'backward'; it has forward" in refusal(load_model(tmp_path / "one").generator, "backward")
+        assert "no direction 'backward'; it has forward" in refused_model(load_model(tmp_path / "one"), "backward")
 
     @pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
     def test_permissions_follow_the_umask(self, made, tmp_path, umask):
@@ -355,7 +367,7 @@ class TestWeights:
             if not content:
                 continue
             model = load_model(put_weights(folder, content))
-            assert "The weights of tiny do not fit its architecture" in refusal(model.generator)
+            assert "The weights of tiny do not fit its architecture" in refused_model(model)
         assert not (tmp_path / "trapped").exists()
         pickle.loads(pickled)
         assert (tmp_path / "trapped").exists(), "the trap itself works"
@@ -365,16 +377,17 @@ class TestWeights:
         first, last = sorted(key for key in tensors if key.startswith("forward."))[:: len(tensors) // 2 - 1]
         start = "The weights of tiny do not fit its architecture: "
         short = {key: value for key, value in tensors.items() if key != first}
-        assert refusal(load_model(put_tensors(folder, short)).generator) == f"{start}{first[8:]} is missing."
+        assert refused_model(load_model(put_tensors(folder, short))) == f"{start}{first[8:]} is missing."
         more = {**tensors, "forward.zzz": torch.zeros(2)}
-        assert refusal(load_model(put_tensors(folder, more)).generator) == f"{start}zzz is one too many."
+        assert refused_model(load_model(put_tensors(folder, more))) == f"{start}zzz is one too many."
         other = {**tensors, last: torch.zeros(5, 6)}
         shape = list(tensors[last].shape)
-        sentence = refusal(load_model(put_tensors(folder, other)).generator)
+        sentence = refused_model(load_model(put_tensors(folder, other)))
         assert sentence == f"{start}{last[8:]} is of size [5, 6] instead of {shape}."
         assert load_model(folder).generator("backward") is not None, "the other direction is whole"
+        assert load_model(folder).weights("backward") is not None
         none = {key: value for key, value in tensors.items() if key.startswith("forward.")}
-        assert "is missing" in refusal(load_model(put_tensors(folder, none)).generator, "backward")
+        assert "is missing" in refused_model(load_model(put_tensors(folder, none)), "backward")
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
     def test_any_precision_is_computed_in_fp32(self, folder, dtype):
@@ -383,6 +396,12 @@ class TestWeights:
         for key, value in load_model(folder).generator().state_dict().items():
             assert value.dtype == torch.float32
             assert torch.equal(value, tensors[f"forward.{key}"].to(dtype).float())
+        for direction in ("forward", "backward"):
+            layout, weights = load_model(folder).weights(direction)
+            assert weights.keys() == layout.shapes().keys()
+            for key, value in weights.items():
+                assert value.dtype == np.float32
+                assert np.array_equal(value, tensors[f"{direction}.{key}"].to(dtype).float().numpy())
 
 
 class TestArchitecture:
@@ -407,7 +426,7 @@ class TestArchitecture:
         ],
     )
     def test_names_and_arguments_that_cannot_be(self, folder, architecture, sentence):
-        assert sentence in refusal(load_model(change(folder, architecture=architecture)).generator)
+        assert sentence in refused_model(load_model(change(folder, architecture=architecture)))
 
     @pytest.mark.parametrize(
         "values",
@@ -416,7 +435,7 @@ class TestArchitecture:
     )
     def test_channels_other_than_the_card_states(self, folder, values):
         """They would fail in the middle of a volume, or quietly give a picture of other channels."""
-        assert refusal(load_model(change(folder, **values)).generator) == (
+        assert refused_model(load_model(change(folder, **values))) == (
             "The network of tiny does not take and give the numbers of channels that its card states."
         )
 
@@ -434,7 +453,7 @@ class TestArchitecture:
             save_model(tmp_path / f"m{given}", stacked, state)
             model = load_model(tmp_path / f"m{given}")
             if given == 2:
-                refusal(model.generator)
+                refused_model(model)
             else:
                 made_of = model.generator()(torch.zeros(1, 3, 32, 32))
                 assert made_of.shape == (1, given, 32, 32)

@@ -39,26 +39,20 @@ def doctor(
 
 def examine() -> dict[str, Any]:
     """Everything the command shows: machine, devices, packages, models, problems and hints (JSON types)."""
-    from surgical_style_engine.devices import cpu_features, list_devices, pick_device, processor_name
+    from surgical_style_engine.devices import bf16_helps, cpu_features, device_name, list_devices, processor_name
     from surgical_style_engine.errors import StyleTransferError
     from surgical_style_engine.model_folder import list_models, verify_model
 
     packages = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     problems = [f"The package {name} is missing: pip install {name}." for name in NEEDED if packages[name] is None]
-    devices, automatic = [], None
-    if packages["torch"]:
-        import torch
-
-        from surgical_style_engine.devices import bf16_helps
-
-        automatic = str(pick_device("auto"))
-        for device in list_devices():
-            devices.append(
-                {
-                    "name": device.name, "title": device.title, "free_bytes": device.free_bytes,
-                    "total_bytes": device.total_bytes, "bf16": bf16_helps(torch.device(device.name)),
-                }
-            )  # fmt: skip
+    devices = []
+    for device in list_devices():
+        devices.append(
+            {
+                "name": device.name, "title": device.title, "free_bytes": device.free_bytes,
+                "total_bytes": device.total_bytes, "bf16": bf16_helps(device.name),
+            }
+        )  # fmt: skip
     models = []
     for folder, card, problem in list_models():
         if card is not None:
@@ -78,7 +72,7 @@ def examine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "features": sorted(cpu_features() & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}),
         "devices": devices,
-        "auto_device": automatic,
+        "auto_device": device_name("auto"),
         "packages": packages,
         "models": models,
         "problems": problems,

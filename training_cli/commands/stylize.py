@@ -78,6 +78,7 @@ def stylize(
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.stylize.picture import as_bytes, read_picture
     from surgical_style_engine.stylize.settings import parse_settings
+    from surgical_style_engine.torch_presence import check_torch
     from surgical_style_engine.volume_io import read_volume, write_volume
     from training_cli.matching import stem
     from training_cli.progress import Progress
@@ -95,6 +96,7 @@ def stylize(
     volume = read_volume(content)
     region = None if mask is None else read_volume(mask)
 
+    check_torch("A style picture")
     from surgical_style_engine.stylize.stylize import stylize_volume
 
     if get_features(kind, file, download_features) == "random" and kind == "auto":

@@ -13,6 +13,8 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
+    from .resnet_layout import ResnetLayout
+
 LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from model cards that anybody may have written
 
 GENERATORS = {
@@ -37,18 +39,32 @@ def build_discriminator(name: str, **arguments: Any) -> nn.Module:
     return _build(DISCRIMINATORS, "discriminator", name, arguments)
 
 
+def known_layout(name: str, **arguments: Any) -> ResnetLayout | None:
+    """The layout of a generator that is known without torch; None for others. Raises as ``build_generator`` does."""
+    if name != "resnet":
+        return None
+    from .resnet_layout import ResnetLayout
+
+    _check("generator", name, get_type_hints(ResnetLayout.__init__), arguments)
+    return ResnetLayout(**arguments)
+
+
 def _build(registry: dict[str, str], what: str, name: str, arguments: dict[str, Any]) -> nn.Module:
     if name not in registry:
         raise InputError(f"There is no {what} '{name}'; there are {', '.join(sorted(registry))}.")
     module, _, attribute = registry[name].partition(":")
     builder = getattr(importlib.import_module(f".{module}", __name__), attribute)
-    known = get_type_hints(builder.__init__)
+    _check(what, name, get_type_hints(builder.__init__), arguments)
+    return builder(**arguments)
+
+
+def _check(what: str, name: str, known: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Raise InputError for arguments that a network does not know, or values that it cannot have."""
     for argument, value in arguments.items():
         if argument not in known or argument == "return":
             raise InputError(f"The {what} '{name}' takes no argument '{argument}'.")
         if not _fits(value, known[argument], least=0 if argument == "n_blocks" else 1):
             raise InputError(f"The {what} '{name}' cannot have {argument} = {value!r}.")
-    return builder(**arguments)
 
 
 def _fits(value: Any, kind: Any, least: int) -> bool:

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-LANES = 16  # channels that processors compute at once
-LARGEST_BLOCK = 4  # pixels a side; both strides of the generators, so that their images hold whole blocks
+from .resnet_layout import block_side
 
 
 class BlockConv2d(nn.Conv2d):
@@ -20,8 +19,7 @@ class BlockConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size)
-        sides = [side for side in (LARGEST_BLOCK, 2) if out_channels * side**2 <= LANES]
-        self.block = sides[0] if sides else 1
+        self.block = block_side(out_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         block, size = self.block, self.kernel_size[0]

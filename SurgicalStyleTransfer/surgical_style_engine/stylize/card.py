@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ..errors import InputError
 from ..model_folder import Architecture, Domain, Domains, ModelCard, StyleModel, sha256_of
 from ..normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
+from ..torch_presence import check_torch
 from ..volume import Volume
 from ..volume_io import PICTURE_ENDINGS, write_volume
 from .picture import as_bytes, check_picture, read_picture, reduced
@@ -79,6 +80,7 @@ def import_style_image(
     settings: StyleSettings | None = None, overwrite: bool = False,
 ) -> ModelCard:  # fmt: skip
     """Write the model folder ``folder`` from a picture file. Raises InputError."""
+    check_torch("A style picture")
     import torch
 
     from ..model_archive import check_name
