@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal
@@ -126,20 +125,9 @@ def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = max(1, (1 << 24) // max(array.shape[-2] * array.shape[-1], size[0] * size[1]))
     for channel in range(c):
         for start in range(0, s, rows):
-            part = array[channel, start : start + rows]
-            result[channel, start : start + rows] = _resized(part, (int(size[0]), int(size[1])))
+            part = np.asarray(array[channel, start : start + rows], np.float32)
+            result[channel, start : start + rows] = resize(part, (int(size[0]), int(size[1])))
     return result
-
-
-def _resized(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(n, h, w) -> (n, H, W) float32. By torch, which has several threads, only where it is loaded already: loading it
-    takes longer than resizing any volume. Both give the same up to the seventh digit."""
-    torch = sys.modules.get("torch")
-    if not hasattr(torch, "from_numpy") or min(part.shape[2], size[1]) == 1:  # torch takes a column for another layout
-        return resize(np.asarray(part, np.float32), size)
-    # A copy where needed: torch warns about read-only arrays, such as memory-mapped ones.
-    images = torch.from_numpy(np.require(part, np.float32, ["C", "W"]))[:, None]
-    return torch.nn.functional.interpolate(images, size=size, mode="bilinear", antialias=True)[:, 0].numpy()
 
 
 def resample_like(

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from importlib import metadata
 from importlib.util import find_spec
 
 from .errors import InputError
 
+OLDEST = (2, 4)  # older ones go with numpy 1 only, and may be imported beside numpy 2 without working
+
+
 
 def is_installed() -> bool:
-    """Whether torch can be found, without importing it."""
+    """Whether a torch that is new enough can be found, without importing it."""
     try:
-        return find_spec("torch") is not None
+        return find_spec("torch") is not None and not _is_too_old()
     except (ImportError, ValueError):  # half removed, or forbidden
         return False
+
+
+def _is_too_old() -> bool:
+    try:
+        found = re.match(r"(\d+)\.(\d+)", metadata.version("torch"))
+    except metadata.PackageNotFoundError:  # built from source
+        return False
+    return bool(found) and (int(found[1]), int(found[2])) < OLDEST
 
 
 def has_torch() -> bool:

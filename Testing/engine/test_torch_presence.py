@@ -251,3 +251,15 @@ class TestPresence:
         monkeypatch.delitem(sys.modules, "torch")
         monkeypatch.syspath_prepend(str(tmp_path))
         assert is_installed() and not torch_presence.has_torch()
+
+
+@pytest.mark.parametrize(
+    ("version", "there"),
+    [("2.2.2", False), ("1.13.1+cu117", False), ("2.4.0", True), ("2.14.1+cu130", True), ("", True)],
+)
+def test_a_torch_that_is_too_old_counts_as_none(monkeypatch, version, there):
+    monkeypatch.setattr(torch_presence.metadata, "version", lambda name: version)
+    assert torch_presence.is_installed() is there and torch_presence.has_torch() is there
+    if not there:
+        with pytest.raises(InputError, match="^This needs PyTorch, which is not installed"):
+            torch_presence.check_torch("This")
