@@ -271,14 +271,19 @@ def _placed(header: _Header, reader) -> _Header:
     if direction is None:
         return replace(header, lacks="ImageOrientationPatient")
     y, x = values["PixelSpacing"].tolist()
-    z = header.spacing[2]
-    with contextlib.suppress(ValueError, KeyError):
-        # ITK takes the distance between slices, which is for several of them, or 1 mm.
-        z = float(header.tags["SliceThickness"]) or z
     return replace(
-        header, position=values["ImagePositionPatient"], direction=direction,
-        spacing=(x, y, z if np.isfinite(z) and z > 0 else 1.0),
+        header, position=values["ImagePositionPatient"], direction=direction, spacing=(x, y, _thickness(reader)),
     )  # fmt: skip
+
+
+def _thickness(reader) -> float:
+    """mm of a single slice: ITK takes the distance between slices, which is for several of them."""
+    for key in ("0018|0050", "0018|0088"):  # SliceThickness, SpacingBetweenSlices
+        with contextlib.suppress(ValueError):
+            millimetres = abs(float(_text(reader, key)))
+            if np.isfinite(millimetres) and millimetres > 0:
+                return millimetres
+    return 1.0
 
 
 def _direction(axes: np.ndarray) -> np.ndarray | None:

@@ -102,6 +102,21 @@ def _check_file(path: Path) -> None:
         known = ", ".join(VOLUME_ENDINGS + PICTURE_ENDINGS)
         raise InputError(f"The file {path} is of no supported format ({known}, DICOM).")
     check_whole(path)
+    if ending_of(path) in (".nrrd", ".nhdr") and (units := _foreign_units(path)):
+        raise InputError(f"The file {path} states its place in {units}; only millimetres can be used.")
+
+
+def _foreign_units(path: Path) -> str:
+    """The units of a NRRD file's space where they are not millimetres, which ITK takes all of them for; else empty."""
+    with path.open("rb") as stream:
+        for line in iter(lambda: stream.readline(1 << 16), b""):
+            text = line.decode("latin-1").strip()
+            if not text:  # the end of the header
+                break
+            if text.lower().startswith("space units:"):
+                units = {unit.strip() for unit in re.findall(r'"([^"]*)"', text)}
+                return ", ".join(sorted(units - {"", "mm", "millimeter", "millimeters", "millimetre", "millimetres"}))
+    return ""
 
 
 def _read_file(path: Path, shown: Path | None = None) -> Volume:

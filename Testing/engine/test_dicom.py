@@ -328,6 +328,10 @@ def test_pictures_need_no_place(tmp_path):
 def test_a_single_slice_has_its_thickness(tmp_path):
     write_slice(tmp_path / "slice.dcm", np.arange(54).reshape(6, 9).astype(np.uint16), (1, 2, 3), SliceThickness=4.5)
     assert read_volume(tmp_path / "slice.dcm").spacing == (0.25, 0.5, 4.5)
+    for thickness, between, expected in (("", 3.0, 3.0), (0, -3.0, 3.0), ("", "", 1.0)):
+        tags = {"SliceThickness": thickness, "SpacingBetweenSlices": between}
+        write_slice(tmp_path / "slice.dcm", np.arange(54).reshape(6, 9).astype(np.uint16), (1, 2, 3), **tags)
+        assert read_volume(tmp_path / "slice.dcm").spacing == (0.25, 0.5, expected)
 
 
 def test_directions_rounded_as_text_are_at_right_angles(tmp_path):

@@ -302,6 +302,19 @@ class TestPlace:
         self.write_nifti(tmp_path / "v.nii", self.affine, 1, pixdim=(2, 2, 3))
         bad(tmp_path / "v.nii", "contradicts itself")
 
+    @pytest.mark.parametrize("ending", [".nrrd", ".nhdr"])
+    def test_other_units_than_millimetres_are_refused(self, tmp_path, ending):
+        """ITK takes centimetres for millimetres."""
+        path = tmp_path / f"v{ending}"
+        sitk.WriteImage(make().to_sitk(), str(path))
+        data = path.read_bytes()
+        for units in ("mm", "cm"):
+            line = f'space units: "{units}" "{units}" "{units}"\n'.encode()
+            path.write_bytes(data.replace(b"space directions:", line + b"space directions:", 1))
+            if units == "mm":
+                assert read_volume(path).same_grid(make())
+        bad(path, "states its place in cm; only millimetres")
+
     @pytest.mark.parametrize("ending", NIFTI)
     @pytest.mark.parametrize(
         "axes",
