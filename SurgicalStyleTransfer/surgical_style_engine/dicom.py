@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from .dicom_frames import read_frames, stored_values
 from .errors import InputError
 from .volume import Volume
 
@@ -26,24 +28,59 @@ _PATIENT_TAGS = ("0010|0010", "0010|0020", "0010|1000", "0010|1001", "0010|0030"
 _WORD = re.compile(r"[^\W_]+")
 # Radiographs and photographs have no place in the patient: plane pictures, stored as volumes of one slice.
 _PICTURE_MODALITIES = {"CR", "DX", "ES", "GM", "IO", "MG", "OP", "OT", "PX", "RF", "SC", "XA", "XC"}
+# Slices of these have one; without it they would lie anywhere, with pixels of 1 mm.
+_PLACED_MODALITIES = {"CT", "MR", "PT"}
+_PLACE_TAGS = {
+    "0020|0032": ("ImagePositionPatient", 3), "0020|0037": ("ImageOrientationPatient", 6),
+    "0028|0030": ("PixelSpacing", 2),
+}  # fmt: skip
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+# Classes that state places frame by frame: enhanced and legacy converted CT, MR and PET, X-ray in 3-D.
+_FRAME_KINDS = {
+    _STORAGE + kind
+    for kind in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "13.1.1", "13.1.2", "13.1.3")
+}  # fmt: skip
+_SEGMENTATION = re.compile(re.escape(f"{_STORAGE}66.4").encode() + rb"(?![0-9.])")
+_SAME_AXES = 1e-4  # a twentieth of a pixel at the far end of 512
+_RIGHT_ANGLE = 0.01  # cosine up to which axes are at right angles but for rounding
 _UNEVEN = 0.01  # part of the slice distance from which uneven slices are worth a warning
 _MISSING = 1.5  # times the usual distance: at least one slice is not there
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What one file says before its pixels are read. tags: the harmless ones."""
+    """What a file says of its image, or of one of its frames, before its pixels are read.
+
+    size: of the image, (x, y, z). spacing: (x, y, z), z as far as a single slice tells it. type: that of the file's
+    pixels, SimpleITK's number. tags: the harmless ones. lacks: the first tag of its place in the patient that is
+    missing or unusable. frame: its number in a multi-frame file, whose values are scaled by slope and intercept.
+    """
 
     file: str
     size: tuple[int, ...]
     components: int
+    type: int
     position: np.ndarray
     direction: np.ndarray
+    spacing: tuple[float, ...]
     tags: dict[str, str]
+    kind: str = ""
+    space: str = ""
+    lacks: str = ""
+    is_mosaic: bool = False
+    frame: int | None = None
+    stack: str = ""
+    slope: float = 1.0
+    intercept: float = 0.0
 
     @property
     def is_picture(self) -> bool:
         return self.size[2:] == (1,) and self.tags.get("Modality") in _PICTURE_MODALITIES
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether its place is stated frame by frame, be it for a single one."""
+        return self.size[2] > 1 or self.kind in _FRAME_KINDS and not self.is_picture
 
 
 def is_dicom(path: Path | str) -> bool:
@@ -59,19 +96,25 @@ def is_dicom(path: Path | str) -> bool:
 
 
 def read_dicom_file(path: Path) -> Volume:
-    """A single DICOM file: one slice, a radiograph, or a multi-frame volume. Raises InputError."""
+    """A single DICOM file: one slice, a radiograph, or a multi-frame volume, whose frames are put in order as the
+    slices of a series are. Raises InputError, also for a slice whose place in the patient is not stated.
+    """
+    if _is_segmentation(path):
+        raise InputError(f"The file {path} is a DICOM segmentation, which cannot be read; save it as .nrrd or .nii.gz.")
     header = _header(str(path))
     if header is None:
         raise InputError(f"The file {path} cannot be read as a DICOM image: it is damaged or holds no image.")
-    return _volume(_pixels([header], f"The file {path}"), header.tags, header.is_picture)
+    return _volume([header], f"The file {path}")
 
 
 def read_dicom_folder(folder: Path, series: str | None = None) -> Volume:
     """The DICOM series directly in a folder; ``series`` (a UID) picks one of several.
 
-    Slices are ordered along their normal. Slightly uneven or tilted slices give metadata["Warning"]. Raises InputError
+    Slices are ordered along their normal. Slightly uneven or tilted slices give metadata["Warning"]. Slices of
+    different pixel types, or scaled differently, get a type that holds all their values. Raises InputError
     for no series, several of them (listed with description, number of files and UID), damaged files, missing slices,
-    several images at one place (time points, echoes), and slices of different size or orientation.
+    several images at one place (time points, echoes), slices of different size, orientation, pixel spacing or frame of
+    reference, slices whose place in the patient is not stated, and segmentations.
     """
     import SimpleITK as sitk
 
@@ -107,20 +150,51 @@ def _refuse_lost_files(folder: Path, series: str, listed: set[str]) -> None:
             raise InputError(f"The DICOM series in {folder} has a damaged or truncated file, {path.name}.")
 
 
+def _is_segmentation(name: Path | str) -> bool:
+    """Whether a file's preamble names the class of segmentations: their frames are planes of one structure each."""
+    with Path(name).open("rb") as stream:
+        return _SEGMENTATION.search(stream.read(1024)) is not None
+
+
 def _stack(names: tuple[str, ...], what: str) -> Volume:
+    """The images of the named files as one volume; what: begins the sentences of InputError."""
     headers = []
     for name in names:
+        if _is_segmentation(name):
+            raise InputError(f"{what} is a segmentation, which cannot be read; save it as .nrrd or .nii.gz.")
         header = _header(name)
         if header is None:
             raise InputError(f"{what} has a damaged file, {Path(name).name}.")
         headers.append(header)
+    return _volume(headers, what)
+
+
+def _volume(files: list[_Header], what: str) -> Volume:
+    """The slices or frames of files, in order of their place."""
+    if any(header.is_mosaic for header in files):
+        raise InputError(f"{what} has mosaics, images that are many slices side by side, which make no volume.")
+    headers = []
+    for header in files:
+        headers += _frames(header, what) if header.has_frames else [header]
     first = headers[0]
+    # Radiographs and other pictures need no place; what is to be a volume does, or it would lie anywhere, in any size.
+    if len(headers) > 1 and not all(h.is_picture for h in headers) or first.tags.get("Modality") in _PLACED_MODALITIES:
+        for header in headers:
+            if header.lacks:
+                raise InputError(f"{what} has no usable {header.lacks} in {Path(header.file).name}.")
     if len(headers) == 1:
-        return _volume(_pixels(headers, what), first.tags, first.is_picture)
-    if any(h.size != first.size or h.components != first.components for h in headers) or first.size[2] != 1:
+        array, is_picture = _voxels(headers, what), first.is_picture
+        return Volume(array, first.spacing, tuple(first.position.tolist()), first.direction, is_picture, first.tags)
+    if any(h.size[:2] != first.size[:2] or h.components != first.components for h in headers):
         raise InputError(f"{what} has images of different size, which make no single volume.")
-    if any(not np.allclose(h.direction, first.direction, atol=1e-3) for h in headers):
+    if any(not np.allclose(h.direction, first.direction, rtol=0, atol=_SAME_AXES) for h in headers):
         raise InputError(f"{what} has images of different orientation, which make no single volume.")
+    if any(not np.allclose(h.spacing[:2], first.spacing[:2], rtol=_SAME_AXES, atol=0) for h in headers):
+        raise InputError(f"{what} has images of different PixelSpacing, which make no single volume.")
+    if len({h.space for h in headers if h.space}) > 1:
+        raise InputError(f"{what} has images of different frames of reference, which make no single volume.")
+    if (stacks := len({h.stack for h in headers if h.stack})) > 1:
+        raise InputError(f"{what} has {stacks} stacks of frames, which make no single volume.")
     normal = first.direction[:, 2]
     headers.sort(key=lambda h: float(h.position @ normal))
     gaps = np.diff([float(h.position @ normal) for h in headers])
@@ -132,14 +206,13 @@ def _stack(names: tuple[str, ...], what: str) -> Volume:
         raise InputError(
             f"{what} lacks about {max(lost, 1)} slices: they are {usual:.2f} mm apart, but {gaps.max():.2f} mm once."
         )
-    image = _pixels(headers, what)
-    # End to end the distances add up, however uneven they are; what readers take differs between ITK's versions.
-    image.SetSpacing((*image.GetSpacing()[:2], float(gaps.mean())))
     tags = dict(first.tags)
     warning = _unevenness(gaps, headers, normal)
     if warning:
         tags["Warning"] = warning
-    return _volume(image, tags, False)
+    # End to end the distances add up, however uneven they are; what readers take differs between ITK's versions.
+    spacing = (*headers[0].spacing[:2], float(gaps.mean()))
+    return Volume(_voxels(headers, what), spacing, tuple(headers[0].position.tolist()), first.direction, False, tags)
 
 
 def _unevenness(gaps: np.ndarray, headers: list[_Header], normal: np.ndarray) -> str:
@@ -166,18 +239,82 @@ def _header(name: str) -> _Header | None:
         reader.ReadImageInformation()
     except RuntimeError:
         return None
-    dimension = reader.GetDimension()
-    if dimension != 3:
+    if reader.GetDimension() != 3:
         return None
     tags = {tag: _text(reader, key) for key, tag in _HARMLESS_TAGS.items()}
     # The description is free text, where some type the patient's name.
     if _names_patient(tags["SeriesDescription"], " ".join(_text(reader, key) for key in _PATIENT_TAGS)):
         del tags["SeriesDescription"]
     tags = {tag: text for tag, text in tags.items() if text}
-    return _Header(
-        name, tuple(reader.GetSize()), reader.GetNumberOfComponents(), np.asarray(reader.GetOrigin()),
-        np.asarray(reader.GetDirection()).reshape(3, 3), tags,
+    header = _Header(
+        name, tuple(reader.GetSize()), reader.GetNumberOfComponents(), reader.GetPixelID(),
+        np.asarray(reader.GetOrigin()), np.asarray(reader.GetDirection()).reshape(3, 3), tuple(reader.GetSpacing()),
+        tags, kind=_text(reader, "0008|0016"), space=_text(reader, "0020|0052"),
+        is_mosaic="MOSAIC" in _text(reader, "0008|0008").upper().split("\\"),
     )  # fmt: skip
+    return header if header.is_picture else _placed(header, reader)
+
+
+def _placed(header: _Header, reader) -> _Header:
+    """With the place that the tags of a single slice state: for some kinds ITK looks elsewhere, or makes one up."""
+    values = {}
+    for key, (tag, count) in _PLACE_TAGS.items():
+        try:
+            values[tag] = np.array([float(part) for part in _text(reader, key).split("\\")])
+        except ValueError:
+            return replace(header, lacks=tag)
+        if len(values[tag]) != count or not np.isfinite(values[tag]).all():
+            return replace(header, lacks=tag)
+    if values["PixelSpacing"].min() <= 0:
+        return replace(header, lacks="PixelSpacing")
+    direction = _direction(values["ImageOrientationPatient"])
+    if direction is None:
+        return replace(header, lacks="ImageOrientationPatient")
+    y, x = values["PixelSpacing"].tolist()
+    return replace(
+        header, position=values["ImagePositionPatient"], direction=direction, spacing=(x, y, _thickness(reader)),
+    )  # fmt: skip
+
+
+def _thickness(reader) -> float:
+    """mm of a single slice: ITK takes the distance between slices, which is for several of them."""
+    for key in ("0018|0050", "0018|0088"):  # SliceThickness, SpacingBetweenSlices
+        with contextlib.suppress(ValueError):
+            millimetres = abs(float(_text(reader, key)))
+            if np.isfinite(millimetres) and millimetres > 0:
+                return millimetres
+    return 1.0
+
+
+def _direction(axes: np.ndarray) -> np.ndarray | None:
+    """(6,) directions of rows and columns, rounded as text is, -> (3, 3) at right angles; None if they are far off."""
+    x, y = axes[:3], axes[3:]
+    lengths = np.linalg.norm(x), np.linalg.norm(y)
+    if min(lengths) < 1e-3 or abs(x @ y) > _RIGHT_ANGLE * lengths[0] * lengths[1]:
+        return None
+    x = x / lengths[0]
+    normal = np.cross(x, y)
+    normal /= np.linalg.norm(normal)
+    return np.stack([x, np.cross(normal, x), normal], axis=1) + 0.0  # no negative zeros
+
+
+def _frames(header: _Header, what: str) -> list[_Header]:
+    """A multi-frame file's frames. Raises InputError."""
+    found = []
+    for number, frame in enumerate(read_frames(header.file, what)):
+        direction = _direction(frame.axes)
+        if direction is None:
+            raise InputError(f"{what} has a frame without a usable ImageOrientationPatient.")
+        tags = dict(header.tags)
+        if frame.units:
+            tags.setdefault("RescaleType", frame.units)
+        found.append(
+            replace(
+                header, position=frame.position, direction=direction, spacing=(*frame.spacing, frame.thickness or 1.0),
+                tags=tags, lacks="", frame=number, stack=frame.stack, slope=frame.slope, intercept=frame.intercept,
+            )
+        )  # fmt: skip
+    return found
 
 
 def _text(reader, key: str) -> str:
@@ -194,20 +331,60 @@ def _names_patient(text: str, patient: str) -> bool:
     return any(word in words or len(word) > 3 and word in text.lower() for word in known)
 
 
-def _pixels(headers: list[_Header], what: str):
+def _voxels(headers: list[_Header], what: str) -> np.ndarray:
+    """(c, z, y, x) in units, of a type that holds the values of all slices."""
     import SimpleITK as sitk
 
-    reader = sitk.ImageSeriesReader() if len(headers) > 1 else sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    if len(headers) > 1:
-        reader.SetFileNames([header.file for header in headers])
+    types = {header.type for header in headers}
+    # ITK's reader of series takes the first file's type for all, in which others' values would wrap round.
+    if len(types) == 1 and all(header.frame is None for header in headers):
+        array = sitk.GetArrayFromImage(_pixels([header.file for header in headers], what))
     else:
-        reader.SetFileName(headers[0].file)
+        array = _slice_by_slice(headers, what)
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if headers[0].components > 1 else array[None]
+
+
+def _slice_by_slice(headers: list[_Header], what: str) -> np.ndarray:
+    """(z, y, x) or (z, y, x, c), each file read by itself and once."""
+    import SimpleITK as sitk
+
+    places: dict[str, list[int]] = {}
+    for place, header in enumerate(headers):
+        places.setdefault(header.file, []).append(place)
+    scaled = {name for name, own in places.items() if len({(headers[i].slope, headers[i].intercept) for i in own}) > 1}
+    types = [_numpy_type(header.type) for header in headers] + [np.dtype(np.float32)] * bool(scaled)
+    first = headers[0]
+    plane_shape = (first.size[1], first.size[0], *((first.components,) if first.components > 1 else ()))
+    slices = np.empty((len(headers), *plane_shape), np.result_type(*types))
+    for name, own in places.items():
+        array = stored_values(name, what) if name in scaled else sitk.GetArrayFromImage(_pixels([name], what))
+        if array.shape[1:] != plane_shape or len(array) <= max(headers[place].frame or 0 for place in own):
+            raise InputError(f"{what} is damaged or truncated.")
+        for place in own:
+            header = headers[place]
+            plane = array[header.frame or 0]
+            if name in scaled:
+                plane = plane * np.float64(header.slope) + np.float64(header.intercept)
+            slices[place] = plane
+    return slices
+
+
+def _numpy_type(pixel_id: int) -> np.dtype:
+    import SimpleITK as sitk
+
+    return sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], pixel_id)).dtype
+
+
+def _pixels(files: list[str], what: str):
+    import SimpleITK as sitk
+
+    reader = sitk.ImageSeriesReader() if len(files) > 1 else sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    if len(files) > 1:
+        reader.SetFileNames(files)
+    else:
+        reader.SetFileName(files[0])
     try:
         return reader.Execute()
     except RuntimeError:
         raise InputError(f"{what} is damaged or truncated.") from None
-
-
-def _volume(image, tags: dict[str, str], is_picture: bool) -> Volume:
-    return replace(Volume.from_sitk(image, tags), is_2d=is_picture)

@@ -74,7 +74,7 @@ def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> boo
     header, layout, count = b"", None, 0
     rest = b""  # of a value that two chunks share
     try:
-        for chunk in _plain_bytes(path):
+        for chunk in plain_bytes(path):
             before, count = count, count + len(chunk)
             if len(header) < _LONGEST_HEADER:
                 header += chunk[: _LONGEST_HEADER - len(header)]
@@ -100,7 +100,7 @@ def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> boo
     return layout is None or count >= layout.start + layout.count
 
 
-def _plain_bytes(path: Path) -> Iterator[bytes]:
+def plain_bytes(path: Path) -> Iterator[bytes]:
     """The file's bytes, uncompressed if it is a gzip file of one or more members. Raises zlib.error for a bad checksum
     or an unfinished member; anything that is no gzip member at the end is ignored, as gzip itself does."""
     with path.open("rb") as stream:

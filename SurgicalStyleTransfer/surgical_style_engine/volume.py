@@ -52,8 +52,7 @@ class Volume:
 
     def corners(self) -> np.ndarray:
         """(8, 3) positions of the outermost voxels' centres, mm LPS."""
-        index = np.array(np.meshgrid(*((0, count - 1) for count in self.size), indexing="ij"), float).reshape(3, 8)
-        return np.asarray(self.origin) + (np.asarray(self.direction) @ (index * np.asarray(self.spacing)[:, None])).T
+        return corners_of(np.column_stack([np.asarray(self.direction) * self.spacing, self.origin]), self.size)
 
     def same_grid(self, other: Volume, tolerance: float = 0.01) -> bool:
         """Whether every voxel has its counterpart in the same place, within ``tolerance`` of the smallest spacing.
@@ -100,6 +99,12 @@ class Volume:
             whole[:2, :2] = direction
             direction, spacing, origin = whole, (*spacing, 1.0), (*origin, 0.0)
         return Volume(np.ascontiguousarray(array), spacing, origin, direction, dimension == 2, metadata or {})
+
+
+def corners_of(form: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+    """(8, 3) positions of the outermost voxels' centres. form: (3, 4) from voxel (x, y, z) to mm; size: (x, y, z)."""
+    index = np.array(np.meshgrid(*((0, count - 1) for count in size), indexing="ij"), float).reshape(3, 8)
+    return (form[:, :3] @ index).T + form[:, 3]
 
 
 def _known_to_itk(array: np.ndarray) -> np.ndarray:

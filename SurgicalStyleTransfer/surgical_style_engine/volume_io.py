@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
+import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +19,22 @@ import numpy as np
 from .dicom import DICOM_ENDINGS, is_dicom, read_dicom_file, read_dicom_folder
 from .errors import InputError, StyleTransferError
 from .integrity import check_whole, nifti_digest
+from .nifti_header import NiftiHeader, as_volume, read_nifti_header
 from .provenance import summary
-from .volume import Volume
+from .volume import Volume, corners_of
 
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 WRITABLE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", *PICTURE_ENDINGS)
+_META_ENDINGS = (".mha", ".mhd")
+_JPEG_ENDINGS = (".jpg", ".jpeg")
 _ROUNDING = 1e-14  # of directions, in double precision
+_SAME_PLACE = 0.01  # of a voxel, as in Volume.same_grid
+_SAME_PLACE_EXACT = 1e-6  # of a voxel, in formats that keep double precision
+_TWO_PLACES = 0.1  # of a voxel from which two forms of a NIfTI file are two places; a quaternion's rounding is below
+# MetaIO takes these for a pattern of names, a list of them, or trims them.
+_ODD_DATA_NAME = re.compile(r"%|^LIST|^\s|[\x00-\x1f]")
 _READABLE_ENDINGS = VOLUME_ENDINGS + PICTURE_ENDINGS + DICOM_ENDINGS
 
 
@@ -60,8 +71,9 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read a file, or a folder that holds one DICOM series (``series`` picks one of several by UID).
 
     Pictures come with ``is_2d``; colours lose their alpha channel. Raises InputError with one sentence naming the file:
-    missing, unknown format, damaged, truncated, time series, odd channel counts, several series. What the voxels hold
-    is for ``check_volume``, since masks may well be constant.
+    missing, unknown format, damaged, truncated, time series, odd channel counts, several series, a place that is stated
+    in contradiction. What the voxels hold is for ``check_volume``, since masks may well be constant.
+    NIfTI files that state two places are read at the one that 3D Slicer takes, with metadata["Warning"].
     """
     path = Path(path)
     with _silent_itk():
@@ -90,13 +102,36 @@ def _check_file(path: Path) -> None:
         known = ", ".join(VOLUME_ENDINGS + PICTURE_ENDINGS)
         raise InputError(f"The file {path} is of no supported format ({known}, DICOM).")
     check_whole(path)
+    if ending_of(path) in (".nrrd", ".nhdr") and (units := _foreign_units(path)):
+        raise InputError(f"The file {path} states its place in {units}; only millimetres can be used.")
 
 
-def _read_file(path: Path) -> Volume:
+def _foreign_units(path: Path) -> str:
+    """The units of a NRRD file's space where they are not millimetres, which ITK takes all of them for; else empty."""
+    with path.open("rb") as stream:
+        for line in iter(lambda: stream.readline(1 << 16), b""):
+            text = line.decode("latin-1").strip()
+            if not text:  # the end of the header
+                break
+            if text.lower().startswith("space units:"):
+                units = {unit.strip() for unit in re.findall(r'"([^"]*)"', text)}
+                return ", ".join(sorted(units - {"", "mm", "millimeter", "millimeters", "millimetre", "millimetres"}))
+    return ""
+
+
+def _read_file(path: Path, shown: Path | None = None) -> Volume:
+    """shown: the path for messages."""
     import SimpleITK as sitk
 
+    ending, read_from, path = ending_of(path), path, shown or path
+    header = _nifti_header(read_from) if ending in NIFTI_ENDINGS else None
+    if header is not None and header.dimension == 2:
+        return _read_flat_nifti(read_from)
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(str(read_from))
+    # ITK finds these by their ending, in lower or (JPEG) upper case only.
+    if ending in _META_ENDINGS + _JPEG_ENDINGS and not read_from.name.endswith(ending):
+        reader.SetImageIO("MetaImageIO" if ending in _META_ENDINGS else "JPEGImageIO")
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
@@ -104,7 +139,9 @@ def _read_file(path: Path) -> Volume:
             raise InputError(f"The file {path} has axes that are not at right angles, which cannot be used.") from None
         if "Unknown PixelType" in str(error):
             raise InputError(f"The file {path} has pixels of a kind that cannot be used (grey with alpha?).") from None
-        also = ", a NIfTI-2 file" if ending_of(path) in NIFTI_ENDINGS else ""
+        if ending in NIFTI_ENDINGS and read_from.name[-len(ending) :] not in (ending, ending.upper()):
+            raise InputError(f"The file {path} can only be read with its ending in lower case, {ending}.") from None
+        also = ", a NIfTI-2 file" if ending in NIFTI_ENDINGS else ""
         raise InputError(f"The file {path} is no readable image: damaged{also} or not what its name says.") from None
     dimension, components, size = reader.GetDimension(), reader.GetNumberOfComponents(), reader.GetSize()
     if dimension > 3 and all(count == 1 for count in size[3:]):
@@ -123,7 +160,104 @@ def _read_file(path: Path) -> Volume:
     axes = np.round(volume.direction)
     if np.abs(volume.direction - axes).max() < _ROUNDING:
         volume = replace(volume, direction=axes + 0.0)  # + 0.0: no negative zeros
-    return volume
+    return volume if header is None else _at_its_place(volume, header, path)
+
+
+def _nifti_header(path: Path) -> NiftiHeader | None:
+    try:
+        return read_nifti_header(path)
+    except (OSError, zlib.error):
+        return None  # for the reader to judge
+
+
+def _read_flat_nifti(path: Path) -> Volume:
+    """A NIfTI file of two dimensions: a picture, unless it says more of its place than a picture can."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "slice.nii"
+        whole.write_bytes(as_volume(path))
+        volume = _read_file(whole, path)
+    if "Warning" in volume.metadata and _nifti_header(path).forms == {}:
+        volume = replace(volume, metadata={})  # a picture has no place
+    return replace(volume, is_2d=_is_plane(volume))
+
+
+def _is_plane(volume: Volume) -> bool:
+    """Whether an image of two dimensions holds all that is known of where a slice lies."""
+    return (
+        volume.array.shape[1] == 1
+        and volume.origin[2] == 0
+        and volume.spacing[2] == 1
+        and np.array_equal(np.asarray(volume.direction)[2], (0, 0, 1))
+    )
+
+
+def _at_its_place(volume: Volume, header: NiftiHeader, path: Path) -> Volume:
+    """The volume as ITK read it, with a warning where the file states more than one place, or none.
+
+    Raises InputError if it is at none of those that are stated.
+    """
+    if not header.forms:
+        warning = "The file states no place in space (neither sform nor qform); the directions of its axes are guessed."
+        return replace(volume, metadata={"Warning": warning})
+    away = {name: _away(corners_of(form, header.size), volume) for name, form in header.forms.items()}
+    limit = _TWO_PLACES * min(volume.spacing)
+    used = min(away, key=away.__getitem__)
+    if not away[used] <= limit:
+        raise InputError(
+            f"The file {path} contradicts itself: its axes ({' and '.join(away)}) and its voxel size do not agree."
+        )
+    other = next((name for name in away if name != used and not away[name] <= limit), None)
+    if other is None:
+        return volume
+    warning = (
+        f"The file states two places, up to {away[other]:.1f} mm apart; its {used} is used, as in 3D Slicer, so that "
+        f"programs that use the {other} show the result elsewhere than the input."
+    )
+    return replace(volume, metadata={"Warning": warning})
+
+
+def _away(corners: np.ndarray, volume: Volume) -> float:
+    """The largest distance, mm, of the volume's corners from others."""
+    return float(np.linalg.norm(corners - volume.corners(), axis=1).max())
+
+
+def check_output(path: Path | str, volume: Volume | None = None) -> None:
+    """Raise InputError with one sentence if no volume, or not ``volume``, could be written under this name: an unknown
+    format, an ending spelled so that readers do not know it, a picture of several slices, a geometry that the format
+    cannot hold. To be asked before the work is done that is to be written.
+    """
+    path = Path(path)
+    ending = _last_part(path)
+    if ending not in WRITABLE_ENDINGS:
+        raise InputError(f"The output {path.name} has no format that can be written ({', '.join(WRITABLE_ENDINGS)}).")
+    spelled = path.name[-len(ending) :]
+    known = (ending,) if ending in _META_ENDINGS else (ending, ending.upper())
+    if ending in _META_ENDINGS + NIFTI_ENDINGS + _JPEG_ENDINGS and spelled not in known:
+        name = path.name[: -len(ending)] + ending
+        raise InputError(f"The output {path.name} could not be read again with its ending so spelled; call it {name}.")
+    if volume is None:
+        return
+    if ending in PICTURE_ENDINGS:
+        if volume.array.shape[1] != 1:
+            raise InputError(f"The output {path.name} is a picture, but the volume has {volume.array.shape[1]} slices.")
+        return
+    numbers = [*volume.spacing, *volume.origin, *np.ravel(volume.direction)]
+    if not np.isfinite(numbers).all() or min(volume.spacing) <= 0 or np.linalg.det(volume.direction) == 0:
+        raise InputError(f"The output {path.name} would have an unusable geometry (spacing, origin or direction).")
+    if ending in NIFTI_ENDINGS:
+        left, _, right = np.linalg.svd(np.asarray(volume.direction, float))
+        if _away(replace(volume, direction=left @ right).corners(), volume) > _SAME_PLACE * min(volume.spacing):
+            raise _cannot_hold(path)
+
+
+class _CannotHoldError(InputError):
+    """The format is to blame, not the disk."""
+
+
+def _cannot_hold(path: Path) -> _CannotHoldError:
+    return _CannotHoldError(
+        f"The output {path.name} cannot hold the volume's axes, which are not at right angles; write a .nrrd instead."
+    )
 
 
 def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None = None) -> None:
@@ -138,24 +272,24 @@ def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None 
     notes: header fields by name, kept by NRRD and MetaImage; NIfTI has 79 characters, which their ``summary`` gets;
     pictures keep none.
 
-    Raises InputError for formats that cannot hold the volume and for values that are not finite, and
+    Raises InputError for what ``check_output`` refuses and for values that are not finite, and
     StyleTransferError when writing fails, after which no new file is left.
     """
     import SimpleITK as sitk
 
     path = Path(path)
     ending = _last_part(path)
-    if ending not in WRITABLE_ENDINGS:
-        raise InputError(f"The output {path.name} has no format that can be written ({', '.join(WRITABLE_ENDINGS)}).")
+    check_output(path)
     if volume.array.size == 0:
         raise InputError(f"The output {path.name} would be empty.")
     if np.issubdtype(volume.array.dtype, np.inexact) and not np.isfinite(volume.array).all():
         raise InputError(f"The output {path.name} would hold NaN or infinite values.")
+    check_output(path, volume)
     if ending in PICTURE_ENDINGS:
         volume = replace(volume, array=_picture(volume, path))
     image = volume.to_sitk()
     # A plane picture stays plane, unless it has a place in space that only a volume can hold.
-    if ending in PICTURE_ENDINGS or volume.is_2d and np.array_equal(np.asarray(volume.direction)[2], (0, 0, 1)):
+    if ending in PICTURE_ENDINGS or volume.is_2d and _is_plane(volume):
         image = image[:, :, 0]
     if notes and ending in VOLUME_ENDINGS:
         for name, text in ({"ITK_FileNotes": summary(notes)} if ending in NIFTI_ENDINGS else notes).items():
@@ -164,41 +298,50 @@ def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None 
         raise StyleTransferError(f"The folder {path.parent} of the output does not exist.")
     if path.is_dir():
         raise StyleTransferError(f"The output {path} cannot be written: it is a folder.")
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{ending}")
-    raw = temporary.with_suffix(".zraw") if ending == ".mhd" else None
+    # In a folder of its own, so that what is checked already has its final name.
+    folder = path.with_name(f".{uuid.uuid4().hex[:12]}.partial")
+    temporary = folder / path.name
+    # ITK writes by endings in lower case. Only a header with data beside it must have its name from the start, and
+    # where the data's would be misread, they go into the header.
+    written = folder / f"whole{ending}"
+    if ending == ".mhd":
+        written = folder / "whole.mha" if _ODD_DATA_NAME.search(path.name) else temporary
     try:
         # Creating the file here gives the system's own reason, where ITK only writes to stderr that it could not.
-        temporary.touch(exist_ok=False)
+        folder.mkdir()
+        written.touch(exist_ok=False)
         with _silent_itk():
             # Least compression of volumes: a sixth more on disk than by ITK's own choice, in half the time.
             level = 1 if ending in VOLUME_ENDINGS else -1
-            sitk.WriteImage(image, str(temporary), useCompression=ending != ".nii", compressionLevel=level)
-            wanted = _fingerprint(image, lossy=ending in (".jpg", ".jpeg"))
+            sitk.WriteImage(image, str(written), useCompression=ending != ".nii", compressionLevel=level)
+            if written != temporary:
+                os.replace(written, temporary)
+            wanted = _fingerprint(image, lossy=ending in _JPEG_ENDINGS)
             scalar = image.GetNumberOfComponentsPerPixel() == 1
             del image  # reading it back may need the same memory again
             _check_written(temporary, wanted, in_pieces=scalar and ending in NIFTI_ENDINGS)
+            if ending in VOLUME_ENDINGS:
+                _check_place(temporary, volume)
+        raw = next((found for found in folder.iterdir() if found != temporary), None)
         if raw is None:
             os.replace(temporary, path)
         else:
             _rename_pair(temporary, path, raw)
+    except _CannotHoldError:
+        raise
     except (RuntimeError, OSError, InputError) as error:
         raise StyleTransferError(f"The output {path} cannot be written: {_reason(error, path, volume)}.") from None
     finally:
-        for left in (temporary, raw):
-            # On a read-only disk even removing what is not there fails.
-            with contextlib.suppress(OSError):
-                if left is not None:
-                    left.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rename_pair(header: Path, path: Path, raw: Path) -> None:
-    """Give a MetaImage header and the data beside it their names; if that fails, both names hold what they held.
+    """Put a MetaImage header and the data beside it in their place; if that fails, both names hold what they held.
 
     Raises OSError.
     """
-    final = path.with_suffix(raw.suffix)
-    header.write_text(header.read_text(encoding="utf-8").replace(raw.name, final.name), encoding="utf-8")
-    kept = raw.with_suffix(".old") if final.exists() else None
+    final = path.with_name(raw.name)
+    kept = raw.with_name("kept") if final.exists() else None
     if kept is not None:
         os.replace(final, kept)
     try:
@@ -209,8 +352,6 @@ def _rename_pair(header: Path, path: Path, raw: Path) -> None:
         if kept is not None:
             os.replace(kept, final)
         raise
-    if kept is not None:
-        kept.unlink()
 
 
 @contextlib.contextmanager
@@ -239,6 +380,32 @@ def _check_written(path: Path, wanted: tuple, in_pieces: bool) -> None:
         whole = _fingerprint(sitk.ReadImage(str(path)), lossy=len(wanted) == 1) == wanted
     if not whole:
         raise RuntimeError("incomplete file")
+
+
+def _check_place(path: Path, volume: Volume) -> None:
+    """Only a file that gives the very place back may take the final name: by ITK's reading, and for NIfTI also by the
+    form that other programs prefer. Raises InputError if a format cannot hold it, and RuntimeError."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
+    axes = reader.GetDimension()
+    spacing[:axes], origin[:axes] = reader.GetSpacing(), reader.GetOrigin()
+    direction[:axes, :axes] = np.reshape(reader.GetDirection(), (axes, axes))
+    forms = [np.column_stack([direction * spacing, origin])]
+    is_nifti = _last_part(path) in NIFTI_ENDINGS
+    if is_nifti and (header := read_nifti_header(path)) is not None:
+        forms += list(header.forms.values())[:1]
+    limit = (_SAME_PLACE if is_nifti else _SAME_PLACE_EXACT) * min(volume.spacing)
+    # Numbers themselves are rounded, coordinates far away from the origin the most.
+    limit += float(np.finfo(np.float32 if is_nifti else np.float64).eps) * 4 * float(np.abs(volume.corners()).max())
+    if all(_away(corners_of(form, volume.size), volume) <= limit for form in forms):
+        return
+    if is_nifti:
+        raise _cannot_hold(path)
+    raise RuntimeError("misplaced file")
 
 
 def _announced(path: Path) -> tuple:
@@ -274,13 +441,11 @@ def _reason(error: Exception, path: Path, volume: Volume) -> str:
 def _picture(volume: Volume, path: Path) -> np.ndarray:
     """(c, 1, y, x) uint8 or uint16; the rule is ``write_volume``'s."""
     array = volume.array
-    if array.shape[1] != 1:
-        raise InputError(f"The output {path.name} is a picture, but the volume has {array.shape[1]} slices.")
     if array.shape[0] not in (1, 3):
         raise InputError(f"The output {path.name} is a picture, but the volume has {array.shape[0]} channels.")
     if np.issubdtype(array.dtype, np.complexfloating):
         raise InputError(f"The output {path.name} is a picture, but the volume has complex numbers.")
-    jpeg = _last_part(path) in (".jpg", ".jpeg")
+    jpeg = _last_part(path) in _JPEG_ENDINGS
     low, high = float(array.min()), float(array.max())
     whole = not np.issubdtype(array.dtype, np.floating)
     if array.dtype == np.uint8 or (array.dtype == np.uint16 and not jpeg):

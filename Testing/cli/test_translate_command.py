@@ -211,3 +211,36 @@ def test_a_full_disk_is_one_sentence(refused, head, tiny_model, tmp_path, monkey
     out.mkdir()
     assert "No space left" in refused("translate", head, out / "o.nrrd", "--model", tiny_model, code=1)
     assert list(out.iterdir()) == []
+
+
+def test_a_file_of_two_places_is_translated_with_a_warning(sst, head, tiny_model, tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    volume = read_volume(head)
+    form = np.eye(4)
+    form[:3] = np.diag([-1.0, -1, 1]) @ np.column_stack([volume.direction * volume.spacing, volume.origin])
+    moved = form.copy()
+    moved[:3, 3] += (20, 0, 0)
+    image = nibabel.Nifti1Image(volume.array[0].T, None)
+    image.set_qform(form, 1)
+    image.set_sform(moved, 2)
+    nibabel.save(image, tmp_path / "two.nii")
+    report = tmp_path / "r.json"
+    ended = sst("translate", tmp_path / "two.nii", tmp_path / "o.nii.gz", "--model", tiny_model, "--report", report)
+    assert ended.code == 0 and "up to 20.0 mm apart" in " ".join((ended.out + ended.err).split())
+    assert any("its qform is used, as in 3D Slicer" in text for text in read_report(report)["warnings"])
+    assert read_volume(tmp_path / "o.nii.gz").same_grid(volume)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd"])
+def test_a_sheared_volume_keeps_its_place_or_is_refused(sst, head, tiny_model, tmp_path, ending):
+    volume = read_volume(head)
+    direction = np.array([[1, 0.015, 0], [0, 1, 0], [0, 0, 1.0]])
+    volume = Volume(volume.array, volume.spacing, volume.origin, direction / np.linalg.norm(direction, axis=0))
+    write_volume(volume, tmp_path / "sheared.nrrd")
+    ended = sst("translate", tmp_path / "sheared.nrrd", tmp_path / f"o{ending}", "--model", tiny_model)
+    if ending == ".nrrd":
+        assert ended.code == 0
+        assert np.abs(read_volume(tmp_path / "o.nrrd").corners() - volume.corners()).max() < 1e-9
+    else:
+        assert ended.code == 2 and "write a .nrrd instead" in " ".join((ended.out + ended.err).split())
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "sheared.nrrd"]

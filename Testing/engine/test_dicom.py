@@ -265,3 +265,232 @@ def test_a_real_series(shared_data):
         x, y, z = image.TransformPhysicalPointToContinuousIndex([float(v) for v in data.ImagePositionPatient])
         assert abs(x) < 1e-3 and abs(y) < 1e-3 and abs(z - round(z)) < 1e-3
         assert np.array_equal(volume.array[0, round(z)], data.pixel_array)
+
+
+def test_slices_of_different_pixel_types_keep_their_values(tmp_path):
+    """ITK's reader of series takes the first file's type for all: -1024 HU became 64512, and 3.7 became 3."""
+    pixels = np.random.default_rng(0).integers(0, 3000, (3, 6, 9)).astype(np.uint16)
+    for number, intercept in enumerate((0, -1024, -1024)):
+        tags = {"Modality": "CT", "RescaleSlope": 1, "RescaleIntercept": intercept}
+        write_slice(tmp_path / f"{number}.dcm", pixels[number], (0, 0, 2.0 * number), **tags)
+    volume = read_volume(tmp_path)
+    assert volume.array.dtype.kind == "i"
+    assert np.array_equal(volume.array[0], pixels.astype(int) - np.array([0, 1024, 1024])[:, None, None])
+    for number, slope in enumerate((1, 0.25, 0.37)):
+        tags = {"Modality": "PT", "RescaleSlope": slope, "RescaleIntercept": 0}
+        write_slice(tmp_path / f"{number}.dcm", pixels[number], (0, 0, 2.0 * number), **tags)
+    expected = pixels * np.array([1, 0.25, 0.37])[:, None, None]
+    assert np.allclose(read_volume(tmp_path).array[0], expected, rtol=1e-6, atol=0)
+    for number in range(3):
+        write_slice(tmp_path / f"{number}.dcm", pixels[number], (0, 0, 2.0 * number), PixelRepresentation=number % 2)
+    assert np.array_equal(read_volume(tmp_path).array[0], pixels)
+
+
+def test_slices_of_another_pixel_size_or_frame_of_reference_are_refused(tmp_path):
+    for name, tags, sentence in [
+        ("spacing", {"PixelSpacing": [1.0, 0.5]}, "different PixelSpacing"),
+        ("space", {"FrameOfReferenceUID": "1.2.10"}, "different frames of reference"),
+        ("turned", {"ImageOrientationPatient": ["1", "0", "0", "0", "0.9999998", "0.0006"]}, "different orientation"),
+    ]:
+        write_series(tmp_path / name, [0, 2, 4])
+        write_slice(tmp_path / name / "other.dcm", np.ones((6, 9), np.uint16), (-20, 15, 13), **tags)
+        bad(tmp_path / name, sentence)
+
+
+@pytest.mark.parametrize("modality", ["MR", "CT", "PT"])
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("ImagePositionPatient", None), ("ImageOrientationPatient", None), ("PixelSpacing", None),
+     ("PixelSpacing", [0, 0]), ("ImageOrientationPatient", [1, 0, 0, 0.5, 0.8, 0]),
+     ("ImageOrientationPatient", [0, 0, 0, 0, 0, 0]), ("ImagePositionPatient", [1, 2])],
+)  # fmt: skip
+def test_a_slice_without_a_place_is_refused(tmp_path, modality, tag, value):
+    write_series(tmp_path / "s", [0, 2, 4], Modality=modality)
+    for path in (tmp_path / "s").iterdir():
+        data = pydicom.dcmread(path)
+        setattr(data, tag, value) if value is not None else delattr(data, tag)
+        data.save_as(path)
+    assert f"no usable {tag} in img" in bad(tmp_path / "s", "The DICOM series")
+    bad(tmp_path / "s" / "img99.dcm", f"no usable {tag}")
+
+
+def test_pictures_need_no_place(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 4000, (6, 9)).astype(np.uint16)
+    for modality in ("CR", "DX", "MG", "OT", "XC"):
+        write_slice(tmp_path / f"{modality}.dcm", pixels, Modality=modality)
+        data = pydicom.dcmread(tmp_path / f"{modality}.dcm")
+        del data.ImagePositionPatient, data.ImageOrientationPatient, data.PixelSpacing
+        data.save_as(tmp_path / f"{modality}.dcm")
+        volume = read_volume(tmp_path / f"{modality}.dcm")
+        assert volume.is_2d and np.array_equal(volume.array[0, 0], pixels)
+
+
+def test_a_single_slice_has_its_thickness(tmp_path):
+    write_slice(tmp_path / "slice.dcm", np.arange(54).reshape(6, 9).astype(np.uint16), (1, 2, 3), SliceThickness=4.5)
+    assert read_volume(tmp_path / "slice.dcm").spacing == (0.25, 0.5, 4.5)
+    for thickness, between, expected in (("", 3.0, 3.0), (0, -3.0, 3.0), ("", "", 1.0)):
+        tags = {"SliceThickness": thickness, "SpacingBetweenSlices": between}
+        write_slice(tmp_path / "slice.dcm", np.arange(54).reshape(6, 9).astype(np.uint16), (1, 2, 3), **tags)
+        assert read_volume(tmp_path / "slice.dcm").spacing == (0.25, 0.5, expected)
+
+
+def test_directions_rounded_as_text_are_at_right_angles(tmp_path):
+    direction = rotation(0.3, -0.2, 0.5)
+    axes = [f"{value:.4f}" for value in axes_of(direction)]
+    for number in range(3):
+        place = direction[:, 2] * 2 * number
+        write_slice(tmp_path / f"{number}.dcm", np.ones((6, 9), np.uint16), place, ImageOrientationPatient=axes)
+    found = read_volume(tmp_path).direction
+    assert np.allclose(found.T @ found, np.eye(3), atol=1e-12) and np.allclose(found, direction, atol=2e-4)
+
+
+def test_a_mosaic_is_refused(tmp_path):
+    pixels = np.arange(54).reshape(6, 9).astype(np.uint16)
+    write_slice(tmp_path / "m.dcm", pixels, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
+    bad(tmp_path / "m.dcm", "mosaics")
+
+
+ENHANCED = {"MR": "1.2.840.10008.5.1.4.1.1.4.1", "CT": "1.2.840.10008.5.1.4.1.1.2.1"}
+
+
+def write_frames(
+    path, array, offsets, direction=None, slopes=1.0, intercepts=0.0, shared_scale=False, stacks="1", spacing=None,
+    modality="MR", without="", **tags,
+):  # fmt: skip
+    """An enhanced file: frame i is ``array`` (frames, y, x) in stored numbers, ``offsets`` mm along the normal."""
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    def one(**values):
+        item = Dataset()
+        for name, value in values.items():
+            if name != without:
+                setattr(item, name, value)
+        return Sequence([item])
+
+    direction = np.eye(3) if direction is None else direction
+    write_slice(path, array[0], series="1.2.3.77", Modality=modality)
+    data = pydicom.dcmread(path)
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        delattr(data, name)
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = ENHANCED[modality]
+    data.NumberOfFrames = len(array)
+    count = len(array)
+    slopes, intercepts = np.broadcast_to(slopes, count), np.broadcast_to(intercepts, count)
+    shared, frames = Dataset(), []
+    shared.PlaneOrientationSequence = one(ImageOrientationPatient=[f"{value:.6f}" for value in axes_of(direction)])
+    for i in range(count):
+        frame = Dataset()
+        place = np.array([-20.0, 15.0, 7.0]) + direction[:, 2] * offsets[i]
+        frame.PlanePositionSequence = one(ImagePositionPatient=[f"{value:.6f}" for value in place])
+        size = [0.5, 0.25] if spacing is None else spacing[i]
+        frame.PixelMeasuresSequence = one(PixelSpacing=size, SliceThickness=3.0, SpacingBetweenSlices=2.5)
+        frame.FrameContentSequence = one(StackID=stacks[i % len(stacks)], InStackPositionNumber=i + 1)
+        scale = one(RescaleSlope=float(slopes[i]), RescaleIntercept=float(intercepts[i]), RescaleType="HU")
+        if shared_scale:
+            shared.PixelValueTransformationSequence = scale
+        else:
+            frame.PixelValueTransformationSequence = scale
+        frames.append(frame)
+    data.SharedFunctionalGroupsSequence = Sequence([shared])
+    data.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    data.PixelData = np.asarray(array, np.uint16).tobytes()
+    for name, value in tags.items():
+        setattr(data, name, value) if value is not None else delattr(data, name)
+    data.save_as(path, enforce_file_format=True)
+
+
+class TestFrames:
+    stored = np.random.default_rng(0).integers(0, 4000, (7, 6, 9)).astype(np.uint16)
+
+    @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0], [0, 2, 4, 6, 1, 3, 5]])
+    @pytest.mark.parametrize("direction", [np.eye(3), rotation(0.3, -0.2, 0.5)], ids=["axial", "oblique"])
+    def test_are_put_in_order_of_their_place(self, tmp_path, order, direction):
+        write_frames(tmp_path / "f.dcm", self.stored[order], np.array(order) * 2.5, direction)
+        (tmp_path / "s").mkdir()
+        write_frames(tmp_path / "s" / "f.dcm", self.stored[order], np.array(order) * 2.5, direction)
+        for path in (tmp_path / "f.dcm", tmp_path / "s"):
+            volume = read_volume(path)
+            assert np.array_equal(volume.array[0], self.stored)
+            assert np.allclose(volume.spacing, (0.25, 0.5, 2.5), atol=1e-5) and not volume.is_2d
+            assert np.allclose(volume.origin, (-20, 15, 7), atol=1e-5)
+            assert np.allclose(volume.direction, direction, atol=1e-5) and "Warning" not in volume.metadata
+
+    def test_of_several_files_make_one_volume(self, tmp_path):
+        write_frames(tmp_path / "a.dcm", self.stored[[1, 3, 5]], np.array([1, 3, 5]) * 2.5)
+        write_frames(tmp_path / "b.dcm", self.stored[[0, 2, 4, 6]], np.array([0, 2, 4, 6]) * 2.5)
+        volume = read_volume(tmp_path)
+        assert np.array_equal(volume.array[0], self.stored) and np.allclose(volume.spacing, (0.25, 0.5, 2.5))
+
+    def test_one_alone_has_its_place(self, tmp_path):
+        write_frames(tmp_path / "f.dcm", self.stored[:1], [4.0])
+        volume = read_volume(tmp_path / "f.dcm")
+        assert volume.spacing == (0.25, 0.5, 3.0) and volume.origin == (-20, 15, 11) and not volume.is_2d
+
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_of_one_scale_are_in_its_units(self, tmp_path, shared):
+        write_frames(
+            tmp_path / "f.dcm", self.stored, np.arange(7) * 2.5, slopes=2, intercepts=-1024, shared_scale=shared,
+            modality="CT",
+        )  # fmt: skip
+        volume = read_volume(tmp_path / "f.dcm")
+        assert np.array_equal(volume.array[0], self.stored.astype(int) * 2 - 1024)
+        assert volume.metadata["RescaleType"] == "HU" and volume.metadata["Modality"] == "CT"
+
+    @pytest.mark.parametrize("first", [1.0, 0.5])
+    def test_of_a_scale_each_are_scaled_by_it(self, tmp_path, first):
+        slopes, intercepts = first + 0.1 * np.arange(7), -10.0 * np.arange(7)
+        order = [0, 2, 4, 6, 1, 3, 5]
+        write_frames(tmp_path / "f.dcm", self.stored, np.array(order) * 2.5, slopes=slopes, intercepts=intercepts)
+        expected = self.stored * slopes[:, None, None] + intercepts[:, None, None]
+        assert np.allclose(read_volume(tmp_path / "f.dcm").array[0][order], expected, rtol=1e-6, atol=1e-3)
+
+    def test_that_make_no_volume(self, tmp_path):
+        place = np.arange(7) * 2.5
+        for name, sentence, changes in [
+            ("gap", "lacks about 2", {"offsets": [0, 2.5, 5, 7.5, 15, 17.5, 20]}),
+            ("times", "several images at one place", {"offsets": [0, 2.5, 5, 0, 2.5, 5, 7.5]}),
+            ("stacks", "2 stacks", {"stacks": "12"}),
+            ("sizes", "different PixelSpacing", {"spacing": [[1, 1]] * 3 + [[0.5, 0.5]] * 4}),
+            ("nowhere", "ImagePositionPatient", {"without": "ImagePositionPatient"}),
+            ("unturned", "ImageOrientationPatient|damaged", {"without": "ImageOrientationPatient"}),
+            ("unsized", "PixelSpacing", {"without": "PixelSpacing"}),
+            ("film", "without a place each", {"PerFrameFunctionalGroupsSequence": None}),
+        ]:
+            write_frames(tmp_path / f"{name}.dcm", self.stored, **{"offsets": place, **changes})
+            bad(tmp_path / f"{name}.dcm", sentence)
+
+    def test_a_film_is_no_volume(self, tmp_path):
+        write_slice(tmp_path / "film.dcm", self.stored[0], Modality="XA")
+        data = pydicom.dcmread(tmp_path / "film.dcm")
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.12.1"
+        data.NumberOfFrames, data.PixelData = 7, self.stored.tobytes()
+        data.save_as(tmp_path / "film.dcm")
+        bad(tmp_path / "film.dcm", "7 frames without a place each")
+
+    def test_need_pydicom(self, tmp_path, monkeypatch):
+        import sys
+
+        write_frames(tmp_path / "f.dcm", self.stored, np.arange(7) * 2.5)
+        write_series(tmp_path / "s", [0, 2, 4])
+        monkeypatch.setitem(sys.modules, "pydicom", None)
+        bad(tmp_path / "f.dcm", "needs the Python package pydicom")
+        assert read_volume(tmp_path / "s").size == (9, 6, 3)
+
+    def test_that_end_too_early(self, tmp_path):
+        write_frames(tmp_path / "f.dcm", self.stored, np.arange(7) * 2.5)
+        (tmp_path / "f.dcm").write_bytes((tmp_path / "f.dcm").read_bytes()[:-60])
+        bad(tmp_path / "f.dcm", "damaged")
+
+    @pytest.mark.parametrize("bits", [1, 8])
+    def test_of_a_segmentation_are_refused(self, tmp_path, bits):
+        write_frames(tmp_path / "f.dcm", self.stored, np.arange(7) * 2.5)
+        data = pydicom.dcmread(tmp_path / "f.dcm")
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+        data.Modality, data.BitsAllocated, data.BitsStored, data.HighBit = "SEG", bits, bits, bits - 1
+        data.PixelData = bytes(8 if bits == 1 else 7 * 54)
+        (tmp_path / "s").mkdir()
+        for path in (tmp_path / "f.dcm", tmp_path / "s" / "f.dcm"):
+            data.save_as(path)
+        bad(tmp_path / "f.dcm", "is a DICOM segmentation, which cannot be read; save it as .nrrd")
+        bad(tmp_path / "s", "is a segmentation|no DICOM images")
