@@ -22,7 +22,7 @@ def is_installed() -> bool:
 
 def _is_too_old() -> bool:
     try:
-        found = re.match(r"(\d+)\.(\d+)", metadata.version("torch"))
+        found = re.match(r"(\d+)\.(\d+)", metadata.version("torch") or "")  # None where it is damaged
     except metadata.PackageNotFoundError:  # built from source
         return False
     return bool(found) and (int(found[1]), int(found[2])) < OLDEST
