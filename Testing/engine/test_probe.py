@@ -120,10 +120,32 @@ def test_eight_bits_are_tried_beside_the_faster_of_the_others(model, monkeypatch
     monkeypatch.setattr(probe, "find_spec", lambda name: True)
     monkeypatch.setattr(devices, "bf16_helps", lambda device: True)
     monkeypatch.setattr(probe, "_timed", timed)
+    monkeypatch.setattr(
+        probe, "_in_turns", lambda runners, _: [seconds.get(runner.precision, 0.1) for runner in runners]
+    )
     found = probe._measure(model, "forward")
     assert [(entry.backend, entry.precision) for entry in found] == measured
     known(monkeypatch, *found)
     assert choose(model, "forward") == Choice(*measured[-1])
+
+
+def test_a_moment_of_load_decides_nothing(monkeypatch):
+    """One way was tried while the machine was busy: what counts are runs that take turns."""
+    passed = [0.0]
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: passed[0])
+
+    class Runner:
+        def __init__(self, name, seconds):
+            self.name, self.seconds = name, seconds
+
+        def run(self, _):
+            order.append(self.name)
+            passed[0] += self.seconds * (10 if len(order) <= 2 else 1)
+
+    order = []
+    fast, slow = Runner("fast", 1.0), Runner("slow", 2.0)
+    assert probe._in_turns([fast, slow], None) == [1.0, 2.0]
+    assert order == ["fast", "slow"] * probe.REPEATS
 
 
 def test_air_does_not_make_a_way_look_precise(model, monkeypatch):
