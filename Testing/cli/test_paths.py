@@ -102,3 +102,9 @@ def test_the_demo_does_not_write_over_its_reference(refused, head_volume, tiny_m
     arguments = ("demo", tmp_path / "head.nii.gz", "--output", tmp_path, "--reference", earlier, "--model", tiny_model)
     assert "would overwrite" in refused(*arguments)
     assert np.array_equal(read_volume(earlier).array, head_volume(2).array)
+
+
+def test_a_page_does_not_take_its_reports_place(refused, tmp_path):
+    (tmp_path / "r.html").write_text("{}")
+    assert "would overwrite its own input" in refused("report", tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_text() == "{}"
