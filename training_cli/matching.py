@@ -13,7 +13,7 @@ from surgical_style_engine.volume_io import PICTURE_ENDINGS, ending_of, list_vol
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
-    r"t[12](w|n|c|f|ce|gd|wks|wce|wgd|km|post|flair|star)?|flair|t2?flairw?|pdw?|dwi|adc|swi|asl|dti|bold|tof|mprage|spgr|"
+    r"t[12](w|n|c|f|ce|gd|wks|wce|wgd|km|post|flair|star)?|(t2)?flairw?|pdw?|dwi|adc|swi|asl|dti|bold|tof|mprage|spgr|"
     r"ciss|stir|mri?|mra|mrv|ct|cta|cbct|cect|ncct|pet|spect|us|xr|xray|dx|cr|dr|source|target|reference|ref|real"
 )
 _MASK = re.compile(r"(brain|body|head)?masks?|seg|segmentation|labels?|labelmap|roi|region|lesions?")
@@ -108,8 +108,16 @@ def fitting(source: Path, candidates: Sequence[Path], what: str = "") -> list[Pa
 
 
 def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) -> list[Path | None]:
-    """`find_match` for each source. InputError also where one candidate would serve what may be two patients."""
-    found = [find_match(source, candidates, what) for source in sources]
+    """`find_match` for each source; what has the name of one source goes with no other.
+
+    InputError also where one candidate would serve what may be two patients.
+    """
+    by_name = {stem(source): source.resolve() for source in sources}
+    owned = [c for c in candidates if by_name.get(stem(c), c.resolve()) != c.resolve()]
+    found = [
+        find_match(source, [c for c in candidates if c not in owned or stem(c) == stem(source)], what)
+        for source in sources
+    ]
     for number, (source, match) in enumerate(zip(sources, found, strict=True)):
         for other, taken in zip(sources[:number], found[:number], strict=True):
             if match is not None and match == taken and _base(source) != _base(other):

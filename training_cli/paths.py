@@ -9,9 +9,7 @@ from pathlib import Path
 from surgical_style_engine.errors import InputError
 
 
-def check_outputs(
-    inputs: Iterable[Path | None], outputs: Iterable[Path | None], report: Path | None = None
-) -> None:  # fmt: skip
+def check_outputs(inputs: Iterable[Path | None], outputs: Iterable[Path | None], report: Path | None = None) -> None:
     """Raise InputError where an output, or the report, is one of the inputs or another output, also through a link.
 
     inputs: files and folders that are read. outputs: files and folders that are written; those in folders file by file.

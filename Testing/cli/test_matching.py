@@ -66,6 +66,13 @@ def test_no_candidate_serves_what_may_be_two_patients():
         match_all(sources, [Path("m/site1_mask.nii")], "mask")
 
 
+def test_what_has_the_name_of_one_source_goes_with_no_other():
+    sources = [Path(f"a/site1_{initials}.nii") for initials in ("MR", "CR")]
+    assert match_all(sources, [Path("b/site1_CR.nii")], "reference") == [None, Path("b/site1_CR.nii")]
+    both = [Path("a/p1_T1.nii"), Path("a/p1_T2.nii")]
+    assert match_all(both, both, "reference") == both[::-1], "of one folder that holds both"
+
+
 def test_what_was_not_paired_by_equal_names_is_told():
     source = Path("a/p1_T1.nii")
     assert told_match(source, Path("b/p1_T1.nrrd"), "mask") == told_match(source, None, "mask") == []
