@@ -16,7 +16,8 @@ def align_reference(
 ) -> tuple[Volume, np.ndarray | None, dict]:
     """The reference on the volume's grid, where it has voxels (bool (z, y, x); None for everywhere), how it was done.
 
-    Same grid: as it is. Otherwise registered rigidly, or only resampled if ``register`` is false. Raises InputError.
+    Same grid: as it is. Otherwise registered rigidly, or only resampled if ``register`` is false. Compare nothing with
+    it where `alignment_doubt` has something to say of how it was done. Raises InputError.
     """
     from surgical_style_engine.registration import register_rigid
 
@@ -33,3 +34,12 @@ def align_reference(
     covered = resample_like(reference.with_array(np.ones_like(reference.array, np.float32)), volume, default=0.0)
     moved = resample_like(reference, volume, default=background)
     return moved, covered.array[0] > 0.99, {"method": "scanner coordinates"}
+
+
+def alignment_doubt(how: dict, path: Path) -> str:
+    """Why a reference that was aligned in that way is no reference, in a sentence; empty if it is one."""
+    if how.get("found_common", True):
+        return ""
+    from surgical_style_engine.registration import NOTHING_COMMON
+
+    return f"The reference {path.name} cannot be laid over the volume: {NOTHING_COMMON}; it was left out."

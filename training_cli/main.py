@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
 
 import typer
+import typer.core
 
 # Each subcommand's module is imported only when it is asked for (or listed by `sst --help`); none imports torch.
 COMMANDS = {
@@ -27,6 +31,7 @@ COMMANDS = {
 def build_app(names: list[str]) -> typer.Typer:
     """The Typer application with the named subcommands."""
     app = typer.Typer(
+        cls=_Group,
         help="Medical image style transfer: train models, translate volumes, judge the result.",
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     )  # fmt: skip
@@ -54,6 +59,50 @@ def build_app(names: list[str]) -> typer.Typer:
     return app
 
 
+class Interrupted(BaseException):
+    """A signal asks to end. Like KeyboardInterrupt no Exception, so that only what cleans up takes notice; a kind of
+    its own, because Typer would end at a KeyboardInterrupt without a word."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Group(typer.core.TyperGroup):
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            raise Interrupted(signal.SIGINT) from None
+
+
+@contextlib.contextmanager
+def _ending_signals() -> Iterator[None]:
+    """Within it, what would end the process at once ends it as Ctrl-C does: what is half done is cleaned up."""
+    process = os.getpid()
+
+    def end(number: int, _frame: object) -> None:
+        if os.getpid() != process:  # a child that was forked has nothing of this to clean up
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        signal.signal(number, signal.SIG_IGN)  # once is enough, and cleaning up must not be cut short
+        raise Interrupted(number)
+
+    previous = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup and the like have had signals ignored, which stays.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            with contextlib.suppress(ValueError):  # not in the main thread
+                previous[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run ``sst`` with these arguments (the process's own by default); always ends in SystemExit."""
     from surgical_style_engine.errors import StyleTransferError
@@ -62,7 +111,11 @@ def main(arguments: list[str] | None = None) -> None:
     named = [argument for argument in arguments if not argument.startswith("-")][:1]
     names = named if named and named[0] in COMMANDS else list(COMMANDS)
     try:
-        build_app(names)(args=arguments, prog_name="sst")
+        with _ending_signals():
+            build_app(names)(args=arguments, prog_name="sst")
+    except Interrupted as interrupted:
+        what = "Interrupted" if interrupted.number == signal.SIGINT else "Terminated"
+        fail(f"{what}.", 128 + interrupted.number)
     except StyleTransferError as error:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:

@@ -9,14 +9,23 @@ from pathlib import Path
 
 from surgical_style_engine.dicom import DICOM_ENDINGS
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volume_io import ending_of, list_volumes
+from surgical_style_engine.volume_io import PICTURE_ENDINGS, ending_of, list_volumes
+
+# What a part of a name can say of an image without saying whose it is.
+_MODALITY = re.compile(
+    r"t[12](w|n|c|f|ce|gd|wks|wce|wgd|km|post|flair|star)?|(t2)?flairw?|pdw?|dwi|adc|swi|asl|dti|bold|tof|mprage|spgr|"
+    r"ciss|stir|mri?|mra|mrv|ct|cta|cbct|cect|ncct|pet|spect|us|xr|xray|dx|cr|dr|source|target|reference|ref|real"
+)
+_MASK = re.compile(r"(brain|body|head)?masks?|seg|segmentation|labels?|labelmap|roi|region|lesions?")
+_SESSION = re.compile(r"(ses|session|study|visit|scan|run|series|exam|timepoint|tp)\d*|[sv]\d+")
+_SHORT_SESSION = re.compile(r"[sv]\d+")  # may as well number subjects and volunteers
 
 
 def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path]:
     """The file itself, or the volumes directly in a folder whose names match `pattern` (`*_T1W*`).
 
-    A folder of nothing but DICOM slices is one volume; a folder of such folders, a volume each. InputError when nothing
-    is found.
+    A folder of DICOM slices is one volume, also with pictures beside them (see `left_out`); a folder of such folders, a
+    volume each. InputError when nothing is found, and for a series with other volumes beside it.
     """
     if path.is_file():
         return [path]
@@ -26,40 +35,109 @@ def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path
         found = [p for p in series if fnmatch.fnmatch(p.name, pattern)]
         if found:
             return found
-    if found and all(ending_of(p) in DICOM_ENDINGS for p in found):
+    others = [p for p in found if ending_of(p) not in DICOM_ENDINGS]
+    if found and not others:
         return [path]
-    found = [p for p in found if fnmatch.fnmatch(p.name, pattern)]
-    if not found:
+    wanted = [p for p in found if fnmatch.fnmatch(p.name, pattern)]
+    if not wanted:
         raise InputError(f"No {what} volume matches '{pattern}' in {path}.")
-    return found
+    if len(others) < len(found) and any(p not in others for p in wanted) and _has_series(path):
+        # Slices of a series are no volumes of their own, whatever lies beside them.
+        volumes = [p for p in wanted if p in others and ending_of(p) not in PICTURE_ENDINGS]
+        if volumes:
+            raise InputError(
+                f"{path} holds a DICOM series beside other volumes ({_listed(volumes)}), which is not one input; put "
+                "them into folders of their own."
+            )
+        return [path]
+    return wanted
 
 
 def is_dicom_file(path: Path) -> bool:
     return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
-def find_match(source: Path, candidates: Sequence[Path], what: str = "reference") -> Path | None:
-    """The candidate that belongs to `source`, or None.
+def _has_series(folder: Path) -> bool:
+    """Whether a folder holds several DICOM files of one series."""
+    import SimpleITK as sitk
+
+    from surgical_style_engine.volume_io import _silent_itk
+
+    reader = sitk.ImageSeriesReader
+    with _silent_itk():
+        series = reader.GetGDCMSeriesIDs(str(folder))
+        return any(len(reader.GetGDCMSeriesFileNames(str(folder), uid)) > 1 for uid in series)
+
+
+def left_out(folder: Path) -> list[str]:
+    """A sentence on the images beside the DICOM series that a folder is taken for, where there are any."""
+    others = [] if folder.is_file() else [p for p in list_volumes(folder) if ending_of(p) not in DICOM_ENDINGS]
+    return [f"Beside the DICOM series, {folder.name} holds {_listed(others)}, which was left out."] if others else []
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(path.name for path in paths[:3]) + more
+
+
+def find_match(source: Path, candidates: Sequence[Path], what: str = "") -> Path | None:
+    """The candidate that belongs to `source`, or None. what: "mask", or "reference", which is no mask; also said.
 
     That is the one of the same name; else the one that agrees in all its name's parts (split at _ - . and blanks) but
-    the last, with a number among them: patient04_study1_T1W goes with patient04_study1_T2W and patient04_brainmask,
-    not with patient04_study2_T2W; case_001 never goes with case_002. InputError when two fit equally well.
+    the last, where the parts that differ are known to name no patient: modalities and roles (T1w, CT, mask, ...) and,
+    in the source's name, sessions. patient04_study1_T1W goes with patient04_study1_T2W and patient04_brainmask, not
+    with patient04_study2_T2W; case_001 never goes with case_002, nor t1_anna with t1_bert. InputError when two fit
+    equally well.
     """
-    same = [c for c in candidates if stem(c) == stem(source) and c.resolve() != source.resolve()]
-    if len(same) == 1:
-        return same[0]
-    ranked = []
-    for candidate in candidates:
-        if candidate.resolve() == source.resolve():
-            continue
-        shared = _shared_parts(source, candidate)
-        if len(shared) >= len(_parts(candidate)) - 1 and any(re.search(r"\d", part) for part in shared):
-            ranked.append((len(shared), candidate))
-    best = [c for count, c in ranked if count == max(count for count, _ in ranked)]
+    best = fitting(source, candidates, what)
     if len(best) > 1:
         names = ", ".join(c.name for c in best)
-        raise InputError(f"Several {what} files fit {source.name}: {names}; narrow them down with a pattern.")
+        raise InputError(f"Several {what + ' ' if what else ''}files fit {source.name}: {names}; name one of them.")
     return best[0] if best else None
+
+
+def fitting(source: Path, candidates: Sequence[Path], what: str = "") -> list[Path]:
+    """All candidates that belong to `source` equally well, by the rule of `find_match`."""
+    others = [c for c in candidates if c.resolve() != source.resolve()]
+    same = [c for c in others if stem(c) == stem(source)]
+    if same:
+        return same
+    ranked = [(_shared(source, candidate, what), candidate) for candidate in others]
+    most = max((count for count, _ in ranked), default=0)
+    return [candidate for count, candidate in ranked if count == most > 0]
+
+
+def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) -> list[Path | None]:
+    """`find_match` for each source; what has the name of one source goes with no other.
+
+    InputError also where one candidate would serve what may be two patients.
+    """
+    by_name = {stem(source): source.resolve() for source in sources}
+    owned = [c for c in candidates if by_name.get(stem(c), c.resolve()) != c.resolve()]
+    found = [
+        find_match(source, [c for c in candidates if c not in owned or stem(c) == stem(source)], what)
+        for source in sources
+    ]
+    for number, (source, match) in enumerate(zip(sources, found, strict=True)):
+        for other, taken in zip(sources[:number], found[:number], strict=True):
+            if match is not None and match == taken and _base(source) != _base(other):
+                raise InputError(
+                    f"The {what} {match.name} fits {other.name} as well as {source.name}; give each its own."
+                )
+    return found
+
+
+def told_match(source: Path, match: Path | None, what: str) -> list[str]:
+    """A sentence on a match that was not made by equal names; nothing for equal ones or none."""
+    if match is None or stem(match) == stem(source):
+        return []
+    return [f"By its name, the {what} {match.name} was taken to belong to {source.name}."]
+
+
+def identity(name: str, sessions: bool = False) -> list[str]:
+    """The parts of a name that may say whose an image is, lower case: all but modalities and roles, and sessions unless
+    wanted."""
+    return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 
 
 def stem(path: Path) -> str:
@@ -68,14 +146,53 @@ def stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)]
 
 
-def _parts(path: Path) -> list[str]:
-    return [part for part in re.split(r"[_\-.\s]+", stem(path).lower()) if part]
+def _shared(source: Path, candidate: Path, what: str) -> int:
+    """How many leading parts two names share, if all that differs names no patient, else 0."""
+    first, second = _split(stem(source)), _split(stem(candidate))
+    count = 0
+    while count < min(len(first), len(second)) and first[count] == second[count]:
+        count += 1
+    own, other = first[count:], second[count:]
+    known = identity("_".join(first[:count]))
+    if not known or len(other) > 1 or not all(_is_role(part, what) for part in other):
+        return 0
+    sessions = _without_sessions(own)
+    if not all(map(_is_role, sessions)):
+        return 0
+    # A candidate without the source's session speaks of a patient, who must be known by more than a word.
+    if len(sessions) < len(own) and not any(re.search(r"\d", part) for part in known):
+        return 0
+    return count
 
 
-def _shared_parts(first: Path, second: Path) -> list[str]:
-    shared = []
-    for a, b in zip(_parts(first), _parts(second), strict=False):
-        if a != b:
-            break
-        shared.append(a)
-    return shared
+def _is_role(part: str, what: str = "") -> bool:
+    is_mask = _MASK.fullmatch(part) is not None
+    if what == "mask":
+        return is_mask
+    return _MODALITY.fullmatch(part) is not None or (is_mask and what != "reference")
+
+
+def _without_sessions(parts: list[str], short: bool = True) -> list[str]:
+    """Parts without sessions, whose numbers may be parts of their own (ses-02). short: those like s2 too."""
+    kept, numbered = [], False
+    for part in parts:
+        if numbered and part.isdigit():
+            numbered = False
+        elif _SESSION.fullmatch(part) and (short or not _SHORT_SESSION.fullmatch(part)):
+            numbered = part.isalpha()
+        else:
+            kept.append(part)
+            numbered = False
+    return kept
+
+
+def _base(path: Path) -> list[str]:
+    """What a name says of the patient, at most: all but sessions, and modalities and roles at its end."""
+    parts = _without_sessions(_split(stem(path)), short=False)
+    while parts and _is_role(parts[-1]):
+        parts.pop()
+    return parts
+
+
+def _split(name: str) -> list[str]:
+    return [part for part in re.split(r"[_\-.\s]+", name.lower()) if part]

@@ -45,6 +45,7 @@ _CLASSES = {
 # All radiographs become CR images: the classes of digital X-ray demand what only a detector can say.
 _RADIOGRAPHS = {"CR", "DX", "DR", "RG"}
 _LEAST_STEPS = 255  # between darkest and brightest voxel for whole numbers to be fine enough where units are arbitrary
+_MIXED = "Input and translation have different units and are blended: the values are no measurements"
 _SOFT_TISSUE_HU = (-160.0, 240.0)  # window beside that of the model's range, which is too wide to see much in
 _PATIENT_GROUPS = (0x0010, 0x0012)  # patient, and the trial they are in
 _NOT_OF_THE_PATIENT = (0x00120071, 0x00120072)  # what the trial calls the source series
@@ -239,7 +240,8 @@ def write_dicom_series(
 
     volume: (1, z, y, x) in the units of the domain it ends in, on the source's grid. One file a slice, numbered in the
     source's order; Part 10, explicit VR little endian. strength, masked, adjustments: how it was blended with
-    the input and adjusted.
+    the input and adjusted. Where the input has other units than the translation and shows through, the header states
+    no units (RescaleType US) and says so.
     Values are rounded to whole multiples of a step: 1 in HU, and where the units are arbitrary and 1 is fine enough.
 
     The folder gets its name when all of it reads back as the same grid and values. Raises InputError for a volume or a
@@ -259,9 +261,10 @@ def write_dicom_series(
         raise StyleTransferError(f"The folder {output.parent} of the output does not exist.")
     scale = choose_scale(float(volume.array.min()), float(volume.array.max()), goal.units == "HU")
     blended = strength < 1 or masked or (adjustments is not None and adjustments.match is not None)
-    window = _window(goal, volume, blended=blended)
+    mixed = (strength < 1 or masked) and card.domain_from(direction).units != goal.units
+    window = _window(goal, volume, blended, mixed)
     with _silent_pydicom():
-        common = _common(source.slices, card, direction, strength, masked, scale, window, adjustments)
+        common = _common(source.slices, card, direction, strength, masked, mixed, scale, window, adjustments)
     numbers = _instance_numbers(source.slices)
     temporary = output.with_name(f".{uuid.uuid4().hex[:12]}.partial")
     try:
@@ -380,18 +383,18 @@ def _instance_numbers(sources: list[SourceSlice]) -> list[int]:
     return numbers if len(set(numbers)) == len(sources) else list(range(1, len(sources) + 1))
 
 
-def _window(goal: Domain, volume: Volume, blended: bool) -> list[tuple[float, float, str]]:
+def _window(goal: Domain, volume: Volume, blended: bool, mixed: bool) -> list[tuple[float, float, str]]:
     """(low, high, explanation) in units: the target domain's; where the input shows through, this volume's own."""
     landmarks = goal.inverse
     if blended and not goal.units and volume.array.min() < volume.array.max():
         landmarks = goal.normalization.fit(volume.array)
     whole = (landmarks.low, landmarks.high, "TARGET DOMAIN")
-    return [(*_SOFT_TISSUE_HU, "SOFT TISSUE"), whole] if goal.units == "HU" else [whole]
+    return [(*_SOFT_TISSUE_HU, "SOFT TISSUE"), whole] if goal.units == "HU" and not mixed else [whole]
 
 
 def _common(
-    sources: list[SourceSlice], card: ModelCard, direction: Direction, strength: float, masked: bool, scale: Scale,
-    window: list[tuple[float, float, str]], adjustments: Adjustments | None = None,
+    sources: list[SourceSlice], card: ModelCard, direction: Direction, strength: float, masked: bool, mixed: bool,
+    scale: Scale, window: list[tuple[float, float, str]], adjustments: Adjustments | None = None,
 ) -> Dataset:  # fmt: skip
     """What all files of the new series have in common."""
     from pydicom.dataset import Dataset
@@ -421,8 +424,9 @@ def _common(
         f"{direction}, strength {notes['SyntheticStrength']}{', inside a mask' if masked else ''}{adjusted}, from "
         f"{len(sources)} image{'' if len(sources) == 1 else 's'} of the source series, by {SOFTWARE} {__version__}."
     )
+    made += f" {_MIXED}." if mixed else ""
     out.DerivationDescription = _plain(f"{made} {notes['IntendedUse']}", 1024)
-    out.ImageComments = _plain(f"SYNTHETIC IMAGE. {notes['IntendedUse']}", 1024)
+    out.ImageComments = _plain(f"SYNTHETIC IMAGE. {_MIXED + '. ' if mixed else ''}{notes['IntendedUse']}", 1024)
     out.DerivationCodeSequence = [_code("STYLE_TRANSFER", "99SST", "Synthetic image by style transfer")]
     out.ContributingEquipmentSequence = _equipment(first, now, made)
     out.BurnedInAnnotation = "NO"
@@ -432,7 +436,7 @@ def _common(
     if modality == "CT" or not scale.is_identity:
         # MR images have none by the standard; there they come only where whole numbers are too coarse.
         out.RescaleIntercept, out.RescaleSlope = _decimal(scale.intercept), _decimal(scale.slope)
-        out.RescaleType = "HU" if goal.units == "HU" else "US"
+        out.RescaleType = "HU" if goal.units == "HU" and not mixed else "US"
     out.WindowCenter = [_decimal((low + high) / 2) for low, high, _ in window]
     out.WindowWidth = [_decimal(max(high - low, 1e-6)) for low, high, _ in window]
     out.WindowCenterWidthExplanation = [text for _, _, text in window]

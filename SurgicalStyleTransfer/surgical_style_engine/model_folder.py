@@ -482,11 +482,25 @@ def write_card(folder: Path, card: ModelCard) -> None:
 
 
 def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:
-    """Delete a model of the user's. Shipped models stay. Returns the folder that was deleted."""
+    """Delete a model of the user's. Shipped models stay. Returns its folder.
+
+    In a models folder the model's whole folder goes; elsewhere its files do, and the folder if nothing else is in it.
+    Of a link, the link goes. Raises InputError for what has no card of this program's, and OSError.
+    """
     folder = find_model(name, folders)
     if folder.resolve().parent == shipped_models_folder().resolve():
         raise InputError(f"The model {folder.name} came with the program and cannot be removed.")
-    shutil.rmtree(folder)
+    card = read_card(folder)
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.resolve().parent in [parent.resolve() for parent in folders or models_folders()]:
+        shutil.rmtree(folder)
+    else:
+        # The card goes last: as long as it is there, the rest can be removed with it.
+        for file in (card.weights.file, "README.md", "thumbnail.png", CARD_NAME):
+            (folder / file).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
     return folder
 
 

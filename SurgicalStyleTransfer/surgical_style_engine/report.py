@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -60,10 +61,13 @@ def write_report(path: str | Path, report: Mapping) -> Path:
         os.umask(mask)
         os.chmod(partial, 0o666 & ~mask)
         os.replace(partial, path)
+        partial = None
     except OSError as error:
-        if partial is not None:
-            Path(partial).unlink(missing_ok=True)
         raise StyleTransferError(f"Cannot write the report {path}: {error.strerror or error}.") from error
+    finally:
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
     return path
 
 

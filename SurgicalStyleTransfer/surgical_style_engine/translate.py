@@ -40,7 +40,8 @@ class Translation:
     were run. slices: how many slices went through the network, all planes together.
     adjusted: ``normalized_output`` after structure guard and matching, where there were any. flattened: the input
     without its bias field, in its own units, where that was asked for. strength: the one used. consistency: Semantic
-    Consistency at that strength, where the strength was chosen by it.
+    Consistency at that strength, where the strength was chosen by it. mixed: the input, whose units are others, shows
+    through, so that not all voxels are in the units of the domain.
     """
 
     volume: Volume
@@ -57,6 +58,7 @@ class Translation:
     flattened: np.ndarray | None = None
     strength: float = 1.0
     consistency: float | None = None
+    mixed: bool = False
 
     @property
     def judged(self) -> np.ndarray:
@@ -169,7 +171,8 @@ def translate_volume(
     )  # fmt: skip
     if array is None:
         made = _adjusted(volume, made, landmarks, origin, goal, adjustments, strength, inside)
-    if (made.strength < 1 or inside is not None) and not _same_units(origin, goal, landmarks):
+    made.mixed = (made.strength < 1 or inside is not None) and not _same_units(origin, goal, landmarks)
+    if made.mixed:
         warnings.append(
             f"Input ({_units(origin)}) and translation ({_units(goal)}) are mixed: voxels that are not fully "
             "translated show the input's contrast, not measured values."

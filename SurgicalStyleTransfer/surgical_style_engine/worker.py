@@ -42,15 +42,20 @@ class Requests:
         self._cancelled.discard(number)
 
     def _read(self) -> None:
-        for line in self._stream:
-            message = decode(line)
-            if message is None:
-                print(f"Not a message: {line[:200]!r}", file=sys.stderr, flush=True)
-            elif "cancel" in message:
-                self._cancelled.add(message["cancel"])
-            else:
-                self._waiting.put(message)
-        self._at_end()
+        try:
+            for line in self._stream:
+                message = decode(line)
+                if message is None:
+                    print(f"Not a message: {line[:200]!r}", file=sys.stderr, flush=True)
+                elif "cancel" in message:
+                    self._cancelled.add(message["cancel"])
+                else:
+                    self._waiting.put(message)
+        except Exception:
+            traceback.print_exc()
+        finally:
+            # Without its reader the process would neither answer nor ever end.
+            self._at_end()
 
 
 class Worker:
@@ -114,21 +119,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scratch", type=Path, help="folder of the exchanged arrays, removed at the end")
     options = parser.parse_args(arguments)
 
-    def end() -> None:
+    def end(code: int = 0) -> None:
         if options.scratch is not None:
             shutil.rmtree(options.scratch, ignore_errors=True)
         # Not sys.exit: this is not the main thread, and whatever that computes has lost its reader.
-        os._exit(0)
+        os._exit(code)
 
-    # Only messages go to the real stdout; what libraries print there joins the log on stderr.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if hasattr(os, "nice"):
-        os.nice(5)  # Slicer's own threads come first
     try:
+        # Only messages go to the real stdout; what libraries print there joins the log on stderr.
+        answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        if hasattr(os, "nice"):
+            os.nice(5)  # Slicer's own threads come first
         Worker(Requests(sys.stdin.buffer, end), answers).run()
     except (BrokenPipeError, KeyboardInterrupt):
         end()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        end(1)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,15 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
-    """The message in a line, or None where it is no message."""
+    """The message in a line, or None where it is no message: no JSON object, or an id that is no whole number."""
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return message if isinstance(message, dict) else None
+    if not isinstance(message, dict):
+        return None
+    # bool is a kind of int; other kinds cannot be kept in a set, or not be sent back as JSON.
+    return message if all(type(message[key]) is int for key in ("id", "cancel") if key in message) else None
 
 
 def describe(

@@ -162,3 +162,45 @@ def test_bad_input_leaves_no_report(cohort, tmp_path):
         assert isinstance(result.exception, InputError) and result.exception.exit_code == 2, change
         assert sentence in str(result.exception) and "\n" not in str(result.exception)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reference_with_nothing_in_common_is_left_out(cohort, tmp_path):
+    array = np.random.default_rng(0).random((1, 12, 40, 40), np.float32)
+    write_volume(Volume(array, (2.0, 2.0, 4.0), (6.0, -4.0, 0.0)), tmp_path / "noise.nii.gz")
+    path = tmp_path / "r.json"
+    result = sst(
+        "--model", cohort / "tiny", "--source", cohort / "source" / "p1_s1_T1.nii.gz", "--report", path,
+        "--reference", tmp_path / "noise.nii.gz", "--no-cycle", "--progress", "json", "--maps", tmp_path / "maps",
+    )  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    report = read_report(path)
+    (told,) = report["warnings"]
+    assert told.endswith("the registration found nothing that they have in common; it was left out.")
+    assert f"Warning: {told}" in result.stderr
+    assert report["quality"]["reference"] is None and report["volumes"][0]["registration"]["found_common"] is False
+    assert not list((tmp_path / "maps").glob("*_reference*"))
+
+
+def test_a_reference_of_another_patient_is_none(cohort, tmp_path):
+    (first, second), _ = head(1)
+    for folder, names in (("s", ["site1_001", "site1_002"]), ("t", ["site1_001"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            write_volume(first if folder == "s" else second, tmp_path / folder / f"{name}.nii.gz")
+    result = sst(
+        "--model", cohort / "tiny", "--source", tmp_path / "s", "--reference", tmp_path / "t", "--report",
+        tmp_path / "r.json", "--no-cycle",
+    )  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    first, second = read_report(tmp_path / "r.json")["volumes"]
+    assert first["reference"] and second["reference"] is None
+    assert "site1_002.nii.gz: no reference has a matching name" in result.stderr
+
+
+def test_pairs_by_other_than_equal_names_are_told(cohort, tmp_path):
+    result = sst(
+        "--model", cohort / "tiny", "--source", cohort / "source", "--reference", cohort / "target", "--report",
+        tmp_path / "r.json", "--no-cycle", "--no-register", "--pattern-source", "p1*",
+    )  # fmt: skip
+    told = "By its name, the reference p1_s1_T2.nii.gz was taken to belong to p1_s1_T1.nii.gz."
+    assert read_report(tmp_path / "r.json")["paired"] == [told] and told in result.stderr

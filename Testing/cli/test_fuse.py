@@ -1,6 +1,7 @@
 """`sst fuse` from the command line: files in, files out, nothing half-written."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,3 +191,24 @@ def test_it_is_a_command_of_sst(study, tmp_path, capsys):
     assert capsys.readouterr().err == (
         "sst: Fusion needs at least two modalities and an output: sst fuse REFERENCE OTHER... OUTPUT.\n"
     )
+
+
+def test_what_was_odd_about_the_files_is_told(study, tmp_path, monkeypatch):
+    from surgical_style_engine import volume_io
+
+    read = volume_io.read_volume
+
+    def odd(path, *more):
+        volume = read(path, *more)
+        return replace(volume, metadata={"Warning": "The slices are shifted (tilted gantry)."})
+
+    monkeypatch.setattr(volume_io, "read_volume", odd)
+    report = tmp_path / "r.json"
+    result = sst(
+        study / "p1_T1.nii.gz", study / "p1_FLAIR.nii.gz", tmp_path / "f.nii.gz", "--report", report, "--no-quality",
+        "--progress", "json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for name in ("T1", "FLAIR"):
+        told = f"p1_{name}.nii.gz: The slices are shifted (tilted gantry)."
+        assert told in read_report(report)["warnings"] and f"Warning: {told}" in result.stderr

@@ -1,11 +1,14 @@
 """The program as a whole: help, version, usage errors, and one sentence for every failure."""
 
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from surgical_style_engine import __version__
+from surgical_style_engine.volume_io import write_volume
 from training_cli import main as program
 
 
@@ -49,6 +52,40 @@ def test_failures_of_the_system_are_one_sentence(monkeypatch, refused):
 
         monkeypatch.setattr(program, "build_app", broken)
         assert words in refused("doctor", code=code)
+
+
+SLOW_WRITING = """
+import sys, time
+import SimpleITK as sitk
+from training_cli.main import main
+write = sitk.WriteImage
+def slow(image, name, *more, **options):
+    write(image, name, *more, **options)
+    print("writing", flush=True)
+    time.sleep(60)
+sitk.WriteImage = slow
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [("SIGTERM", 143, "Terminated"), ("SIGHUP", 129, "Terminated"), ("SIGINT", 130, "Interrupted")],
+)
+def test_a_signal_is_one_sentence_and_leaves_nothing(tmp_path, head_volume, tiny_model, number, code, word):
+    write_volume(head_volume(), tmp_path / "in.nrrd")
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = ["translate", tmp_path / "in.nrrd", out / "o.nrrd", "--model", tiny_model, "--progress", "none"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", SLOW_WRITING, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert run.stdout.readline() == "writing\n" and len(list(out.iterdir())) == 1
+    run.send_signal(getattr(signal, number))
+    _, said = run.communicate(timeout=90)
+    assert (run.returncode, said) == (code, f"sst: {word}.\n") and list(out.iterdir()) == []
 
 
 def test_the_help_and_the_engine_load_no_torch():

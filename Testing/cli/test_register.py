@@ -1,5 +1,7 @@
 """`sst register` from the command line: files in, files out, nothing half-written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -96,3 +98,36 @@ def test_a_failing_disk_is_one_sentence(study, tmp_path, monkeypatch):
     result = sst(folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "m.nii.gz")
     assert isinstance(result.exception, StyleTransferError) and "No space" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_nothing_in_common_is_refused(study, tmp_path):
+    for number in (1, 2):
+        noise = np.random.default_rng(number).random((1, 40, 40, 40), np.float32)
+        write_volume(Volume(noise, (2.0,) * 3), tmp_path / f"noise{number}.nii.gz")
+    out = tmp_path / "out"
+    out.mkdir()
+    result = sst(tmp_path / "noise1.nii.gz", tmp_path / "noise2.nii.gz", out / "m.nii.gz", "--report", out / "r.json")
+    assert isinstance(result.exception, InputError) and list(out.iterdir()) == []
+    assert str(result.exception) == (
+        "noise2.nii.gz cannot be laid over noise1.nii.gz: the registration found nothing that they have in common."
+    )
+
+
+def test_what_was_odd_about_the_files_is_told(study, tmp_path, monkeypatch):
+    from surgical_style_engine import volume_io
+
+    read = volume_io.read_volume
+
+    def odd(path, *more):
+        volume = read(path, *more)
+        return replace(volume, metadata={"Warning": "The slices are shifted (tilted gantry)."})
+
+    folder, _ = study
+    monkeypatch.setattr(volume_io, "read_volume", odd)
+    result = sst(
+        folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "m.nii.gz", "--report", tmp_path / "r.json"
+    )
+    assert result.exit_code == 0, result.output
+    told = [f"p1_{name}.nii.gz: The slices are shifted (tilted gantry)." for name in ("T1", "T2")]
+    assert read_report(tmp_path / "r.json")["warnings"] == told
+    assert all(f"Warning: {sentence}" in result.output for sentence in told)

@@ -244,3 +244,65 @@ def test_a_sheared_volume_keeps_its_place_or_is_refused(sst, head, tiny_model, t
     else:
         assert ended.code == 2 and "write a .nrrd instead" in " ".join((ended.out + ended.err).split())
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "sheared.nrrd"]
+
+def cohort(folder, head_volume, names, masks=()):
+    """Volumes and masks of these names in the folders "in" and "masks"."""
+    for kind, listed in (("in", names), ("masks", masks)):
+        (folder / kind).mkdir()
+        for number, name in enumerate(listed):
+            volume = head_volume(number)
+            array = volume.array if kind == "in" else (volume.array > 300).astype(np.uint8)
+            write_volume(volume.with_array(array), folder / kind / f"{name}.nii.gz")
+
+
+def test_another_patients_mask_is_never_taken(refused, head_volume, tiny_model, tmp_path):
+    cohort(tmp_path, head_volume, ["BraTS2021_00001", "BraTS2021_00002"], ["BraTS2021_00002"])
+    common = ("--model", tiny_model, "--mask", tmp_path / "masks")
+    for source, output in ((tmp_path / "in", "out"), (tmp_path / "in" / "BraTS2021_00001.nii.gz", "o.nii.gz")):
+        sentence = refused("translate", source, tmp_path / output, *common)
+        assert sentence == f"No mask in {tmp_path / 'masks'} goes with BraTS2021_00001.nii.gz."
+        assert not (tmp_path / output).exists()
+
+
+def test_one_mask_is_not_laid_on_all_volumes(refused, head_volume, tiny_model, tmp_path):
+    cohort(tmp_path, head_volume, ["p1", "p2"], ["p1"])
+    mask = tmp_path / "masks" / "p1.nii.gz"
+    sentence = refused("translate", tmp_path / "in", tmp_path / "out", "--model", tiny_model, "--mask", mask)
+    assert sentence == "p1.nii.gz is one mask for 2 volumes; give a folder with a mask of each."
+
+
+def test_a_mask_found_by_other_than_an_equal_name_is_told(sst, head_volume, tiny_model, tmp_path):
+    cohort(tmp_path, head_volume, ["p1_T1", "p2"], ["p1_mask", "p2"])
+    arguments = ("--model", tiny_model, "--mask", tmp_path / "masks", "--report", tmp_path / "r.json", "--no-quality")
+    ended = sst("translate", tmp_path / "in", tmp_path / "out", *arguments)
+    told = "By its name, the mask p1_mask.nii.gz was taken to belong to p1_T1.nii.gz."
+    assert ended.code == 0 and told in ended.err.splitlines()
+    assert read_report(tmp_path / "r.json")["paired"] == [told]
+
+
+def test_the_output_of_a_cohort_is_no_file_name(refused, head_volume, tiny_model, tmp_path):
+    cohort(tmp_path, head_volume, ["p1", "p2"])
+    for name in ("o.nii.gz", "o.png", "o.NRRD", "o.dcm"):
+        words = refused("translate", tmp_path / "in", tmp_path / name, "--model", tiny_model)
+        assert "a folder of 2 volumes, so the output must be a folder" in words and not (tmp_path / name).exists()
+
+
+def test_a_cohort_of_which_nothing_can_be_translated_has_a_report_all_the_same(sst, tiny_model, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "in" / f"{name}.nii.gz").write_bytes(b"nothing of the kind")
+    ended = sst("translate", tmp_path / "in", tmp_path / "out", "--model", tiny_model, "--report", tmp_path / "r.json")
+    assert ended.code == 2 and "Traceback" not in ended.err
+    assert ended.err.strip().splitlines()[-1] == "sst: 2 of 2 volumes could not be translated."
+    report = read_report(tmp_path / "r.json")
+    assert report["volumes"] == [] and [entry["input"][-8:] for entry in report["failed"]] == ["a.nii.gz", "b.nii.gz"]
+    assert report["quality"] == {} and report["slices"] == 0 and report["strength"] == 1
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_warnings_are_told_beside_json_lines_too(sst, head_volume, tiny_model, tmp_path):
+    ct = head_volume()
+    write_volume(ct.with_array(ct.array - 1000), tmp_path / "ct.nrrd")
+    ended = sst("translate", tmp_path / "ct.nrrd", tmp_path / "o.nrrd", "--model", tiny_model, "--progress", "json")
+    assert ended.code == 0 and "Warning: The volume has values below -500" in ended.err
+    assert all("progress" in json.loads(line) for line in ended.out.splitlines())

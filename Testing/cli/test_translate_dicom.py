@@ -5,9 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.report import read_report
+from surgical_style_engine.volume import Volume
 from surgical_style_engine.volume_io import read_volume, write_volume
 
 pydicom = pytest.importorskip("pydicom")
@@ -177,3 +179,46 @@ def test_a_full_disk_is_one_sentence(refused, series, tiny_model, tmp_path, monk
     out.parent.mkdir()
     assert "No space left" in refused("translate", series, out, "--model", tiny_model, "--dicom", code=1)
     assert list(out.parent.iterdir()) == []
+
+
+def test_a_picture_beside_the_slices_is_left_out_and_named(sst, series, tiny_model, tmp_path):
+    write_volume(Volume(np.random.default_rng(0).integers(0, 255, (3, 1, 16, 16)).astype(np.uint8), is_2d=True),
+                 series / "preview.png")  # fmt: skip
+    report = tmp_path / "r.json"
+    arguments = ("--model", tiny_model, "--report", report, "--no-quality")
+    for output, options in (("o.nii.gz", ()), ("new", ("--dicom",))):
+        ended = sst("translate", series, tmp_path / output, *arguments, *options)
+        assert ended.code == 0, ended
+        assert read_volume(tmp_path / output).size == read_volume(series).size
+        told = "Beside the DICOM series, series holds preview.png, which was left out."
+        assert read_report(report)["warnings"] == [told] and f"Warning: {told}" in ended.err
+
+
+@pytest.mark.parametrize("options", [("--strength", "0"), ("--strength", "0.5"), ("--mask", "mask.nrrd"), ()])
+def test_what_is_mixed_of_two_units_does_not_pass_for_hu(sst, series, tmp_path, options):
+    model = make_tiny_model(tmp_path, "mr-ct")
+    card = json.loads((model / "model.json").read_text())
+    card["domains"]["target"] |= {
+        "modality": "CT", "units": "HU", "normalization": {"kind": "hu_window", "lower": -1000, "upper": 2000},
+        "inverse": {"kind": "hu_window", "low": -1000, "high": 2000},
+    }  # fmt: skip
+    (model / "model.json").write_text(json.dumps(card))
+    volume = read_volume(series)
+    inside = np.zeros(volume.array.shape, np.uint8)
+    inside[:, 3:6, 10:30, 10:30] = 1
+    write_volume(volume.with_array(inside), tmp_path / "mask.nrrd")
+    options = [tmp_path / part if part == "mask.nrrd" else part for part in options]
+    report = tmp_path / "r.json"
+    common = ("--model", model, "--report", report, "--no-quality", *options)
+    assert sst("translate", series, tmp_path / "out", "--dicom", *common).code == 0
+    mixed = bool(options)
+    for path in (tmp_path / "out").iterdir():
+        made = pydicom.dcmread(path)
+        assert made.Modality == "CT" and made.RescaleType == ("US" if mixed else "HU")
+        for text in (made.DerivationDescription, made.ImageComments):
+            assert ("the values are no measurements" in text) == mixed
+        assert ("SOFT TISSUE" in made.WindowCenterWidthExplanation) == (not mixed)
+    assert read_report(report)["units"] == ("mixed" if mixed else "HU")
+    assert sst("translate", series, tmp_path / "o.nrrd", *common).code == 0
+    header = sitk.ReadImage(str(tmp_path / "o.nrrd"))
+    assert ("SyntheticUnits" in header.GetMetaDataKeys()) == mixed

@@ -548,6 +548,28 @@ class TestRemoving:
         assert leftovers(folder.parent) == ["other"]
         assert "There is no model 'tiny'" in refusal(remove_model, "tiny", [folder.parent])
 
+    def test_outside_the_models_folders_only_the_models_own_files_go(self, folder, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        shutil.copytree(folder, elsewhere / "plain")
+        shutil.copytree(folder, elsewhere / "study")
+        (elsewhere / "study" / "patient.nii.gz").write_bytes(b"precious")
+        (elsewhere / "study" / "sub").mkdir()
+        assert remove_model(elsewhere / "plain") == elsewhere / "plain"
+        assert remove_model(elsewhere / "study") == elsewhere / "study"
+        assert leftovers(elsewhere) == ["study"] and leftovers(elsewhere / "study") == ["patient.nii.gz", "sub"]
+
+    def test_a_folder_with_another_programs_card_stays(self, tmp_path):
+        (tmp_path / "model.json").write_text('{"name": "something else"}')
+        (tmp_path / "data.csv").write_text("precious")
+        assert "schema version" in refusal(remove_model, tmp_path)
+        assert leftovers(tmp_path) == ["data.csv", "model.json"]
+
+    def test_of_a_link_the_link_goes(self, folder, tmp_path):
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "alias").symlink_to(folder)
+        assert remove_model("alias", [tmp_path / "models"]) == tmp_path / "models" / "alias"
+        assert leftovers(tmp_path / "models") == [] and verify_model(folder)
+
     def test_a_link_to_a_shipped_model(self, made, tmp_path, monkeypatch):
         monkeypatch.setattr(model_folder, "shipped_models_folder", lambda: made.parent)
         (tmp_path / "alias").symlink_to(made)

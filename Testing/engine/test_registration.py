@@ -1,5 +1,6 @@
 """Registration: known motions are found, other contrasts or not."""
 
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,24 @@ def test_the_transform_file_reads_back(phantom, tmp_path):
     with pytest.raises(InputError, match="endings"):
         write_transform(transform, tmp_path / "t.nii")
     assert [p.name for p in tmp_path.iterdir()] == ["t.tfm"]
+
+
+@pytest.mark.parametrize("content", ["", "#Insight Transform File V1.0\n", None])
+def test_a_transform_that_does_not_read_back_is_not_kept(tmp_path, monkeypatch, content):
+    path = tmp_path / "t.tfm"
+    path.write_text("the one before")
+    write = sitk.WriteTransform
+
+    def spoiled(transform, name):
+        if content is None:
+            write(sitk.TranslationTransform(3, (1.0, 2.0, 3.0)), name)
+        else:
+            Path(name).write_text(content)
+
+    monkeypatch.setattr(sitk, "WriteTransform", spoiled)
+    with pytest.raises(StyleTransferError, match="Cannot write the transform"):
+        write_transform(sitk.VersorRigid3DTransform(), path)
+    assert path.read_text() == "the one before" and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

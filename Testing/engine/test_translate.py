@@ -212,8 +212,9 @@ class TestStrengthAndMask:
     def test_a_mixture_of_units_is_told(self, rule):
         volume, model = self.given(rule)
         for arguments in ({"strength": 0.5}, {"mask": half_mask(volume)}, {"strength": 0}):
-            warnings = translate_volume(volume, model, runner=Fake(), **arguments).warnings
-            told = [warning for warning in warnings if "are mixed" in warning]
+            made = translate_volume(volume, model, runner=Fake(), **arguments)
+            told = [warning for warning in made.warnings if "are mixed" in warning]
+            assert made.mixed == bool(told)
             assert len(told) == (rule in ("mr to ct", "ct to mr"))
             assert not told or "HU" in told[0] and "arbitrary units" in told[0]
 

@@ -281,6 +281,37 @@ def test_it_ends_and_cleans_up_when_stdin_closes_even_while_computing(start, tin
     assert busy.close() == 0 and not busy.scratch.exists()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"cancel": [7]}', b'{"cancel": true}', b'{"id": [1], "task": "forget"}', b'{"id": NaN, "task": "forget"}',
+        b'{"id": 1.5, "task": "forget"}', b"[" * 100_000, b'{"id": {}, "task": "forget"}',
+    ],
+)  # fmt: skip
+def test_what_is_no_message_ends_nothing(tmp_path, line):
+    assert protocol.decode(line) is None
+    (tmp_path / "scratch").mkdir()
+    talk = Talk(tmp_path / "scratch")
+    assert talk.next()["event"] == "ready"
+    talk.process.stdin.write(line + b"\n")
+    talk.send(id=3, task="no such task")
+    assert talk.answer(3)["event"] == "error"
+    assert talk.close() == 0 and not talk.scratch.exists()
+
+
+@pytest.mark.parametrize("where", ["Requests.next", "Worker._answer", "decode"])
+def test_a_failure_of_the_worker_itself_leaves_no_scratch_folder(tmp_path, where):
+    (tmp_path / "scratch").mkdir()
+    code = "import sys\nfrom surgical_style_engine import worker\ndef broken(*_):\n    raise ZeroDivisionError\n"
+    talk = Talk(tmp_path / "scratch", f"{code}worker.{where} = broken\nworker.main(sys.argv[1:])\n")
+    assert talk.next()["event"] == "ready"
+    try:
+        talk.send(id=1, task="forget")
+    except BrokenPipeError:
+        pass  # it has ended already
+    assert talk.process.wait(PATIENCE) in (0, 1) and not talk.scratch.exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="launchers are stood in for by a shell")
 def test_killing_only_the_launcher_ends_the_worker_too(tmp_path):
     launcher = subprocess.Popen(

@@ -40,6 +40,7 @@ def demo(
 ) -> None:
     """Turn a T1-weighted brain MR into a T2-weighted one: the volume, report.json with the figures, comparison.png."""
     from surgical_style_engine.errors import InputError
+    from surgical_style_engine.file_warnings import file_warnings
     from surgical_style_engine.masks import body_mask
     from surgical_style_engine.model_folder import DEFAULT_MODEL, load_model
     from surgical_style_engine.provenance import synthetic_notes
@@ -49,12 +50,13 @@ def demo(
     from surgical_style_engine.translate import translate_volume
     from surgical_style_engine.volume_io import read_volume, write_volume
     from training_cli import demo_volume
-    from training_cli.alignment import align_reference
+    from training_cli.alignment import align_reference, alignment_doubt
     from training_cli.commands.translate import model_entry
     from training_cli.comparison import save_comparison
     from training_cli.matching import stem
+    from training_cli.paths import check_outputs
     from training_cli.progress import Progress
-    from training_cli.report_page.maps import check_maps_folder, save_maps
+    from training_cli.report_page.maps import check_maps_folder, map_files, save_maps
 
     begun = time.perf_counter()
     if output.exists() and not output.is_dir():
@@ -75,10 +77,21 @@ def demo(
         else:
             head, maps, credit = read_volume(volume), None, ""
             name, source = stem(volume) if volume.is_file() else volume.name, volume
+        written, picture = output / f"{name.replace(' ', '_')}_{goal}_synthetic.nii.gz", output / "comparison.png"
+        check_outputs(
+            [volume, reference], [written, picture, *map_files(map_folder, name.replace(" ", "_"))],
+            output / "report.json",
+        )  # fmt: skip
         aligned = valid = None
+        doubts: list[str] = []
         if reference is not None:
             shown.stage("registering the reference")
-            aligned, valid, _ = align_reference(head, read_volume(reference), reference)
+            real = read_volume(reference)
+            aligned, valid, how = align_reference(head, real, reference)
+            doubts += file_warnings(real)
+            if doubt := alignment_doubt(how, reference):
+                aligned = valid = None
+                doubts.append(doubt)
         shown.stage(f"translating {name}")
         done = translate_volume(head, style, direction=direction, progress=shown, **options)
         shown.stage("judging: there and back again")
@@ -90,11 +103,11 @@ def demo(
         quality = quality_of(
             head, style, done, aligned, direction=direction, valid=valid, body=body, cycle=cycle, **options
         )
+        warnings = [*doubts, *done.warnings]
         if maps is not None:
             quality["tissue_contrast"] = tissue_contrast(head.array, done.volume.array, maps, goal)
 
     output.mkdir(parents=True, exist_ok=True)
-    written = output / f"{name.replace(' ', '_')}_{goal}_synthetic.nii.gz"
     notes = synthetic_notes(style.card, direction)
     write_volume(done.volume, written, notes)
     kept = {}
@@ -108,7 +121,6 @@ def demo(
         import numpy as np
 
         columns[f"and back ({origin})"] = np.nan_to_num(cycle.returned, nan=-1.0)
-    picture = output / "comparison.png"
     save_comparison(
         picture, head, columns, error=None if cycle is None else cycle.error,
         title=f"{name}: {origin} to {goal}, synthetic", figures=shown_figures(quality),
@@ -122,15 +134,15 @@ def demo(
         new_report(
             inputs=source, output=written, model=model_entry(style, direction), device=done.device,
             backend=done.backend, precision=done.precision, seconds=seconds, slices=done.slices, quality=quality,
-            warnings=done.warnings, translation_seconds=done.seconds, comparison=picture, synthetic=True, credit=credit,
+            warnings=warnings, translation_seconds=done.seconds, comparison=picture, synthetic=True, credit=credit,
             direction=direction, maps=kept, **({} if reference is None else {"reference": reference}),
         ),
     )  # fmt: skip
+    for sentence in warnings:
+        typer.echo(f"Warning: {sentence}", err=True)
     if progress == "json":
         return
     _print_figures(quality, origin, goal)
-    for sentence in done.warnings:
-        typer.echo(f"Warning: {sentence}", err=True)
     how = f"{done.device} ({done.precision})"
     typer.echo(f"{done.slices} slices in {done.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
     typer.echo(f"Volume:  {written}\nReport:  {report}\nPicture: {picture}")

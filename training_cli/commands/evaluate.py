@@ -51,18 +51,20 @@ def evaluate(
 
     A reference of the same patient (patient04_study1_T1W goes with patient04_study1_T2W) gives MAE, PSNR, SSIM and
     MS-SSIM inside the mask, beside two floors: the input itself, and the input with its histogram matched to the
-    reference. A folder of references also gives the KID between the translated set and that set, paired or not, with
-    the same floors (the histogram then being that of all references).
+    reference. One whose registration finds nothing in common with the source is left out, with a warning. A folder of
+    references also gives the KID between the translated set and that set, paired or not, with the same floors (the
+    histogram then being that of all references).
     """
     import time
 
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.model_folder import CARD_NAME, load_model
     from surgical_style_engine.quality import mean_figures
     from surgical_style_engine.report import new_report, write_report
     from training_cli.commands.translate import model_entry
-    from training_cli.matching import find_match, stem, volumes_in
-    from training_cli.report_page.maps import check_maps_folder
+    from training_cli.matching import left_out, match_all, stem, told_match, volumes_in
+    from training_cli.paths import check_outputs
+    from training_cli.report_page.maps import check_maps_folder, map_files
 
     if direction not in ("forward", "backward"):
         raise InputError(f"--direction is forward or backward, not '{direction}'.")
@@ -80,18 +82,27 @@ def evaluate(
     references = [] if reference is None else volumes_in(reference, pattern_reference, "reference")
     mask_files = [] if masks is None else volumes_in(masks, pattern_masks, "mask")
     check_maps_folder(maps, [stem(path) for path in sources])
+    check_outputs(
+        [*sources, *references, *mask_files, style.folder / CARD_NAME],
+        [file for path in sources for file in map_files(maps, stem(path))], report,
+    )  # fmt: skip
 
-    def match(path: Path, candidates: list[Path], folder: Path | None, what: str) -> Path | None:
-        if len(sources) == 1 and folder is not None and candidates == [folder]:
-            return folder  # one volume and one reference were named: they belong together
-        return find_match(path, candidates, what)
+    def match(candidates: list[Path], named: Path | None, what: str) -> list[Path | None]:
+        if len(sources) == 1 and candidates == [named]:
+            return [named]  # one volume and one reference were named: they belong together
+        found = match_all(sources, candidates, what)
+        for path, each in zip(sources, found, strict=True):
+            paired.extend(told_match(path, each, what))
+        return found
 
     options = {"device": device, "precision": precision, "backend": backend}
-    entries, warnings = [], []
+    entries, warnings, paired = [], [], []
+    pairs, mask_paths = match(references, reference, "reference"), match(mask_files, masks, "mask")
+    for sentence in paired:
+        typer.echo(sentence, err=True)
     target_set = _TargetSet(style, references, direction) if len(references) > 1 else None
-    for number, path in enumerate(sources):
-        pair = match(path, references, reference, "reference")
-        mask_path = match(path, mask_files, masks, "mask")
+    for number, (path, pair, mask_path) in enumerate(zip(sources, pairs, mask_paths, strict=True)):
+        warnings += left_out(path)
         if reference is not None and pair is None:
             warnings.append(f"{path.name}: no reference has a matching name; only unpaired figures.")
         if masks is not None and mask_path is None:
@@ -117,6 +128,7 @@ def evaluate(
             warnings=warnings,
             volumes=entries,
             synthetic=True,
+            **({"paired": paired} if paired else {}),
         ),
     )
     if write_card:
@@ -125,8 +137,8 @@ def evaluate(
         add_figures(style.folder, write_card, quality)
     if progress != "json":
         _print_table(style.card.name, quality, len(entries), report)
-        for sentence in warnings:
-            typer.echo(f"Warning: {sentence}", err=True)
+    for sentence in warnings:
+        typer.echo(f"Warning: {sentence}", err=True)
 
 
 def _evaluate_one(
@@ -142,6 +154,7 @@ def _evaluate_one(
     maps: Path | None = None,
 ) -> dict:
     """Translate one volume and return its part of the report; hands its slices to `target_set` for the KID."""
+    from surgical_style_engine.file_warnings import file_warnings
     from surgical_style_engine.geometry import labels_like
     from surgical_style_engine.masks import body_mask
     from surgical_style_engine.provenance import synthetic_notes
@@ -149,18 +162,26 @@ def _evaluate_one(
     from surgical_style_engine.translate import translate_volume
     from surgical_style_engine.volume import check_volume
     from surgical_style_engine.volume_io import read_volume
-    from training_cli.alignment import align_reference
+    from training_cli.alignment import align_reference, alignment_doubt
     from training_cli.matching import stem
     from training_cli.report_page.maps import save_maps
 
     volume = read_volume(path)
     check_volume(volume, path.name)
     mask = None
+    doubts = []
     if mask_path is not None:
-        mask = labels_like(read_volume(mask_path), volume).array[0] > 0
+        labels = read_volume(mask_path)
+        doubts += file_warnings(labels)
+        mask = labels_like(labels, volume).array[0] > 0
     aligned = valid = alignment = None
     if reference_path is not None:
-        aligned, valid, alignment = align_reference(volume, read_volume(reference_path), reference_path, register)
+        real = read_volume(reference_path)
+        doubts += file_warnings(real)
+        aligned, valid, alignment = align_reference(volume, real, reference_path, register)
+        if doubt := alignment_doubt(alignment, reference_path):
+            aligned = valid = None
+            doubts.append(doubt)
     translation = translate_volume(volume, style, direction=direction, **options)
     judged = None
     if cycle:
@@ -188,7 +209,7 @@ def _evaluate_one(
         "slices": translation.slices,
         "quality": quality,
         "maps": kept,
-        "warnings": list(translation.warnings),
+        "warnings": [*doubts, *translation.warnings],
     }
 
 

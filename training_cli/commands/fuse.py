@@ -69,6 +69,7 @@ def fuse(
     from surgical_style_engine.fusion.notes import fusion_notes, learned_notes
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume_io import read_volume, write_volume
+    from training_cli.matching import left_out
     from training_cli.progress import Progress
 
     start = time.perf_counter()
@@ -94,6 +95,7 @@ def fuse(
         if quality and report is not None:
             shown.stage("judging")
             figures = fusion_quality(fusion)
+    warnings = [sentence for path in paths for sentence in left_out(path)] + fusion.warnings
     with _all_or_nothing() as written:
         kept = []
         if transforms is not None:
@@ -111,7 +113,7 @@ def fuse(
                 report,
                 new_report(
                     inputs=paths, output=output, device="cpu", precision="fp32", seconds=seconds,
-                    slices=fusion.volume.array.shape[1], quality=figures, warnings=fusion.warnings, synthetic=True,
+                    slices=fusion.volume.array.shape[1], quality=figures, warnings=warnings, synthetic=True,
                     units=fusion.units, model=None if style is None else _model_entry(style),
                     fusion={
                         "method": fusion.method, "weights": fusion.weights, "picture": picture, "mask": mask,
@@ -121,6 +123,8 @@ def fuse(
             )  # fmt: skip
     if progress != "json":
         _tell(fusion, figures, seconds, output)
+    for sentence in warnings:
+        typer.echo(f"Warning: {sentence}", err=True)
 
 
 def _model(
@@ -178,14 +182,14 @@ def _check_paths(
     report: Path | None, overwrite: bool,
 ) -> None:  # fmt: skip
     from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+    from training_cli.paths import check_outputs, is_same
 
     if len(paths) < 2:
         raise InputError("Fusion needs at least two modalities and an output: sst fuse REFERENCE OTHER... OUTPUT.")
     for path in [*paths, mask]:
         if path is not None and not path.exists():
             raise InputError(f"{path} does not exist.")
-    places = [path.resolve() for path in paths]
-    if len(set(places)) < len(places):
+    if any(is_same(path, other) for number, path in enumerate(paths) for other in paths[:number]):
         raise InputError("The same volume is given twice; fusion needs different modalities.")
     if ending_of(output) not in WRITABLE_ENDINGS:
         raise InputError(f"The output {output.name} has no format that can be written; try .nii.gz or .nrrd.")
@@ -196,9 +200,8 @@ def _check_paths(
             raise InputError(f"The folder {path.absolute().parent} does not exist.")
     if transforms is not None and transforms.exists() and not transforms.is_dir():
         raise InputError(f"--transforms needs a folder, and {transforms} is a file.")
-    targets = [path.resolve() for path in (output, picture, report) if path is not None]
-    if len(set(targets)) < len(targets) or set(targets) & {*places, *([mask.resolve()] if mask else [])}:
-        raise InputError("An output would overwrite an input or another output; give it another name.")
+    kept = [file for number, path in enumerate(paths[1:]) for file in _kept_files(transforms, number, path.name)]
+    check_outputs([*paths, mask], [output, picture, *kept], report)
     # With the output forgotten, the last modality would be taken for it.
     if output.exists() and not overwrite:
         raise InputError(f"The output {output} exists already; --overwrite replaces it.")
@@ -250,21 +253,27 @@ def _all_or_nothing() -> Iterator[list[Path]]:
 def _write_transforms(folder: Path, reference: Volume, fusion: Fusion, written: list[Path]) -> list[dict]:
     """The transform of every other volume and a picture of how it lies: paths a volume."""
     from surgical_style_engine.registration import write_transform
-    from training_cli.matching import stem
     from training_cli.overlay import save_overlay
 
     written.append(folder)
     folder.mkdir(exist_ok=True)
     kept = []
     for number, (entry, name) in enumerate(zip(fusion.aligned, fusion.names[1:], strict=True)):
-        base = f"{number + 2}_{stem(Path(name))}"
-        files = {"transform": folder / f"{base}.tfm", "overlay": folder / f"{base}.png"}
+        files = dict(zip(("transform", "overlay"), _kept_files(folder, number, name), strict=True))
         written.append(files["transform"])
         write_transform(entry.transform, files["transform"])
         written.append(files["overlay"])
         save_overlay(reference, entry.volume, files["overlay"], title=f"{name} on the reference")
         kept.append(files)
     return kept
+
+
+def _kept_files(folder: Path | None, number: int, name: str) -> list[Path]:
+    """Transform and picture of the volume that is the numberth beside the reference; none without a folder."""
+    from training_cli.matching import stem
+
+    base = f"{number + 2}_{stem(Path(name))}"
+    return [] if folder is None else [folder / f"{base}.tfm", folder / f"{base}.png"]
 
 
 def _registrations(fusion: Fusion, kept: list[dict]) -> list[dict]:
@@ -301,5 +310,3 @@ def _tell(fusion: Fusion, figures: dict, seconds: float, output: Path) -> None:
             values = [entry[key] for entry in (figures, floors["reference"], floors["average"])]
             typer.echo("{}: {:.3f} (reference alone {:.3f}, average {:.3f})".format(label, *values))
     typer.echo(f"{len(fusion.names)} volumes fused ({fusion.method}) in {seconds:.1f} s: {output}")
-    for sentence in fusion.warnings:
-        typer.echo(f"Warning: {sentence}", err=True)

@@ -217,11 +217,12 @@ def export(
 
 @app.command()
 def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
-    """Delete a model of yours; shipped ones stay."""
+    """Delete a model of yours; shipped ones stay. Of a folder outside of your models, only the model's own files go."""
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.model_folder import find_model, remove_model, shipped_models_folder
+    from surgical_style_engine.model_folder import find_model, read_card, remove_model, shipped_models_folder
 
     folder = find_model(model)
+    read_card(folder)  # nothing to ask of what is no model
     shipped = folder.resolve().parent == shipped_models_folder().resolve()  # refused below, so nothing to ask
     if not yes and not shipped:
         typer.confirm(f"Delete {folder}?", abort=True)
@@ -229,7 +230,10 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
         remove_model(folder)
     except OSError as error:
         raise StyleTransferError(f"The model {folder} cannot be deleted: {error.strerror or error}.") from None
-    typer.echo(f"Deleted {folder}.")
+    if folder.exists():
+        typer.echo(f"Deleted the model in {folder}; other files in that folder stayed.")
+    else:
+        typer.echo(f"Deleted {folder}.")
 
 
 def _side(domain, with_normalization: bool = False) -> str:

@@ -25,21 +25,33 @@ def register(
 ) -> None:
     """Register MOVING rigidly to FIXED (mutual information, any two contrasts of one patient) and resample it there.
 
-    The fixed volume's grid is kept exactly. Nothing is written unless everything succeeds up to the writing.
+    The fixed volume's grid is kept exactly. Nothing is written unless everything succeeds up to the writing; a
+    registration that found nothing common to both is a failure.
     """
     import time
 
     from surgical_style_engine.errors import InputError
+    from surgical_style_engine.file_warnings import file_warnings
     from surgical_style_engine.geometry import resample_like
-    from surgical_style_engine.registration import TRANSFORM_ENDINGS, register_rigid, write_transform
+    from surgical_style_engine.registration import (
+        NOTHING_COMMON,
+        TRANSFORM_ENDINGS,
+        register_rigid,
+        write_transform,
+    )
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume import check_volume
     from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of, read_volume, write_volume
+    from training_cli.matching import left_out
+    from training_cli.paths import check_outputs
 
     if ending_of(output) not in WRITABLE_ENDINGS:
         raise InputError(f"The output {output.name} has no format that can be written.")
     if transform is not None and ending_of(transform) not in TRANSFORM_ENDINGS:
         raise InputError(f"The transform {transform.name} needs one of the endings {', '.join(TRANSFORM_ENDINGS)}.")
+    if overlay is not None and overlay.suffix.lower() != ".png":
+        raise InputError(f"The picture {overlay.name} needs the ending .png.")
+    check_outputs([fixed, moving, mask], [output, transform, overlay], report)
     for path in (output, transform, report):
         if path is not None and not path.absolute().parent.is_dir():
             raise InputError(f"The folder {path.absolute().parent} does not exist.")
@@ -47,10 +59,14 @@ def register(
     fixed_volume, moving_volume = read_volume(fixed), read_volume(moving)
     check_volume(fixed_volume, f"The fixed volume {fixed.name}")
     check_volume(moving_volume, f"The moving volume {moving.name}")
-    region = None
+    region = mask_volume = None
     if mask is not None:
-        region = resample_like(read_volume(mask), fixed_volume, "nearest", default=0).array[0] > 0
+        mask_volume = read_volume(mask)
+        region = resample_like(mask_volume, fixed_volume, "nearest", default=0).array[0] > 0
     result = register_rigid(fixed_volume, moving_volume, region)
+    if not result.found_common:
+        raise InputError(f"{moving.name} cannot be laid over {fixed.name}: {NOTHING_COMMON}.")
+    warnings = [*left_out(fixed), *left_out(moving), *file_warnings(fixed_volume, moving_volume, mask_volume)]
     write_volume(result.moved, output)
     if transform is not None:
         write_transform(result.transform, transform)
@@ -64,7 +80,7 @@ def register(
             report,
             new_report(
                 inputs=[fixed, moving], output=output, device="cpu", precision="fp64", seconds=seconds,
-                slices=fixed_volume.array.shape[1],
+                slices=fixed_volume.array.shape[1], warnings=warnings,
                 registration={**result.figures(), "transform": transform, "overlay": overlay},
             ),
         )  # fmt: skip
@@ -72,3 +88,5 @@ def register(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
         f"information {result.metric_before:.3f} -> {result.metric:.3f}; {100 * result.overlap:.0f} % overlap: {output}"
     )
+    for sentence in warnings:
+        typer.echo(f"Warning: {sentence}", err=True)

@@ -29,6 +29,7 @@ def report(
     """
     from surgical_style_engine.errors import InputError, StyleTransferError
     from surgical_style_engine.report import read_report
+    from training_cli.paths import check_outputs
     from training_cli.report_page.page import build_page
     from training_cli.report_page.training_run import build_run_page, is_run
     from training_cli.training.whole_files import replacing
@@ -44,6 +45,7 @@ def report(
         raise InputError(f"The folder {page.absolute().parent} of the page does not exist.")
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The page {page.name} needs a name that ends with .html.")
+    check_outputs([source], [page])
     text = build_run_page(source, anonymous) if training else build_page(read_report(source), source, anonymous)
     try:
         with replacing(page) as temporary:

@@ -73,6 +73,7 @@ def stylize(
     its header says so.
     """
     _check(content, output, style, mask, report, plane)
+    from surgical_style_engine.file_warnings import file_warnings
     from surgical_style_engine.provenance import synthetic_notes
     from surgical_style_engine.quality import quality_of
     from surgical_style_engine.report import new_report, write_report
@@ -80,7 +81,7 @@ def stylize(
     from surgical_style_engine.stylize.settings import parse_settings
     from surgical_style_engine.torch_presence import check_torch
     from surgical_style_engine.volume_io import read_volume, write_volume
-    from training_cli.matching import stem
+    from training_cli.matching import left_out, stem
     from training_cli.progress import Progress
 
     begun = time.perf_counter()
@@ -114,6 +115,7 @@ def stylize(
             shown.stage(f"judging {content.name}")
             figures = quality_of(volume, done.model, made, mask=region, with_cycle=False)
     figures |= done.figures
+    warnings = [*left_out(content), *made.warnings, *file_warnings(region)]
     digest = _digest(style)
     notes = synthetic_notes(done.model.card, "forward", strength) | {"StyleModelSHA256": digest}
     # Colours as viewers know them.
@@ -126,12 +128,14 @@ def stylize(
             new_report(
                 inputs=content, output=output, model=_entry(done, settings, style, digest), device=made.device,
                 backend=made.backend, precision=made.precision, seconds=time.perf_counter() - begun,
-                slices=made.slices, quality=figures, warnings=made.warnings, synthetic=True, mask=mask, plane=plane,
+                slices=made.slices, quality=figures, warnings=warnings, synthetic=True, mask=mask, plane=plane,
                 strength=strength, units="RGB, 0 to 255" if coloured else "the input's",
             ),
         )  # fmt: skip
     if progress != "json":
         _tell(done, output)
+    for sentence in warnings:
+        typer.echo(f"Warning: {sentence}", err=True)
 
 
 def get_features(kind: str, file: Path | None, download: bool) -> str:
@@ -162,6 +166,7 @@ def _features(text: str) -> tuple[str, Path | None]:
 
 def _check(content: Path, output: Path, style: Path, mask: Path | None, report: Path | None, plane: str) -> None:
     from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+    from training_cli.paths import check_outputs
 
     for path, what in ((content, "content"), (style, "style picture"), (mask, "mask")):
         if path is not None and not path.exists():
@@ -173,8 +178,7 @@ def _check(content: Path, output: Path, style: Path, mask: Path | None, report: 
         raise InputError(f"--plane is {', '.join(PLANES)} or all, not '{plane}'.")
     if ending_of(output) not in WRITABLE_ENDINGS:
         raise InputError(f"The output {output.name} has no format that can be written; try .nrrd or .png.")
-    if output.exists() and output.resolve() in {content.resolve(), style.resolve()}:
-        raise InputError("The output would overwrite one of its own inputs; give it another name.")
+    check_outputs([content, style, mask], [output], report)
 
 
 def _layers(texts: list[str] | None) -> dict[str, float] | None:
@@ -218,5 +222,3 @@ def _tell(done: Stylization, output: Path) -> None:
         if figures.get("flicker_independent") is not None:
             others.append(f"slices by themselves {figures['flicker_independent']:.4f}")
         typer.echo(f"Flicker from slice to slice: {figures['flicker']:.4f} ({', '.join(others)})")
-    for sentence in made.warnings:
-        typer.echo(f"Warning: {sentence}", err=True)

@@ -87,21 +87,27 @@ def translate(
     """
     from surgical_style_engine.backends import make_runner
     from surgical_style_engine.dicom_write import check_target
-    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.model_folder import CARD_NAME, load_model
     from surgical_style_engine.report import new_report, write_report
     from training_cli.matching import stem
+    from training_cli.paths import check_outputs
     from training_cli.progress import Progress
-    from training_cli.report_page.maps import check_maps_folder
+    from training_cli.report_page.maps import check_maps_folder, map_files
 
     begun = time.perf_counter()
     shown = Progress(progress)
     wanted = _adjustments(structure_guard, match, match_by, flatten_bias, least_consistency, ensemble, strength)
     blend = 1.0 if strength == "auto" else float(strength)
     jobs = _plan(source, output, pattern, mask, report, direction, plane, blend, dicom)
+    check_outputs(
+        [path for job in jobs for path in (job.source, job.mask)] + [match],
+        [job.output for job in jobs] + [path for job in jobs for path in map_files(maps, stem(job.source))], report,
+    )  # fmt: skip
     if wanted.match is None and match is not None:
         wanted = replace(wanted, match=_reference(match))
     check_maps_folder(maps, [stem(job.source) for job in jobs])
     style = load_model(model)
+    check_outputs([style.folder / CARD_NAME], [report])
     style.check_direction(direction)
     if dicom:
         check_target(style.card, direction)
@@ -113,6 +119,9 @@ def translate(
     runner = make_runner(style, direction, device, precision, backend)
     if not single:
         output.mkdir(parents=True, exist_ok=True)
+    paired = [sentence for job in jobs for sentence in job.paired]
+    for sentence in paired:
+        typer.echo(sentence, err=True)
     entries, failures = [], []
     with shown:
         for number, job in enumerate(jobs):
@@ -133,20 +142,21 @@ def translate(
                 **_shared(entries), inputs=[job.source for job in jobs], output=output,
                 model=model_entry(style, direction), seconds=time.perf_counter() - begun,
                 direction=direction, plane=plane or style.card.plane,
-                strength="auto" if least_consistency is not None and not single else entries[0]["strength"],
+                strength="auto" if strength == "auto" and not single else entries[0]["strength"] if entries else blend,
                 adjustments=wanted.sentence(), **({"match": match} if match is not None else {}),
+                **({"paired": paired} if paired else {}),
                 **({key: entries[0][key] for key in SINGLE} if single else {"volumes": entries}),
                 **({"failed": [{"input": path, "reason": str(error)} for path, error in failures]} if failures else {}),
             ),
         )  # fmt: skip
-    if progress != "json":
-        for entry in entries:
+    for entry in entries:
+        if progress != "json":
             goal = style.card.domain_to(direction).name
             typer.echo(f"{entry['output']}: {goal} (synthetic), {entry['slices']} slices in {entry['seconds']:.1f} s")
             if entry["consistency"] is not None:
                 typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
-            for sentence in entry["warnings"]:
-                typer.echo(f"Warning: {sentence}", err=True)
+        for sentence in entry["warnings"]:
+            typer.echo(f"Warning: {sentence}", err=True)
     if failures:
         from training_cli.main import fail
 
@@ -188,11 +198,12 @@ def _reference(path: Path) -> Volume:
 
 @dataclass(frozen=True)
 class Job:
-    """One volume to translate; the mask's file, if any."""
+    """One volume to translate; the mask's file, if any. paired: what is to be told of how that was found."""
 
     source: Path
     output: Path
     mask: Path | None
+    paired: tuple[str, ...] = ()
 
 
 def _plan(
@@ -200,8 +211,9 @@ def _plan(
     plane: str | None, strength: float, dicom: bool = False,
 ) -> list[Job]:  # fmt: skip
     """What to do, everything checked that can be before a network is loaded. Raises InputError."""
-    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
-    from training_cli.matching import find_match, stem, volumes_in
+    from surgical_style_engine.dicom import DICOM_ENDINGS
+    from surgical_style_engine.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
+    from training_cli.matching import stem, volumes_in
 
     if direction not in ("forward", "backward"):
         raise InputError(f"--direction is forward or backward, not '{direction}'.")
@@ -221,29 +233,41 @@ def _plan(
     if sources == [source]:
         if not dicom and ending_of(output) not in WRITABLE_ENDINGS:
             raise InputError(f"The output {output.name} has no format that can be written; try .nii.gz or .nrrd.")
-        if output.exists() and output.resolve() == source.resolve():
-            raise InputError("The output would overwrite its own input; give it another name.")
-        if mask is not None and mask.is_dir():
-            mask = find_match(source, volumes_in(mask, what="mask"), "mask")
-        return [Job(source, output, mask)]
-    if output.is_file():
-        raise InputError(f"{source} is a folder of volumes, so the output must be a folder, and {output} is a file.")
-    masks = [] if mask is None else volumes_in(mask, what="mask")
+        return [Job(source, output, *_masks(sources, mask)[0])]
+    if output.is_file() or ending_of(output) in (*VOLUME_ENDINGS, *WRITABLE_ENDINGS, *DICOM_ENDINGS):
+        raise InputError(
+            f"{source} is a folder of {len(sources)} volumes, so the output must be a folder, and {output.name} is the "
+            "name of a file."
+        )
     jobs = []
-    for path in sources:
-        found = None
-        if mask is not None:
-            found = mask if mask.is_file() else find_match(path, masks, "mask")
-            if found is None:
-                raise InputError(f"No mask in {mask} goes with {path.name}.")
+    for path, (found, paired) in zip(sources, _masks(sources, mask), strict=True):
         ending = ending_of(path) if path.is_file() and ending_of(path) in WRITABLE_ENDINGS else ".nii.gz"
         ending = ".png" if ending in (".jpg", ".jpeg") else ending  # not to lose anything more
         ending = "" if dicom else ending
-        jobs.append(Job(path, output / f"{stem(path)}_synthetic{ending}", found))
+        jobs.append(Job(path, output / f"{stem(path)}_synthetic{ending}", found, paired))
     names = [job.output.name for job in jobs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"Two inputs would both become {twice[0]}; narrow them down with --pattern.")
     return jobs
+
+
+def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
+    """The mask of every volume and what is to be told of it: the named file for a single volume, else that of a folder
+    that goes with it by name. Raises InputError."""
+    from training_cli.matching import match_all, told_match, volumes_in
+
+    if mask is None:
+        return [(None, ())] * len(sources)
+    masks = volumes_in(mask, what="mask")
+    if masks == [mask] and len(sources) == 1:
+        return [(mask, ())]
+    if mask.is_file():
+        raise InputError(f"{mask.name} is one mask for {len(sources)} volumes; give a folder with a mask of each.")
+    found = match_all(sources, masks, "mask")
+    for path, each in zip(sources, found, strict=True):
+        if each is None:
+            raise InputError(f"No mask in {mask} goes with {path.name}.")
+    return [(each, tuple(told_match(path, each, "mask"))) for path, each in zip(sources, found, strict=True)]
 
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
@@ -269,13 +293,14 @@ def _run(
 ) -> dict:  # fmt: skip
     """Translate one volume, write it, and give its part of the report."""
     from surgical_style_engine.dicom_write import open_series, write_dicom_series
+    from surgical_style_engine.file_warnings import file_warnings
     from surgical_style_engine.geometry import labels_like
     from surgical_style_engine.masks import body_mask
     from surgical_style_engine.provenance import synthetic_notes
     from surgical_style_engine.quality import cycle_of, quality_of
     from surgical_style_engine.translate import translate_volume
     from surgical_style_engine.volume_io import read_volume, write_volume
-    from training_cli.matching import stem
+    from training_cli.matching import left_out, stem
     from training_cli.report_page.maps import save_maps
 
     begun = time.perf_counter()
@@ -298,6 +323,8 @@ def _run(
         if hasattr(runner, "figures"):  # what an optimisation came to
             figures |= runner.figures()
     notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
+    if done.mixed:
+        notes["SyntheticUnits"] = "mixed: input and translation have different units; the values are no measurements"
     shown_on = volume if maps is not None else None
     del volume, region  # writing needs their room
     if series is None:
@@ -320,12 +347,12 @@ def _run(
         "precision": done.precision,
         "seconds": time.perf_counter() - begun,
         "slices": done.slices,
-        "units": style.card.domain_to(options["direction"]).units or "arbitrary",
+        "units": "mixed" if done.mixed else style.card.domain_to(options["direction"]).units or "arbitrary",
         "strength": done.strength,
         "consistency": done.consistency,
         "quality": figures or {},
         "maps": kept,
-        "warnings": done.warnings,
+        "warnings": [*left_out(job.source), *done.warnings, *file_warnings(mask, wanted.match)],
     }
 
 
@@ -344,12 +371,15 @@ def _shared(entries: list[dict]) -> dict:
     from surgical_style_engine.quality import mean_figures
 
     figures = [entry["quality"] for entry in entries]
-    kinds = {name: ", ".join(sorted({entry[name] for entry in entries})) for name in ("device", "backend", "precision")}
+    kinds = {
+        name: ", ".join(sorted({entry[name] for entry in entries})) or None
+        for name in ("device", "backend", "precision")
+    }
     named = [(entry["input"].name, sentence) for entry in entries for sentence in entry["warnings"]]
     return {
         **kinds,
         "slices": sum(entry["slices"] for entry in entries),
-        "quality": figures[0] if len(figures) == 1 else mean_figures(figures),
+        "quality": figures[0] if len(figures) == 1 else mean_figures(figures) if figures else {},
         "warnings": [text if len(entries) == 1 else f"{name}: {text}" for name, text in named],
         "synthetic": True,
     }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from surgical_style_engine.quality import CycleFigures
     from surgical_style_engine.volume import Volume
 
+KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
 NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN
 
 
@@ -31,6 +32,11 @@ def check_maps_folder(folder: Path | None, names: list[str], made: Path | None =
         raise InputError(f"The folder {parent} does not exist.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"Two inputs are called {twice[0]}; their maps would overwrite each other.")
+
+
+def map_files(folder: Path | None, name: str) -> list[Path]:
+    """All files that `save_maps` may write for a volume of that name; none without a folder."""
+    return [] if folder is None else [folder / f"{name}_{kind}.nii.gz" for kind in KINDS]
 
 
 def save_maps(

@@ -23,6 +23,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.normalization import parse_landmarks, parse_normalization
 from surgical_style_engine.volume import Volume, check_volume
 from surgical_style_engine.volume_io import ending_of, is_volume_file, list_volumes, read_volume
+from training_cli.matching import fitting
 
 from .config import TrainingConfig
 from .extra_sources import ExtraSources, extra_normalization
@@ -104,7 +105,7 @@ def prepare_data(
         items = []
         for number, path in enumerate(paths):
             report(f"{side} {number + 1}/{len(paths)}: {path.name}")
-            items += _items_of(path, config, side, folder, extras.of(path) if side == "source" else [])
+            items += _items_of(path, config, side, folder, extras.of(path) if side == "source" else [], report)
         items = [item for item in items if len(item.body)]
         if not items:
             raise InputError(f"No slice with anything in it was found in the {side} folder {getattr(config, side)}.")
@@ -112,7 +113,7 @@ def prepare_data(
     pairs = []
     for number, (a, b) in enumerate(listed):
         report(f"pair {number + 1}/{len(listed)}: {a.name} + {b.name}")
-        pairs += _pair_items(a, b, config, folder, extras.of(a))
+        pairs += _pair_items(a, b, config, folder, extras.of(a), report)
     if listed and not pairs:
         raise InputError(f"No usable pair was found in {config.pairs}.")
     data = TrainingData(domains["source"], domains["target"], pairs)
@@ -201,17 +202,12 @@ def is_mask_name(path: Path) -> bool:
 
 def find_mask(path: Path) -> Path | None:
     """The mask beside a volume: p1_mask.nii.gz or p1_brainmask.nii.gz for p1.nii.gz and for p1_T1.nii.gz; or None."""
-    for candidate in sorted(path.parent.iterdir()):
-        stem = candidate.name.split(".")[0]
-        for ending in MASK_ENDINGS:
-            begin = stem.removesuffix(ending)
-            if stem.endswith(ending) and path.name.startswith((begin + "_", begin + ".")) and candidate != path:
-                return candidate
-    return None
+    beside = [other for other in path.parent.iterdir() if is_mask_name(other) and is_volume_file(other)]
+    return min(fitting(path, beside, "mask"), default=None)
 
 
 def _items_of(
-    path: Path, config: TrainingConfig, side: str, folder: Path, extras: list[Path]
+    path: Path, config: TrainingConfig, side: str, folder: Path, extras: list[Path], report: Callable[[str], None]
 ) -> list[CachedItem]:  # fmt: skip
     settings = _settings(config, side)
     mask_path = find_mask(path) if config.masks else None
@@ -221,7 +217,7 @@ def _items_of(
         item = _cached(folder, key)
         if item is None:
             volume = _read(path)
-            others = read_extras(volume, path, extras, config, folder)
+            others = read_extras(volume, path, extras, config, folder, report)
             if masked:
                 mask = read_volume(mask_path)
                 volume, others = apply_mask(volume, mask), [apply_mask(other, mask) for other in others]
@@ -232,7 +228,7 @@ def _items_of(
 
 
 def _pair_items(
-    a: Path, b: Path, config: TrainingConfig, folder: Path, extras: list[Path]
+    a: Path, b: Path, config: TrainingConfig, folder: Path, extras: list[Path], report: Callable[[str], None]
 ) -> list[tuple[CachedItem, CachedItem]]:  # fmt: skip
     mask_path = find_mask(a) if config.masks else None
     pairs = []
@@ -245,9 +241,9 @@ def _pair_items(
         if left is None or right is None:
             fixed = _read(a)
             if moved is None:
-                moved = _on_grid_of(fixed, _read(b), a, b, config, folder)
+                moved = _on_grid_of(fixed, _read(b), a, b, config, folder, report)
             volume, valid = moved
-            others = read_extras(fixed, a, extras, config, folder)
+            others = read_extras(fixed, a, extras, config, folder, report)
             if masked:
                 mask = read_volume(mask_path)
                 fixed, volume = apply_mask(fixed, mask), apply_mask(volume, mask)
@@ -262,17 +258,21 @@ def _pair_items(
     return pairs
 
 
-def _on_grid_of(fixed: Volume, moving: Volume, a: Path, b: Path, config: TrainingConfig, folder: Path):
+def _on_grid_of(
+    fixed: Volume, moving: Volume, a: Path, b: Path, config: TrainingConfig, folder: Path, report: Callable[[str], None]
+) -> tuple[Volume, np.ndarray]:
     """The moving volume on the fixed one's grid, and where its field of view covers it (z, y, x)."""
     transform = None
     if config.register_pairs:
-        from surgical_style_engine.registration import register_rigid
+        from surgical_style_engine.registration import NOTHING_COMMON, register_rigid
 
         result = register_rigid(fixed, moving)
         transform = result.transform
         from training_cli.overlay import save_overlay
 
         picture = f"{a.name.split('.')[0]}+{b.name.split('.')[0]}.png"
+        if not result.found_common:
+            report(f"Warning: {b.name} on {a.name}: {NOTHING_COMMON}; look at pairs/{picture}.")
         save_overlay(fixed, result.moved, folder.parent / "pairs" / picture)
     elif fixed.same_grid(moving):
         return moving, np.ones(fixed.array.shape[1:], bool)
@@ -286,7 +286,9 @@ def _on_grid_of(fixed: Volume, moving: Volume, a: Path, b: Path, config: Trainin
     return geometry.resample_like(moving, fixed, default=background, transform=transform), covered
 
 
-def read_extras(fixed: Volume, path: Path, extras: list[Path], config: TrainingConfig, folder: Path) -> list[Volume]:
+def read_extras(
+    fixed: Volume, path: Path, extras: list[Path], config: TrainingConfig, folder: Path, report: Callable[[str], None]
+) -> list[Volume]:
     """The further modalities of a source volume on its grid: registered with ``register_pairs``, else as scanned.
 
     Raises InputError for colour and for what does not overlap.
@@ -297,7 +299,7 @@ def read_extras(fixed: Volume, path: Path, extras: list[Path], config: TrainingC
         for name, volume in ((path.name, fixed), (extra.name, moving)):
             if volume.channels != 1:
                 raise InputError(f"{name} is in colour; several inputs must be grey.")
-        found.append(_on_grid_of(fixed, moving, path, extra, config, folder)[0])
+        found.append(_on_grid_of(fixed, moving, path, extra, config, folder, report)[0])
     return found
 
 

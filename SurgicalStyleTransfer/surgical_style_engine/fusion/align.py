@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..geometry import resample_like
-from ..registration import register_affine, register_rigid
+from ..registration import NOTHING_COMMON, register_affine, register_rigid
 from ..volume import Volume
 from .filters import distance_inside
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 REGISTRATIONS = ("auto", "none", "rigid", "affine")
 MINIMUM_OVERLAP = 0.1  # of the body that another volume must cover
-BETTER_THAN_CHANCE = 1.5  # times the mutual information of displaced volumes; real pairs reach 2.2 to 8, noise 1
 FEATHER_MM = 8.0  # over which an input fades in from the border of its field of view
 LARGE_MOTION = (40.0, 20.0)  # mm and degrees: rare between scans of one session
 LARGE_STRETCH = 0.05
@@ -75,10 +74,8 @@ def align(
             found = find(reference, moving, body, cancelled=cancelled)
         except InputError as error:
             raise InputError(f"{name} cannot be laid over the reference. {error}") from None
-        if not found.metric > BETTER_THAN_CHANCE * found.chance:
-            raise InputError(
-                f"{name} cannot be laid over the reference: the registration found nothing that they have in common."
-            )
+        if not found.found_common:
+            raise InputError(f"{name} cannot be laid over the reference: {NOTHING_COMMON}.")
     transform = None if found is None else found.transform
     if same and transform is None:
         moved, coverage = moving.array.astype(np.float32), np.ones(moving.array.shape[1:], bool)

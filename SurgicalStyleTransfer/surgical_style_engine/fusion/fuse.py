@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import geometry
 from ..errors import Cancelled, InputError
+from ..file_warnings import file_warnings
 from ..masks import body_mask
 from ..normalization import HUWindow, RobustPercentile
 from ..volume import Volume, check_volume
@@ -101,7 +102,8 @@ def fuse_volumes(
 
     first = _normalized(reference, landmarks[0])
     arrays, covered, present = [first], np.ones(body.shape, bool), np.zeros(body.shape, np.float32)
-    warnings = [sentence for entry in aligned for sentence in entry.warnings]
+    warnings = file_warnings(*volumes, mask if isinstance(mask, Volume) else None)
+    warnings += [sentence for entry in aligned for sentence in entry.warnings]
     for entry, marks, name in zip(aligned, landmarks[1:], names[1:], strict=True):
         array = _normalized(entry.volume, marks)
         if float((array[body & entry.coverage] <= 1e-6).mean()) > EMPTY_FRACTION:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import InputError
+from ..file_warnings import file_warnings
 from ..masks import body_mask
 from ..model_folder import ModelCard, StyleModel
 from ..translate import flat_background, translate_normalized
@@ -56,7 +57,8 @@ def fuse_learned(
 
     arrays = [origin.inputs[0].normalization.fit(reference.array).forward(reference.array[0])]
     covered = np.ones(body.shape, bool)
-    warnings = [sentence for entry in aligned for sentence in entry.warnings]
+    warnings = file_warnings(*volumes, mask if isinstance(mask, Volume) else None)
+    warnings += [sentence for entry in aligned for sentence in entry.warnings]
     for part, entry, volume in zip(origin.inputs[1:], aligned, volumes[1:], strict=True):
         array = part.normalization.fit(volume.array).forward(entry.volume.array[0])
         arrays.append(np.where(entry.coverage, array, np.float32(-1)))

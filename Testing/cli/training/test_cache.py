@@ -59,6 +59,9 @@ def test_masks_beside_a_volume_add_a_masked_copy(tiny, discs, tmp_path):
     sitk.WriteImage(mask, str(discs / "source" / "p1_brainmask.nii.gz"))
     assert find_mask(discs / "source" / "p1_T1.nii.gz").name == "p1_brainmask.nii.gz"
     assert find_mask(discs / "source" / "b.nii.gz") is None
+    (discs / "source" / "p1_T1.nii.gz").rename(discs / "source" / "p1_2_T1.nii.gz")
+    assert find_mask(discs / "source" / "p1_2_T1.nii.gz") is None, "of patient p1, not of p1_2"
+    (discs / "source" / "p1_2_T1.nii.gz").rename(discs / "source" / "p1_T1.nii.gz")
     data = prepare_data(load_config(None, tiny | {"masks": True}), tmp_path / "cache")
     names = sorted(i.name for i in data.source)
     assert names == ["b.nii.gz", "c.nii.gz", "p1_T1.nii.gz", "p1_T1.nii.gz (masked)"]

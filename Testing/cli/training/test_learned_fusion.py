@@ -163,6 +163,32 @@ def test_files_belong_together_by_name(settings, heads, tmp_path):
         found.of(paths[1])
 
 
+def test_another_patients_modality_is_never_taken(settings, tmp_path):
+    def made(*names):
+        for name in names:
+            path = tmp_path / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(study(1)[0], str(path))
+
+    def found(source, entry="*FLAIR*"):
+        folder = tmp_path / "data"
+        matches = extras(settings, source=str(folder), extra_sources=entry)
+        matches.sources = [folder / source]
+        try:
+            return [str(path.relative_to(folder)) for path in matches.of(folder / source)]
+        except InputError:
+            return None
+
+    made("p1/T1.nii", "p2/T1.nii", "p2/FLAIR.nii", "p3/head1_T1.nii", "p4/head1_FLAIR.nii")
+    assert found("p2/T1.nii") == ["p2/FLAIR.nii"] and found("p1/T1.nii") is None and found("p3/head1_T1.nii") is None
+    made("p5/scan.nii", "p5/FLAIR.nii", "s_T1.nii", "x_FLAIR.nii", "t1/p7_T1.nii", "flair/p7_FLAIR.nii")
+    assert found("p5/scan.nii") == ["p5/FLAIR.nii"] and found("s_T1.nii") is None
+    assert found("t1/p7_T1.nii") == ["flair/p7_FLAIR.nii"]
+    made("other/p1/T1.nii", "other/p9/T1.nii")
+    assert found("p1/T1.nii", str(tmp_path / "data" / "other")) == ["other/p1/T1.nii"]
+    assert found("p2/T1.nii", str(tmp_path / "data" / "other")) is None
+
+
 def test_missing_folders_and_patterns_are_one_sentence(settings, tmp_path, refused):
     for value, sentence in (("x/y", "The folder x/y of extra_sources"), ("*_CT*", "No volume matches '*_CT*'")):
         assert sentence in refused("train", *as_options(settings | {"extra_sources": value, "output": tmp_path / "r"}))
