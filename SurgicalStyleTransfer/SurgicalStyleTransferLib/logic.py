@@ -69,12 +69,20 @@ class Engine:
         )  # fmt: skip
 
     def remove_model(self, card: model_cards.Card) -> None:
-        """Delete a model of the user's. Raises ValueError for shipped ones, OSError if the disk refuses."""
+        """Delete a model of the user's; of a link, the link. Raises ValueError for shipped ones and for folders whose
+        card cannot be read, which may be anything, and OSError if the disk refuses."""
         import shutil
 
         if card.shipped:
             raise ValueError(_("The style {name} came with the extension and stays.").format(name=card.title))
-        shutil.rmtree(card.folder)
+        if card.is_damaged:
+            raise ValueError(_("the card of {folder} cannot be read; delete the folder by hand").format(
+                folder=card.folder
+            ))  # fmt: skip
+        if card.folder.is_symlink():
+            card.folder.unlink()
+        else:
+            shutil.rmtree(card.folder)
 
     # Runs
 

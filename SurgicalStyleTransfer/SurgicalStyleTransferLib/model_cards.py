@@ -52,6 +52,7 @@ class Card:
     citation: str = ""
     intended_use: str = ""
     sha256: str = ""
+    is_damaged: bool = False  # the card cannot be read at all
     is_onnx: bool = False
     is_torch: bool = False  # a network with weights for torch; others are ONNX files, or a picture to optimise for
     runs_in_openvino: bool = False  # also where there is no torch
@@ -134,7 +135,7 @@ def read(folder: Path) -> Card:
         problem = _("The style {name} is damaged: its card {card} cannot be read.").format(
             name=folder.name, card=CARD_NAME
         )
-        return Card(folder, folder.name, shipped, problem)
+        return Card(folder, folder.name, shipped, problem, is_damaged=True)
 
 
 def _side(values: dict) -> Side:

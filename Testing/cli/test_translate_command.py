@@ -245,6 +245,34 @@ def test_a_sheared_volume_keeps_its_place_or_is_refused(sst, head, tiny_model, t
         assert ended.code == 2 and "write a .nrrd instead" in " ".join((ended.out + ended.err).split())
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "sheared.nrrd"]
 
+
+@pytest.mark.parametrize(("name", "sentence"), [("o.nii.gz", "write a .nrrd instead"), ("o.MHD", "call it o.mhd")])
+@pytest.mark.parametrize("command", ["translate", "stylize", "register", "fuse"])
+def test_what_cannot_be_written_is_told_before_anything_is_computed(
+    sst, head_volume, tiny_model, tmp_path, monkeypatch, command, name, sentence
+):
+    from surgical_style_engine import fusion, registration, translate
+    from surgical_style_engine.stylize import stylize
+
+    for module, function in (
+        (translate, "translate_volume"), (stylize, "stylize_volume"), (registration, "register_rigid"),
+        (fusion, "fuse_volumes"),
+    ):  # fmt: skip
+        assert hasattr(module, function)
+        monkeypatch.setattr(module, function, lambda *_, **__: pytest.fail("computed in vain"))
+    volume, direction = head_volume(), np.array([[1, 0.015, 0], [0, 1, 0], [0, 0, 1.0]])
+    write_volume(volume, tmp_path / "other.nrrd")
+    volume = Volume(volume.array, volume.spacing, volume.origin, direction / np.linalg.norm(direction, axis=0))
+    write_volume(volume, tmp_path / "sheared.nrrd")
+    painted = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    sitk.WriteImage(sitk.GetImageFromArray(painted, isVector=True), tmp_path / "style.png")
+    others = [tmp_path / "other.nrrd"] if command in ("register", "fuse") else []
+    options = {"translate": ["--model", tiny_model], "stylize": ["--style", tmp_path / "style.png"]}.get(command, [])
+    ended = sst(command, tmp_path / "sheared.nrrd", *others, tmp_path / name, *options)
+    assert ended.code == 2 and sentence in " ".join((ended.out + ended.err).split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.nrrd", "sheared.nrrd", "style.png"]
+
+
 def cohort(folder, head_volume, names, masks=()):
     """Volumes and masks of these names in the folders "in" and "masks"."""
     for kind, listed in (("in", names), ("masks", masks)):

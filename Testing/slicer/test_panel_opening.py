@@ -275,6 +275,21 @@ def test_import_remove_and_another_folder(open_panel, until, tiny_folder, tmp_pa
     assert widget.ui.styleComboBox.count == 4
 
 
+def test_a_folder_that_may_be_anything_is_not_removed(open_panel, tmp_path, monkeypatch):
+    import slicer
+
+    other = tmp_path / "somebodys-network"
+    other.mkdir()
+    (other / "model.json").write_text('{"format": "layers-model"}')
+    (other / "data.bin").write_text("precious")
+    widget = open_panel(folder=tmp_path)
+    widget._parameterNode.model = other.name
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: True)
+    widget.ui.removeButton.click()
+    assert "cannot be deleted: the card of" in widget.ui.statusLabel.text
+    assert (other / "data.bin").read_text() == "precious"
+
+
 def test_weights_are_asked_about(slicer_app, tmp_path):
     from SurgicalStyleTransferLib.import_dialog import ImportDialog, is_packed
 

@@ -48,7 +48,7 @@ def demo(
     from surgical_style_engine.quality.tissues import tissue_contrast
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.translate import translate_volume
-    from surgical_style_engine.volume_io import read_volume, write_volume
+    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
     from training_cli import demo_volume
     from training_cli.alignment import align_reference, alignment_doubt
     from training_cli.commands.translate import model_entry
@@ -82,6 +82,7 @@ def demo(
             [volume, reference], [written, picture, *map_files(map_folder, name.replace(" ", "_"))],
             output / "report.json",
         )  # fmt: skip
+        check_output(written, head)
         aligned = valid = None
         doubts: list[str] = []
         if reference is not None:

@@ -68,7 +68,7 @@ def fuse(
     from surgical_style_engine.fusion import fuse_learned, fuse_volumes, fusion_quality
     from surgical_style_engine.fusion.notes import fusion_notes, learned_notes
     from surgical_style_engine.report import new_report, write_report
-    from surgical_style_engine.volume_io import read_volume, write_volume
+    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
     from training_cli.matching import left_out
     from training_cli.progress import Progress
 
@@ -82,6 +82,7 @@ def fuse(
     with shown:
         shown.stage("reading")
         volumes = [read_volume(path) for path in paths]
+        check_output(output, volumes[0])
         shown.stage(f"fusing {len(paths)} volumes")
         common = {
             "register": register, "mask": None if mask is None else read_volume(mask), "units": units,
@@ -181,7 +182,7 @@ def _check_paths(
     paths: list[Path], output: Path, mask: Path | None, transforms: Path | None, picture: Path | None,
     report: Path | None, overwrite: bool,
 ) -> None:  # fmt: skip
-    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+    from surgical_style_engine.volume_io import check_output
     from training_cli.paths import check_outputs, is_same
 
     if len(paths) < 2:
@@ -191,8 +192,7 @@ def _check_paths(
             raise InputError(f"{path} does not exist.")
     if any(is_same(path, other) for number, path in enumerate(paths) for other in paths[:number]):
         raise InputError("The same volume is given twice; fusion needs different modalities.")
-    if ending_of(output) not in WRITABLE_ENDINGS:
-        raise InputError(f"The output {output.name} has no format that can be written; try .nii.gz or .nrrd.")
+    check_output(output)
     if picture is not None and picture.suffix.lower() != ".png":
         raise InputError(f"The picture {picture.name} needs the ending .png.")
     for path in (output, picture, report, transforms):

@@ -41,12 +41,11 @@ def register(
     )
     from surgical_style_engine.report import new_report, write_report
     from surgical_style_engine.volume import check_volume
-    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of, read_volume, write_volume
+    from surgical_style_engine.volume_io import check_output, ending_of, read_volume, write_volume
     from training_cli.matching import left_out
     from training_cli.paths import check_outputs
 
-    if ending_of(output) not in WRITABLE_ENDINGS:
-        raise InputError(f"The output {output.name} has no format that can be written.")
+    check_output(output)
     if transform is not None and ending_of(transform) not in TRANSFORM_ENDINGS:
         raise InputError(f"The transform {transform.name} needs one of the endings {', '.join(TRANSFORM_ENDINGS)}.")
     if overlay is not None and overlay.suffix.lower() != ".png":
@@ -57,6 +56,7 @@ def register(
             raise InputError(f"The folder {path.absolute().parent} does not exist.")
     start = time.perf_counter()
     fixed_volume, moving_volume = read_volume(fixed), read_volume(moving)
+    check_output(output, fixed_volume)
     check_volume(fixed_volume, f"The fixed volume {fixed.name}")
     check_volume(moving_volume, f"The moving volume {moving.name}")
     region = mask_volume = None

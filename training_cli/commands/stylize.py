@@ -80,7 +80,7 @@ def stylize(
     from surgical_style_engine.stylize.picture import as_bytes, read_picture
     from surgical_style_engine.stylize.settings import parse_settings
     from surgical_style_engine.torch_presence import check_torch
-    from surgical_style_engine.volume_io import read_volume, write_volume
+    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
     from training_cli.matching import left_out, stem
     from training_cli.progress import Progress
 
@@ -95,6 +95,7 @@ def stylize(
     })  # fmt: skip
     picture = read_picture(style)
     volume = read_volume(content)
+    check_output(output, volume)
     region = None if mask is None else read_volume(mask)
 
     check_torch("A style picture")
@@ -165,7 +166,7 @@ def _features(text: str) -> tuple[str, Path | None]:
 
 
 def _check(content: Path, output: Path, style: Path, mask: Path | None, report: Path | None, plane: str) -> None:
-    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+    from surgical_style_engine.volume_io import check_output
     from training_cli.paths import check_outputs
 
     for path, what in ((content, "content"), (style, "style picture"), (mask, "mask")):
@@ -176,8 +177,7 @@ def _check(content: Path, output: Path, style: Path, mask: Path | None, report: 
             raise InputError(f"The folder {path.absolute().parent} does not exist.")
     if plane not in (*PLANES, "all"):
         raise InputError(f"--plane is {', '.join(PLANES)} or all, not '{plane}'.")
-    if ending_of(output) not in WRITABLE_ENDINGS:
-        raise InputError(f"The output {output.name} has no format that can be written; try .nrrd or .png.")
+    check_output(output)
     check_outputs([content, style, mask], [output], report)
 
 

@@ -212,7 +212,7 @@ def _plan(
 ) -> list[Job]:  # fmt: skip
     """What to do, everything checked that can be before a network is loaded. Raises InputError."""
     from surgical_style_engine.dicom import DICOM_ENDINGS
-    from surgical_style_engine.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
+    from surgical_style_engine.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, check_output, ending_of
     from training_cli.matching import stem, volumes_in
 
     if direction not in ("forward", "backward"):
@@ -231,8 +231,8 @@ def _plan(
     if dicom:
         _check_dicom(source, sources, output)
     if sources == [source]:
-        if not dicom and ending_of(output) not in WRITABLE_ENDINGS:
-            raise InputError(f"The output {output.name} has no format that can be written; try .nii.gz or .nrrd.")
+        if not dicom:
+            check_output(output)
         return [Job(source, output, *_masks(sources, mask)[0])]
     if output.is_file() or ending_of(output) in (*VOLUME_ENDINGS, *WRITABLE_ENDINGS, *DICOM_ENDINGS):
         raise InputError(
@@ -299,7 +299,7 @@ def _run(
     from surgical_style_engine.provenance import synthetic_notes
     from surgical_style_engine.quality import cycle_of, quality_of
     from surgical_style_engine.translate import translate_volume
-    from surgical_style_engine.volume_io import read_volume, write_volume
+    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
     from training_cli.matching import left_out, stem
     from training_cli.report_page.maps import save_maps
 
@@ -308,6 +308,8 @@ def _run(
     volume = read_volume(job.source)
     goal = style.card.domain_to(options["direction"])
     series = open_series(job.source, volume, goal) if dicom else None
+    if not dicom:
+        check_output(job.output, volume)
     mask = None if job.mask is None else read_volume(job.mask)
     done = translate_volume(
         volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown,
