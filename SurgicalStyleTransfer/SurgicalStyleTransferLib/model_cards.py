@@ -111,7 +111,8 @@ def read(folder: Path) -> Card:
                 name=folder.name, file=weights["file"]
             )
             return Card(folder, str(values["title"]), shipped, problem)
-        of_openvino = weights["file"].endswith(".safetensors") and values["architecture"]["name"] == OWN_NETWORK
+        own = values.get("architecture", {}).get("name") == OWN_NETWORK
+        of_openvino = own and weights["file"].endswith(".safetensors")
         inputs = values["domains"]["source"].get("inputs") or []
         if inputs:
             problem = _(
