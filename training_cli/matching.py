@@ -61,10 +61,10 @@ def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
     import SimpleITK as sitk
 
-    from surgical_style_engine.volume_io import _silent_itk
+    from surgical_style_engine.volume_io import silent_itk
 
     reader = sitk.ImageSeriesReader
-    with _silent_itk():
+    with silent_itk():
         series = reader.GetGDCMSeriesIDs(str(folder))
         return any(len(reader.GetGDCMSeriesFileNames(str(folder), uid)) > 1 for uid in series)
 

@@ -6,15 +6,11 @@ corrected: what scanners write of an acquisition, private tags included, would b
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import math
 import re
 import shutil
 import unicodedata
 import uuid
-import warnings
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -25,10 +21,11 @@ import numpy as np
 
 from . import __version__
 from .dicom import is_dicom
+from .dicom_frames import silent_pydicom
 from .errors import InputError, StyleTransferError
 from .provenance import summary, synthetic_notes
 from .volume import Volume
-from .volume_io import _silent_itk, read_volume
+from .volume_io import read_volume, silent_itk
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -186,7 +183,7 @@ def open_series(folder: Path, volume: Volume, goal: Domain | None = None) -> Sou
         raise InputError(f"DICOM output needs a folder with a DICOM series as input, and {folder} is none.")
     found = []
     for name in _image_files(folder):
-        with _silent_pydicom():
+        with silent_pydicom():
             source = _read_header(name)
             if source is None:
                 continue
@@ -207,14 +204,14 @@ def is_radiograph(path: Path) -> bool:
     """Whether a file is a DICOM radiograph (CR, DX), by its header."""
     if not is_dicom(path):
         return False
-    with _silent_pydicom():
+    with silent_pydicom():
         source = _read_header(str(path))
         return source is not None and str(source.header.get("Modality", "")).strip().upper() in _RADIOGRAPHS
 
 
 def _open_radiograph(path: Path, volume: Volume) -> SourceSeries:
     files = [str(path)] if path.is_file() else _image_files(path)
-    with _silent_pydicom():
+    with silent_pydicom():
         found = [source for source in map(_read_header, files) if source is not None]
         if len(found) != 1 or str(found[0].header.get("Modality", "")).strip().upper() not in _RADIOGRAPHS:
             raise InputError(
@@ -263,13 +260,13 @@ def write_dicom_series(
     blended = strength < 1 or masked or (adjustments is not None and adjustments.match is not None)
     mixed = (strength < 1 or masked) and card.domain_from(direction).units != goal.units
     window = _window(goal, volume, blended, mixed)
-    with _silent_pydicom():
+    with silent_pydicom():
         common = _common(source.slices, card, direction, strength, masked, mixed, scale, window, adjustments)
     numbers = _instance_numbers(source.slices)
     temporary = output.with_name(f".{uuid.uuid4().hex[:12]}.partial")
     try:
         temporary.mkdir()
-        with _silent_pydicom():
+        with silent_pydicom():
             for place, index in enumerate(sorted(range(len(numbers)), key=numbers.__getitem__), start=1):
                 made = _slice(source.slices[index], common, scale.stored(volume.array[0, index]), numbers[index])
                 made.save_as(temporary / f"{place:04d}.dcm", enforce_file_format=True)
@@ -324,7 +321,7 @@ def _image_files(folder: Path) -> list[str]:
     import SimpleITK as sitk
 
     reader = sitk.ImageSeriesReader
-    with _silent_itk():
+    with silent_itk():
         series = reader.GetGDCMSeriesIDs(str(folder))
         return [name for uid in series for name in reader.GetGDCMSeriesFileNames(str(folder), uid)]
 
@@ -375,7 +372,7 @@ def _in_order_of(volume: Volume, found: list[SourceSlice], what: str) -> list[So
 
 def _instance_numbers(sources: list[SourceSlice]) -> list[int]:
     """The source's own numbers if they tell its slices apart, else 1, 2, 3."""
-    with _silent_pydicom():
+    with silent_pydicom():
         try:
             numbers = [int(source.header.InstanceNumber) for source in sources]
         except (ValueError, TypeError, AttributeError):
@@ -593,17 +590,3 @@ def _check_written(folder: Path, volume: Volume, scale: Scale) -> None:
         or np.abs(found.array.astype(np.float64) - volume.array).max() > bound
     ):
         raise StyleTransferError("The DICOM output does not read back as the translation; nothing was kept.")
-
-
-@contextlib.contextmanager
-def _silent_pydicom() -> Iterator[None]:
-    """Without pydicom's warnings, which repeat the values they are about."""
-    logger = logging.getLogger("pydicom")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)

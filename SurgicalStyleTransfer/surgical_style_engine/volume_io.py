@@ -76,7 +76,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     NIfTI files that state two places are read at the one that 3D Slicer takes, with metadata["Warning"].
     """
     path = Path(path)
-    with _silent_itk():
+    with silent_itk():
         if path.is_dir():
             volume = read_dicom_folder(path, series)
         else:
@@ -310,7 +310,7 @@ def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None 
         # Creating the file here gives the system's own reason, where ITK only writes to stderr that it could not.
         folder.mkdir()
         written.touch(exist_ok=False)
-        with _silent_itk():
+        with silent_itk():
             # Least compression of volumes: a sixth more on disk than by ITK's own choice, in half the time.
             level = 1 if ending in VOLUME_ENDINGS else -1
             sitk.WriteImage(image, str(written), useCompression=ending != ".nii", compressionLevel=level)
@@ -355,7 +355,7 @@ def _rename_pair(header: Path, path: Path, raw: Path) -> None:
 
 
 @contextlib.contextmanager
-def _silent_itk() -> Iterator[None]:
+def silent_itk() -> Iterator[None]:
     """Without ITK's warnings on stderr, which are the whole process's setting (Slicer has its own)."""
     import SimpleITK as sitk
 
