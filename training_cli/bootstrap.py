@@ -10,6 +10,7 @@ Uses nothing but the standard library. An existing .venv is used again.
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ VENV = Path(os.environ.get("SST_VENV", ROOT / ".venv"))
 def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - whatever Python the person has runs this file
         return fail(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        return fail("PyTorch is not made for Intel Macs any more; on Apple silicon, use a Python for arm64.")
     if not arguments or arguments[0] not in ("demo", "test", "--"):
         return fail("Use: bootstrap.py demo [VOLUME] | test [PYTEST ARGUMENTS] | -- SST ARGUMENTS")
     task, rest = arguments[0], arguments[1:]
