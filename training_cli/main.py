@@ -77,9 +77,10 @@ class _Group(typer.core.TyperGroup):
 
 
 @contextlib.contextmanager
-def _ending_signals() -> Iterator[None]:
-    """Within it, what would end the process at once ends it as Ctrl-C does: what is half done is cleaned up."""
-    process = os.getpid()
+def _ending_signals() -> Iterator[list[int]]:
+    """Within it, what would end the process at once ends it as Ctrl-C does: what is half done is cleaned up. Gives the
+    signals that came."""
+    process, came = os.getpid(), []
 
     def end(number: int, _frame: object) -> None:
         if os.getpid() != process:  # a child that was forked has nothing of this to clean up
@@ -87,9 +88,17 @@ def _ending_signals() -> Iterator[None]:
             os.kill(os.getpid(), number)
             return
         signal.signal(number, signal.SIG_IGN)  # once is enough, and cleaning up must not be cut short
+        came.append(number)
         raise Interrupted(number)
 
+    def interrupt(number: int, _frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
     previous = {}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with contextlib.suppress(ValueError):
+            previous[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         # nohup and the like have had signals ignored, which stays.
@@ -97,7 +106,12 @@ def _ending_signals() -> Iterator[None]:
             with contextlib.suppress(ValueError):  # not in the main thread
                 previous[number] = signal.signal(number, end)
     try:
-        yield
+        yield came
+    except Exception as error:
+        if not came:
+            raise
+        # A library that was interrupted may call it a failure of its own.
+        raise Interrupted(came[0]) from error
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from surgical_style_engine.dicom import DICOM_ENDINGS
@@ -13,10 +14,17 @@ from surgical_style_engine.volume_io import PICTURE_ENDINGS, ending_of, list_vol
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
-    r"t[12](w|n|c|f|ce|gd|wks|wce|wgd|km|post|flair|star)?|(t2)?flairw?|pdw?|dwi|adc|swi|asl|dti|bold|tof|mprage|spgr|"
-    r"ciss|stir|mri?|mra|mrv|ct|cta|cbct|cect|ncct|pet|spect|us|xr|xray|dx|cr|dr|source|target|reference|ref|real"
+    r"t[12](w|n|c|f|ce|gd|wks|wce|wgd|km|post|flair|starw?)?|(t2)?flairw?|pdw?|dwi|adc|swi|asl|dti|bold|tof|mprage|spgr|"
+    r"ciss|stir|mri?|mra|mrv|ct|cta|cbct|cect|ncct|pet|spect|us|xr|xray|dx|cr|dr|source|target|reference|ref|real|unit1|"
+    r"angio|reg|coreg|registered|resampled|n4|bet"
 )
-_MASK = re.compile(r"(brain|body|head)?masks?|seg|segmentation|labels?|labelmap|roi|region|lesions?")
+_MASK = re.compile(
+    r"(brain|body|head)?masks?|(d|prob|a)?seg|segmentation|aparc(\+aseg)?|labels?|labelmap|roi|region|lesions?|"
+    r"tumou?rs?|[gcp]tv\d?"
+)
+# Entities of BIDS that say how an image was made, not of whom or when; with their values one part of a name.
+_ENTITY = re.compile(r"(?<![a-z0-9])(acq|rec|desc|space|ce|echo|dir|part|res|inv|flip|label)-([a-z0-9+]+)")
+_CHANNEL = re.compile(r"000\d")  # behind the number of a case, as nnU-Net names its images
 _SESSION = re.compile(r"(ses|session|study|visit|scan|run|series|exam|timepoint|tp)\d*|[sv]\d+")
 _SHORT_SESSION = re.compile(r"[sv]\d+")  # may as well number subjects and volunteers
 
@@ -86,8 +94,9 @@ def find_match(source: Path, candidates: Sequence[Path], what: str = "") -> Path
     That is the one of the same name; else the one that agrees in all its name's parts (split at _ - . and blanks) but
     the last, where the parts that differ are known to name no patient: modalities and roles (T1w, CT, mask, ...) and,
     in the source's name, sessions. patient04_study1_T1W goes with patient04_study1_T2W and patient04_brainmask, not
-    with patient04_study2_T2W; case_001 never goes with case_002, nor t1_anna with t1_bert. InputError when two fit
-    equally well.
+    with patient04_study2_T2W; case_001 never goes with case_002, nor t1_anna with t1_bert. Entities of BIDS that say
+    how an image was made (acq-mprage) do not count, and case_001 is the mask of nnU-Net's case_001_0000. InputError
+    when two fit equally well.
     """
     best = fitting(source, candidates, what)
     if len(best) > 1:
@@ -98,7 +107,7 @@ def find_match(source: Path, candidates: Sequence[Path], what: str = "") -> Path
 
 def fitting(source: Path, candidates: Sequence[Path], what: str = "") -> list[Path]:
     """All candidates that belong to `source` equally well, by the rule of `find_match`."""
-    others = [c for c in candidates if c.resolve() != source.resolve()]
+    others = [c for c in candidates if c.name != source.name or c.resolve() != source.resolve()]
     same = [c for c in others if stem(c) == stem(source)]
     if same:
         return same
@@ -113,17 +122,16 @@ def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) ->
     InputError also where one candidate would serve what may be two patients.
     """
     by_name = {stem(source): source.resolve() for source in sources}
-    owned = [c for c in candidates if by_name.get(stem(c), c.resolve()) != c.resolve()]
-    found = [
-        find_match(source, [c for c in candidates if c not in owned or stem(c) == stem(source)], what)
-        for source in sources
-    ]
-    for number, (source, match) in enumerate(zip(sources, found, strict=True)):
-        for other, taken in zip(sources[:number], found[:number], strict=True):
-            if match is not None and match == taken and _base(source) != _base(other):
-                raise InputError(
-                    f"The {what} {match.name} fits {other.name} as well as {source.name}; give each its own."
-                )
+    owned: dict[str, list[Path]] = {}
+    free = []
+    for candidate in candidates:
+        taken = stem(candidate) in by_name and by_name[stem(candidate)] != candidate.resolve()
+        (owned.setdefault(stem(candidate), []) if taken else free).append(candidate)
+    found = [find_match(source, [*owned.get(stem(source), []), *free], what) for source in sources]
+    users: dict[Path, Path] = {}
+    for source, match in zip(sources, found, strict=True):
+        if match is not None and _base(source) != _base(other := users.setdefault(match, source)):
+            raise InputError(f"The {what} {match.name} fits {other.name} as well as {source.name}; give each its own.")
     return found
 
 
@@ -142,8 +150,14 @@ def identity(name: str, sessions: bool = False) -> list[str]:
 
 def stem(path: Path) -> str:
     """File name without its ending ('.nii.gz' counts as one)."""
+    return _stem(path.name)
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(name: str) -> str:
+    path = Path(name)
     ending = ending_of(path) if path.suffix else ""
-    return path.name[: len(path.name) - len(ending)]
+    return name[: len(name) - len(ending)]
 
 
 def _shared(source: Path, candidate: Path, what: str) -> int:
@@ -152,9 +166,14 @@ def _shared(source: Path, candidate: Path, what: str) -> int:
     count = 0
     while count < min(len(first), len(second)) and first[count] == second[count]:
         count += 1
-    own, other = first[count:], second[count:]
+    # How an image was made says nothing of whose it is.
+    own, other = ([part for part in parts[count:] if "=" not in part] for parts in (first, second))
+    if own and _has_channel(first):
+        own = own[:-1]
+    if len(other) > 1 or not all(_is_role(part, what) for part in other):
+        return 0
     known = identity("_".join(first[:count]))
-    if not known or len(other) > 1 or not all(_is_role(part, what) for part in other):
+    if not known:
         return 0
     sessions = _without_sessions(own)
     if not all(map(_is_role, sessions)):
@@ -165,14 +184,17 @@ def _shared(source: Path, candidate: Path, what: str) -> int:
     return count
 
 
+@lru_cache(maxsize=1 << 14)
 def _is_role(part: str, what: str = "") -> bool:
+    if "=" in part:
+        return True
     is_mask = _MASK.fullmatch(part) is not None
     if what == "mask":
         return is_mask
     return _MODALITY.fullmatch(part) is not None or (is_mask and what != "reference")
 
 
-def _without_sessions(parts: list[str], short: bool = True) -> list[str]:
+def _without_sessions(parts: Sequence[str], short: bool = True) -> list[str]:
     """Parts without sessions, whose numbers may be parts of their own (ses-02). short: those like s2 too."""
     kept, numbered = [], False
     for part in parts:
@@ -189,10 +211,18 @@ def _without_sessions(parts: list[str], short: bool = True) -> list[str]:
 def _base(path: Path) -> list[str]:
     """What a name says of the patient, at most: all but sessions, and modalities and roles at its end."""
     parts = _without_sessions(_split(stem(path)), short=False)
+    if _has_channel(parts):
+        parts.pop()
     while parts and _is_role(parts[-1]):
         parts.pop()
     return parts
 
 
-def _split(name: str) -> list[str]:
-    return [part for part in re.split(r"[_\-.\s]+", name.lower()) if part]
+def _has_channel(parts: Sequence[str]) -> bool:
+    return len(parts) > 2 and parts[-2].isdigit() and _CHANNEL.fullmatch(parts[-1]) is not None
+
+
+@lru_cache(maxsize=1 << 14)
+def _split(name: str) -> tuple[str, ...]:
+    """Lower case; an entity of BIDS and its value are one part, with "=" between."""
+    return tuple(part for part in re.split(r"[_\-.\s]+", _ENTITY.sub(r"\1=\2", name.lower())) if part)

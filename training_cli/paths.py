@@ -15,18 +15,19 @@ def check_outputs(inputs: Iterable[Path | None], outputs: Iterable[Path | None],
     inputs: files and folders that are read. outputs: files and folders that are written; those in folders file by file.
     report: its name must end with .json, so that no slip of an option can name an image. None entries are left out.
     """
-    read = [path for path in inputs if path is not None]
-    written: list[Path] = []
+    read = {key for path in inputs if path is not None for key in _keys(path)}
+    written: set[object] = set()
     for path in (*outputs, report):
         if path is None:
             continue
         # MetaImage headers have their voxels in a file beside them.
         for each in (path, path.with_suffix(".zraw")) if path.suffix.lower() == ".mhd" else (path,):
-            if any(is_same(each, other) for other in read):
+            keys = _keys(each)
+            if not read.isdisjoint(keys):
                 raise InputError(f"{each} would overwrite its own input; give the output another name.")
-            if any(is_same(each, other) for other in written):
+            if not written.isdisjoint(keys):
                 raise InputError(f"Two outputs would overwrite each other in {each}; give one another name.")
-            written.append(each)
+            written |= keys
     if report is not None and report.suffix.lower() != ".json":
         raise InputError(f"The report {report.name} needs a name that ends with .json.")
     if report is not None and report.is_dir():
@@ -35,9 +36,14 @@ def check_outputs(inputs: Iterable[Path | None], outputs: Iterable[Path | None],
 
 def is_same(first: Path, second: Path) -> bool:
     """Whether two paths are one file or folder: by name, through links of both kinds, or by another case of letters."""
-    if first.resolve() == second.resolve():
-        return True
+    return not _keys(first).isdisjoint(_keys(second))
+
+
+def _keys(path: Path) -> set[object]:
+    """What two paths of one file or folder have in common: its whole name, and what the system knows it by."""
+    keys: set[object] = {os.path.normcase(path.resolve())}
     try:
-        return os.path.samefile(first, second)
-    except OSError:  # one of them is not there
-        return False
+        found = path.stat()
+    except OSError:  # it is not there
+        return keys
+    return keys | {(found.st_dev, found.st_ino)} if found.st_ino else keys

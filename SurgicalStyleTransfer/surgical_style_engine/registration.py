@@ -296,11 +296,16 @@ def _optimise(
 ) -> tuple[sitk.Transform, int]:
     """Improve `transform` in place; also returns the number of iterations."""
     stopped = False
+    raised: list[BaseException] = []
 
     def ask() -> None:
         nonlocal stopped
-        if cancelled is not None and cancelled():
-            stopped = True
+        try:
+            if cancelled is not None and cancelled():
+                stopped = True
+                method.StopRegistration()
+        except BaseException as error:  # through ITK it would come out as a failure of the registration
+            raised.append(error)
             method.StopRegistration()
 
     method = _metric(fixed, mask)
@@ -318,7 +323,10 @@ def _optimise(
     try:
         method.Execute(fixed, moving)
     except RuntimeError as error:
-        raise InputError("The registration failed: the two volumes do not overlap enough.") from error
+        if not raised:
+            raise InputError("The registration failed: the two volumes do not overlap enough.") from error
+    if raised:
+        raise raised[0]
     if stopped:
         raise Cancelled("The registration was cancelled.")
     return transform, method.GetOptimizerIteration()

@@ -91,6 +91,22 @@ def test_a_signal_is_one_sentence_and_leaves_nothing(tmp_path, head_volume, tiny
     assert (run.returncode, said) == (code, f"sst: {word}.\n") and list(out.iterdir()) == []
 
 
+def test_what_a_library_makes_of_a_signal_is_no_failure_of_its_own(monkeypatch, refused):
+    def interrupted(_names):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("the two volumes do not overlap enough") from None
+
+    monkeypatch.setattr(program, "build_app", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert refused("doctor", code=130) == "Interrupted."
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_help_and_the_engine_load_no_torch():
     code = (
         "import sys\nfrom training_cli.main import main\n"

@@ -50,6 +50,27 @@ def test_neither_patient_numbers_nor_names_are_taken_for_modalities():
         assert match(f"a/{source}.nii.gz", f"b/{other}.nii.gz") == f"{other}.nii.gz", (source, other)
 
 
+def test_names_of_bids_and_of_nnunet():
+    for source, other in (
+        ("sub-01_acq-mprage_T1w", "sub-01_T2w"), ("sub-01_T2w", "sub-01_acq-mprage_T1w"), ("sub-01_T1w", "sub-01_dseg"),
+        ("sub-01_rec-norm_run-1_T1w", "sub-01_mask"), ("sub-01_T1w", "sub-01_space-T1w_desc-brain_mask"),
+        ("sub-01_T1w", "sub-01_T2starw"), ("sub-01_ses-2_T1w", "sub-01_ses-2_UNIT1"), ("patient01_CT", "patient01_gtv"),
+        ("patient01_CT", "patient01_tumor"), ("case_001_0000", "case_001"), ("p1_T1_reg", "p1_mask"),
+    ):  # fmt: skip
+        assert match(f"a/{source}.nii.gz", f"b/{other}.nii.gz") == f"{other}.nii.gz", (source, other)
+    for source, other in (
+        ("case_001_0000", "case_002"), ("case_001_0000", "case_002_0000"), ("site1_0001", "site1_0002"),
+        ("site1_0001", "site1"), ("study_0001", "study"), ("sub-01_acq-mprage_T1w", "sub-02_T2w"),
+        ("sub-01_acq-a_T1w", "sub-01_acq-a_ses-2_T2w"), ("patient01_T1_pre", "patient01_T1_post"),
+    ):  # fmt: skip
+        assert match(f"a/{source}.nii.gz", f"b/{other}.nii.gz") is None, (source, other)
+    images = [Path(f"im/case_{case}_{channel}.nii.gz") for case in ("001", "002") for channel in ("0000", "0001")]
+    labels = [Path(f"lab/case_{case}.nii.gz") for case in ("002", "001")]
+    assert [found.name for found in match_all(images, labels, "mask")] == ["case_001.nii.gz"] * 2 + [
+        "case_002.nii.gz"
+    ] * 2
+
+
 def test_an_image_is_no_mask_and_a_mask_no_reference():
     image, mask = Path("b/p1_T2.nii"), Path("b/p1_mask.nii")
     source = Path("a/p1_T1.nii")

@@ -1,6 +1,7 @@
 """No command writes over what it reads, nor two things into one place."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,15 @@ def test_the_same_file_by_other_names_is_found(tmp_path):
             check_outputs([original], [output])
     with pytest.raises(InputError, match="overwrite each other"):
         check_outputs([], [tmp_path / "o.png", tmp_path / "sub" / ".." / "o.png"])
+
+
+def test_a_large_cohort_is_checked_at_once(tmp_path, monkeypatch):
+    """Every path is looked up a few times, not compared with every other one."""
+    asked = []
+    resolve = Path.resolve
+    monkeypatch.setattr(Path, "resolve", lambda self, *more: asked.append(self) or resolve(self, *more))
+    check_outputs([tmp_path / f"in{i}.nii" for i in range(300)], [tmp_path / f"out{i}.nii" for i in range(300)])
+    assert len(asked) <= 2 * 600
 
 
 def test_a_headers_voxels_have_a_file_of_their_own(tmp_path):

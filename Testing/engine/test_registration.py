@@ -205,6 +205,24 @@ def test_the_metric_of_chance_tells_a_fit_from_none(phantom):
     assert nothing.metric < 2 * nothing.chance
 
 
+def test_what_is_raised_while_it_runs_is_what_comes_out(phantom):
+    """Through ITK, a signal would look like two volumes that do not overlap."""
+
+    class Signal(BaseException):
+        pass
+
+    calls = []
+
+    def asked():
+        calls.append(1)
+        if len(calls) > 3:
+            raise Signal
+        return False
+
+    with pytest.raises(Signal):
+        register_rigid(*phantom, cancelled=asked)
+
+
 def test_a_registration_can_be_cancelled(phantom):
     asked = []
 

@@ -23,7 +23,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.normalization import parse_landmarks, parse_normalization
 from surgical_style_engine.volume import Volume, check_volume
 from surgical_style_engine.volume_io import ending_of, is_volume_file, list_volumes, read_volume
-from training_cli.matching import fitting
+from training_cli.matching import fitting, stem
 
 from .config import TrainingConfig
 from .extra_sources import ExtraSources, extra_normalization
@@ -202,8 +202,14 @@ def is_mask_name(path: Path) -> bool:
 
 def find_mask(path: Path) -> Path | None:
     """The mask beside a volume: p1_mask.nii.gz or p1_brainmask.nii.gz for p1.nii.gz and for p1_T1.nii.gz; or None."""
-    beside = [other for other in path.parent.iterdir() if is_mask_name(other) and is_volume_file(other)]
-    return min(fitting(path, beside, "mask"), default=None)
+    beside = _masks_beside(path)
+    # Its whole name and a word: that is of this volume, even where the name says nothing of a patient.
+    own = [other for other in beside if stem(other) in [stem(path) + ending for ending in MASK_ENDINGS]]
+    return min(own or fitting(path, beside, "mask"), default=None)
+
+
+def _masks_beside(path: Path) -> list[Path]:
+    return [other for other in path.parent.iterdir() if is_mask_name(other) and is_volume_file(other)]
 
 
 def _items_of(
@@ -211,6 +217,8 @@ def _items_of(
 ) -> list[CachedItem]:  # fmt: skip
     settings = _settings(config, side)
     mask_path = find_mask(path) if config.masks else None
+    if config.masks and mask_path is None and _masks_beside(path):
+        report(f"without a mask, as none beside it has a fitting name: {path.name}")
     items = []
     for masked in (False, True) if mask_path else (False,):
         key = _digest(settings, [path, *extras, mask_path] if masked else [path, *extras])

@@ -62,11 +62,23 @@ def test_masks_beside_a_volume_add_a_masked_copy(tiny, discs, tmp_path):
     (discs / "source" / "p1_T1.nii.gz").rename(discs / "source" / "p1_2_T1.nii.gz")
     assert find_mask(discs / "source" / "p1_2_T1.nii.gz") is None, "of patient p1, not of p1_2"
     (discs / "source" / "p1_2_T1.nii.gz").rename(discs / "source" / "p1_T1.nii.gz")
-    data = prepare_data(load_config(None, tiny | {"masks": True}), tmp_path / "cache")
+    said = []
+    data = prepare_data(load_config(None, tiny | {"masks": True}), tmp_path / "cache", said.append)
+    assert [line for line in said if "without a mask" in line and "source" not in line] == [
+        f"without a mask, as none beside it has a fitting name: {name}.nii.gz" for name in "bc"
+    ]
     names = sorted(i.name for i in data.source)
     assert names == ["b.nii.gz", "c.nii.gz", "p1_T1.nii.gz", "p1_T1.nii.gz (masked)"]
     whole, masked = (next(i for i in data.source if i.name == n).load() for n in names[2:])
     assert (masked > -0.9).sum() < (whole > -0.9).sum()
+
+
+def test_a_mask_named_like_its_volume_needs_no_patient_in_its_name(tmp_path):
+    for name in ("T1", "T1_mask", "mr", "mr_brainmask", "T2"):
+        (tmp_path / f"{name}.nii.gz").write_bytes(b"")
+    assert find_mask(tmp_path / "T1.nii.gz").name == "T1_mask.nii.gz"
+    assert find_mask(tmp_path / "mr.nii.gz").name == "mr_brainmask.nii.gz"
+    assert find_mask(tmp_path / "T2.nii.gz") is None
 
 
 @pytest.mark.parametrize(
