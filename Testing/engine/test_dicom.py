@@ -468,6 +468,88 @@ class TestFrames:
         data.save_as(tmp_path / "film.dcm")
         bad(tmp_path / "film.dcm", "7 frames without a place each")
 
+    def write_plain(self, path, kind, array=None, **tags):
+        """A multi-frame file without functional groups: the place of the first frame stands for all."""
+        array = self.stored if array is None else array
+        write_slice(path, array[0], (-20, 15, 7), series="1.2.3.88")
+        data = pydicom.dcmread(path)
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{kind}"
+        data.NumberOfFrames, data.PixelData = len(array), array.tobytes()
+        for name, value in tags.items():
+            setattr(data, name, value) if value is not None else delattr(data, name)
+        data.save_as(path)
+
+    axes = [1.0, 0, 0, 0, 0.8, 0.6]
+    normal = np.array([0, -0.6, 0.8])
+
+    @pytest.mark.parametrize("distance", [2.2, -2.2])
+    @pytest.mark.parametrize("order", [None, [0, 1, 2, 3, 4, 5, 6], [0, 2, 4, 6, 1, 3, 5]])
+    @pytest.mark.parametrize("within", [True, False])
+    def test_of_nuclear_medicine_have_one_place_for_all(self, tmp_path, distance, order, within):
+        from pydicom.dataset import Dataset
+        from pydicom.sequence import Sequence
+
+        tags = {"ImageType": ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"], "SpacingBetweenSlices": distance}
+        tags["ImageOrientationPatient"] = self.axes
+        if within:
+            detector = Dataset()
+            detector.ImagePositionPatient, detector.ImageOrientationPatient = [-20, 15, 7], self.axes
+            tags |= {"DetectorInformationSequence": Sequence([detector])}
+            tags |= {"ImagePositionPatient": None, "ImageOrientationPatient": None}
+        array = self.stored
+        if order is not None:
+            array = array[order]
+            tags |= {"SliceVector": [number + 1 for number in order], "FrameIncrementPointer": 0x00540080}
+        self.write_plain(tmp_path / "f.dcm", "20", array, Modality="NM", **tags)
+        volume = read_volume(tmp_path / "f.dcm")
+        first = np.array([-20, 15, 7]) + (self.normal * 6 * distance if distance < 0 else 0)
+        assert np.array_equal(volume.array[0], self.stored[:: 1 if distance > 0 else -1])
+        assert np.allclose(volume.spacing, (0.25, 0.5, 2.2)) and np.allclose(volume.origin, first)
+        assert np.allclose(volume.direction[:, 2], self.normal) and not volume.is_2d
+        assert "Warning" not in volume.metadata
+
+    def test_of_cone_beam_ct_have_one_place_and_scale_for_all(self, tmp_path):
+        tags = {"RescaleSlope": 2, "RescaleIntercept": -1000, "RescaleType": "HU", "SpacingBetweenSlices": 0.3}
+        self.write_plain(tmp_path / "f.dcm", "2", Modality="CT", SliceThickness=0.3, **tags)
+        volume = read_volume(tmp_path / "f.dcm")
+        assert np.array_equal(volume.array[0], self.stored.astype(int) * 2 - 1000)
+        assert np.allclose(volume.spacing, (0.25, 0.5, 0.3)) and np.allclose(volume.origin, (-20, 15, 7))
+        assert volume.metadata["RescaleType"] == "HU"
+
+    @pytest.mark.parametrize(("start", "step"), [(0, 2.5), (7, 2.5), (0, -2.5), (7, -2.5)])
+    @pytest.mark.parametrize("up", [1, -1])
+    def test_of_a_dose_lie_at_their_offsets(self, tmp_path, start, step, up):
+        """Offsets that begin with 0 run along the normal, others are heights in the patient."""
+        tags = {"GridFrameOffsetVector": [start + step * i for i in range(7)], "FrameIncrementPointer": 0x3004000C}
+        tags["ImageOrientationPatient"] = [up, 0, 0, 0, 1, 0]
+        self.write_plain(tmp_path / "f.dcm", "481.2", Modality="RTDOSE", DoseGridScaling=0.001, **tags)
+        volume = read_volume(tmp_path / "f.dcm")
+        height = np.array([7.0, 7 + 6 * step * (1 if start else up)])
+        assert np.allclose(np.unique(volume.corners()[:, 2].round(3))[[0, -1]], np.sort(height), atol=1e-3)
+        place = volume.to_sitk().TransformPhysicalPointToIndex((-20, 15, 7))
+        z = place[2]
+        assert place[:2] == (0, 0) and z in (0, 6)
+        assert np.array_equal(volume.array[0, :: 1 if z == 0 else -1], self.stored)  # as ITK, without DoseGridScaling
+        assert np.allclose(volume.spacing, (0.25, 0.5, 2.5))
+
+    def test_without_a_place_for_all_make_no_volume(self, tmp_path):
+        for kind, tags, sentence in [
+            ("2", {"SpacingBetweenSlices": None}, "no usable SpacingBetweenSlices"),
+            ("2", {"SpacingBetweenSlices": 0}, "several images at one place"),
+            ("2", {"ImagePositionPatient": None}, "no usable ImagePositionPatient"),
+            ("2", {"ImageOrientationPatient": None}, "no usable ImageOrientationPatient"),
+            ("2", {"PixelSpacing": None}, "no usable PixelSpacing"),
+            ("2", {"FrameIncrementPointer": 0x00181063, "FrameTime": 40}, "in time"),
+            ("20", {"Modality": "NM", "ImageType": ["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"]}, "views, not slices"),
+            ("20", {"Modality": "NM", "SliceVector": [1, 2, 3, 4, 1, 2, 3]}, "several images at one place"),
+            ("481.2", {"GridFrameOffsetVector": [0, 1, 2]}, "no usable GridFrameOffsetVector"),
+            ("481.2", {"GridFrameOffsetVector": list(range(7, 14)), "ImageOrientationPatient": self.axes}, "heights"),
+        ]:
+            tags = {"Modality": "CT", "SpacingBetweenSlices": 2.0} | tags
+            tags = {name: value for name, value in tags.items() if value is not None or name != "SpacingBetweenSlices"}
+            self.write_plain(tmp_path / "f.dcm", kind, **tags)
+            bad(tmp_path / "f.dcm", sentence)
+
     def test_need_pydicom(self, tmp_path, monkeypatch):
         import sys
 
