@@ -290,11 +290,45 @@ def test_slices_of_another_pixel_size_or_frame_of_reference_are_refused(tmp_path
     for name, tags, sentence in [
         ("spacing", {"PixelSpacing": [1.0, 0.5]}, "different PixelSpacing"),
         ("space", {"FrameOfReferenceUID": "1.2.10"}, "different frames of reference"),
-        ("turned", {"ImageOrientationPatient": ["1", "0", "0", "0", "0.9999998", "0.0006"]}, "different orientation"),
+        ("turned", {"ImageOrientationPatient": ["1", "0", "0", "0", "0.998", "0.06"]}, "different orientation"),
+        ("flipped", {"ImageOrientationPatient": ["-1", "0", "0", "0", "1", "0"]}, "different orientation"),
     ]:
         write_series(tmp_path / name, [0, 2, 4])
         write_slice(tmp_path / name / "other.dcm", np.ones((6, 9), np.uint16), (-20, 15, 13), **tags)
         bad(tmp_path / name, sentence)
+
+
+@pytest.mark.parametrize(
+    ("turn", "stretch", "sentence"),
+    [(1e-4, 0, ""), (0, 1e-4, ""), (1e-3, 0, "in orientation, which moves their corners by up to 0.30"),
+     (0, 5e-4, "in PixelSpacing, which moves their corners by up to 0.25"), (2e-3, 0, "different orientation"),
+     (0, 2e-3, "different PixelSpacing"), (1e-3, 1e-3, "different")],
+)  # fmt: skip
+def test_differing_axes_are_judged_by_how_far_they_move_a_corner(tmp_path, turn, stretch, sentence):
+    pixels = np.ones((300, 400), np.uint16)
+    for number in range(4):
+        tags = {"PixelSpacing": [0.5, 0.5]}
+        if number % 2:
+            tags["PixelSpacing"] = [f"{0.5 * (1 + stretch):.8f}"] * 2
+            tags["ImageOrientationPatient"] = ["1", "0", "0", "0", "1", f"{turn:.8f}"]
+        write_slice(tmp_path / f"{number}.dcm", pixels, (0, 0, 2.0 * number), **tags)
+    if sentence.startswith("different"):
+        bad(tmp_path, sentence)
+        return
+    warning = read_volume(tmp_path).metadata.get("Warning", "")
+    assert sentence in warning and bool(sentence) == bool(warning)
+
+
+def test_a_frame_of_reference_for_every_slice_gives_a_warning(tmp_path):
+    pixels = np.ones((6, 9), np.uint16)
+    for number in range(6):
+        tags = {"FrameOfReferenceUID": f"1.2.9.{number}"}
+        write_slice(tmp_path / f"{number}.dcm", pixels, (0, 0, 2.0 * number), **tags)
+    assert "frame of reference of its own" in read_volume(tmp_path).metadata["Warning"]
+    for number in range(6):
+        tags = {"FrameOfReferenceUID": f"1.2.9.{number // 3}"}
+        write_slice(tmp_path / f"{number}.dcm", pixels, (0, 0, 2.0 * number), **tags)
+    bad(tmp_path, "different frames of reference")
 
 
 @pytest.mark.parametrize("modality", ["MR", "CT", "PT"])
