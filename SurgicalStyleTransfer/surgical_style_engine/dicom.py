@@ -40,6 +40,7 @@ _FRAME_KINDS = {
     _STORAGE + kind
     for kind in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "13.1.1", "13.1.2", "13.1.3")
 }  # fmt: skip
+_SECONDARY_CAPTURE = f"{_STORAGE}7"  # and .7.1 to .7.4: screenshots, reports as images, scanned films
 _SEGMENTATION = re.compile(re.escape(f"{_STORAGE}66.4").encode() + rb"(?![0-9.])")
 # How far, in pixels, the farthest corner of a slice may move by its own orientation and pixel spacing.
 _SAME_GRID = 0.05
@@ -77,7 +78,10 @@ class _Header:
 
     @property
     def is_picture(self) -> bool:
-        return self.size[2:] == (1,) and self.tags.get("Modality") in _PICTURE_MODALITIES
+        """Whether it needs no place; captures keep the modality of what they show, and some of them have one."""
+        is_capture = self.kind == _SECONDARY_CAPTURE or self.kind.startswith(f"{_SECONDARY_CAPTURE}.")
+        is_known = self.tags.get("Modality") in _PICTURE_MODALITIES
+        return self.size[2:] == (1,) and (is_known or is_capture and self.lacks == "ImagePositionPatient")
 
     @property
     def has_frames(self) -> bool:
@@ -181,12 +185,14 @@ def _volume(files: list[_Header], what: str) -> Volume:
         headers += _frames(header, what) if header.has_frames else [header]
     first = headers[0]
     # Radiographs and other pictures need no place; what is to be a volume does, or it would lie anywhere, in any size.
-    if len(headers) > 1 and not all(h.is_picture for h in headers) or first.tags.get("Modality") in _PLACED_MODALITIES:
+    is_picture = len(headers) == 1 and first.is_picture
+    is_placed = first.tags.get("Modality") in _PLACED_MODALITIES
+    if not is_picture and (is_placed or len(headers) > 1 and not all(h.is_picture for h in headers)):
         for header in headers:
             if header.lacks:
                 raise InputError(f"{what} has no usable {header.lacks} in {Path(header.file).name}.")
     if len(headers) == 1:
-        array, is_picture = _voxels(headers, what), first.is_picture
+        array = _voxels(headers, what)
         return Volume(array, first.spacing, tuple(first.position.tolist()), first.direction, is_picture, first.tags)
     if any(h.size[:2] != first.size[:2] or h.components != first.components for h in headers):
         raise InputError(f"{what} has images of different size, which make no single volume.")

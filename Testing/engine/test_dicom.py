@@ -359,6 +359,30 @@ def test_pictures_need_no_place(tmp_path):
         assert volume.is_2d and np.array_equal(volume.array[0, 0], pixels)
 
 
+@pytest.mark.parametrize("modality", ["CT", "MR", "PT"])
+@pytest.mark.parametrize("kind", ["7", "7.2", "7.4", "2", "4", "128"])
+def test_a_capture_without_a_position_is_a_picture(tmp_path, modality, kind):
+    pixels = np.random.default_rng(0).integers(0, 4000, (2, 6, 9)).astype(np.uint16)
+    (tmp_path / "s").mkdir()
+    paths = tmp_path / "one.dcm", tmp_path / "s" / "a.dcm", tmp_path / "s" / "b.dcm"
+    for path in paths:
+        write_slice(path, pixels[0], (1, 2, 3), Modality=modality)
+        data = pydicom.dcmread(path)
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{kind}"
+        data.save_as(path)
+        if kind.startswith("7"):
+            volume = read_volume(path)
+            assert not volume.is_2d and volume.origin == (1, 2, 3)  # some do state a place
+        del data.ImagePositionPatient, data.ImageOrientationPatient, data.PixelSpacing
+        data.save_as(path)
+    if kind.startswith("7"):
+        volume = read_volume(paths[0])
+        assert volume.is_2d and np.array_equal(volume.array[0, 0], pixels[0])
+    else:
+        bad(paths[0], "no usable ImagePositionPatient")
+    bad(tmp_path / "s", "no usable ImagePositionPatient")
+
+
 def test_a_single_slice_has_its_thickness(tmp_path):
     write_slice(tmp_path / "slice.dcm", np.arange(54).reshape(6, 9).astype(np.uint16), (1, 2, 3), SliceThickness=4.5)
     assert read_volume(tmp_path / "slice.dcm").spacing == (0.25, 0.5, 4.5)
