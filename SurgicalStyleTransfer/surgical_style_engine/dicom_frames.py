@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FAILURES = (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, RuntimeError)
 
 _TIMES = {0x00181063, 0x00181065}  # FrameTime, FrameTimeVector
+_SLICES = 0x00540080  # SliceVector
 _TRANSVERSE = 0.999  # cosine of the angle to the patient's long axis
 
 
@@ -168,6 +169,12 @@ def _slice_numbers(data: Dataset, count: int, what: str) -> np.ndarray:
     # Views from around the patient come with a place, too.
     if data.get("Modality") == "NM" and "RECON" not in " ".join(data.get("ImageType") or ()).upper():
         raise InputError(f"{what} has {count} frames without a place each: views, not slices, which make no volume.")
+    # Frames of gates, energy windows or detectors would be stacked as slices.
+    for tag in _pointers(data):
+        if tag >> 16 == _SLICES >> 16 and tag != _SLICES:
+            numbers = data[tag].value if tag in data else None
+            if numbers is None or not isinstance(numbers, int) and len(set(numbers)) > 1:
+                raise InputError(f"{what} has {count} frames that are not only slices (gates?), and no SliceVector.")
     return np.arange(count)
 
 

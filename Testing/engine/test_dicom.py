@@ -574,6 +574,12 @@ class TestFrames:
         assert np.allclose(volume.spacing, (0.25, 0.5, 0.3)) and np.allclose(volume.origin, (-20, 15, 7))
         assert volume.metadata["RescaleType"] == "HU"
 
+    def test_of_one_gate_are_slices(self, tmp_path):
+        tags = {"ImageType": ["ORIGINAL", "PRIMARY", "RECON GATED TOMO"], "SpacingBetweenSlices": 2.0}
+        tags |= {"FrameIncrementPointer": [0x00540070, 0x00540080], "TimeSlotVector": [1] * 7}
+        self.write_plain(tmp_path / "f.dcm", "20", Modality="NM", **tags)
+        assert np.array_equal(read_volume(tmp_path / "f.dcm").array[0], self.stored)
+
     @pytest.mark.parametrize(("start", "step"), [(0, 2.5), (7, 2.5), (0, -2.5), (7, -2.5)])
     @pytest.mark.parametrize("up", [1, -1])
     def test_of_a_dose_lie_at_their_offsets(self, tmp_path, start, step, up):
@@ -591,6 +597,8 @@ class TestFrames:
         assert np.allclose(volume.spacing, (0.25, 0.5, 2.5))
 
     def test_without_a_place_for_all_make_no_volume(self, tmp_path):
+        recon = {"Modality": "NM", "ImageType": ["ORIGINAL", "PRIMARY", "RECON GATED TOMO", "EMISSION"]}
+        gates = [0x00540070, 0x00540080]
         for kind, tags, sentence in [
             ("2", {"SpacingBetweenSlices": None}, "no usable SpacingBetweenSlices"),
             ("2", {"SpacingBetweenSlices": 0}, "several images at one place"),
@@ -599,6 +607,8 @@ class TestFrames:
             ("2", {"PixelSpacing": None}, "no usable PixelSpacing"),
             ("2", {"FrameIncrementPointer": 0x00181063, "FrameTime": 40}, "in time"),
             ("20", {"Modality": "NM", "ImageType": ["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"]}, "views, not slices"),
+            ("20", recon | {"FrameIncrementPointer": gates}, "not only slices"),
+            ("20", recon | {"FrameIncrementPointer": gates, "TimeSlotVector": [1, 1, 1, 2, 2, 2, 2]}, "only slices"),
             ("20", {"Modality": "NM", "SliceVector": [1, 2, 3, 4, 1, 2, 3]}, "several images at one place"),
             ("481.2", {"GridFrameOffsetVector": [0, 1, 2]}, "no usable GridFrameOffsetVector"),
             ("481.2", {"GridFrameOffsetVector": list(range(7, 14)), "ImageOrientationPatient": self.axes}, "heights"),
