@@ -40,8 +40,11 @@ _FRAME_KINDS = {
     _STORAGE + kind
     for kind in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "13.1.1", "13.1.2", "13.1.3")
 }  # fmt: skip
+_SECONDARY_CAPTURE = f"{_STORAGE}7"  # and .7.1 to .7.4: screenshots, reports as images, scanned films
 _SEGMENTATION = re.compile(re.escape(f"{_STORAGE}66.4").encode() + rb"(?![0-9.])")
-_SAME_AXES = 1e-4  # a twentieth of a pixel at the far end of 512
+# How far, in pixels, the farthest corner of a slice may move by its own orientation and pixel spacing.
+_SAME_GRID = 0.05
+_SIMILAR_GRID = 0.5
 _RIGHT_ANGLE = 0.01  # cosine up to which axes are at right angles but for rounding
 _UNEVEN = 0.01  # part of the slice distance from which uneven slices are worth a warning
 _MISSING = 1.5  # times the usual distance: at least one slice is not there
@@ -75,7 +78,10 @@ class _Header:
 
     @property
     def is_picture(self) -> bool:
-        return self.size[2:] == (1,) and self.tags.get("Modality") in _PICTURE_MODALITIES
+        """Whether it needs no place; captures keep the modality of what they show, and some of them have one."""
+        is_capture = self.kind == _SECONDARY_CAPTURE or self.kind.startswith(f"{_SECONDARY_CAPTURE}.")
+        is_known = self.tags.get("Modality") in _PICTURE_MODALITIES
+        return self.size[2:] == (1,) and (is_known or is_capture and self.lacks == "ImagePositionPatient")
 
     @property
     def has_frames(self) -> bool:
@@ -110,7 +116,8 @@ def read_dicom_file(path: Path) -> Volume:
 def read_dicom_folder(folder: Path, series: str | None = None) -> Volume:
     """The DICOM series directly in a folder; ``series`` (a UID) picks one of several.
 
-    Slices are ordered along their normal. Slightly uneven or tilted slices give metadata["Warning"]. Slices of
+    Slices are ordered along their normal. Slices that are slightly uneven or tilted, that differ by less than half a
+    pixel in orientation or pixel spacing, or have a frame of reference each, give metadata["Warning"]. Slices of
     different pixel types, or scaled differently, get a type that holds all their values. Raises InputError
     for no series, several of them (listed with description, number of files and UID), damaged files, missing slices,
     several images at one place (time points, echoes), slices of different size, orientation, pixel spacing or frame of
@@ -178,25 +185,24 @@ def _volume(files: list[_Header], what: str) -> Volume:
         headers += _frames(header, what) if header.has_frames else [header]
     first = headers[0]
     # Radiographs and other pictures need no place; what is to be a volume does, or it would lie anywhere, in any size.
-    if len(headers) > 1 and not all(h.is_picture for h in headers) or first.tags.get("Modality") in _PLACED_MODALITIES:
+    is_picture = len(headers) == 1 and first.is_picture
+    is_placed = first.tags.get("Modality") in _PLACED_MODALITIES
+    if not is_picture and (is_placed or len(headers) > 1 and not all(h.is_picture for h in headers)):
         for header in headers:
             if header.lacks:
                 raise InputError(f"{what} has no usable {header.lacks} in {Path(header.file).name}.")
     if len(headers) == 1:
-        array, is_picture = _voxels(headers, what), first.is_picture
+        array = _voxels(headers, what)
         return Volume(array, first.spacing, tuple(first.position.tolist()), first.direction, is_picture, first.tags)
     if any(h.size[:2] != first.size[:2] or h.components != first.components for h in headers):
         raise InputError(f"{what} has images of different size, which make no single volume.")
-    if any(not np.allclose(h.direction, first.direction, rtol=0, atol=_SAME_AXES) for h in headers):
-        raise InputError(f"{what} has images of different orientation, which make no single volume.")
-    if any(not np.allclose(h.spacing[:2], first.spacing[:2], rtol=_SAME_AXES, atol=0) for h in headers):
-        raise InputError(f"{what} has images of different PixelSpacing, which make no single volume.")
-    if len({h.space for h in headers if h.space}) > 1:
-        raise InputError(f"{what} has images of different frames of reference, which make no single volume.")
+    tags = dict(first.tags)
+    headers.sort(key=lambda h: float(h.position @ first.direction[:, 2]))
+    first = headers[0]
+    warnings = [_unlike_grids(headers, what), _unlike_spaces(headers, what)]
     if (stacks := len({h.stack for h in headers if h.stack})) > 1:
         raise InputError(f"{what} has {stacks} stacks of frames, which make no single volume.")
     normal = first.direction[:, 2]
-    headers.sort(key=lambda h: float(h.position @ normal))
     gaps = np.diff([float(h.position @ normal) for h in headers])
     usual = float(np.median(gaps))
     if gaps.min() < max(1e-3, 0.05 * usual):
@@ -206,13 +212,50 @@ def _volume(files: list[_Header], what: str) -> Volume:
         raise InputError(
             f"{what} lacks about {max(lost, 1)} slices: they are {usual:.2f} mm apart, but {gaps.max():.2f} mm once."
         )
-    tags = dict(first.tags)
-    warning = _unevenness(gaps, headers, normal)
-    if warning:
-        tags["Warning"] = warning
+    warnings.append(_unevenness(gaps, headers, normal))
+    if any(warnings):
+        tags["Warning"] = " ".join(filter(None, warnings))
     # End to end the distances add up, however uneven they are; what readers take differs between ITK's versions.
     spacing = (*headers[0].spacing[:2], float(gaps.mean()))
     return Volume(_voxels(headers, what), spacing, tuple(headers[0].position.tolist()), first.direction, False, tags)
+
+
+def _unlike_grids(headers: list[_Header], what: str) -> str:
+    """A warning if slices differ a little from the first one in orientation or pixel spacing, else an empty text.
+    Raises InputError if they differ by more."""
+    first = headers[0]
+    pixel = min(first.spacing[:2])
+    turned = max(_moved(first, header.direction, first.spacing) for header in headers) / pixel
+    stretched = max(_moved(first, first.direction, header.spacing) for header in headers) / pixel
+    moved = max(turned, stretched, *(_moved(first, h.direction, h.spacing) / pixel for h in headers))
+    difference = "orientation" if turned >= stretched else "PixelSpacing"
+    if not moved <= _SIMILAR_GRID:
+        raise InputError(f"{what} has images of different {difference}, which make no single volume.")
+    if moved <= _SAME_GRID:
+        return ""
+    return (
+        f"The slices differ slightly in {difference}, which moves their corners by up to {moved:.2f} pixels; "
+        "the first one's is used."
+    )
+
+
+def _moved(header: _Header, direction: np.ndarray, spacing: tuple[float, ...]) -> float:
+    """mm that a slice's farthest corner moves if these are its axes."""
+    columns, rows = (max(length - 1, 1) for length in header.size[:2])
+    reach = np.array([[columns, 0], [0, rows], [columns, rows]], float)
+    before, after = header.direction[:, :2] * header.spacing[:2], direction[:, :2] * spacing[:2]
+    return float(np.linalg.norm(reach @ (after - before).T, axis=1).max())
+
+
+def _unlike_spaces(headers: list[_Header], what: str) -> str:
+    """A warning if every slice has a FrameOfReferenceUID of its own, as programs that remove names from files may leave
+    them. Raises InputError if some have the same one and others another."""
+    spaces = [header.space for header in headers if header.space]
+    if len(set(spaces)) < 2:
+        return ""
+    if len(set(spaces)) < len(spaces):
+        raise InputError(f"{what} has images of different frames of reference, which make no single volume.")
+    return "Every slice has a frame of reference of its own (renewed when names were removed?); they are taken for one."
 
 
 def _unevenness(gaps: np.ndarray, headers: list[_Header], normal: np.ndarray) -> str:

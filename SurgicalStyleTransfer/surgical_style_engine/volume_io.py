@@ -33,6 +33,8 @@ _ROUNDING = 1e-14  # of directions, in double precision
 _SAME_PLACE = 0.01  # of a voxel, as in Volume.same_grid
 _SAME_PLACE_EXACT = 1e-6  # of a voxel, in formats that keep double precision
 _TWO_PLACES = 0.1  # of a voxel from which two forms of a NIfTI file are two places; a quaternion's rounding is below
+_ROUNDED = 0.01  # part of a voxel's size up to which pixdim may differ from the axes' lengths
+_SAME_AXES = 1e-3  # of directions, as ITK judges right angles
 # MetaIO takes these for a pattern of names, a list of them, or trims them.
 _ODD_DATA_NAME = re.compile(r"%|^LIST|^\s|[\x00-\x1f]")
 _READABLE_ENDINGS = VOLUME_ENDINGS + PICTURE_ENDINGS + DICOM_ENDINGS
@@ -73,7 +75,8 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     Pictures come with ``is_2d``; colours lose their alpha channel. Raises InputError with one sentence naming the file:
     missing, unknown format, damaged, truncated, time series, odd channel counts, several series, a place that is stated
     in contradiction. What the voxels hold is for ``check_volume``, since masks may well be constant.
-    NIfTI files that state two places are read at the one that 3D Slicer takes, with metadata["Warning"].
+    NIfTI files that state two places are read at the one that 3D Slicer takes, and those whose pixdim is rounded with
+    the voxel size of their axes, both with metadata["Warning"].
     """
     path = Path(path)
     with silent_itk():
@@ -192,9 +195,10 @@ def _is_plane(volume: Volume) -> bool:
 
 
 def _at_its_place(volume: Volume, header: NiftiHeader, path: Path) -> Volume:
-    """The volume as ITK read it, with a warning where the file states more than one place, or none.
+    """The volume as ITK read it, with a warning where the file states more than one place, or none. Where its voxel
+    size is rounded, so that ITK's volume is at no place that is stated, it gets that place, and a warning.
 
-    Raises InputError if it is at none of those that are stated.
+    Raises InputError if it is at none of those that are stated for another reason.
     """
     if not header.forms:
         warning = "The file states no place in space (neither sform nor qform); the directions of its axes are guessed."
@@ -202,18 +206,45 @@ def _at_its_place(volume: Volume, header: NiftiHeader, path: Path) -> Volume:
     away = {name: _away(corners_of(form, header.size), volume) for name, form in header.forms.items()}
     limit = _TWO_PLACES * min(volume.spacing)
     used = min(away, key=away.__getitem__)
+    warnings = []
     if not away[used] <= limit:
-        raise InputError(
-            f"The file {path} contradicts itself: its axes ({' and '.join(away)}) and its voxel size do not agree."
+        exact = _with_exact_size(volume, header, used)
+        if exact is None:
+            raise InputError(
+                f"The file {path} contradicts itself: its axes ({' and '.join(away)}) and its voxel size do not agree."
+            )
+        sizes = [" x ".join(f"{size:.7g}" for size in np.float32(found.spacing)) for found in (volume, exact)]
+        warnings.append(
+            f"The file's voxel size is rounded ({sizes[0]} mm); that of its {used} is used ({sizes[1]} mm)."
         )
+        volume = exact
+        away = {name: _away(corners_of(form, header.size), volume) for name, form in header.forms.items()}
     other = next((name for name in away if name != used and not away[name] <= limit), None)
-    if other is None:
-        return volume
-    warning = (
-        f"The file states two places, up to {away[other]:.1f} mm apart; its {used} is used, as in 3D Slicer, so that "
-        f"programs that use the {other} show the result elsewhere than the input."
-    )
-    return replace(volume, metadata={"Warning": warning})
+    if other is not None:
+        warnings.append(
+            f"The file states two places, up to {away[other]:.1f} mm apart; its {used} is used, as in 3D Slicer, so "
+            f"that programs that use the {other} show the result elsewhere than the input."
+        )
+    return replace(volume, metadata={"Warning": " ".join(warnings)}) if warnings else volume
+
+
+def _with_exact_size(volume: Volume, header: NiftiHeader, used: str) -> Volume | None:
+    """The volume at the place of the form ``used``; None if that differs in more than the rounding of voxel sizes, or
+    has axes that are not at right angles."""
+    form = header.forms[used]
+    spacing = np.linalg.norm(form[:, :3], axis=0)
+    if not np.isfinite(form).all() or not (np.abs(spacing / volume.spacing - 1) <= _ROUNDED).all():
+        return None
+    axes = form[:, :3] / spacing
+    limit = _TWO_PLACES * min(spacing)
+    if np.abs(axes - volume.direction).max() > _SAME_AXES or np.abs(form[:, 3] - volume.origin).max() > limit:
+        return None
+    left, _, right = np.linalg.svd(axes)
+    exact = replace(
+        volume, spacing=tuple(spacing.tolist()), origin=tuple((form[:, 3] + 0.0).tolist()),
+        direction=left @ right + 0.0,
+    )  # fmt: skip
+    return exact if _away(corners_of(form, header.size), exact) <= limit else None
 
 
 def _away(corners: np.ndarray, volume: Volume) -> float:

@@ -290,11 +290,45 @@ def test_slices_of_another_pixel_size_or_frame_of_reference_are_refused(tmp_path
     for name, tags, sentence in [
         ("spacing", {"PixelSpacing": [1.0, 0.5]}, "different PixelSpacing"),
         ("space", {"FrameOfReferenceUID": "1.2.10"}, "different frames of reference"),
-        ("turned", {"ImageOrientationPatient": ["1", "0", "0", "0", "0.9999998", "0.0006"]}, "different orientation"),
+        ("turned", {"ImageOrientationPatient": ["1", "0", "0", "0", "0.998", "0.06"]}, "different orientation"),
+        ("flipped", {"ImageOrientationPatient": ["-1", "0", "0", "0", "1", "0"]}, "different orientation"),
     ]:
         write_series(tmp_path / name, [0, 2, 4])
         write_slice(tmp_path / name / "other.dcm", np.ones((6, 9), np.uint16), (-20, 15, 13), **tags)
         bad(tmp_path / name, sentence)
+
+
+@pytest.mark.parametrize(
+    ("turn", "stretch", "sentence"),
+    [(1e-4, 0, ""), (0, 1e-4, ""), (1e-3, 0, "in orientation, which moves their corners by up to 0.30"),
+     (0, 5e-4, "in PixelSpacing, which moves their corners by up to 0.25"), (2e-3, 0, "different orientation"),
+     (0, 2e-3, "different PixelSpacing"), (1e-3, 1e-3, "different")],
+)  # fmt: skip
+def test_differing_axes_are_judged_by_how_far_they_move_a_corner(tmp_path, turn, stretch, sentence):
+    pixels = np.ones((300, 400), np.uint16)
+    for number in range(4):
+        tags = {"PixelSpacing": [0.5, 0.5]}
+        if number % 2:
+            tags["PixelSpacing"] = [f"{0.5 * (1 + stretch):.8f}"] * 2
+            tags["ImageOrientationPatient"] = ["1", "0", "0", "0", "1", f"{turn:.8f}"]
+        write_slice(tmp_path / f"{number}.dcm", pixels, (0, 0, 2.0 * number), **tags)
+    if sentence.startswith("different"):
+        bad(tmp_path, sentence)
+        return
+    warning = read_volume(tmp_path).metadata.get("Warning", "")
+    assert sentence in warning and bool(sentence) == bool(warning)
+
+
+def test_a_frame_of_reference_for_every_slice_gives_a_warning(tmp_path):
+    pixels = np.ones((6, 9), np.uint16)
+    for number in range(6):
+        tags = {"FrameOfReferenceUID": f"1.2.9.{number}"}
+        write_slice(tmp_path / f"{number}.dcm", pixels, (0, 0, 2.0 * number), **tags)
+    assert "frame of reference of its own" in read_volume(tmp_path).metadata["Warning"]
+    for number in range(6):
+        tags = {"FrameOfReferenceUID": f"1.2.9.{number // 3}"}
+        write_slice(tmp_path / f"{number}.dcm", pixels, (0, 0, 2.0 * number), **tags)
+    bad(tmp_path, "different frames of reference")
 
 
 @pytest.mark.parametrize("modality", ["MR", "CT", "PT"])
@@ -323,6 +357,30 @@ def test_pictures_need_no_place(tmp_path):
         data.save_as(tmp_path / f"{modality}.dcm")
         volume = read_volume(tmp_path / f"{modality}.dcm")
         assert volume.is_2d and np.array_equal(volume.array[0, 0], pixels)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "PT"])
+@pytest.mark.parametrize("kind", ["7", "7.2", "7.4", "2", "4", "128"])
+def test_a_capture_without_a_position_is_a_picture(tmp_path, modality, kind):
+    pixels = np.random.default_rng(0).integers(0, 4000, (2, 6, 9)).astype(np.uint16)
+    (tmp_path / "s").mkdir()
+    paths = tmp_path / "one.dcm", tmp_path / "s" / "a.dcm", tmp_path / "s" / "b.dcm"
+    for path in paths:
+        write_slice(path, pixels[0], (1, 2, 3), Modality=modality)
+        data = pydicom.dcmread(path)
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{kind}"
+        data.save_as(path)
+        if kind.startswith("7"):
+            volume = read_volume(path)
+            assert not volume.is_2d and volume.origin == (1, 2, 3)  # some do state a place
+        del data.ImagePositionPatient, data.ImageOrientationPatient, data.PixelSpacing
+        data.save_as(path)
+    if kind.startswith("7"):
+        volume = read_volume(paths[0])
+        assert volume.is_2d and np.array_equal(volume.array[0, 0], pixels[0])
+    else:
+        bad(paths[0], "no usable ImagePositionPatient")
+    bad(tmp_path / "s", "no usable ImagePositionPatient")
 
 
 def test_a_single_slice_has_its_thickness(tmp_path):
@@ -467,6 +525,98 @@ class TestFrames:
         data.NumberOfFrames, data.PixelData = 7, self.stored.tobytes()
         data.save_as(tmp_path / "film.dcm")
         bad(tmp_path / "film.dcm", "7 frames without a place each")
+
+    def write_plain(self, path, kind, array=None, **tags):
+        """A multi-frame file without functional groups: the place of the first frame stands for all."""
+        array = self.stored if array is None else array
+        write_slice(path, array[0], (-20, 15, 7), series="1.2.3.88")
+        data = pydicom.dcmread(path)
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{kind}"
+        data.NumberOfFrames, data.PixelData = len(array), array.tobytes()
+        for name, value in tags.items():
+            setattr(data, name, value) if value is not None else delattr(data, name)
+        data.save_as(path)
+
+    axes = [1.0, 0, 0, 0, 0.8, 0.6]
+    normal = np.array([0, -0.6, 0.8])
+
+    @pytest.mark.parametrize("distance", [2.2, -2.2])
+    @pytest.mark.parametrize("order", [None, [0, 1, 2, 3, 4, 5, 6], [0, 2, 4, 6, 1, 3, 5]])
+    @pytest.mark.parametrize("within", [True, False])
+    def test_of_nuclear_medicine_have_one_place_for_all(self, tmp_path, distance, order, within):
+        from pydicom.dataset import Dataset
+        from pydicom.sequence import Sequence
+
+        tags = {"ImageType": ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"], "SpacingBetweenSlices": distance}
+        tags["ImageOrientationPatient"] = self.axes
+        if within:
+            detector = Dataset()
+            detector.ImagePositionPatient, detector.ImageOrientationPatient = [-20, 15, 7], self.axes
+            tags |= {"DetectorInformationSequence": Sequence([detector])}
+            tags |= {"ImagePositionPatient": None, "ImageOrientationPatient": None}
+        array = self.stored
+        if order is not None:
+            array = array[order]
+            tags |= {"SliceVector": [number + 1 for number in order], "FrameIncrementPointer": 0x00540080}
+        self.write_plain(tmp_path / "f.dcm", "20", array, Modality="NM", **tags)
+        volume = read_volume(tmp_path / "f.dcm")
+        first = np.array([-20, 15, 7]) + (self.normal * 6 * distance if distance < 0 else 0)
+        assert np.array_equal(volume.array[0], self.stored[:: 1 if distance > 0 else -1])
+        assert np.allclose(volume.spacing, (0.25, 0.5, 2.2)) and np.allclose(volume.origin, first)
+        assert np.allclose(volume.direction[:, 2], self.normal) and not volume.is_2d
+        assert "Warning" not in volume.metadata
+
+    def test_of_cone_beam_ct_have_one_place_and_scale_for_all(self, tmp_path):
+        tags = {"RescaleSlope": 2, "RescaleIntercept": -1000, "RescaleType": "HU", "SpacingBetweenSlices": 0.3}
+        self.write_plain(tmp_path / "f.dcm", "2", Modality="CT", SliceThickness=0.3, **tags)
+        volume = read_volume(tmp_path / "f.dcm")
+        assert np.array_equal(volume.array[0], self.stored.astype(int) * 2 - 1000)
+        assert np.allclose(volume.spacing, (0.25, 0.5, 0.3)) and np.allclose(volume.origin, (-20, 15, 7))
+        assert volume.metadata["RescaleType"] == "HU"
+
+    def test_of_one_gate_are_slices(self, tmp_path):
+        tags = {"ImageType": ["ORIGINAL", "PRIMARY", "RECON GATED TOMO"], "SpacingBetweenSlices": 2.0}
+        tags |= {"FrameIncrementPointer": [0x00540070, 0x00540080], "TimeSlotVector": [1] * 7}
+        self.write_plain(tmp_path / "f.dcm", "20", Modality="NM", **tags)
+        assert np.array_equal(read_volume(tmp_path / "f.dcm").array[0], self.stored)
+
+    @pytest.mark.parametrize(("start", "step"), [(0, 2.5), (7, 2.5), (0, -2.5), (7, -2.5)])
+    @pytest.mark.parametrize("up", [1, -1])
+    def test_of_a_dose_lie_at_their_offsets(self, tmp_path, start, step, up):
+        """Offsets that begin with 0 run along the normal, others are heights in the patient."""
+        tags = {"GridFrameOffsetVector": [start + step * i for i in range(7)], "FrameIncrementPointer": 0x3004000C}
+        tags["ImageOrientationPatient"] = [up, 0, 0, 0, 1, 0]
+        self.write_plain(tmp_path / "f.dcm", "481.2", Modality="RTDOSE", DoseGridScaling=0.001, **tags)
+        volume = read_volume(tmp_path / "f.dcm")
+        height = np.array([7.0, 7 + 6 * step * (1 if start else up)])
+        assert np.allclose(np.unique(volume.corners()[:, 2].round(3))[[0, -1]], np.sort(height), atol=1e-3)
+        place = volume.to_sitk().TransformPhysicalPointToIndex((-20, 15, 7))
+        z = place[2]
+        assert place[:2] == (0, 0) and z in (0, 6)
+        assert np.array_equal(volume.array[0, :: 1 if z == 0 else -1], self.stored)  # as ITK, without DoseGridScaling
+        assert np.allclose(volume.spacing, (0.25, 0.5, 2.5))
+
+    def test_without_a_place_for_all_make_no_volume(self, tmp_path):
+        recon = {"Modality": "NM", "ImageType": ["ORIGINAL", "PRIMARY", "RECON GATED TOMO", "EMISSION"]}
+        gates = [0x00540070, 0x00540080]
+        for kind, tags, sentence in [
+            ("2", {"SpacingBetweenSlices": None}, "no usable SpacingBetweenSlices"),
+            ("2", {"SpacingBetweenSlices": 0}, "several images at one place"),
+            ("2", {"ImagePositionPatient": None}, "no usable ImagePositionPatient"),
+            ("2", {"ImageOrientationPatient": None}, "no usable ImageOrientationPatient"),
+            ("2", {"PixelSpacing": None}, "no usable PixelSpacing"),
+            ("2", {"FrameIncrementPointer": 0x00181063, "FrameTime": 40}, "in time"),
+            ("20", {"Modality": "NM", "ImageType": ["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"]}, "views, not slices"),
+            ("20", recon | {"FrameIncrementPointer": gates}, "not only slices"),
+            ("20", recon | {"FrameIncrementPointer": gates, "TimeSlotVector": [1, 1, 1, 2, 2, 2, 2]}, "only slices"),
+            ("20", {"Modality": "NM", "SliceVector": [1, 2, 3, 4, 1, 2, 3]}, "several images at one place"),
+            ("481.2", {"GridFrameOffsetVector": [0, 1, 2]}, "no usable GridFrameOffsetVector"),
+            ("481.2", {"GridFrameOffsetVector": list(range(7, 14)), "ImageOrientationPatient": self.axes}, "heights"),
+        ]:
+            tags = {"Modality": "CT", "SpacingBetweenSlices": 2.0} | tags
+            tags = {name: value for name, value in tags.items() if value is not None or name != "SpacingBetweenSlices"}
+            self.write_plain(tmp_path / "f.dcm", kind, **tags)
+            bad(tmp_path / "f.dcm", sentence)
 
     def test_need_pydicom(self, tmp_path, monkeypatch):
         import sys

@@ -302,6 +302,39 @@ class TestPlace:
         self.write_nifti(tmp_path / "v.nii", self.affine, 1, pixdim=(2, 2, 3))
         bad(tmp_path / "v.nii", "contradicts itself")
 
+    @pytest.mark.parametrize("scode", [1, 2])
+    @pytest.mark.parametrize("mirrored", [1, -1])
+    @pytest.mark.parametrize("turn", [np.eye(3), oblique()], ids=["axial", "oblique"])
+    def test_rounded_voxel_sizes_give_way_to_those_of_the_axes(self, tmp_path, scode, mirrored, turn):
+        affine = self.affine.copy()
+        affine[:3, :3] = turn @ np.diag([-0.48828125 * mirrored, -0.48828125, 2.9])
+        affine = affine.astype(np.float32).astype(float)
+        self.write_nifti(tmp_path / "v.nii", affine, scode, shape=(512, 400, 9), pixdim=(0.488, 0.488, 2.9))
+        volume = read_volume(tmp_path / "v.nii")
+        form = np.diag([-1.0, -1, 1]) @ affine[:3]
+        assert np.abs(corners_of(form, volume.size) - volume.corners()).max() < 1e-3
+        assert np.allclose(volume.spacing, (0.48828125, 0.48828125, 2.9), rtol=1e-6)
+        assert "rounded (0.488 x 0.488 x 2.9 mm)" in volume.metadata["Warning"]
+        assert "sform is used (0.4882812 x 0.4882812 x 2.9 mm)" in volume.metadata["Warning"]
+        write_volume(volume, tmp_path / "w.nii")
+        assert read_volume(tmp_path / "w.nii").same_grid(volume) and read_volume(tmp_path / "w.nii").metadata == {}
+
+    @pytest.mark.parametrize("qcode", [0, 1])
+    def test_rounded_voxel_sizes_beside_another_place(self, tmp_path, qcode):
+        affine, moved = self.affine.copy(), self.affine.copy()
+        affine[:3, :3] = np.diag([-0.9375, -0.9375, 3])
+        moved[:3, :3], moved[0, 3] = np.diag([-0.94, -0.94, 3]), 70
+        self.write_nifti(tmp_path / "v.nii", affine, 1, moved, qcode, (256, 256, 9), (0.94, 0.94, 3))
+        volume = read_volume(tmp_path / "v.nii")
+        assert volume.spacing == (0.9375, 0.9375, 3) and volume.origin == (-90, -100, -40)
+        assert "voxel size is rounded" in volume.metadata["Warning"]
+        assert ("use the qform" in volume.metadata["Warning"]) == bool(qcode)
+
+    @pytest.mark.parametrize("part", [0.011, -0.011])
+    def test_larger_differences_are_no_rounding(self, tmp_path, part):
+        self.write_nifti(tmp_path / "v.nii", self.affine, 1, pixdim=(4, 4 * (1 + part), 6))
+        bad(tmp_path / "v.nii", "contradicts itself")
+
     @pytest.mark.parametrize("ending", [".nrrd", ".nhdr"])
     def test_other_units_than_millimetres_are_refused(self, tmp_path, ending):
         """ITK takes centimetres for millimetres."""
