@@ -231,14 +231,13 @@ def _open_radiograph(path: Path, volume: Volume) -> SourceSeries:
 
 def write_dicom_series(
     volume: Volume, source: SourceSeries, output: Path, card: ModelCard, direction: Direction, *,
-    strength: float = 1.0, masked: bool = False, adjustments: Adjustments | None = None,
+    strength: float = 1.0, masked: bool = False, mixed: bool = False, adjustments: Adjustments | None = None,
 ) -> None:  # fmt: skip
     """Write the translation ``volume`` of a series into the new folder ``output``, whole or not at all.
 
     volume: (1, z, y, x) in the units of the domain it ends in, on the source's grid. One file a slice, numbered in the
     source's order; Part 10, explicit VR little endian. strength, masked, adjustments: how it was blended with
-    the input and adjusted. Where the input has other units than the translation and shows through, the header states
-    no units (RescaleType US) and says so.
+    the input and adjusted. mixed: ``Translation.mixed``; the header then states no units (RescaleType US) and says so.
     Values are rounded to whole multiples of a step: 1 in HU, and where the units are arbitrary and 1 is fine enough.
 
     The folder gets its name when all of it reads back as the same grid and values. Raises InputError for a volume or a
@@ -258,7 +257,6 @@ def write_dicom_series(
         raise StyleTransferError(f"The folder {output.parent} of the output does not exist.")
     scale = choose_scale(float(volume.array.min()), float(volume.array.max()), goal.units == "HU")
     blended = strength < 1 or masked or (adjustments is not None and adjustments.match is not None)
-    mixed = (strength < 1 or masked) and card.domain_from(direction).units != goal.units
     window = _window(goal, volume, blended, mixed)
     with silent_pydicom():
         common = _common(source.slices, card, direction, strength, masked, mixed, scale, window, adjustments)

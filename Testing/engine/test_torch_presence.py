@@ -72,6 +72,28 @@ def messages(folder: Path, volume: dict, reference: dict) -> list[dict]:
     ]  # fmt: skip
 
 
+SAME = """
+import hashlib, sys
+from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.translate import translate_volume
+from surgical_style_engine.volume import Volume
+from tiny_models import head
+
+volume, model = Volume(head(1, (6, 44, 36))[None], (1.3, 1.3, 4.0)), load_model(sys.argv[1])
+for precision in ("fp32", "int8"):
+    made = translate_volume(volume, model, device="cpu", backend="openvino", precision=precision)
+    print(hashlib.sha256(made.volume.array.tobytes()).hexdigest())
+"""
+
+
+@needs_openvino
+def test_the_same_bits_whether_torch_is_loaded_or_not(tmp_path):
+    """Sizes other than the model's, so that slices are resized on both ways."""
+    without = python(SAME, str(SHIPPED), home=tmp_path, OMP_NUM_THREADS="1")
+    loaded = python("import torch\n" + SAME, str(SHIPPED), home=tmp_path, absent=False, OMP_NUM_THREADS="1")
+    assert without == loaded and len(set(without.split())) == 2
+
+
 @needs_openvino
 class TestTasks:
     def test_give_what_they_give_with_torch(self, tmp_path):

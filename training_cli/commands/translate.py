@@ -335,7 +335,7 @@ def _run(
         masked = mask is not None
         write_dicom_series(
             done.volume, series, job.output, style.card, options["direction"], strength=done.strength, masked=masked,
-            adjustments=wanted,
+            mixed=done.mixed, adjustments=wanted,
         )  # fmt: skip
     kept = {}
     if maps is not None:
