@@ -18,10 +18,10 @@ from slicer.util import VTKObservationMixin
 for _name in [name for name in sys.modules if name.split(".")[0] == "SurgicalStyleTransferLib"]:
     del sys.modules[_name]
 
-from SurgicalStyleTransferLib import self_test  # noqa: E402
-from SurgicalStyleTransferLib.logic import Engine  # noqa: E402
-from SurgicalStyleTransferLib.panel import Panel  # noqa: E402
-from SurgicalStyleTransferLib.parameter_node import SurgicalStyleTransferParameterNode  # noqa: E402
+from SurgicalStyleTransferLib.jobs.engine import Engine  # noqa: E402
+from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode  # noqa: E402
+from SurgicalStyleTransferLib.panel.panel import Panel  # noqa: E402
+from SurgicalStyleTransferLib.setup import self_test  # noqa: E402
 
 
 class SurgicalStyleTransfer(ScriptedLoadableModule):
@@ -165,7 +165,7 @@ class SurgicalStyleTransferLogic(ScriptedLoadableModuleLogic):
 
 
 class SurgicalStyleTransferTest(ScriptedLoadableModuleTest):
-    """Runs inside Slicer ("Reload and Test", ctest); what is tested is in SurgicalStyleTransferLib.self_test."""
+    """Runs inside Slicer ("Reload and Test", ctest); what is tested is in SurgicalStyleTransferLib.setup.self_test."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()

@@ -8,16 +8,21 @@ import numpy as np
 
 
 def make_tiny_model(
-    folder: Path, name: str = "tiny", title: str = "Brain MR, T1w to T2w",
-    directions: tuple[str, ...] = ("forward", "backward"), channels: int = 1, modality: str = "MR", seed: int = 0,
+    folder: Path,
+    name: str = "tiny",
+    title: str = "Brain MR, T1w to T2w",
+    directions: tuple[str, ...] = ("forward", "backward"),
+    channels: int = 1,
+    modality: str = "MR",
+    seed: int = 0,
     **card: object,
-) -> Path:  # fmt: skip
+) -> Path:
     """A whole model folder with a small untrained network; returns its path."""
     import torch
 
-    from surgical_style_engine.model_folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
     from surgical_style_engine.networks import build_generator
-    from surgical_style_engine.normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
+    from surgical_style_engine.volumes.normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
 
     torch.manual_seed(seed)
     arguments = {"in_channels": channels, "out_channels": channels, "ngf": 4, "n_blocks": 1}
@@ -31,10 +36,13 @@ def make_tiny_model(
         for side in (("T1w", "T2w") if channels == 1 else ("Photograph", "Painting"))
     )
     made = ModelCard(
-        name=name, title=title, architecture=Architecture(name="resnet", arguments=arguments),
-        domains=Domains(source=source, target=target), directions=list(directions),
+        name=name,
+        title=title,
+        architecture=Architecture(name="resnet", arguments=arguments),
+        domains=Domains(source=source, target=target),
+        directions=list(directions),
         **{"spacing_mm": 2.0 if channels == 1 else None, "licence": "CC0-1.0", **card},
-    )  # fmt: skip
+    )
     save_model(folder / name, made, *states)
     return folder / name
 
@@ -43,21 +51,30 @@ def make_tiny_fusion_model(folder: Path, name: str = "tiny-fusion", inputs: tupl
     """A model folder with a small untrained network that makes one image of several modalities; returns its path."""
     import torch
 
-    from surgical_style_engine.model_folder import Architecture, Domain, Domains, InputChannel, ModelCard, save_model
+    from surgical_style_engine.models.folder import Architecture, Domain, Domains, InputChannel, ModelCard, save_model
     from surgical_style_engine.networks import build_generator
-    from surgical_style_engine.normalization import PercentileLandmarks, RobustPercentile
+    from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 
     torch.manual_seed(1)
     arguments = {"in_channels": len(inputs), "out_channels": 1, "ngf": 4, "n_blocks": 1}
-    common = {"modality": "MR", "normalization": RobustPercentile(),
-              "inverse": PercentileLandmarks(low=0, high=900, maximum=1000)}  # fmt: skip
+    common = {
+        "modality": "MR",
+        "normalization": RobustPercentile(),
+        "inverse": PercentileLandmarks(low=0, high=900, maximum=1000),
+    }
     parts = [InputChannel(name=part, normalization=RobustPercentile()) for part in inputs]
     card = ModelCard(
-        name=name, title="T1 and T2 in one", architecture=Architecture(name="resnet", arguments=arguments),
-        domains=Domains(source=Domain(name=" + ".join(inputs), inputs=parts, channels=len(inputs), **common),
-                        target=Domain(name="Both", **common)),
-        directions=["forward"], spacing_mm=2.0, licence="CC0-1.0",
-    )  # fmt: skip
+        name=name,
+        title="T1 and T2 in one",
+        architecture=Architecture(name="resnet", arguments=arguments),
+        domains=Domains(
+            source=Domain(name=" + ".join(inputs), inputs=parts, channels=len(inputs), **common),
+            target=Domain(name="Both", **common),
+        ),
+        directions=["forward"],
+        spacing_mm=2.0,
+        licence="CC0-1.0",
+    )
     save_model(folder / name, card, build_generator("resnet", **arguments).state_dict())
     return folder / name
 

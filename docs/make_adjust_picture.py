@@ -27,12 +27,12 @@ def main() -> int:
     given = parser.parse_args()
 
     from surgical_style_engine.adjust import Adjustments
-    from surgical_style_engine.masks import body_mask
-    from surgical_style_engine.model_folder import load_model
-    from surgical_style_engine.quality import quality_of
-    from surgical_style_engine.translate import readjust, translate_volume
-    from surgical_style_engine.volume_io import read_volume
-    from training_cli.alignment import align_reference
+    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.inference.translate import readjust, translate_volume
+    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.volumes.body_mask import body_mask
+    from training_cli.cohort.alignment import align_reference
 
     volume, model = read_volume(given.source), load_model(given.model)
     real, valid, _ = align_reference(volume, read_volume(given.reference), given.reference)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from surgical_style_engine.normalization import RobustPercentile
-from surgical_style_engine.volume_io import read_volume
-from training_cli.comparison import save_comparison
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.volumes.normalization import RobustPercentile
+from training_cli.pictures.comparison import save_comparison
 
 CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04), CC-BY. Painting: V. van Gogh, The Starry Night, 1889."
 

@@ -1,6 +1,6 @@
 """The picture of docs/training.md: one T1w by several models, beside the registered T2w.
 
-    python docs/make_methods_picture.py T1W T2W PICTURE NAME=MODEL [NAME=MODEL ...]
+python docs/make_methods_picture.py T1W T2W PICTURE NAME=MODEL [NAME=MODEL ...]
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from surgical_style_engine.geometry import resample_like
-from surgical_style_engine.model_folder import load_model
-from surgical_style_engine.normalization import RobustPercentile
-from surgical_style_engine.registration import register_rigid
-from surgical_style_engine.translate import translate_volume
-from surgical_style_engine.volume_io import read_volume
-from training_cli.comparison import save_comparison
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.volumes.geometry import resample_like
+from surgical_style_engine.volumes.normalization import RobustPercentile
+from surgical_style_engine.volumes.registration import register_rigid
+from training_cli.pictures.comparison import save_comparison
 
 CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04, in no training), CC-BY."
 

@@ -18,9 +18,16 @@ from PIL import Image
 
 SIZE = (1280, 1240)
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
 
 
 def main() -> int:
@@ -39,15 +46,36 @@ def main() -> int:
         report, page, shot = folder / "report.json", folder / "report.html", folder / "report.png"
         program = [sys.executable, "-m", "training_cli.main"]
         subprocess.run(
-            [*program, "evaluate", "--model", given.model, "--source", given.source, "--reference", given.reference,
-             "--report", report, "--maps", folder / "maps"], check=True,
-        )  # fmt: skip
+            [
+                *program,
+                "evaluate",
+                "--model",
+                given.model,
+                "--source",
+                given.source,
+                "--reference",
+                given.reference,
+                "--report",
+                report,
+                "--maps",
+                folder / "maps",
+            ],
+            check=True,
+        )
         subprocess.run([*program, "report", report, "--output", page], check=True)
         subprocess.run(
-            [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--screenshot={shot}",
-             f"--window-size={SIZE[0]},{SIZE[1]}", "--virtual-time-budget=8000", page.as_uri()],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                browser,
+                *FLAGS,
+                f"--user-data-dir={folder / 'profile'}",
+                f"--screenshot={shot}",
+                f"--window-size={SIZE[0]},{SIZE[1]}",
+                "--virtual-time-budget=8000",
+                page.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+        )
         given.output.parent.mkdir(parents=True, exist_ok=True)
         Image.open(shot).convert("RGB").save(given.output, optimize=True)
     print(f"{given.output}: {given.output.stat().st_size / 1000:.0f} kB")

@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from surgical_style_engine.geometry import plane_first, plane_spacing, to_canonical
-from surgical_style_engine.model_folder import load_model
+from surgical_style_engine.imageio.style_picture import read_picture
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
-from surgical_style_engine.stylize.picture import read_picture
-from surgical_style_engine.stylize.settings import StyleSettings
 from surgical_style_engine.stylize.stylize import stylize_volume
-from surgical_style_engine.translate import translate_volume
-from surgical_style_engine.volume import Volume
-from surgical_style_engine.volume_io import read_volume
+from surgical_style_engine.volumes.geometry import plane_first, plane_spacing, to_canonical
+from surgical_style_engine.volumes.volume import Volume
 
 PICTURES = Path(__file__).parent / "pictures"
 TILE = 260  # pixels a side
@@ -62,9 +62,12 @@ def styles_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:
         models = Path(package.origin).parent / "models"
         with TemporaryDirectory() as folder:
             import_arbitrary_style(
-                models / "arbitrary_predict.onnx", models / "arbitrary_transform.onnx", painting, Path(folder) / "m",
+                models / "arbitrary_predict.onnx",
+                models / "arbitrary_transform.onnx",
+                painting,
+                Path(folder) / "m",
                 name="m",
-            )  # fmt: skip
+            )
             made = translate_volume(volume, load_model(Path(folder) / "m"))
         images["arbitrary-style network (ONNX)"] = shown(volume, made.volume.array)
         print("arbitrary", f"{made.seconds:.1f} s", flush=True)

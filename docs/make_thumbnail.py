@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from surgical_style_engine import geometry
-from surgical_style_engine.model_folder import load_model
-from surgical_style_engine.translate import translate_volume
-from training_cli.demo_volume import icbm152
+from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.volumes import geometry
+from training_cli.pictures.demo_volume import icbm152
 
 HEIGHT_MM, SIDE = 18.0, 192
 

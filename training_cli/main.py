@@ -33,8 +33,10 @@ def build_app(names: list[str]) -> typer.Typer:
     app = typer.Typer(
         cls=_Group,
         help="Medical image style transfer: train models, translate volumes, judge the result.",
-        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    )  # fmt: skip
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
 
     @app.callback(invoke_without_command=True)
     def program(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.model_folder import Domain, ModelCard, read_card, write_card
+from surgical_style_engine.models.folder import Domain, ModelCard, read_card, write_card
 
 # What the card keeps of an evaluation: key in the report's quality -> heading and number of decimals.
 PAIRED = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 3), "ms_ssim": ("MS-SSIM", 3), "mae_normalised": ("MAE", 3)}

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.adjust import Adjustments
-from surgical_style_engine.geometry import PLANES
-from surgical_style_engine.masks import body_mask
-from surgical_style_engine.model_folder import load_model
-from surgical_style_engine.quality import quality_of
-from surgical_style_engine.translate import readjust, translate_volume
-from surgical_style_engine.volume_io import read_volume
-from training_cli.alignment import align_reference
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.inference.translate import readjust, translate_volume
+from surgical_style_engine.metrics import quality_of
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.geometry import PLANES
+from training_cli.cohort.alignment import align_reference
 
 GUARDS = (1.0, 2.0, 4.0, 10.0)  # mm
 CONSISTENCIES = (0.9, 0.7, 0.5)

@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from surgical_style_engine.fusion import METHODS, fuse_volumes, fusion_quality
-from surgical_style_engine.volume_io import read_volume
-from training_cli.comparison import save_comparison
+from surgical_style_engine.imageio.volume_io import read_volume
+from training_cli.pictures.comparison import save_comparison
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = {
@@ -46,10 +46,12 @@ def main(data: Path, picture: Path) -> None:
             columns = dict(zip(("T1w (reference)", "T2w", "FLAIR"), first.inputs, strict=True))
             columns.update({SHOWN[method]: fusions[method].fused for method in SHOWN})
             save_comparison(
-                picture, volumes[0], {heading: array[None] * 2 - 1 for heading, array in columns.items()},
+                picture,
+                volumes[0],
+                {heading: array[None] * 2 - 1 for heading, array in columns.items()},
                 title="T1w, T2w and FLAIR of one patient, registered and fused",
                 footer=CREDIT,
-            )  # fmt: skip
+            )
             for_the_page(picture)
 
 

@@ -23,7 +23,7 @@ def measure(case: str, method: str) -> None:
     import SimpleITK as sitk
 
     from surgical_style_engine.fusion import fuse_volumes, fusion_quality
-    from surgical_style_engine.volume import Volume
+    from surgical_style_engine.volumes.volume import Volume
 
     shape, spacing = CASES[case]
     rng = np.random.default_rng(0)

@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 
 from surgical_style_engine.fusion import fuse_learned
-from surgical_style_engine.geometry import resample_like
-from surgical_style_engine.model_folder import load_model
-from surgical_style_engine.normalization import RobustPercentile
-from surgical_style_engine.quality.reference import reference_figures
-from surgical_style_engine.translate import translate_volume
-from surgical_style_engine.volume_io import read_volume
-from training_cli.alignment import align_reference
-from training_cli.comparison import save_comparison
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.metrics.reference import reference_figures
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.volumes.geometry import resample_like
+from surgical_style_engine.volumes.normalization import RobustPercentile
+from training_cli.cohort.alignment import align_reference
+from training_cli.pictures.comparison import save_comparison
 
 ROOT = Path(__file__).resolve().parents[2]
 CREDIT = "Images: Lesjak et al., Neuroinformatics 2016 (patient04, study 1), CC-BY. Learned and translated: synthetic."

@@ -20,18 +20,21 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(result: Path) -> None:
     import numpy as np
 
-    from surgical_style_engine.model_folder import Architecture, Domain, Domains, ModelCard, load_model, save_model
+    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, load_model, save_model
     from surgical_style_engine.networks import build_generator
-    from surgical_style_engine.normalization import RGB
+    from surgical_style_engine.volumes.normalization import RGB
     from training_cli.benchmark.measure import machine, network_alone, training_steps
 
     arguments = {"in_channels": 3, "out_channels": 3, "ngf": 64, "n_blocks": 9}
     colour = Domain(name="picture", channels=3, normalization=RGB(), inverse=RGB().fit(np.zeros(1, np.uint8)))
     card = ModelCard(
-        name="reference", title="Untrained", architecture=Architecture(name="resnet_reference", arguments=arguments),
-        domains=Domains(source=colour, target=colour), directions=["forward"],
+        name="reference",
+        title="Untrained",
+        architecture=Architecture(name="resnet_reference", arguments=arguments),
+        domains=Domains(source=colour, target=colour),
+        directions=["forward"],
         spacing_mm=None,
-    )  # fmt: skip
+    )
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder) / "reference", card, build_generator("resnet_reference", **arguments).state_dict())
         model = load_model(Path(folder) / "reference")

@@ -68,7 +68,8 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
     import qt
     import vtk
 
-    from SurgicalStyleTransferLib import logic, model_cards
+    from SurgicalStyleTransferLib.jobs import engine as logic
+    from SurgicalStyleTransferLib.setup import model_cards
     from training_cli.benchmark.measure import made_volume
 
     def until(condition: object) -> None:

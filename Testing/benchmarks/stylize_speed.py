@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from surgical_style_engine.body_box import body_box
-from surgical_style_engine.devices import processor_name
-from surgical_style_engine.normalization import RobustPercentile
+from surgical_style_engine.backends.devices import processor_name
+from surgical_style_engine.imageio.style_picture import read_picture
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.stylize import losses
-from surgical_style_engine.stylize.body import find_body
 from surgical_style_engine.stylize.features import load_features
 from surgical_style_engine.stylize.optimise import Task, optimise
-from surgical_style_engine.stylize.picture import read_picture
 from surgical_style_engine.stylize.sequence import _eroded, _soft, _targets
-from surgical_style_engine.stylize.settings import StyleSettings
-from surgical_style_engine.volume_io import read_volume
+from surgical_style_engine.volumes.body_box import body_box
+from surgical_style_engine.volumes.body_or_all import find_body
+from surgical_style_engine.volumes.normalization import RobustPercentile
 
 Run = list[tuple[float, int, float]]  # (processor seconds since the start, scale, total) after every evaluation
 
@@ -98,9 +98,12 @@ def main() -> None:
     index = int(body.sum(axis=(1, 2)).argmax())
     settings = StyleSettings(features=options.features)
     styles = _targets(
-        read_picture(options.picture), lambda style: load_features(options.features, style), settings,
-        content.shape[-2:], "cpu",
-    )  # fmt: skip
+        read_picture(options.picture),
+        lambda style: load_features(options.features, style),
+        settings,
+        content.shape[-2:],
+        "cpu",
+    )
     area = torch.from_numpy(body[None, None, index].astype(np.float32))
     image = torch.from_numpy(np.ascontiguousarray(content[:, index]))[None].expand(-1, 3, -1, -1).contiguous()
     task = Task(image, styles, _soft(area), _eroded(area))
@@ -124,14 +127,28 @@ def main() -> None:
         # Not reached: what it had by then, and the ratio is only a lower bound.
         spent, count = found or (run[-1][0], len(run))
         rows_found[name] = {
-            "seconds": spent, "evaluations": count, "reached": found is not None,
-            "loss": min(total for _, _, total in run[:count]), "ratio": spent / seconds,
-        }  # fmt: skip
+            "seconds": spent,
+            "evaluations": count,
+            "reached": found is not None,
+            "loss": min(total for _, _, total in run[:count]),
+            "ratio": spent / seconds,
+        }
         print(name, rows_found[name], flush=True)
-    options.result.write_text(json.dumps({
-        "processor": processor_name(), "threads": 1, "torch": torch.__version__, "features": options.features,
-        "pixels": list(content.shape[-2:]), "goal": goal, "runs": rows_found,
-    }, indent=2) + "\n")  # fmt: skip
+    options.result.write_text(
+        json.dumps(
+            {
+                "processor": processor_name(),
+                "threads": 1,
+                "torch": torch.__version__,
+                "features": options.features,
+                "pixels": list(content.shape[-2:]),
+                "goal": goal,
+                "runs": rows_found,
+            },
+            indent=2,
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

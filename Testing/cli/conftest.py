@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surgical_style_engine.volume import Volume
+from surgical_style_engine.volumes.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def tiny_model(tmp_path_factory) -> Path:
     """A model folder with two untrained generators, T1w <-> T2w."""
     import torch
 
-    from surgical_style_engine.model_folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
     from surgical_style_engine.networks import build_generator
-    from surgical_style_engine.normalization import PercentileLandmarks, RobustPercentile
+    from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 
     torch.manual_seed(0)
     arguments = {"in_channels": 1, "out_channels": 1, "ngf": 4, "n_blocks": 1}
@@ -83,9 +83,13 @@ def tiny_model(tmp_path_factory) -> Path:
         Domain(name=name, modality="MR", normalization=RobustPercentile(), inverse=inverse) for name in ("T1w", "T2w")
     )
     card = ModelCard(
-        name="tiny", title="Tiny", architecture=Architecture(name="resnet", arguments=arguments),
-        domains=Domains(source=source, target=target), spacing_mm=1.0, directions=["forward", "backward"],
-    )  # fmt: skip
+        name="tiny",
+        title="Tiny",
+        architecture=Architecture(name="resnet", arguments=arguments),
+        domains=Domains(source=source, target=target),
+        spacing_mm=1.0,
+        directions=["forward", "backward"],
+    )
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_model(folder, card, *states)
     return folder

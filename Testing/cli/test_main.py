@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from surgical_style_engine import __version__
-from surgical_style_engine.volume_io import write_volume
+from surgical_style_engine.imageio.volume_io import write_volume
 from training_cli import main as program
 
 
@@ -82,9 +82,11 @@ def test_a_signal_is_one_sentence_and_leaves_nothing(tmp_path, head_volume, tiny
     out.mkdir()
     arguments = ["translate", tmp_path / "in.nrrd", out / "o.nrrd", "--model", tiny_model, "--progress", "none"]
     run = subprocess.Popen(
-        [sys.executable, "-c", SLOW_WRITING, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", SLOW_WRITING, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     assert run.stdout.readline() == "writing\n" and len(list(out.iterdir())) == 1
     run.send_signal(getattr(signal, number))
     _, said = run.communicate(timeout=90)
@@ -111,7 +113,7 @@ def test_the_help_and_the_engine_load_no_torch():
     code = (
         "import sys\nfrom training_cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "import surgical_style_engine, surgical_style_engine.model_folder\n"
+        "import surgical_style_engine, surgical_style_engine.models.folder\n"
         "assert not {'torch', 'SimpleITK', 'monai'} & set(sys.modules), 'heavy imports'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

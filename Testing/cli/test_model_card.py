@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.model_folder import read_card, verify_model
+from surgical_style_engine.models.folder import read_card, verify_model
 from training_cli.model_card import add_figures, model_readme
 
 QUALITY = {
@@ -14,13 +14,17 @@ QUALITY = {
     "jigsaw_puzzle_error": None,
     "semantic_consistency": 0.61,
     "reference": {
-        "psnr": 17.123456, "ssim": 0.6, "ms_ssim": 0.8, "mae_normalised": 0.1, "mae": 30.0,
+        "psnr": 17.123456,
+        "ssim": 0.6,
+        "ms_ssim": 0.8,
+        "mae_normalised": 0.1,
+        "mae": 30.0,
         "floors": {
             name: {"psnr": 13.5, "ssim": 0.4, "ms_ssim": 0.5, "mae_normalised": 0.3, "mae": 90.0}
             for name in ("input", "histogram_matched")
         },
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -29,10 +33,17 @@ def model(tiny_model, tmp_path):
     shutil.copytree(tiny_model, folder)
     values = json.loads((folder / "model.json").read_text())
     values["training"] = {
-        "method": "cyclegan", "steps": 7, "minutes": 1.5, "precision": "fp32", "torch": "2.9", "processor": "x",
-        "date": "2026-01-02", "data": "Discs.", "notes": "Made by `sst train`.",
+        "method": "cyclegan",
+        "steps": 7,
+        "minutes": 1.5,
+        "precision": "fp32",
+        "torch": "2.9",
+        "processor": "x",
+        "date": "2026-01-02",
+        "data": "Discs.",
+        "notes": "Made by `sst train`.",
         "volumes": {"source": ["a.nii"], "target": ["b.nii"], "pairs": []},
-    }  # fmt: skip
+    }
     (folder / "model.json").write_text(json.dumps(values))
     return folder
 
@@ -70,13 +81,21 @@ def test_no_label_is_refused(model):
 
 
 def test_evaluate_writes_the_card(sst, model, head_volume, tmp_path):
-    from surgical_style_engine.volume_io import write_volume
+    from surgical_style_engine.imageio.volume_io import write_volume
 
     write_volume(head_volume(), tmp_path / "v.nrrd")
     ended = sst(
-        "evaluate", "--model", model, "--source", tmp_path / "v.nrrd", "--report", tmp_path / "r.json", "--no-cycle",
-        "--write-card", "one volume",
-    )  # fmt: skip
+        "evaluate",
+        "--model",
+        model,
+        "--source",
+        tmp_path / "v.nrrd",
+        "--report",
+        tmp_path / "r.json",
+        "--no-cycle",
+        "--write-card",
+        "one volume",
+    )
     assert ended.code == 0, ended
     assert 0 <= read_card(model).metrics["one volume"]["semantic_consistency"] <= 1
     assert "**one volume**" in (model / "README.md").read_text()

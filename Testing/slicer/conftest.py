@@ -101,7 +101,8 @@ def open_panel(slicer_app, scene, module, tiny_folder, monkeypatch):
     opened = []
 
     def do(command=None, folder=tiny_folder):
-        from SurgicalStyleTransferLib import logic, model_cards
+        from SurgicalStyleTransferLib.jobs import engine as logic
+        from SurgicalStyleTransferLib.setup import model_cards
 
         qt.QSettings().setValue(logic.FOLDER_SETTING, str(folder))
         monkeypatch.setattr(model_cards, "shipped_folder", lambda: Path("/nonexistent"))
@@ -150,17 +151,3 @@ def volume(slicer_app, scene):
         return node
 
     return make
-
-
-def worker_with(code: str) -> list[str]:
-    """A worker command with something in the engine replaced first."""
-    script = (
-        "import sys, time\nimport surgical_style_engine.backends as backends\nrun = backends.TorchRunner.run\n"
-        f"{code}\nfrom surgical_style_engine.worker import main\nmain(sys.argv[1:])\n"
-    )
-    return [sys.executable, "-c", script]
-
-
-SLOW_WORKER = worker_with(
-    "def slow(self, batch):\n    time.sleep(0.3)\n    return run(self, batch)\nbackends.TorchRunner.run = slow"
-)

@@ -41,7 +41,8 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     from PySide6 import QtWidgets
 
     import SurgicalStyleTransfer as module
-    from SurgicalStyleTransferLib import logic, model_cards
+    from SurgicalStyleTransferLib.jobs import engine as logic
+    from SurgicalStyleTransferLib.setup import model_cards
 
     QtWidgets.QApplication.instance().setStyle("Fusion")
     qt.QSettings().setValue(logic.FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")

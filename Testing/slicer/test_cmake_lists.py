@@ -14,8 +14,10 @@ def tree():
     """(scripts, resources) of the module's folder, relative; what git ignores is left out."""
     known = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
-        cwd=MODULE, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=MODULE,
+        capture_output=True,
+        text=True,
+    )
     if known.returncode == 0:
         names = [name for name in known.stdout.splitlines() if (MODULE / name).is_file()]
     else:  # an unpacked archive, not a clone
@@ -35,7 +37,7 @@ def test_every_python_file_and_resource_is_listed_and_nothing_else():
     hint = "run: python Testing/slicer/test_cmake_lists.py"
     assert listed(text, "MODULE_PYTHON_SCRIPTS") == scripts, hint
     assert listed(text, "MODULE_PYTHON_RESOURCES") == resources, hint
-    assert "surgical_style_engine/worker.py" in scripts and "requirements.txt" in resources
+    assert "surgical_style_engine/worker/__main__.py" in scripts and "requirements.txt" in resources
 
 
 def write():

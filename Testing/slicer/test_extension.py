@@ -24,8 +24,17 @@ def png_size(path):
 
 def test_the_catalogue_entry():
     entry = json.loads((ROOT / "Resources" / "SurgicalStyleTransfer.json").read_text(encoding="utf-8"))
-    known = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "build_subdirectory",
-             "enabled", "tier"}  # fmt: skip
+    known = {
+        "$schema",
+        "category",
+        "scm_url",
+        "scm_revision",
+        "scm_type",
+        "build_dependencies",
+        "build_subdirectory",
+        "enabled",
+        "tier",
+    }
     assert set(entry) <= known and {"$schema", "category", "scm_url"} <= set(entry)
     assert entry["$schema"] == SCHEMA and entry["category"] == "Image Synthesis"
     assert entry["build_dependencies"] == ["PyTorch"] and 1 <= entry["tier"] <= 5
@@ -90,7 +99,7 @@ for module in (SurgicalStyleTransfer, surgical_style_engine):
 SurgicalStyleTransfer.SurgicalStyleTransferTest.delayDisplay = lambda self, message, *_: print(message)
 SurgicalStyleTransfer.SurgicalStyleTransferTest().runTest()
 from SurgicalStyleTransferLib import model_cards, self_test
-from SurgicalStyleTransferLib.style_run import Plan
+from SurgicalStyleTransferLib.jobs.style_job import Plan
 slicer.mrmlScene.Clear(0)
 node = self_test.make_volume()
 logic = SurgicalStyleTransfer.SurgicalStyleTransferLogic()
@@ -107,8 +116,11 @@ print("made", made.GetName())
 def test_it_runs_from_where_it_was_installed(installed, slicer_app, tiny_folder):
     said = subprocess.run(
         [sys.executable, "-c", RUN, str(HERE), str(installed), str(tiny_folder / "tiny")],
-        capture_output=True, text=True, timeout=300, cwd=installed.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=installed.parent,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    )  # fmt: skip
+    )
     assert "made Head T2w (synthetic)" in said.stdout, said.stdout + said.stderr
     assert "Test passed" in said.stdout

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from surgical_style_engine import heap
-from surgical_style_engine.model_folder import StyleModel
+from surgical_style_engine.common import heap
+from surgical_style_engine.models.folder import StyleModel
 
 _TO_SETTLE = 2  # training steps until memory has been taken and precisions looked up
 
@@ -29,14 +29,18 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     import torch
 
     from surgical_style_engine import __version__
-    from surgical_style_engine.devices import cpu_features, processor_name
+    from surgical_style_engine.backends.devices import cpu_features, processor_name
 
     kinds = {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}
     found = {
-        "processor": processor_name(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-        "features": sorted(cpu_features() & kinds), "torch": torch.__version__, "version": __version__,
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "features": sorted(cpu_features() & kinds),
+        "torch": torch.__version__,
+        "version": __version__,
         "date": date.today().isoformat(),
-    }  # fmt: skip
+    }
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(torch.device(device))
     return found
@@ -75,9 +79,11 @@ def in_turn(ways: dict[str, Callable[[], Any]], repeats: int, first: int = 1) ->
 
 
 def rows(
-    seconds: dict[str, list[float]], more: dict[str, dict[str, Any]] | None = None, plain: str = "plain",
+    seconds: dict[str, list[float]],
+    more: dict[str, dict[str, Any]] | None = None,
+    plain: str = "plain",
     in_pairs: bool = True,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """A row a way: median, least and most seconds, and how many times faster than the plain way: the median of the
     ratios of runs that were measured beside each other, or the ratio of the medians where none were."""
     found = []
@@ -87,18 +93,21 @@ def rows(
             ratios = [statistics.median(seconds[plain]) / statistics.median(values)]
         found.append(
             {
-                "way": name, "seconds": round(statistics.median(values), 4), "least": round(min(values), 4),
-                "most": round(max(values), 4), "times_plain": round(statistics.median(ratios), 2),
+                "way": name,
+                "seconds": round(statistics.median(values), 4),
+                "least": round(min(values), 4),
+                "most": round(max(values), 4),
+                "times_plain": round(statistics.median(ratios), 2),
                 **(more or {}).get(name, {}),
             }
-        )  # fmt: skip
+        )
     return found
 
 
 def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any]:
     """Runners by name: every backend and precision that there is here, and what auto chooses."""
-    from surgical_style_engine.backends import EIGHT_BIT, make_runner
-    from surgical_style_engine.devices import bf16_helps, pick_device
+    from surgical_style_engine.backends.devices import bf16_helps, pick_device
+    from surgical_style_engine.backends.select import EIGHT_BIT, make_runner
     from surgical_style_engine.errors import StyleTransferError
 
     chosen = pick_device(device)
@@ -120,10 +129,10 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     what the machine multiplies at most. Where slices run in batches, also the seconds of a slice among them."""
     import torch
 
-    from surgical_style_engine.backends import EIGHT_BIT
-    from surgical_style_engine.plane_job import DEFAULT_BATCH
-    from surgical_style_engine.probe import psnr_of
-    from surgical_style_engine.slices import middle
+    from surgical_style_engine.backends.autotune import psnr_of
+    from surgical_style_engine.backends.select import EIGHT_BIT
+    from surgical_style_engine.inference.plane_job import DEFAULT_BATCH
+    from surgical_style_engine.volumes.slices import middle
 
     from .plain import plain_slice
     from .roofline import arithmetic, peak
@@ -175,8 +184,8 @@ def whole_volumes(
     """A volume from file to file: read, normalise, run, back to units and grid, write. Models are loaded before."""
     import SimpleITK as sitk
 
-    from surgical_style_engine.translate import translate_volume
-    from surgical_style_engine.volume_io import read_volume, write_volume
+    from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+    from surgical_style_engine.inference.translate import translate_volume
 
     runners = ways_to_run(model, direction, device)
     if not every:
@@ -199,22 +208,37 @@ def whole_volumes(
 
 
 def training_steps(
-    size: int, ngf: int, n_blocks: int, repeats: int, device: str = "cpu", batches: tuple[int, ...] = (1, 4),
+    size: int,
+    ngf: int,
+    n_blocks: int,
+    repeats: int,
+    device: str = "cpu",
+    batches: tuple[int, ...] = (1, 4),
     generator: str = "resnet",
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """Seconds of a CycleGAN step with identity term, plain and as `sst train` does it, and images a second."""
     import torch
 
-    from surgical_style_engine.devices import bf16_helps
+    from surgical_style_engine.backends.devices import bf16_helps
     from training_cli.training.config import load_config
     from training_cli.training.methods.cyclegan import CycleGAN
 
     from .plain import PlainCycleGAN
 
     settings = {
-        "source": "a", "target": "b", "output": "r", "max_steps": 1, "ngf": ngf, "n_blocks": n_blocks, "ndf": ngf,
-        "patch_size": size, "pool_size": 0, "lambda_spatial": 0.0, "lambda_pairs": 0.0, "generator": generator,
-    }  # fmt: skip
+        "source": "a",
+        "target": "b",
+        "output": "r",
+        "max_steps": 1,
+        "ngf": ngf,
+        "n_blocks": n_blocks,
+        "ndf": ngf,
+        "patch_size": size,
+        "pool_size": 0,
+        "lambda_spatial": 0.0,
+        "lambda_pairs": 0.0,
+        "generator": generator,
+    }
 
     def autocast() -> Any:
         return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=low)

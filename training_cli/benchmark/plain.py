@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from surgical_style_engine.model_folder import StyleModel
-from surgical_style_engine.networks.block_conv import BlockConv2d
-from surgical_style_engine.networks.doubling import DoublingConv2d
-from surgical_style_engine.networks.winograd import WinogradConv2d
+from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.networks.fast.block_convolution import BlockConv2d
+from surgical_style_engine.networks.fast.upsampling import DoublingConv2d
+from surgical_style_engine.networks.fast.winograd import WinogradConv2d
 
 
 def plain_network(network: nn.Module) -> nn.Module:
@@ -104,7 +104,8 @@ class PlainCycleGAN:
             total += float(loss.detach())
         self.optimizer_d.step()
         return {
-            "adversarial": float(adversarial.detach()), "cycle": float(cycle.detach()),
+            "adversarial": float(adversarial.detach()),
+            "cycle": float(cycle.detach()),
             "identity": float(identity.detach()),
             "discriminators": total,
-        }  # fmt: skip
+        }

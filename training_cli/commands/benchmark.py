@@ -28,8 +28,8 @@ def benchmark(
     CycleGAN does it. Both run in turn; a ratio of 3 means three times as fast. "of peak" is the network's
     arithmetic as it is written down over the time, as a share of what a large convolution or matrix product reaches.
     """
-    from surgical_style_engine.devices import pick_device
-    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.backends.devices import pick_device
+    from surgical_style_engine.models.folder import load_model
     from training_cli.benchmark.measure import machine, network_alone, training_steps, whole_volumes
 
     for name, value, least in (("size", size, 32), ("slices", slices, 1), ("repeats", repeats, 1)):
@@ -45,16 +45,21 @@ def benchmark(
         raise InputError("The benchmark takes models with weights for torch that translate scalar volumes.")
     chosen = str(pick_device(device))
     found: dict[str, Any] = {
-        "machine": machine(chosen), "device": chosen, "model": style.card.name, "sha256": style.card.weights.sha256,
-        "size": size, "slices": slices, "repeats": repeats,
+        "machine": machine(chosen),
+        "device": chosen,
+        "model": style.card.name,
+        "sha256": style.card.weights.sha256,
+        "size": size,
+        "slices": slices,
+        "repeats": repeats,
         "slice": network_alone(style, direction, size, repeats, chosen),
         "volume": whole_volumes(style, direction, size, slices, repeats, chosen),
-    }  # fmt: skip
+    }
     if training:
         found["training"] = training_steps(size, 64, 9, repeats, chosen)
     text = json.dumps(found, indent=2)
     if output is not None:
-        from training_cli.training.whole_files import replacing
+        from surgical_style_engine.common.atomic_write import replacing
 
         with replacing(output) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -39,24 +39,26 @@ def demo(
     progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
 ) -> None:
     """Turn a T1-weighted brain MR into a T2-weighted one: the volume, report.json with the figures, comparison.png."""
+    from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.file_warnings import file_warnings
-    from surgical_style_engine.masks import body_mask
-    from surgical_style_engine.model_folder import DEFAULT_MODEL, load_model
-    from surgical_style_engine.provenance import synthetic_notes
-    from surgical_style_engine.quality import cycle_of, quality_of
-    from surgical_style_engine.quality.tissues import tissue_contrast
-    from surgical_style_engine.report import new_report, write_report
-    from surgical_style_engine.translate import translate_volume
-    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
-    from training_cli import demo_volume
-    from training_cli.alignment import align_reference, alignment_doubt
-    from training_cli.commands.translate import model_entry
-    from training_cli.comparison import save_comparison
-    from training_cli.matching import stem
-    from training_cli.paths import check_outputs
+    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
+    from surgical_style_engine.inference.cycle import cycle_of
+    from surgical_style_engine.inference.translate import translate_volume
+    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.metrics.tissues import tissue_contrast
+    from surgical_style_engine.models.folder import DEFAULT_MODEL, load_model
+    from surgical_style_engine.volumes.body_mask import body_mask
+    from surgical_style_engine.volumes.file_warnings import file_warnings
+    from training_cli.cohort.alignment import align_reference, alignment_doubt
+    from training_cli.cohort.matching import stem
+    from training_cli.cohort.paths import check_outputs
+    from training_cli.pictures import demo_volume
+    from training_cli.pictures.comparison import save_comparison
     from training_cli.progress import Progress
     from training_cli.report_page.maps import check_maps_folder, map_files, save_maps
+
+    from .translate import model_entry
 
     begun = time.perf_counter()
     if output.exists() and not output.is_dir():
@@ -79,9 +81,10 @@ def demo(
             name, source = stem(volume) if volume.is_file() else volume.name, volume
         written, picture = output / f"{name.replace(' ', '_')}_{goal}_synthetic.nii.gz", output / "comparison.png"
         check_outputs(
-            [volume, reference], [written, picture, *map_files(map_folder, name.replace(" ", "_"))],
+            [volume, reference],
+            [written, picture, *map_files(map_folder, name.replace(" ", "_"))],
             output / "report.json",
-        )  # fmt: skip
+        )
         check_output(written, head)
         aligned = valid = None
         doubts: list[str] = []
@@ -123,22 +126,39 @@ def demo(
 
         columns[f"and back ({origin})"] = np.nan_to_num(cycle.returned, nan=-1.0)
     save_comparison(
-        picture, head, columns, error=None if cycle is None else cycle.error,
-        title=f"{name}: {origin} to {goal}, synthetic", figures=shown_figures(quality),
+        picture,
+        head,
+        columns,
+        error=None if cycle is None else cycle.error,
+        title=f"{name}: {origin} to {goal}, synthetic",
+        figures=shown_figures(quality),
         contrast=quality.get("tissue_contrast"),
         footer=f"{style.card.name}, weights {style.card.weights.sha256[:12]}. "
         f"Synthetic image, not for diagnosis. {credit}",
-    )  # fmt: skip
+    )
     seconds = time.perf_counter() - begun
     report = write_report(
         output / "report.json",
         new_report(
-            inputs=source, output=written, model=model_entry(style, direction), device=done.device,
-            backend=done.backend, precision=done.precision, seconds=seconds, slices=done.slices, quality=quality,
-            warnings=warnings, translation_seconds=done.seconds, comparison=picture, synthetic=True, credit=credit,
-            direction=direction, maps=kept, **({} if reference is None else {"reference": reference}),
+            inputs=source,
+            output=written,
+            model=model_entry(style, direction),
+            device=done.device,
+            backend=done.backend,
+            precision=done.precision,
+            seconds=seconds,
+            slices=done.slices,
+            quality=quality,
+            warnings=warnings,
+            translation_seconds=done.seconds,
+            comparison=picture,
+            synthetic=True,
+            credit=credit,
+            direction=direction,
+            maps=kept,
+            **({} if reference is None else {"reference": reference}),
         ),
-    )  # fmt: skip
+    )
     for sentence in warnings:
         typer.echo(f"Warning: {sentence}", err=True)
     if progress == "json":

@@ -39,9 +39,15 @@ def doctor(
 
 def examine() -> dict[str, Any]:
     """Everything the command shows: machine, devices, packages, models, problems and hints (JSON types)."""
-    from surgical_style_engine.devices import bf16_helps, cpu_features, device_name, list_devices, processor_name
+    from surgical_style_engine.backends.devices import (
+        bf16_helps,
+        cpu_features,
+        device_name,
+        list_devices,
+        processor_name,
+    )
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.model_folder import list_models, verify_model
+    from surgical_style_engine.models.folder import list_models, verify_model
 
     packages = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     problems = [f"The package {name} is missing: pip install {name}." for name in NEEDED if packages[name] is None]
@@ -49,10 +55,13 @@ def examine() -> dict[str, Any]:
     for device in list_devices():
         devices.append(
             {
-                "name": device.name, "title": device.title, "free_bytes": device.free_bytes,
-                "total_bytes": device.total_bytes, "bf16": bf16_helps(device.name),
+                "name": device.name,
+                "title": device.title,
+                "free_bytes": device.free_bytes,
+                "total_bytes": device.total_bytes,
+                "bf16": bf16_helps(device.name),
             }
-        )  # fmt: skip
+        )
     models = []
     for folder, card, problem in list_models():
         if card is not None:

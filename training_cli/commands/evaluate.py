@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 if TYPE_CHECKING:
-    from surgical_style_engine.model_folder import StyleModel
-    from surgical_style_engine.volume import Volume
+    from surgical_style_engine.models.folder import StyleModel
+    from surgical_style_engine.volumes.volume import Volume
 
 
 def evaluate(
@@ -57,14 +57,15 @@ def evaluate(
     """
     import time
 
+    from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.model_folder import CARD_NAME, load_model
-    from surgical_style_engine.quality import mean_figures
-    from surgical_style_engine.report import new_report, write_report
-    from training_cli.commands.translate import model_entry
-    from training_cli.matching import left_out, match_all, stem, told_match, volumes_in
-    from training_cli.paths import check_outputs
+    from surgical_style_engine.metrics import mean_figures
+    from surgical_style_engine.models.folder import CARD_NAME, load_model
+    from training_cli.cohort.matching import left_out, match_all, stem, told_match, volumes_in
+    from training_cli.cohort.paths import check_outputs
     from training_cli.report_page.maps import check_maps_folder, map_files
+
+    from .translate import model_entry
 
     if direction not in ("forward", "backward"):
         raise InputError(f"--direction is forward or backward, not '{direction}'.")
@@ -84,8 +85,9 @@ def evaluate(
     check_maps_folder(maps, [stem(path) for path in sources])
     check_outputs(
         [*sources, *references, *mask_files, style.folder / CARD_NAME],
-        [file for path in sources for file in map_files(maps, stem(path))], report,
-    )  # fmt: skip
+        [file for path in sources for file in map_files(maps, stem(path))],
+        report,
+    )
 
     def match(candidates: list[Path], named: Path | None, what: str) -> list[Path | None]:
         if len(sources) == 1 and candidates == [named]:
@@ -154,16 +156,17 @@ def _evaluate_one(
     maps: Path | None = None,
 ) -> dict:
     """Translate one volume and return its part of the report; hands its slices to `target_set` for the KID."""
-    from surgical_style_engine.file_warnings import file_warnings
-    from surgical_style_engine.geometry import labels_like
-    from surgical_style_engine.masks import body_mask
-    from surgical_style_engine.provenance import synthetic_notes
-    from surgical_style_engine.quality import cycle_of, quality_of
-    from surgical_style_engine.translate import translate_volume
-    from surgical_style_engine.volume import check_volume
-    from surgical_style_engine.volume_io import read_volume
-    from training_cli.alignment import align_reference, alignment_doubt
-    from training_cli.matching import stem
+    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.inference.cycle import cycle_of
+    from surgical_style_engine.inference.translate import translate_volume
+    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.volumes.body_mask import body_mask
+    from surgical_style_engine.volumes.file_warnings import file_warnings
+    from surgical_style_engine.volumes.geometry import labels_like
+    from surgical_style_engine.volumes.volume import check_volume
+    from training_cli.cohort.alignment import align_reference, alignment_doubt
+    from training_cli.cohort.matching import stem
     from training_cli.report_page.maps import save_maps
 
     volume = read_volume(path)
@@ -188,9 +191,17 @@ def _evaluate_one(
         region = body_mask(volume) if mask is None else mask
         judged = cycle_of(volume, style, translation, direction=direction, mask=region, **options)
     quality = quality_of(
-        volume, style, translation, aligned, mask, direction=direction, valid=valid, cycle=judged, with_cycle=False,
+        volume,
+        style,
+        translation,
+        aligned,
+        mask,
+        direction=direction,
+        valid=valid,
+        cycle=judged,
+        with_cycle=False,
         **options,
-    )  # fmt: skip
+    )
     kept = {}
     if maps is not None:
         notes = synthetic_notes(style.card, direction)
@@ -219,10 +230,10 @@ class _TargetSet:
     def __init__(self, style: StyleModel, paths: list[Path], direction: str) -> None:
         import numpy as np
 
-        from surgical_style_engine.masks import body_mask
-        from surgical_style_engine.quality import set_features
-        from surgical_style_engine.volume import check_volume
-        from surgical_style_engine.volume_io import read_volume
+        from surgical_style_engine.imageio.volume_io import read_volume
+        from surgical_style_engine.metrics import set_features
+        from surgical_style_engine.volumes.body_mask import body_mask
+        from surgical_style_engine.volumes.volume import check_volume
 
         self.count = len(paths)
         features, values = [], []
@@ -238,8 +249,8 @@ class _TargetSet:
         self.sets: dict[str, list] = {"translated": [], "input": [], "histogram_matched": []}
 
     def add(self, volume: Volume, translation: Any, mask: Any) -> None:
-        from surgical_style_engine.masks import body_mask
-        from surgical_style_engine.quality import histogram_match, set_features
+        from surgical_style_engine.metrics import histogram_match, set_features
+        from surgical_style_engine.volumes.body_mask import body_mask
 
         region = body_mask(volume) if mask is None else mask
         source = translation.normalized_input
@@ -255,9 +266,9 @@ class _TargetSet:
         """KID of the translations and of the two floors, to the references."""
         import numpy as np
 
-        from surgical_style_engine.quality import kid
+        from surgical_style_engine.metrics import set_distance
 
-        found = {name: kid(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
+        found = {name: set_distance(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
         return {
             "value": found["translated"][0],
             "deviation": found["translated"][1],

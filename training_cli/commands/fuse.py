@@ -13,8 +13,8 @@ from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
     from surgical_style_engine.fusion import Fusion
-    from surgical_style_engine.model_folder import StyleModel
-    from surgical_style_engine.volume import Volume
+    from surgical_style_engine.models.folder import StyleModel
+    from surgical_style_engine.volumes.volume import Volume
 
 
 def fuse(
@@ -65,11 +65,11 @@ def fuse(
     """
     import time
 
+    from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.fusion import fuse_learned, fuse_volumes, fusion_quality
     from surgical_style_engine.fusion.notes import fusion_notes, learned_notes
-    from surgical_style_engine.report import new_report, write_report
-    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
-    from training_cli.matching import left_out
+    from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
+    from training_cli.cohort.matching import left_out
     from training_cli.progress import Progress
 
     start = time.perf_counter()
@@ -85,9 +85,11 @@ def fuse(
         check_output(output, volumes[0])
         shown.stage(f"fusing {len(paths)} volumes")
         common = {
-            "register": register, "mask": None if mask is None else read_volume(mask), "units": units,
+            "register": register,
+            "mask": None if mask is None else read_volume(mask),
+            "units": units,
             "progress": shown,
-        }  # fmt: skip
+        }
         if style is not None:
             fusion = fuse_learned(volumes, style, device=device, precision=precision, **common)
         else:
@@ -113,15 +115,26 @@ def fuse(
             write_report(
                 report,
                 new_report(
-                    inputs=paths, output=output, device="cpu", precision="fp32", seconds=seconds,
-                    slices=fusion.volume.array.shape[1], quality=figures, warnings=warnings, synthetic=True,
-                    units=fusion.units, model=None if style is None else _model_entry(style),
+                    inputs=paths,
+                    output=output,
+                    device="cpu",
+                    precision="fp32",
+                    seconds=seconds,
+                    slices=fusion.volume.array.shape[1],
+                    quality=figures,
+                    warnings=warnings,
+                    synthetic=True,
+                    units=fusion.units,
+                    model=None if style is None else _model_entry(style),
                     fusion={
-                        "method": fusion.method, "weights": fusion.weights, "picture": picture, "mask": mask,
+                        "method": fusion.method,
+                        "weights": fusion.weights,
+                        "picture": picture,
+                        "mask": mask,
                         "registrations": _registrations(fusion, kept),
                     },
                 ),
-            )  # fmt: skip
+            )
     if progress != "json":
         _tell(fusion, figures, seconds, output)
     for sentence in warnings:
@@ -130,7 +143,7 @@ def fuse(
 
 def _model(
     method: str, name: str | None, weights: list[float] | None, window: list[str] | None, count: int
-) -> StyleModel | None:  # fmt: skip
+) -> StyleModel | None:
     """The model of a learned fusion, else None; raises InputError where the options do not go together."""
     if method != "learned":
         if name is not None:
@@ -141,21 +154,21 @@ def _model(
     if weights is not None or window:
         raise InputError("--weights and --window have no meaning with --method learned: the model decides.")
     from surgical_style_engine.fusion.learned import check_inputs
-    from surgical_style_engine.model_folder import find_model, load_model, read_card
+    from surgical_style_engine.models.folder import find_model, load_model, read_card
 
     check_inputs(read_card(find_model(name)), count)
     return load_model(name)
 
 
 def _model_entry(style: StyleModel) -> dict:
-    from training_cli.commands.translate import model_entry
+    from .translate import model_entry
 
     return {**model_entry(style, "forward"), "inputs": [part.name for part in style.card.domains.source.inputs]}
 
 
 def save_picture(path: Path, reference: Volume, fusions: dict[str, Fusion], figures: dict | None = None) -> None:
     """PNG with a row a slice: the inputs, then each fusion of them, by its heading."""
-    from training_cli.comparison import save_comparison
+    from training_cli.pictures.comparison import save_comparison
 
     first = next(iter(fusions.values()))
     images = {("Reference" if n == 0 else f"Input {n + 1}"): array for n, array in enumerate(first.inputs)}
@@ -179,11 +192,16 @@ _SHOWN = {
 
 
 def _check_paths(
-    paths: list[Path], output: Path, mask: Path | None, transforms: Path | None, picture: Path | None,
-    report: Path | None, overwrite: bool,
-) -> None:  # fmt: skip
-    from surgical_style_engine.volume_io import check_output
-    from training_cli.paths import check_outputs, is_same
+    paths: list[Path],
+    output: Path,
+    mask: Path | None,
+    transforms: Path | None,
+    picture: Path | None,
+    report: Path | None,
+    overwrite: bool,
+) -> None:
+    from surgical_style_engine.imageio.volume_io import check_output
+    from training_cli.cohort.paths import check_outputs, is_same
 
     if len(paths) < 2:
         raise InputError("Fusion needs at least two modalities and an output: sst fuse REFERENCE OTHER... OUTPUT.")
@@ -216,7 +234,7 @@ def _numbers(text: str, option: str) -> list[float]:
 
 def _windows(texts: list[str], count: int) -> list[Any]:
     """A normalisation an input, None where none is given."""
-    from surgical_style_engine.normalization import parse_normalization
+    from surgical_style_engine.volumes.normalization import parse_normalization
 
     found: list[Any] = [None] * count
     for text in texts:
@@ -252,8 +270,8 @@ def _all_or_nothing() -> Iterator[list[Path]]:
 
 def _write_transforms(folder: Path, reference: Volume, fusion: Fusion, written: list[Path]) -> list[dict]:
     """The transform of every other volume and a picture of how it lies: paths a volume."""
-    from surgical_style_engine.registration import write_transform
-    from training_cli.overlay import save_overlay
+    from surgical_style_engine.volumes.registration import write_transform
+    from training_cli.pictures.overlay import save_overlay
 
     written.append(folder)
     folder.mkdir(exist_ok=True)
@@ -270,7 +288,7 @@ def _write_transforms(folder: Path, reference: Volume, fusion: Fusion, written: 
 
 def _kept_files(folder: Path | None, number: int, name: str) -> list[Path]:
     """Transform and picture of the volume that is the numberth beside the reference; none without a folder."""
-    from training_cli.matching import stem
+    from training_cli.cohort.matching import stem
 
     base = f"{number + 2}_{stem(Path(name))}"
     return [] if folder is None else [folder / f"{base}.tfm", folder / f"{base}.png"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from surgical_style_engine.model_folder import ModelCard
+    from surgical_style_engine.models.folder import ModelCard
 
 app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """The models that were shipped, imported or trained into the models folders."""
-    from surgical_style_engine.model_folder import list_models, shipped_models_folder, user_models_folder
+    from surgical_style_engine.models.folder import list_models, shipped_models_folder, user_models_folder
 
     found = list_models()
     shipped = shipped_models_folder().resolve()
@@ -60,7 +60,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def show(model: Model, as_json: Json = False) -> None:
     """What a model's card says: domains, training, figures on held-out data, licence."""
-    from surgical_style_engine.model_folder import find_model, read_card
+    from surgical_style_engine.models.folder import find_model, read_card
 
     folder = find_model(model)
     card = read_card(folder)
@@ -98,8 +98,8 @@ def show(model: Model, as_json: Json = False) -> None:
 @app.command()
 def verify(model: Model) -> None:
     """Check a model's card, the digest of its weights, and that they fit the network it names."""
-    from surgical_style_engine.model_archive import check_weights
-    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.models.archive import check_weights
+    from surgical_style_engine.models.folder import load_model
 
     loaded = load_model(model)
     check_weights(loaded)
@@ -150,9 +150,9 @@ def import_(
     --into and --overwrite apply to them.
     """
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.model_archive import check_name, import_archive, import_folder, is_model_archive
-    from surgical_style_engine.model_folder import user_models_folder
-    from surgical_style_engine.stylize.card import import_picture, is_picture_file
+    from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
+    from surgical_style_engine.models.folder import user_models_folder
+    from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
 
     if not source.exists():
         raise InputError(f"There is no file {source}.")
@@ -168,30 +168,60 @@ def import_(
 
         folder = models / check_name(name)
         import_arbitrary_style(
-            source, transform, style, folder, name=name, title=title, licence=licence, citation=citation,
-            colour=colour, plane=plane, overwrite=overwrite,
-        )  # fmt: skip
+            source,
+            transform,
+            style,
+            folder,
+            name=name,
+            title=title,
+            licence=licence,
+            citation=citation,
+            colour=colour,
+            plane=plane,
+            overwrite=overwrite,
+        )
     elif is_picture_file(source):
         if not name:
             raise InputError("A picture has no name of its own; give --name.")
         folder = models / check_name(name)
         import_picture(
-            source, folder, name=name, title=title, licence=licence, colour=colour, features=features, steps=steps,
-            plane=plane, overwrite=overwrite,
-        )  # fmt: skip
+            source,
+            folder,
+            name=name,
+            title=title,
+            licence=licence,
+            colour=colour,
+            features=features,
+            steps=steps,
+            plane=plane,
+            overwrite=overwrite,
+        )
     else:
-        from surgical_style_engine.model_import import import_reference
+        from surgical_style_engine.models.importers.reference import import_reference
 
         given = {"--name": name, "--source-name": source_name, "--target-name": target_name}
         if lacking := [option for option, value in given.items() if not value]:
             raise InputError(f"Weights say nothing of their data; give {', '.join(lacking)}.")
         folder = models / check_name(name)
         import_reference(
-            source, folder, name=name, title=title, source_name=source_name, target_name=target_name,
-            source_modality=source_modality, target_modality=target_modality, source_window=source_window,
-            target_window=target_window, other_direction=other_direction, image_size=image_size, spacing_mm=spacing,
-            plane=plane, licence=licence, citation=citation, overwrite=overwrite,
-        )  # fmt: skip
+            source,
+            folder,
+            name=name,
+            title=title,
+            source_name=source_name,
+            target_name=target_name,
+            source_modality=source_modality,
+            target_modality=target_modality,
+            source_window=source_window,
+            target_window=target_window,
+            other_direction=other_direction,
+            image_size=image_size,
+            spacing_mm=spacing,
+            plane=plane,
+            licence=licence,
+            citation=citation,
+            overwrite=overwrite,
+        )
     typer.echo(f"Imported {folder.name} into {folder}.")
 
 
@@ -209,7 +239,7 @@ def export(
 
     The training data must still be where they were. How many checkpoints a run keeps says --keep-checkpoints.
     """
-    from training_cli.training.from_checkpoints import export_checkpoints
+    from training_cli.training.state.from_checkpoints import export_checkpoints
 
     folder = export_checkpoints(run, step or [], name, output, overwrite, typer.echo)
     typer.echo(f"Exported {folder.name} into {folder}.")
@@ -219,7 +249,7 @@ def export(
 def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
     """Delete a model of yours; shipped ones stay. Of a folder outside of your models, only the model's own files go."""
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.model_folder import find_model, read_card, remove_model, shipped_models_folder
+    from surgical_style_engine.models.folder import find_model, read_card, remove_model, shipped_models_folder
 
     folder = find_model(model)
     read_card(folder)  # nothing to ask of what is no model

@@ -30,20 +30,20 @@ def register(
     """
     import time
 
+    from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.file_warnings import file_warnings
-    from surgical_style_engine.geometry import resample_like
-    from surgical_style_engine.registration import (
+    from surgical_style_engine.imageio.volume_io import check_output, ending_of, read_volume, write_volume
+    from surgical_style_engine.volumes.file_warnings import file_warnings
+    from surgical_style_engine.volumes.geometry import resample_like
+    from surgical_style_engine.volumes.registration import (
         NOTHING_COMMON,
         TRANSFORM_ENDINGS,
         register_rigid,
         write_transform,
     )
-    from surgical_style_engine.report import new_report, write_report
-    from surgical_style_engine.volume import check_volume
-    from surgical_style_engine.volume_io import check_output, ending_of, read_volume, write_volume
-    from training_cli.matching import left_out
-    from training_cli.paths import check_outputs
+    from surgical_style_engine.volumes.volume import check_volume
+    from training_cli.cohort.matching import left_out
+    from training_cli.cohort.paths import check_outputs
 
     check_output(output)
     if transform is not None and ending_of(transform) not in TRANSFORM_ENDINGS:
@@ -71,7 +71,7 @@ def register(
     if transform is not None:
         write_transform(result.transform, transform)
     if overlay is not None:
-        from training_cli.overlay import save_overlay
+        from training_cli.pictures.overlay import save_overlay
 
         save_overlay(fixed_volume, result.moved, overlay, title=f"{moving.name} on {fixed.name}")
     seconds = time.perf_counter() - start
@@ -79,11 +79,16 @@ def register(
         write_report(
             report,
             new_report(
-                inputs=[fixed, moving], output=output, device="cpu", precision="fp64", seconds=seconds,
-                slices=fixed_volume.array.shape[1], warnings=warnings,
+                inputs=[fixed, moving],
+                output=output,
+                device="cpu",
+                precision="fp64",
+                seconds=seconds,
+                slices=fixed_volume.array.shape[1],
+                warnings=warnings,
                 registration={**result.figures(), "transform": transform, "overlay": overlay},
             ),
-        )  # fmt: skip
+        )
     typer.echo(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
         f"information {result.metric_before:.3f} -> {result.metric:.3f}; {100 * result.overlap:.0f} % overlap: {output}"

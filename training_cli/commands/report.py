@@ -9,9 +9,7 @@ import typer
 
 
 def report(
-    source: Annotated[
-        Path, typer.Argument(metavar="REPORT", help="JSON report of a run, or the folder of a training")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="REPORT", help="JSON report of a run, or the folder of a training")],
     output: Annotated[
         Optional[Path], typer.Option("--output", help="page to write; beside the report, named like it, if not given")
     ] = None,
@@ -27,12 +25,12 @@ def report(
     The pictures are read from the volumes that the report names; with --maps, those commands also keep the cycle error
     and what else the page can show. The page needs no network and can be printed.
     """
+    from surgical_style_engine.app.report import read_report
+    from surgical_style_engine.common.atomic_write import replacing
     from surgical_style_engine.errors import InputError, StyleTransferError
-    from surgical_style_engine.report import read_report
-    from training_cli.paths import check_outputs
+    from training_cli.cohort.paths import check_outputs
     from training_cli.report_page.page import build_page
     from training_cli.report_page.training_run import build_run_page, is_run
-    from training_cli.training.whole_files import replacing
 
     training = is_run(source)
     if not training and not source.is_file():

@@ -12,7 +12,7 @@ import typer
 from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
-    from surgical_style_engine.stylize.settings import StyleSettings
+    from surgical_style_engine.models.style_settings import StyleSettings
     from surgical_style_engine.stylize.stylize import Stylization
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -73,26 +73,39 @@ def stylize(
     its header says so.
     """
     _check(content, output, style, mask, report, plane)
-    from surgical_style_engine.file_warnings import file_warnings
-    from surgical_style_engine.provenance import synthetic_notes
-    from surgical_style_engine.quality import quality_of
-    from surgical_style_engine.report import new_report, write_report
-    from surgical_style_engine.stylize.picture import as_bytes, read_picture
-    from surgical_style_engine.stylize.settings import parse_settings
-    from surgical_style_engine.torch_presence import check_torch
-    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
-    from training_cli.matching import left_out, stem
+    from surgical_style_engine.app.report import new_report, write_report
+    from surgical_style_engine.common.torch_presence import check_torch
+    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.imageio.style_picture import as_bytes, read_picture
+    from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
+    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.models.style_settings import parse_settings
+    from surgical_style_engine.volumes.file_warnings import file_warnings
+    from training_cli.cohort.matching import left_out, stem
     from training_cli.progress import Progress
 
     begun = time.perf_counter()
     shown = Progress(progress)
     kind, file = _features(features)
-    settings = parse_settings({
-        "colour": colour, "features": kind, "steps": steps, "neighbour_steps": neighbour_steps, "optimizer": optimizer,
-        "schedule": schedule, "content_weight": content_weight, "style_weight": style_weight,
-        "variation_weight": variation_weight, "consistency_weight": consistency_weight, "layers": _layers(layer),
-        "brush": brush, "size": size, "background": background, "seed": seed,
-    })  # fmt: skip
+    settings = parse_settings(
+        {
+            "colour": colour,
+            "features": kind,
+            "steps": steps,
+            "neighbour_steps": neighbour_steps,
+            "optimizer": optimizer,
+            "schedule": schedule,
+            "content_weight": content_weight,
+            "style_weight": style_weight,
+            "variation_weight": variation_weight,
+            "consistency_weight": consistency_weight,
+            "layers": _layers(layer),
+            "brush": brush,
+            "size": size,
+            "background": background,
+            "seed": seed,
+        }
+    )
     picture = read_picture(style)
     volume = read_volume(content)
     check_output(output, volume)
@@ -106,10 +119,19 @@ def stylize(
     with shown:
         shown.stage(f"stylising {content.name}")
         done = stylize_volume(
-            volume, picture, settings, style_name=stem(style), planes=list(PLANES) if plane == "all" else [plane],
-            window=window, strength=strength, mask=region, device=device, features_file=file,
-            compare_independent=compare_flicker, progress=shown,
-        )  # fmt: skip
+            volume,
+            picture,
+            settings,
+            style_name=stem(style),
+            planes=list(PLANES) if plane == "all" else [plane],
+            window=window,
+            strength=strength,
+            mask=region,
+            device=device,
+            features_file=file,
+            compare_independent=compare_flicker,
+            progress=shown,
+        )
         made = done.translation
         figures: dict[str, Any] = {}
         if report is not None:
@@ -127,12 +149,23 @@ def stylize(
         write_report(
             report,
             new_report(
-                inputs=content, output=output, model=_entry(done, settings, style, digest), device=made.device,
-                backend=made.backend, precision=made.precision, seconds=time.perf_counter() - begun,
-                slices=made.slices, quality=figures, warnings=warnings, synthetic=True, mask=mask, plane=plane,
-                strength=strength, units="RGB, 0 to 255" if coloured else "the input's",
+                inputs=content,
+                output=output,
+                model=_entry(done, settings, style, digest),
+                device=made.device,
+                backend=made.backend,
+                precision=made.precision,
+                seconds=time.perf_counter() - begun,
+                slices=made.slices,
+                quality=figures,
+                warnings=warnings,
+                synthetic=True,
+                mask=mask,
+                plane=plane,
+                strength=strength,
+                units="RGB, 0 to 255" if coloured else "the input's",
             ),
-        )  # fmt: skip
+        )
     if progress != "json":
         _tell(done, output)
     for sentence in warnings:
@@ -166,8 +199,8 @@ def _features(text: str) -> tuple[str, Path | None]:
 
 
 def _check(content: Path, output: Path, style: Path, mask: Path | None, report: Path | None, plane: str) -> None:
-    from surgical_style_engine.volume_io import check_output
-    from training_cli.paths import check_outputs
+    from surgical_style_engine.imageio.volume_io import check_output
+    from training_cli.cohort.paths import check_outputs
 
     for path, what in ((content, "content"), (style, "style picture"), (mask, "mask")):
         if path is not None and not path.exists():
@@ -195,7 +228,7 @@ def _layers(texts: list[str] | None) -> dict[str, float] | None:
 
 
 def _digest(path: Path) -> str:
-    from surgical_style_engine.model_folder import sha256_of
+    from surgical_style_engine.models.folder import sha256_of
 
     return sha256_of(path)
 
@@ -204,10 +237,17 @@ def _entry(done: Stylization, settings: StyleSettings, style: Path, digest: str)
     """What the report says of the style in the place of a model."""
     card = done.model.card
     return {
-        "name": card.name, "title": card.title, "direction": "forward", "from": card.domains.source.name,
-        "to": card.domains.target.name, "sha256": digest, "intended_use": card.intended_use, "style": style,
-        "features": done.figures["features"], "settings": settings.model_dump(),
-    }  # fmt: skip
+        "name": card.name,
+        "title": card.title,
+        "direction": "forward",
+        "from": card.domains.source.name,
+        "to": card.domains.target.name,
+        "sha256": digest,
+        "intended_use": card.intended_use,
+        "style": style,
+        "features": done.figures["features"],
+        "settings": settings.model_dump(),
+    }
 
 
 def _tell(done: Stylization, output: Path) -> None:

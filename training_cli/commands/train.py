@@ -111,10 +111,14 @@ class TrainingProgress:
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bar = Progress(
-                TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.percentage:.1f}%"),
-                TimeElapsedColumn(), TextColumn("left {task.fields[left]}"), TextColumn("{task.fields[losses]}"),
+                TextColumn("step {task.fields[step]}"),
+                BarColumn(),
+                TextColumn("{task.percentage:.1f}%"),
+                TimeElapsedColumn(),
+                TextColumn("left {task.fields[left]}"),
+                TextColumn("{task.fields[losses]}"),
                 console=Console(stderr=True),
-            )  # fmt: skip
+            )
             self._bar.start()
             self._task = self._bar.add_task("train", total=1.0, step=0, left="?", losses="")
         return self

@@ -15,9 +15,9 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 
 if TYPE_CHECKING:
     from surgical_style_engine.adjust import Adjustments
-    from surgical_style_engine.backends import Runner
-    from surgical_style_engine.model_folder import StyleModel
-    from surgical_style_engine.volume import Volume
+    from surgical_style_engine.backends.select import Runner
+    from surgical_style_engine.models.folder import StyleModel
+    from surgical_style_engine.volumes.volume import Volume
     from training_cli.progress import Progress
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -85,12 +85,12 @@ def translate(
     A translation is a synthetic image: the header of the output says so. In a cohort every volume that can be
     translated is; those that cannot are named at the end, with the reason.
     """
-    from surgical_style_engine.backends import make_runner
-    from surgical_style_engine.dicom_write import check_target
-    from surgical_style_engine.model_folder import CARD_NAME, load_model
-    from surgical_style_engine.report import new_report, write_report
-    from training_cli.matching import stem
-    from training_cli.paths import check_outputs
+    from surgical_style_engine.app.report import new_report, write_report
+    from surgical_style_engine.backends.select import make_runner
+    from surgical_style_engine.imageio.dicom.write import check_target
+    from surgical_style_engine.models.folder import CARD_NAME, load_model
+    from training_cli.cohort.matching import stem
+    from training_cli.cohort.paths import check_outputs
     from training_cli.progress import Progress
     from training_cli.report_page.maps import check_maps_folder, map_files
 
@@ -101,8 +101,9 @@ def translate(
     jobs = _plan(source, output, pattern, mask, report, direction, plane, blend, dicom)
     check_outputs(
         [path for job in jobs for path in (job.source, job.mask)] + [match],
-        [job.output for job in jobs] + [path for job in jobs for path in map_files(maps, stem(job.source))], report,
-    )  # fmt: skip
+        [job.output for job in jobs] + [path for job in jobs for path in map_files(maps, stem(job.source))],
+        report,
+    )
     if wanted.match is None and match is not None:
         wanted = replace(wanted, match=_reference(match))
     check_maps_folder(maps, [stem(job.source) for job in jobs])
@@ -112,9 +113,13 @@ def translate(
     if dicom:
         check_target(style.card, direction)
     job_options = {
-        "direction": direction, "planes": _planes(plane), "device": device, "precision": precision,
-        "backend": backend, "batch_size": batch_size,
-    }  # fmt: skip
+        "direction": direction,
+        "planes": _planes(plane),
+        "device": device,
+        "precision": precision,
+        "backend": backend,
+        "batch_size": batch_size,
+    }
     single = not _is_cohort(source, jobs)
     runner = make_runner(style, direction, device, precision, backend)
     if not single:
@@ -139,16 +144,21 @@ def translate(
         write_report(
             report,
             new_report(
-                **_shared(entries), inputs=[job.source for job in jobs], output=output,
-                model=model_entry(style, direction), seconds=time.perf_counter() - begun,
-                direction=direction, plane=plane or style.card.plane,
+                **_shared(entries),
+                inputs=[job.source for job in jobs],
+                output=output,
+                model=model_entry(style, direction),
+                seconds=time.perf_counter() - begun,
+                direction=direction,
+                plane=plane or style.card.plane,
                 strength="auto" if strength == "auto" and not single else entries[0]["strength"] if entries else blend,
-                adjustments=wanted.sentence(), **({"match": match} if match is not None else {}),
+                adjustments=wanted.sentence(),
+                **({"match": match} if match is not None else {}),
                 **({"paired": paired} if paired else {}),
                 **({key: entries[0][key] for key in SINGLE} if single else {"volumes": entries}),
                 **({"failed": [{"input": path, "reason": str(error)} for path, error in failures]} if failures else {}),
             ),
-        )  # fmt: skip
+        )
     for entry in entries:
         if progress != "json":
             goal = style.card.domain_to(direction).name
@@ -165,9 +175,14 @@ def translate(
 
 
 def _adjustments(
-    guard: float | None, match: Path | None, match_by: str, flatten: bool, least: float | None, ensemble: bool,
+    guard: float | None,
+    match: Path | None,
+    match_by: str,
+    flatten: bool,
+    least: float | None,
+    ensemble: bool,
     strength: str,
-) -> Adjustments:  # fmt: skip
+) -> Adjustments:
     """The adjustments of the options, the reference to match still unread. Raises InputError."""
     from surgical_style_engine.adjust import Adjustments
 
@@ -188,8 +203,8 @@ def _adjustments(
 
 
 def _reference(path: Path) -> Volume:
-    from surgical_style_engine.volume import check_volume
-    from surgical_style_engine.volume_io import read_volume
+    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.volumes.volume import check_volume
 
     reference = read_volume(path)
     check_volume(reference, path.name)
@@ -207,13 +222,20 @@ class Job:
 
 
 def _plan(
-    source: Path, output: Path, pattern: str, mask: Path | None, report: Path | None, direction: str,
-    plane: str | None, strength: float, dicom: bool = False,
-) -> list[Job]:  # fmt: skip
+    source: Path,
+    output: Path,
+    pattern: str,
+    mask: Path | None,
+    report: Path | None,
+    direction: str,
+    plane: str | None,
+    strength: float,
+    dicom: bool = False,
+) -> list[Job]:
     """What to do, everything checked that can be before a network is loaded. Raises InputError."""
-    from surgical_style_engine.dicom import DICOM_ENDINGS
-    from surgical_style_engine.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, check_output, ending_of
-    from training_cli.matching import stem, volumes_in
+    from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
+    from surgical_style_engine.imageio.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, check_output, ending_of
+    from training_cli.cohort.matching import stem, volumes_in
 
     if direction not in ("forward", "backward"):
         raise InputError(f"--direction is forward or backward, not '{direction}'.")
@@ -254,7 +276,7 @@ def _plan(
 def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
     """The mask of every volume and what is to be told of it: the named file for a single volume, else that of a folder
     that goes with it by name. Raises InputError."""
-    from training_cli.matching import match_all, told_match, volumes_in
+    from training_cli.cohort.matching import match_all, told_match, volumes_in
 
     if mask is None:
         return [(None, ())] * len(sources)
@@ -272,8 +294,8 @@ def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.dicom_write import check_output_folder, is_radiograph
-    from surgical_style_engine.volume_io import WRITABLE_ENDINGS, ending_of
+    from surgical_style_engine.imageio.dicom.write import check_output_folder, is_radiograph
+    from surgical_style_engine.imageio.volume_io import WRITABLE_ENDINGS, ending_of
 
     if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
         raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
@@ -288,19 +310,29 @@ def _is_cohort(source: Path, jobs: Sequence[Job]) -> bool:
 
 
 def _run(
-    job: Job, style: StyleModel, strength: float, wanted: Adjustments, runner: Runner, options: dict[str, Any],
-    with_quality: Any, shown: Progress, name: str, maps: Path | None = None, dicom: bool = False,
-) -> dict:  # fmt: skip
+    job: Job,
+    style: StyleModel,
+    strength: float,
+    wanted: Adjustments,
+    runner: Runner,
+    options: dict[str, Any],
+    with_quality: Any,
+    shown: Progress,
+    name: str,
+    maps: Path | None = None,
+    dicom: bool = False,
+) -> dict:
     """Translate one volume, write it, and give its part of the report."""
-    from surgical_style_engine.dicom_write import open_series, write_dicom_series
-    from surgical_style_engine.file_warnings import file_warnings
-    from surgical_style_engine.geometry import labels_like
-    from surgical_style_engine.masks import body_mask
-    from surgical_style_engine.provenance import synthetic_notes
-    from surgical_style_engine.quality import cycle_of, quality_of
-    from surgical_style_engine.translate import translate_volume
-    from surgical_style_engine.volume_io import check_output, read_volume, write_volume
-    from training_cli.matching import left_out, stem
+    from surgical_style_engine.imageio.dicom.write import open_series, write_dicom_series
+    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
+    from surgical_style_engine.inference.cycle import cycle_of
+    from surgical_style_engine.inference.translate import translate_volume
+    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.volumes.body_mask import body_mask
+    from surgical_style_engine.volumes.file_warnings import file_warnings
+    from surgical_style_engine.volumes.geometry import labels_like
+    from training_cli.cohort.matching import left_out, stem
     from training_cli.report_page.maps import save_maps
 
     begun = time.perf_counter()
@@ -312,9 +344,16 @@ def _run(
         check_output(job.output, volume)
     mask = None if job.mask is None else read_volume(job.mask)
     done = translate_volume(
-        volume, style, strength=strength, mask=mask, adjustments=wanted, runner=runner, progress=shown,
-        keep_normalized=bool(with_quality), **options,
-    )  # fmt: skip
+        volume,
+        style,
+        strength=strength,
+        mask=mask,
+        adjustments=wanted,
+        runner=runner,
+        progress=shown,
+        keep_normalized=bool(with_quality),
+        **options,
+    )
     figures = cycle = region = None
     if with_quality:
         shown.stage(f"judging {name}")
@@ -334,9 +373,16 @@ def _run(
     else:
         masked = mask is not None
         write_dicom_series(
-            done.volume, series, job.output, style.card, options["direction"], strength=done.strength, masked=masked,
-            mixed=done.mixed, adjustments=wanted,
-        )  # fmt: skip
+            done.volume,
+            series,
+            job.output,
+            style.card,
+            options["direction"],
+            strength=done.strength,
+            masked=masked,
+            mixed=done.mixed,
+            adjustments=wanted,
+        )
     kept = {}
     if maps is not None:
         kept = save_maps(maps, stem(job.source), shown_on, cycle, notes, disagreement=done.disagreement)
@@ -362,15 +408,20 @@ def model_entry(style: StyleModel, direction: str) -> dict:
     """What a report says of the model."""
     card = style.card
     return {
-        "name": card.name, "title": card.title, "direction": direction, "from": card.domain_from(direction).name,
-        "to": card.domain_to(direction).name, "sha256": card.weights.sha256, "intended_use": card.intended_use,
+        "name": card.name,
+        "title": card.title,
+        "direction": direction,
+        "from": card.domain_from(direction).name,
+        "to": card.domain_to(direction).name,
+        "sha256": card.weights.sha256,
+        "intended_use": card.intended_use,
         "folder": style.folder,
-    }  # fmt: skip
+    }
 
 
 def _shared(entries: list[dict]) -> dict:
     """The report's keys that speak of all volumes together."""
-    from surgical_style_engine.quality import mean_figures
+    from surgical_style_engine.metrics import mean_figures
 
     figures = [entry["quality"] for entry in entries]
     kinds = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from surgical_style_engine.quality.worst import worst_slices
+from surgical_style_engine.metrics.worst_slices import worst_slices
 
 # Keys of `quality.slices` and `quality.reference.slices`: title, whether low values are good, number format.
 KNOWN = {

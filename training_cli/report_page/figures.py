@@ -27,9 +27,11 @@ FUSION = (
     ("entropy", "Entropy (bits)", "information in the image; noise raises it too", "{:.2f}"),
 )
 FLOOR_TITLES = {
-    "input": "Floor: the input itself", "histogram_matched": "Floor: histogram matched",
-    "reference": "Floor: reference alone", "average": "Floor: plain average",
-}  # fmt: skip
+    "input": "Floor: the input itself",
+    "histogram_matched": "Floor: histogram matched",
+    "reference": "Floor: reference alone",
+    "average": "Floor: plain average",
+}
 STYLE_SHOWN = ("flicker", "flicker_content", "content_flicker", "flicker_independent", "seconds_per_slice")
 MUCH_FLICKER = 3.0  # times the input's own change from slice to slice
 HIDDEN_SIGNAL = 1.5  # times the error without noise from which the way back is said to live on a hidden signal

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.volume_io import write_volume
+from surgical_style_engine.imageio.volume_io import write_volume
 
 if TYPE_CHECKING:
-    from surgical_style_engine.quality import CycleFigures
-    from surgical_style_engine.volume import Volume
+    from surgical_style_engine.metrics import CycleFigures
+    from surgical_style_engine.volumes.volume import Volume
 
 KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
 NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN
@@ -40,9 +40,15 @@ def map_files(folder: Path | None, name: str) -> list[Path]:
 
 
 def save_maps(
-    folder: Path, name: str, volume: Volume, cycle: CycleFigures | None, notes: dict[str, str],
-    translation: Volume | None = None, reference: Volume | None = None, disagreement: Volume | None = None,
-) -> dict[str, Path]:  # fmt: skip
+    folder: Path,
+    name: str,
+    volume: Volume,
+    cycle: CycleFigures | None,
+    notes: dict[str, str],
+    translation: Volume | None = None,
+    reference: Volume | None = None,
+    disagreement: Volume | None = None,
+) -> dict[str, Path]:
     """Write what there is into the folder, which is made if need be; returns the paths by name.
 
     cycle_error: |F(G(x)) - x| in normalised units (0 to 2), NOT_JUDGED where it was not looked at. translation,

@@ -9,11 +9,24 @@ from typing import Any
 
 # Keys of a report that hold the paths of volumes, and what these are called where their names must not show.
 ROLES = {
-    "inputs": "volume", "input": "volume", "others": "volume", "output": "output", "reference": "reference",
-    "mask": "mask", "masks": "mask", "cycle_error": "map", "translation": "output", "comparison": "picture",
-    "style": "style picture", "disagreement": "map", "match": "reference", "picture": "picture",
-    "overlay": "picture", "transform": "transform", "transforms": "transform",
-}  # fmt: skip
+    "inputs": "volume",
+    "input": "volume",
+    "others": "volume",
+    "output": "output",
+    "reference": "reference",
+    "mask": "mask",
+    "masks": "mask",
+    "cycle_error": "map",
+    "translation": "output",
+    "comparison": "picture",
+    "style": "style picture",
+    "disagreement": "map",
+    "match": "reference",
+    "picture": "picture",
+    "overlay": "picture",
+    "transform": "transform",
+    "transforms": "transform",
+}
 _ENDING = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd|png|jpe?g|tiff?|dcm|ima|tfm|txt|h5|json)$", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"^(/|[A-Za-z]:[\\/]|\\\\)")
 _SENTENCES = ("warnings", "reason")  # keys of what may begin with a path but is no path

@@ -22,7 +22,7 @@ from .names import Names
 from .pictures import MOST_SLICES, Pictures, picture_file, pictures_of
 
 if TYPE_CHECKING:
-    from surgical_style_engine.model_folder import ModelCard
+    from surgical_style_engine.models.folder import ModelCard
 
 MOST_CASES = 16  # volumes of a cohort that get pictures
 ALL_SLICES = 160  # shown on one page, all volumes together; a single volume has MOST_SLICES at most
@@ -55,12 +55,15 @@ class Case:
         """What the page's script needs of this volume, as JSON that cannot end its own element."""
         pictures = self.pictures
         values = {
-            "slices": pictures.slices, "total": pictures.total, "positions": pictures.positions,
-            "tile": pictures.tile, "columns": pictures.columns,
+            "slices": pictures.slices,
+            "total": pictures.total,
+            "positions": pictures.positions,
+            "tile": pictures.tile,
+            "columns": pictures.columns,
             "panes": [{"title": pane.title, "kind": pane.kind, "sheet": pane.sheet} for pane in pictures.panes],
             "curves": [{"title": c.title, "values": [c.shown(v) for v in c.values]} for c in self.curves],
             "first": self.first,
-        }  # fmt: skip
+        }
         return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
 
     @property
@@ -108,21 +111,35 @@ def _build(report: Mapping[str, Any], path: Path, anonymous: bool) -> str:
     template_folder = resources.files(__package__)
     script = template_folder.joinpath("page.js").read_text(encoding="utf-8")
     environment = Environment(
-        loader=PackageLoader("training_cli", "report_page"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("training_cli", "report_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("template.html").render(
-        title=_title(kind, model, cases, len(report["inputs"])), kind=kind, script=script, script_digest=digest,
+        title=_title(kind, model, cases, len(report["inputs"])),
+        kind=kind,
+        script=script,
+        script_digest=digest,
         style=template_folder.joinpath("page.css").read_text(encoding="utf-8"),
-        warnings=[str(text) for text in names.everywhere(report["warnings"])], cautions=overall.warnings,
-        failed=_failed(report, names), figures=overall, cases=cases, cohort=_cohort(cases, entries),
-        card=card, card_note=names.text(card_note), card_facts=_card_facts(card),
+        warnings=[str(text) for text in names.everywhere(report["warnings"])],
+        cautions=overall.warnings,
+        failed=_failed(report, names),
+        figures=overall,
+        cases=cases,
+        cohort=_cohort(cases, entries),
+        card=card,
+        card_note=names.text(card_note),
+        card_facts=_card_facts(card),
         model={key: str(model.get(key) or "") for key in ("name", "title", "intended_use")},
-        provenance=_provenance(report, path, names, model, direction), version=__version__,
-        made=datetime.now().strftime("%Y-%m-%d %H:%M"), credit=str(report.get("credit") or ""),
+        provenance=_provenance(report, path, names, model, direction),
+        version=__version__,
+        made=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        credit=str(report.get("credit") or ""),
         style_picture=style_picture,
-    )  # fmt: skip
+    )
 
 
 def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -131,11 +148,13 @@ def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     if report.get("volumes"):
         return [
             {
-                **entry, "strength": entry.get("strength", strength), "match": report.get("match"),
+                **entry,
+                "strength": entry.get("strength", strength),
+                "match": report.get("match"),
                 "mask_blends": bool(entry.get("mask")) and strength is not None,
             }
             for entry in report["volumes"]
-        ]  # fmt: skip
+        ]
     inputs = list(report["inputs"])
     keys = ("output", "reference", "mask", "maps", "quality", "strength", "units", "match")
     entry = {key: report.get(key) for key in keys}
@@ -143,10 +162,13 @@ def entries_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     fusion = report.get("fusion") or {}
     return [
         {
-            **entry, "input": inputs[0] if inputs else None, "others": inputs[1:], "mask_blends": blends,
+            **entry,
+            "input": inputs[0] if inputs else None,
+            "others": inputs[1:],
+            "mask_blends": blends,
             "registrations": fusion.get("registrations"),
         }
-    ]  # fmt: skip
+    ]
 
 
 def kind_of(report: Mapping[str, Any], entries: list[dict[str, Any]]) -> str:
@@ -162,7 +184,7 @@ def kind_of(report: Mapping[str, Any], entries: list[dict[str, Any]]) -> str:
 
 def find_card(model: Mapping[str, Any], folder: Path) -> tuple[ModelCard | None, str]:
     """The card of the model that a report names, and a sentence if it is not at hand or no longer the same."""
-    from surgical_style_engine.model_folder import find_model, read_card
+    from surgical_style_engine.models.folder import find_model, read_card
 
     if not model.get("name"):
         return None, ""
@@ -182,7 +204,7 @@ def find_card(model: Mapping[str, Any], folder: Path) -> tuple[ModelCard | None,
 
 def _case(
     place: int, entry: dict[str, Any], count: int, card: ModelCard | None, direction: str, folder: Path, names: Names
-) -> Case:  # fmt: skip
+) -> Case:
     quality = entry.get("quality") or {}
     curves = curves_of(quality)
     ranks = zip_longest(*(each.worst for each in curves))
@@ -214,8 +236,10 @@ def _case(
 def _registration(values: Mapping[str, Any]) -> str:
     parts = [str(values.get("method", ""))]
     for key, form in (
-        ("rotation_deg", "{:.1f}° turned"), ("translation_mm", "{:.1f} mm moved"), ("overlap", "{:.0%} overlap"),
-    ):  # fmt: skip
+        ("rotation_deg", "{:.1f}° turned"),
+        ("translation_mm", "{:.1f} mm moved"),
+        ("overlap", "{:.0%} overlap"),
+    ):
         value = values.get(key)
         if isinstance(value, list):  # the parts along x, y and z
             value = sum(part * part for part in value) ** 0.5
@@ -271,9 +295,12 @@ def _card_facts(card: ModelCard | None) -> list[tuple[str, str]]:
         ("Domains", f"{source.name} ({source.modality}) and {target.name} ({target.modality})"),
         ("Directions", ", ".join(card.directions)),
         ("Network", f"{card.architecture.name} ({arguments})"),
-        ("Works on", f"{card.plane} slices, {card.stack} at a time, "
-                     + ("at the input's spacing" if card.spacing_mm is None else f"at {card.spacing_mm:g} mm")),
-    ]  # fmt: skip
+        (
+            "Works on",
+            f"{card.plane} slices, {card.stack} at a time, "
+            + ("at the input's spacing" if card.spacing_mm is None else f"at {card.spacing_mm:g} mm"),
+        ),
+    ]
     training = card.training
     if training:
         parts = [str(training[key]) for key in ("method", "date") if training.get(key)]
@@ -294,7 +321,7 @@ def _card_facts(card: ModelCard | None) -> list[tuple[str, str]]:
 
 def _provenance(
     report: Mapping[str, Any], path: Path, names: Names, model: Mapping[str, Any], direction: str
-) -> list[tuple[str, str]]:  # fmt: skip
+) -> list[tuple[str, str]]:
     fusion = report.get("fusion") or {}
     report = {**report, **{key: fusion[key] for key in ("method", "weights") if key in fusion}}
     inputs = [names.of(str(each)) for each in report["inputs"]]
@@ -308,11 +335,19 @@ def _provenance(
         ("Weights, SHA-256", str(model.get("sha256") or "")),
     ]
     for key, title in (
-        ("method", "Method"), ("plane", "Plane"), ("strength", "Strength"), ("consistency", "Consistency kept"),
-        ("adjustments", "Adjusted"), ("match", "Matched to"), ("weights", "Weights of the inputs"),
-        ("units", "Units"), ("device", "Device"), ("backend", "Backend"), ("precision", "Precision"),
+        ("method", "Method"),
+        ("plane", "Plane"),
+        ("strength", "Strength"),
+        ("consistency", "Consistency kept"),
+        ("adjustments", "Adjusted"),
+        ("match", "Matched to"),
+        ("weights", "Weights of the inputs"),
+        ("units", "Units"),
+        ("device", "Device"),
+        ("backend", "Backend"),
+        ("precision", "Precision"),
         ("slices", "Slices through the network" if model else "Slices"),
-    ):  # fmt: skip
+    ):
         value = report.get(key)
         if isinstance(value, list):
             value = ", ".join(number(each) if isinstance(each, int | float) else str(each) for each in value)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surgical_style_engine import geometry
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.normalization import RobustPercentile
-from surgical_style_engine.quality.summary import coarsest_axis
-from surgical_style_engine.volume import Volume, check_volume
-from surgical_style_engine.volume_io import PICTURE_ENDINGS, read_volume
+from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, read_volume
+from surgical_style_engine.metrics.summary import coarsest_axis
+from surgical_style_engine.volumes import geometry
+from surgical_style_engine.volumes.normalization import RobustPercentile
+from surgical_style_engine.volumes.volume import Volume, check_volume
 
 if TYPE_CHECKING:
     import SimpleITK
 
-    from surgical_style_engine.model_folder import Domain, ModelCard
+    from surgical_style_engine.models.folder import Domain, ModelCard
 
 MOST_SLICES = 64
 LARGEST_SIDE, LARGEST_PICTURE = 320, 1024  # pixels of a slice's longer side; of a volume of one slice
@@ -88,9 +88,15 @@ class _Layer:
 
 
 def pictures_of(
-    entry: Mapping[str, Any], card: ModelCard | None, direction: str, folder: Path, *,
-    named: Sequence[int] = (), most: int = MOST_SLICES, call: Callable[[str], str] = str,
-) -> Pictures:  # fmt: skip
+    entry: Mapping[str, Any],
+    card: ModelCard | None,
+    direction: str,
+    folder: Path,
+    *,
+    named: Sequence[int] = (),
+    most: int = MOST_SLICES,
+    call: Callable[[str], str] = str,
+) -> Pictures:
     """Pictures of one translated volume.
 
     entry: ``input``, ``output`` and what else names volumes (others, reference, maps), as in a report. card: of the
@@ -153,7 +159,7 @@ def _read(path: Any, folder: Path, notes: list[str]) -> Volume | None:
     """The volume of a path, or None and a sentence."""
     if not isinstance(path, str) or not path:
         return None
-    from training_cli import demo_volume
+    from training_cli.pictures import demo_volume
 
     try:
         if path == demo_volume.NAME:
@@ -195,9 +201,15 @@ def _reference(
 
 
 def _errors(
-    maps: Mapping, folder: Path, result: Volume, source: np.ndarray | None, made: np.ndarray,
-    reference: np.ndarray | None, fused: bool, notes: list[str],
-) -> list[_Layer]:  # fmt: skip
+    maps: Mapping,
+    folder: Path,
+    result: Volume,
+    source: np.ndarray | None,
+    made: np.ndarray,
+    reference: np.ndarray | None,
+    fused: bool,
+    notes: list[str],
+) -> list[_Layer]:
     """Every map there is; the change from the input only where there is no other, for it is no error."""
     found = []
     if maps.get("cycle_error"):
@@ -259,9 +271,7 @@ def _grey(normalised: np.ndarray) -> np.ndarray:
     return np.clip((normalised + 1) / (top + 1), 0, 1)
 
 
-def _pack(
-    made: Pictures, layers: list[_Layer], grid: Volume, axis: int, named: Sequence[int], most: int
-) -> None:
+def _pack(made: Pictures, layers: list[_Layer], grid: Volume, axis: int, named: Sequence[int], most: int) -> None:
     """Choose the slices, and draw those of every layer into its sheet."""
     stacks = [_as_slices(grid, layer.array, axis) for layer in layers]
     canonical, reorientation = geometry.to_canonical(grid)

@@ -23,17 +23,29 @@ WIDEST_SAMPLE = 1200  # pixels
 # Columns of losses.csv that are no losses; the rest are drawn, in the file's order.
 _NOT_LOSSES = ("step", "seconds", "waiting")
 _TITLES = {
-    "learning_rate": "Learning rate", "generators": "Generators, all terms", "pairs": "Supervised by pairs",
-}  # fmt: skip
+    "learning_rate": "Learning rate",
+    "generators": "Generators, all terms",
+    "pairs": "Supervised by pairs",
+}
 WAITED = 0.3  # part of the time spent waiting for data from which the page says so
 # Settings that the page shows; those that name files stay away.
 _SETTINGS = (
-    ("method", "Method"), ("generator", "Generator"), ("discriminator", "Discriminator"), ("plane", "Plane"),
-    ("spacing", "Spacing (mm)"), ("stack", "Slices at a time"), ("patch_size", "Patch (pixels)"),
-    ("batch_size", "Batch"), ("learning_rate", "Learning rate"), ("adversarial", "Adversarial loss"),
-    ("lambda_cycle", "Weight of the cycle"), ("lambda_identity", "Weight of the identity"),
-    ("lambda_pairs", "Weight of pairs"), ("precision", "Precision"), ("seed", "Seed"),
-)  # fmt: skip
+    ("method", "Method"),
+    ("generator", "Generator"),
+    ("discriminator", "Discriminator"),
+    ("plane", "Plane"),
+    ("spacing", "Spacing (mm)"),
+    ("stack", "Slices at a time"),
+    ("patch_size", "Patch (pixels)"),
+    ("batch_size", "Batch"),
+    ("learning_rate", "Learning rate"),
+    ("adversarial", "Adversarial loss"),
+    ("lambda_cycle", "Weight of the cycle"),
+    ("lambda_identity", "Weight of the identity"),
+    ("lambda_pairs", "Weight of pairs"),
+    ("precision", "Precision"),
+    ("seed", "Seed"),
+)
 
 
 @dataclass
@@ -71,9 +83,13 @@ def read_run(folder: Path) -> Run:
     seconds = sum(row.get("seconds") or 0.0 for row in rows)
     waiting = sum(row.get("waiting") or 0.0 for row in rows) / seconds if seconds else 0.0
     run = Run(
-        str(settings.get("name") or folder.resolve().name), _title(settings), [each for each in charts if each],
-        int(steps[-1]), seconds / 60, waiting,
-    )  # fmt: skip
+        str(settings.get("name") or folder.resolve().name),
+        _title(settings),
+        [each for each in charts if each],
+        int(steps[-1]),
+        seconds / 60,
+        waiting,
+    )
     run.samples = _samples(folder / "samples", settings)
     run.settings = [
         (title, number(settings[key]) if isinstance(settings[key], int | float) else str(settings[key]))
@@ -94,7 +110,7 @@ def build_run_page(folder: Path, anonymous: bool = False) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from surgical_style_engine import __version__
-    from surgical_style_engine.model_folder import read_card
+    from surgical_style_engine.models.folder import read_card
 
     from .page import _card_facts
 
@@ -106,21 +122,29 @@ def build_run_page(folder: Path, anonymous: bool = False) -> str:
         except InputError as error:
             run.warnings.append(str(error) if not anonymous else "The exported model cannot be read.")
     environment = Environment(
-        loader=PackageLoader("training_cli", "report_page"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("training_cli", "report_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     written = datetime.fromtimestamp((folder / "losses.csv").stat().st_mtime).strftime("%Y-%m-%d %H:%M")
     facts = [
-        ("Steps", f"{run.steps}"), ("Minutes in steps", f"{run.minutes:.1f}"),
-        ("Waiting for data", f"{run.waiting:.0%}"), ("Last step told", written),
+        ("Steps", f"{run.steps}"),
+        ("Minutes in steps", f"{run.minutes:.1f}"),
+        ("Waiting for data", f"{run.waiting:.0%}"),
+        ("Last step told", written),
         ("Run folder", "" if anonymous else folder.resolve().name),
-    ]  # fmt: skip
+    ]
     return environment.get_template("training.html").render(
-        run=run, card=card, card_facts=_card_facts(card), version=__version__,
+        run=run,
+        card=card,
+        card_facts=_card_facts(card),
+        version=__version__,
         lines=[(name, value) for name, value in facts + run.settings if value],
         style=resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
         made=datetime.now().strftime("%Y-%m-%d %H:%M"),
-    )  # fmt: skip
+    )
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

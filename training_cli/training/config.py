@@ -16,9 +16,7 @@ NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", 
 class TrainingConfig(BaseModel):
     """Everything that decides a training run. Lengths are in mm, times in minutes."""
 
-    model_config = ConfigDict(
-        extra="forbid", validate_assignment=True, protected_namespaces=(), allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=(), allow_inf_nan=False)
 
     # What is trained, on which data, to where
     method: Literal["cyclegan", "cut", "fastcut", "paired", "perceptual"] = Field(
@@ -172,11 +170,30 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed (paths, budget and housekeeping left out)."""
         housekeeping = {
-            "source", "target", "output", "pairs", "max_steps", "max_minutes", "device", "precision",
-            "workers", "threads", "sample_every", "checkpoint_every", "keep_checkpoints", "trackers", "name", "title",
-            "licence", "citation", "data_description", "intended_use",
-            "notes", "init", "extra_sources",
-        }  # fmt: skip
+            "source",
+            "target",
+            "output",
+            "pairs",
+            "max_steps",
+            "max_minutes",
+            "device",
+            "precision",
+            "workers",
+            "threads",
+            "sample_every",
+            "checkpoint_every",
+            "keep_checkpoints",
+            "trackers",
+            "name",
+            "title",
+            "licence",
+            "citation",
+            "data_description",
+            "intended_use",
+            "notes",
+            "init",
+            "extra_sources",
+        }
         return self.model_dump(mode="json", exclude=housekeeping)
 
 

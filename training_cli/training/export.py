@@ -8,20 +8,26 @@ from pathlib import Path
 
 import torch
 
-from surgical_style_engine.domain_histogram import body_histogram, usual_distance
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.model_folder import ModelCard, save_model
-from surgical_style_engine.normalization import parse_normalization
+from surgical_style_engine.models.folder import ModelCard, save_model
+from surgical_style_engine.volumes.histogram_distance import body_histogram, usual_distance
+from surgical_style_engine.volumes.normalization import parse_normalization
 from training_cli.model_card import model_readme
+from training_cli.training.data.cache import CachedItem, TrainingData, typical_landmarks
 
-from .cache import CachedItem, TrainingData, typical_landmarks
 from .config import TrainingConfig
 
 
 def export_model(
-    config: TrainingConfig, data: TrainingData, generators: dict[str, torch.nn.Module], architecture: dict,
-    steps: int, minutes: float, folder: Path | None = None, started_from: dict | None = None,
-) -> Path:  # fmt: skip
+    config: TrainingConfig,
+    data: TrainingData,
+    generators: dict[str, torch.nn.Module],
+    architecture: dict,
+    steps: int,
+    minutes: float,
+    folder: Path | None = None,
+    started_from: dict | None = None,
+) -> Path:
     """Write ``<run>/model/<name>`` (or ``folder``): weights in half precision, card and README. Returns the folder.
 
     A model of several inputs gets its forward direction only: nothing is to be made of one image but one other.

@@ -15,12 +15,18 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, set_seed
 
-from surgical_style_engine import heap
-from surgical_style_engine.devices import pick_device
+from surgical_style_engine.backends.devices import pick_device
+from surgical_style_engine.common import heap
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
-
-from .cache import TrainingData, prepare_data
-from .checkpoint import (
+from training_cli.training.data.cache import TrainingData, prepare_data
+from training_cli.training.data.dataset import SampleByNumber, make_loader
+from training_cli.training.methods.base import Method
+from training_cli.training.optimisation.finetune import adopt_settings, origin_of
+from training_cli.training.optimisation.precision import faster_precision
+from training_cli.training.optimisation.processes import agree_largest
+from training_cli.training.optimisation.schedule import budget_used, learning_rate
+from training_cli.training.state.checkpoint import (
     last_good,
     latest_checkpoint,
     load_checkpoint,
@@ -28,18 +34,12 @@ from .checkpoint import (
     save_checkpoint,
     set_random_state,
 )
+from training_cli.training.state.samples import save_samples
+from training_cli.training.state.signals import Stopped, StopRequest
+from training_cli.training.state.tracking import CsvCurve, told_once
+
 from .config import TrainingConfig
-from .dataset import SampleByNumber, make_loader
-from .initial import adopt_settings, origin_of
 from .methods import build_method
-from .methods.base import Method
-from .precision import faster_precision
-from .processes import agree_largest
-from .samples import save_samples
-from .schedule import budget_used, learning_rate
-from .stopping import Stopped, StopRequest
-from .tracking import CsvCurve, told_once
-from .whole_files import replacing
 
 SAMPLE_SLICES = 4
 LONGEST_WAIT = timedelta(days=1)  # of other processes for the one that prepares the data
@@ -133,10 +133,16 @@ def _train(
         if not _is_finite(method):
             raise StyleTransferError(f"A weight became infinite or NaN by step {step}; {last_good(checkpoints)}.")
         state = {
-            "step": step, "minutes": elapsed(), "digest": config.digest(), "decisive": config.decisive(),
-            "method": method.state_dict(), "random": random_state(), "channels": [channels_a, channels_b],
-            "architecture": method.architecture, "started_from": started_from,
-        }  # fmt: skip
+            "step": step,
+            "minutes": elapsed(),
+            "digest": config.digest(),
+            "decisive": config.decisive(),
+            "method": method.state_dict(),
+            "random": random_state(),
+            "channels": [channels_a, channels_b],
+            "architecture": method.architecture,
+            "started_from": started_from,
+        }
         save_checkpoint(checkpoints, step, state, config.keep_checkpoints)
 
     def draw() -> None:
@@ -195,9 +201,14 @@ def _train(
 
 
 def _summary(
-    config: TrainingConfig, accelerator: Accelerator, step: int, minutes: float, waiting: float, finished: bool,
+    config: TrainingConfig,
+    accelerator: Accelerator,
+    step: int,
+    minutes: float,
+    waiting: float,
+    finished: bool,
     saved: bool = True,
-) -> dict:  # fmt: skip
+) -> dict:
     return {
         "steps": step,
         "minutes": minutes,

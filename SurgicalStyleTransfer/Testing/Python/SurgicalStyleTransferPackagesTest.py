@@ -15,7 +15,7 @@ class SurgicalStyleTransferPackagesTest(unittest.TestCase):
         self.assertFalse(loaded & {"torch", "torchvision", "pydantic", "safetensors"})
 
     def test_the_interpreter_of_the_worker_is_found(self):
-        from SurgicalStyleTransferLib.worker_client import python_slicer
+        from SurgicalStyleTransferLib.worker.client import python_slicer
 
         self.assertIn("PythonSlicer", python_slicer())
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..masks import body_mask
-from ..quality.summary import coarsest_axis
-from ..volume import Volume
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.metrics.summary import coarsest_axis
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.volume import Volume
+
 from .guard import structure_guard
 from .matching import check_units, match_to_reference, reference_landmarks
 from .options import Adjustments
 from .strength import automatic_strength
 
 if TYPE_CHECKING:
-    from ..model_folder import Domain
+    from surgical_style_engine.models.folder import Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +33,14 @@ class Adjusted:
 
 
 def adjust_output(
-    volume: Volume, source: np.ndarray, translated: np.ndarray, goal: Domain, adjustments: Adjustments,
-    strength: float = 1.0, inside: np.ndarray | None = None,
-) -> Adjusted:  # fmt: skip
+    volume: Volume,
+    source: np.ndarray,
+    translated: np.ndarray,
+    goal: Domain,
+    adjustments: Adjustments,
+    strength: float = 1.0,
+    inside: np.ndarray | None = None,
+) -> Adjusted:
     """Adjust a network's output; no network runs.
 
     volume: the input. source, translated: normalised, on its grid. inside: bool (1,z,y,x), the mask, for the automatic
@@ -46,9 +52,7 @@ def adjust_output(
     if adjustments.match is not None:
         check_units(adjustments.match, goal.units)
         body = body_mask(volume)
-        in_units = match_to_reference(
-            goal.inverse.inverse(translated), body, adjustments.match, adjustments.match_by
-        )
+        in_units = match_to_reference(goal.inverse.inverse(translated), body, adjustments.match, adjustments.match_by)
         goal = goal.model_copy(update={"inverse": reference_landmarks(adjustments.match, goal.normalization)})
         translated = goal.inverse.forward(in_units)
     consistency = None

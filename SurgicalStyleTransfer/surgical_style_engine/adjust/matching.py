@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..masks import body_mask
-from ..quality.histogram import histogram_match
-from ..volume import Volume
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.histogram_matching import histogram_match
+from surgical_style_engine.volumes.volume import Volume
 
 HU_BELOW = -500  # a volume without a modality that goes below is taken for HU
 CT, UNKNOWN = "CT", ""
 
 
 def match_to_reference(
-    array: np.ndarray, region: np.ndarray, reference: Volume, by: str = "histogram",
+    array: np.ndarray,
+    region: np.ndarray,
+    reference: Volume,
+    by: str = "histogram",
     reference_region: np.ndarray | None = None,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Intensities (c,z,y,x) whose distribution inside ``region`` is the reference's inside its body: float32 in the
     reference's units. The two need neither one grid nor one patient.
 
@@ -28,9 +31,7 @@ def match_to_reference(
     region, reference_region: bool (z,y,x); the reference's body mask by default.
     """
     if array.shape[0] != reference.channels:
-        raise InputError(
-            f"The reference to match has {reference.channels} channels, the translation {array.shape[0]}."
-        )
+        raise InputError(f"The reference to match has {reference.channels} channels, the translation {array.shape[0]}.")
     inside = body_mask(reference) if reference_region is None else np.asarray(reference_region, bool)
     result = np.empty(array.shape, np.float32)
     for channel in range(array.shape[0]):

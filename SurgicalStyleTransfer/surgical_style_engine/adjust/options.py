@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import InputError
-from ..volume import Volume, check_volume
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.volume import Volume, check_volume
 
 MATCHES = ("histogram", "moments")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..quality.structure import structure_agreement
+from surgical_style_engine.metrics.structure import structure_agreement
 
 STEPS = 10  # strengths tried from the top down before bisection
 HALVINGS = 4
@@ -60,6 +60,7 @@ def _some_slices(
         return source, translated, region
     chosen = used[np.linspace(0, len(used) - 1, SEARCHED).round().astype(int)]
     return (
-        source.take(chosen, 1 + axis), translated.take(chosen, 1 + axis),
+        source.take(chosen, 1 + axis),
+        translated.take(chosen, 1 + axis),
         None if region is None else region.take(chosen, axis),
-    )  # fmt: skip
+    )

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError
-from ..geometry import resample_like
-from ..registration import NOTHING_COMMON, register_affine, register_rigid
-from ..volume import Volume
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.geometry import resample_like
+from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_affine, register_rigid
+from surgical_style_engine.volumes.volume import Volume
+
 from .filters import distance_inside
 
 if TYPE_CHECKING:
-    from ..registration import RegistrationResult
+    from surgical_style_engine.volumes.registration import RegistrationResult
 
 REGISTRATIONS = ("auto", "none", "rigid", "affine")
 MINIMUM_OVERLAP = 0.1  # of the body that another volume must cover

@@ -25,9 +25,7 @@ def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray
 
 def box_mean(array: np.ndarray, radius_mm: float, spacing: Spacing) -> np.ndarray:
     """Mean over the box of this radius; at the border over the part of it inside. The cost does not grow with it."""
-    radius = [
-        min(round(radius_mm / mm), count - 1) for mm, count in zip(spacing[::-1], array.shape[::-1], strict=True)
-    ]
+    radius = [min(round(radius_mm / mm), count - 1) for mm, count in zip(spacing[::-1], array.shape[::-1], strict=True)]
     return sitk.GetArrayFromImage(sitk.BoxMean(_image(array, spacing), radius))
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import geometry
-from ..errors import Cancelled, InputError
-from ..file_warnings import file_warnings
-from ..masks import body_mask
-from ..normalization import HUWindow, RobustPercentile
-from ..volume import Volume, check_volume
+from surgical_style_engine.errors import Cancelled, InputError
+from surgical_style_engine.volumes import geometry
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.file_warnings import file_warnings
+from surgical_style_engine.volumes.normalization import HUWindow, RobustPercentile
+from surgical_style_engine.volumes.volume import Volume, check_volume
+
 from .align import Aligned, align
 from .detail import fuse_detail
 from .guided import fuse_guided
@@ -113,9 +114,7 @@ def fuse_volumes(
             covered &= entry.coverage
         np.maximum(present, 1 if entry.support is None else entry.support, out=present)
         arrays.append(array)
-    inputs = FusionInputs(
-        arrays, [None, *(entry.support for entry in aligned)], shares, reference.spacing[::-1], body
-    )
+    inputs = FusionInputs(arrays, [None, *(entry.support for entry in aligned)], shares, reference.spacing[::-1], body)
     before = steps.done
     fused = METHODS[method](inputs, lambda part: steps.go(before + int(METHOD_STEPS * part)))
     # Filters reach a little over the border of the others' field of view; there is nothing of them to show.
@@ -130,10 +129,19 @@ def fuse_volumes(
     if not covered[body].any():
         warnings.append("No part of the body is covered by all inputs.")
     return Fusion(
-        volume=reference.with_array(array[None].astype(np.float32)), fused=fused, inputs=arrays, aligned=aligned,
-        body=body, covered=covered, names=names, method=method, weights=shares, units=sentence,
-        seconds=time.monotonic() - started, warnings=warnings,
-    )  # fmt: skip
+        volume=reference.with_array(array[None].astype(np.float32)),
+        fused=fused,
+        inputs=arrays,
+        aligned=aligned,
+        body=body,
+        covered=covered,
+        names=names,
+        method=method,
+        weights=shares,
+        units=sentence,
+        seconds=time.monotonic() - started,
+        warnings=warnings,
+    )
 
 
 def default_normalization(volume: Volume) -> Any:

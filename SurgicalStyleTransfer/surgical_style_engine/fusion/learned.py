@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import InputError
-from ..file_warnings import file_warnings
-from ..masks import body_mask
-from ..model_folder import ModelCard, StyleModel
-from ..translate import flat_background, translate_normalized
-from ..volume import Volume
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.inference.translate import flat_background, translate_normalized
+from surgical_style_engine.models.folder import ModelCard, StyleModel
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.file_warnings import file_warnings
+from surgical_style_engine.volumes.volume import Volume
+
 from .align import align
 from .fuse import REGISTRATION_STEPS, UNITS, Fusion, _check, _mask, _Steps
 
@@ -66,9 +67,14 @@ def fuse_learned(
     stacked = reference.with_array(np.stack(arrays).astype(np.float32))
     before = steps.done
     made = translate_normalized(
-        stacked, model, device=device, precision=precision, backend=backend, cancelled=cancelled,
+        stacked,
+        model,
+        device=device,
+        precision=precision,
+        backend=backend,
+        cancelled=cancelled,
         progress=lambda done, total: steps.go(before + NETWORK_STEPS * done // total),
-    )[0]  # fmt: skip
+    )[0]
     # Outside brain-extracted images there is nothing to make anything of.
     air = flat_background(stacked.array.max(axis=0, keepdims=True))
     if air is not None:
@@ -85,10 +91,19 @@ def fuse_learned(
         share = 100 * float(1 - covered[body].mean())
         warnings.append(f"In {share:.0f} % of the body an input is missing; what is shown there is unreliable.")
     return Fusion(
-        volume=reference.with_array(array[None].astype(np.float32)), fused=fused.astype(np.float32),
-        inputs=[(entry + 1) / 2 for entry in arrays], aligned=aligned, body=body, covered=covered, names=names,
-        method="learned", weights=[], units=sentence, seconds=time.monotonic() - started, warnings=warnings,
-    )  # fmt: skip
+        volume=reference.with_array(array[None].astype(np.float32)),
+        fused=fused.astype(np.float32),
+        inputs=[(entry + 1) / 2 for entry in arrays],
+        aligned=aligned,
+        body=body,
+        covered=covered,
+        names=names,
+        method="learned",
+        weights=[],
+        units=sentence,
+        seconds=time.monotonic() - started,
+        warnings=warnings,
+    )
 
 
 def check_inputs(card: ModelCard, count: int) -> None:

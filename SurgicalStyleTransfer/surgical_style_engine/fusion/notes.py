@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .fuse import Fusion
 
 if TYPE_CHECKING:
-    from ..model_folder import ModelCard
+    from surgical_style_engine.models.folder import ModelCard
 
 
 def fusion_notes(fusion: Fusion) -> dict[str, str]:
@@ -23,7 +23,7 @@ def fusion_notes(fusion: Fusion) -> dict[str, str]:
 
 def learned_notes(card: ModelCard) -> dict[str, str]:
     """The same for a learned fusion: by which model it was made."""
-    from ..provenance import synthetic_notes
+    from surgical_style_engine.imageio.provenance import synthetic_notes
 
     listed = " + ".join(part.name for part in card.domains.source.inputs)
     return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}

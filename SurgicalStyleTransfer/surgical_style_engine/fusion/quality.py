@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..errors import Cancelled, InputError
-from ..quality.summary import coarsest_axis
+from surgical_style_engine.errors import Cancelled, InputError
+from surgical_style_engine.metrics.summary import coarsest_axis
+
 from .fuse import Fusion
 
 BINS = 64  # of joint histograms, over [0, 1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from ..errors import InputError
+from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,8 +19,8 @@ LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from mode
 
 GENERATORS = {
     "resnet": "resnet:ResnetGenerator",
-    "resnet_reference": "resnet_reference:ReferenceResnetGenerator",
-    "unet_reference": "unet_reference:ReferenceUnetGenerator",
+    "resnet_reference": "reference.resnet:ReferenceResnetGenerator",
+    "unet_reference": "reference.unet:ReferenceUnetGenerator",
     "article": "article:ArticleGenerator",
 }
 DISCRIMINATORS = {

@@ -29,16 +29,22 @@ class ArticleGenerator(nn.Module):
     def __init__(self, in_channels: int = 1, out_channels: int = 1, ngf: int = 64, n_blocks: int = 4) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7), nn.InstanceNorm2d(ngf), nn.PReLU(),
-        ]  # fmt: skip
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(in_channels, ngf, 7),
+            nn.InstanceNorm2d(ngf),
+            nn.PReLU(),
+        ]
         for _ in range(2):
             layers += [nn.Conv2d(ngf, ngf, 3, stride=2, padding=1), nn.BatchNorm2d(ngf), nn.PReLU()]
         layers += [_ResidualBlock(ngf) for _ in range(n_blocks)]
         half = max(1, ngf // 2)
         layers += [
-            nn.ConvTranspose2d(ngf, half, 3, stride=2, padding=1, output_padding=1), nn.BatchNorm2d(half), nn.PReLU(),
-            nn.ConvTranspose2d(half, out_channels, 3, stride=2, padding=1, output_padding=1), nn.Tanh(),
-        ]  # fmt: skip
+            nn.ConvTranspose2d(ngf, half, 3, stride=2, padding=1, output_padding=1),
+            nn.BatchNorm2d(half),
+            nn.PReLU(),
+            nn.ConvTranspose2d(half, out_channels, 3, stride=2, padding=1, output_padding=1),
+            nn.Tanh(),
+        ]
         self.layers = nn.Sequential(*layers)
         initialise(self)
 
@@ -64,9 +70,10 @@ class ArticleDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(in_channels, ndf, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for channels in (ndf, ndf * 2, ndf * 4):
             layers += [
-                nn.Conv2d(channels, channels * 2, 4, stride=2, padding=1), nn.BatchNorm2d(channels * 2),
+                nn.Conv2d(channels, channels * 2, 4, stride=2, padding=1),
+                nn.BatchNorm2d(channels * 2),
                 nn.LeakyReLU(0.2, inplace=True),
-            ]  # fmt: skip
+            ]
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(ndf * 8 * 4 * 4, 1)
         initialise(self)
@@ -82,9 +89,12 @@ class _ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.PReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels),
-        )  # fmt: skip
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.PReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.body(x)

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .doubling import DoublingConv2d
+from surgical_style_engine.networks.fast.upsampling import DoublingConv2d
+from surgical_style_engine.networks.fast.winograd import WinogradConv2d
+
 from .instance_norm import InstanceNorm2d
 from .padding import ReflectionPad2d, pad
-from .winograd import WinogradConv2d
 
 
 class ResidualBlock(nn.Module):
@@ -18,10 +19,14 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            ReflectionPad2d(1), WinogradConv2d(channels, channels, bias=False), InstanceNorm2d(channels),
+            ReflectionPad2d(1),
+            WinogradConv2d(channels, channels, bias=False),
+            InstanceNorm2d(channels),
             nn.ReLU(inplace=True),
-            ReflectionPad2d(1), WinogradConv2d(channels, channels, bias=False), InstanceNorm2d(channels),
-        )  # fmt: skip
+            ReflectionPad2d(1),
+            WinogradConv2d(channels, channels, bias=False),
+            InstanceNorm2d(channels),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.body(x)
@@ -51,6 +56,9 @@ def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
     """Nearest-neighbour doubling and convolution, norm, ReLU. The first two keep the places that doubling and padding
     had among the names of the weights."""
     return [
-        nn.Identity(), nn.Identity(), DoublingConv2d(in_channels, out_channels, bias=False),
-        InstanceNorm2d(out_channels), nn.ReLU(inplace=True),
-    ]  # fmt: skip
+        nn.Identity(),
+        nn.Identity(),
+        DoublingConv2d(in_channels, out_channels, bias=False),
+        InstanceNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .block_conv import BlockConv2d
+from surgical_style_engine.networks.fast.block_convolution import BlockConv2d
+
 from .blocks import BlurDownConv, ResidualBlock, up_block
 from .initialise import initialise
 from .instance_norm import InstanceNorm2d
@@ -22,13 +23,17 @@ class ResnetGenerator(nn.Module):
     def __init__(self, in_channels: int = 1, out_channels: int = 1, ngf: int = 64, n_blocks: int = 9) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            ReflectionPad2d(3), nn.Conv2d(in_channels, ngf, 7, bias=False), InstanceNorm2d(ngf),
+            ReflectionPad2d(3),
+            nn.Conv2d(in_channels, ngf, 7, bias=False),
+            InstanceNorm2d(ngf),
             nn.ReLU(inplace=True),
-        ]  # fmt: skip
+        ]
         for channels in (ngf, ngf * 2):
             layers += [
-                BlurDownConv(channels, channels * 2), InstanceNorm2d(channels * 2), nn.ReLU(inplace=True),
-            ]  # fmt: skip
+                BlurDownConv(channels, channels * 2),
+                InstanceNorm2d(channels * 2),
+                nn.ReLU(inplace=True),
+            ]
         layers += [ResidualBlock(ngf * 4) for _ in range(n_blocks)]
         layers += [*up_block(ngf * 4, ngf * 2), *up_block(ngf * 2, ngf)]
         layers += [ReflectionPad2d(3), BlockConv2d(ngf, out_channels, 7), nn.Tanh()]

@@ -38,11 +38,14 @@ class ResnetLayout:
         ngf, body = self.ngf, [4 * self.ngf, 4 * self.ngf, 3, 3]
         return {
             self.stem: [ngf, self.in_channels, 7, 7],
-            self.downs[0]: [2 * ngf, ngf, 3, 3], self.downs[1]: [4 * ngf, 2 * ngf, 3, 3],
+            self.downs[0]: [2 * ngf, ngf, 3, 3],
+            self.downs[1]: [4 * ngf, 2 * ngf, 3, 3],
             **{name: body for pair in self.blocks for name in pair},
-            self.ups[0]: [2 * ngf, 4 * ngf, 3, 3], self.ups[1]: [ngf, 2 * ngf, 3, 3],
-            self.end[0]: [self.out_channels, ngf, 7, 7], self.end[1]: [self.out_channels],
-        }  # fmt: skip
+            self.ups[0]: [2 * ngf, 4 * ngf, 3, 3],
+            self.ups[1]: [ngf, 2 * ngf, 3, 3],
+            self.end[0]: [self.out_channels, ngf, 7, 7],
+            self.end[1]: [self.out_channels],
+        }
 
 
 def block_side(out_channels: int) -> int:

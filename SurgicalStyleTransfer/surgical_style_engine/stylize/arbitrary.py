@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..geometry import resize_in_plane
-from ..model_archive import check_name
-from ..model_folder import Architecture, ModelCard, save_model, sha256_of
-from ..onnx_import import load_onnx, read_onnx
-from ..volume import Volume
-from ..volume_io import write_volume
-from .card import THUMBNAIL, style_card
-from .picture import LUMINANCE, as_bytes, read_picture, reduced
-from .settings import parse_settings
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.style_picture import LUMINANCE, as_bytes, read_picture, reduced
+from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.models.archive import check_name
+from surgical_style_engine.models.folder import Architecture, ModelCard, save_model, sha256_of
+from surgical_style_engine.models.importers.onnx import load_onnx, read_onnx
+from surgical_style_engine.models.importers.picture import THUMBNAIL, style_card
+from surgical_style_engine.models.style_settings import parse_settings
+from surgical_style_engine.volumes.geometry import resize_in_plane
+from surgical_style_engine.volumes.volume import Volume
 
 CITATION = "Ghiasi et al., Exploring the structure of a real-time, arbitrary neural artistic stylization network, 2017"
 USUAL_SIZE = 256  # pixels of the style picture, where the first network takes any size
@@ -30,9 +30,19 @@ LARGEST_VECTOR = 100_000
 
 
 def import_arbitrary_style(
-    predict: Path, transform: Path, style: Path, folder: Path, *, name: str, title: str = "",
-    licence: str = "unstated", citation: str = "", colour: str = "rgb", plane: str = "axial", overwrite: bool = False,
-) -> ModelCard:  # fmt: skip
+    predict: Path,
+    transform: Path,
+    style: Path,
+    folder: Path,
+    *,
+    name: str,
+    title: str = "",
+    licence: str = "unstated",
+    citation: str = "",
+    colour: str = "rgb",
+    plane: str = "axial",
+    overwrite: bool = False,
+) -> ModelCard:
     """Write the model folder ``folder``. Raises InputError with one sentence for what is no such pair of networks.
 
     predict: one image in [0, 1], (1, 3, h, w) or (1, h, w, 3), to a vector. transform: such an image and the vector to
@@ -47,13 +57,21 @@ def import_arbitrary_style(
     vector = style_vector(predict, picture)
     content = with_style(transform, vector, settings.colour)
     training = {
-        "method": "arbitrary style", "files": {path.name: sha256_of(path) for path in (predict, transform, style)},
+        "method": "arbitrary style",
+        "files": {path.name: sha256_of(path) for path in (predict, transform, style)},
         "date": date.today().isoformat(),
-    }  # fmt: skip
+    }
     card = style_card(
-        settings, name=name, title=title, style_name=title or name, plane=plane, licence=licence, training=training,
-        architecture=Architecture(name="onnx", arguments={"style_picture": True}), citation=citation or CITATION,
-    )  # fmt: skip
+        settings,
+        name=name,
+        title=title,
+        style_name=title or name,
+        plane=plane,
+        licence=licence,
+        training=training,
+        architecture=Architecture(name="onnx", arguments={"style_picture": True}),
+        citation=citation or CITATION,
+    )
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "model.onnx"
         path.write_bytes(content)
@@ -108,18 +126,24 @@ def with_style(transform: Path, vector: np.ndarray, colour: str) -> bytes:
     # Grey to three equal channels, and [-1, 1] to [0, 1] and back: convolutions of one pixel do both.
     mixed = np.eye(3, dtype=np.float32) if colour == "rgb" else np.array([LUMINANCE], np.float32)
     constants = {
-        "sst_in_weight": np.full((3, 1, 1, 1), 0.5, np.float32), "sst_in_bias": np.full(3, 0.5, np.float32),
-        "sst_out_weight": 2 * mixed[:, :, None, None], "sst_out_bias": np.full(len(mixed), -1, np.float32),
+        "sst_in_weight": np.full((3, 1, 1, 1), 0.5, np.float32),
+        "sst_in_bias": np.full(3, 0.5, np.float32),
+        "sst_out_weight": 2 * mixed[:, :, None, None],
+        "sst_out_bias": np.full(len(mixed), -1, np.float32),
         style.name: vector,
-    }  # fmt: skip
+    }
     first, last = image["channels_first"], image["channels_first"]
-    before = [helper.make_node("Conv", ["sst_image", "sst_in_weight", "sst_in_bias"],
-                               [content.name if first else "sst_planes"])]  # fmt: skip
+    before = [
+        helper.make_node(
+            "Conv", ["sst_image", "sst_in_weight", "sst_in_bias"], [content.name if first else "sst_planes"]
+        )
+    ]
     if not first:
         before.append(helper.make_node("Transpose", ["sst_planes"], [content.name], perm=[0, 2, 3, 1]))
     after = [] if last else [helper.make_node("Transpose", [result], ["sst_made"], perm=[0, 3, 1, 2])]
-    after.append(helper.make_node("Conv", [result if last else "sst_made", "sst_out_weight", "sst_out_bias"],
-                                  ["sst_result"]))  # fmt: skip
+    after.append(
+        helper.make_node("Conv", [result if last else "sst_made", "sst_out_weight", "sst_out_bias"], ["sst_result"])
+    )
     nodes = [*before, *graph.node, *after]
     del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
     graph.node.extend(nodes)
@@ -164,9 +188,7 @@ def _run(model: Any, values: dict[str, np.ndarray], path: Path) -> list[np.ndarr
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return session.run(None, values)
     except Exception as error:  # onnxruntime's own exception types are not public
         reason = str(error).splitlines()[0].rstrip(".")

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import InputError, StyleTransferError
+from surgical_style_engine.errors import InputError, StyleTransferError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,14 +208,14 @@ def load_features(kind: str, style: torch.Tensor, *, file: Path | None = None, s
             "--features FILE takes a copy, and --features random does without."
         )
     check_digest(path)
-    from ..model_import import read_state
+    from surgical_style_engine.models.importers.reference import read_state
 
     return vgg_features(read_state(path), f"The file {path}")
 
 
 def check_digest(path: Path) -> None:
     """Raise InputError unless a file is the very one that torchvision publishes."""
-    from ..model_folder import sha256_of
+    from surgical_style_engine.models.folder import sha256_of
 
     if not sha256_of(path).startswith(SHA256_PREFIX):
         raise InputError(f"The file {path} is damaged, or not torchvision's {URL.rpartition('/')[2]}.")

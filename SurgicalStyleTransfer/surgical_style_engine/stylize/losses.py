@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from surgical_style_engine.models.style_settings import StyleSettings
+
 from .features import FeatureNetwork
-from .settings import StyleSettings
 
 EPSILON = 1e-8
 
@@ -103,9 +104,13 @@ class Objective:
     """
 
     def __init__(
-        self, style: StyleTarget, content: torch.Tensor, settings: StyleSettings, mask: torch.Tensor | None = None,
+        self,
+        style: StyleTarget,
+        content: torch.Tensor,
+        settings: StyleSettings,
+        mask: torch.Tensor | None = None,
         neighbour: tuple[torch.Tensor, torch.Tensor] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.style, self.settings, self.masks, self.neighbour = style, settings, Masks(mask), neighbour
         network = style.network
         self.wanted = set(style.layers) | set(network.content_layers)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch.nn import functional as F
 
-from ..errors import StyleTransferError
+from surgical_style_engine.errors import StyleTransferError
+from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
+
 from .losses import Objective, StyleTarget
-from .settings import TINIEST, StyleSettings
 
 SCALES = (4, 2, 1)  # by how much smaller the picture is, in the order of work
 SHARES = {4: 0.34, 2: 0.23, 1: 0.43}  # of the steps; a step at a fourth of the size costs a sixteenth
@@ -97,9 +98,13 @@ def _scaled(task: Task, scale: int) -> Task:
 
 
 def _descend(
-    objective: Objective, start: torch.Tensor, change: torch.Tensor | None, optimizer: str, steps: int,
+    objective: Objective,
+    start: torch.Tensor,
+    change: torch.Tensor | None,
+    optimizer: str,
+    steps: int,
     tick: Callable[[int], None],
-) -> tuple[torch.Tensor, dict[str, float], list[float]]:  # fmt: skip
+) -> tuple[torch.Tensor, dict[str, float], list[float]]:
     """The best image met, its terms, and the total of every step."""
     # torch's L-BFGS begins with a step of |x|_1 = 1, over all pixels together; measured in this unit that is a sensible
     # one, which its line search would else spend several evaluations on finding.
@@ -126,9 +131,14 @@ def _descend(
     if optimizer == "lbfgs":
         # One step is one evaluation, so that a step of either optimiser costs the same.
         torch.optim.LBFGS(
-            [variable], max_iter=steps, max_eval=steps, history_size=HISTORY, line_search_fn="strong_wolfe",
-            tolerance_grad=0, tolerance_change=0,
-        ).step(evaluate)  # fmt: skip
+            [variable],
+            max_iter=steps,
+            max_eval=steps,
+            history_size=HISTORY,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=0,
+            tolerance_change=0,
+        ).step(evaluate)
     else:
         adam = torch.optim.Adam([variable], lr=ADAM_RATE)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, steps), eta_min=ADAM_RATE / 10)

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..backends import check_choices
-from ..devices import pick_device
-from ..errors import InputError
-from ..geometry import resize_in_plane
-from .card import load_picture, settings_of
+from surgical_style_engine.backends.devices import pick_device
+from surgical_style_engine.backends.select import check_choices
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.importers.picture import load_picture, settings_of
+from surgical_style_engine.models.style_settings import StyleSettings
+from surgical_style_engine.volumes.geometry import resize_in_plane
+
 from .features import FeatureNetwork, RandomFeatures, load_features, pick_features
 from .sequence import Sequence, stylize_sequence
-from .settings import StyleSettings
 
 if TYPE_CHECKING:
-    from ..model_folder import StyleModel
+    from surgical_style_engine.models.folder import StyleModel
 
 PREVIEW_STEPS = 40  # who scrolls does not wait for the last touch
 RANDOM_WARNING = (
@@ -39,9 +40,14 @@ class StyleImageRunner:
     backend, precision = "torch", "fp32"
 
     def __init__(
-        self, picture: np.ndarray, settings: StyleSettings, device: str = "auto", precision: str = "auto",
-        backend: str = "auto", features_file: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        picture: np.ndarray,
+        settings: StyleSettings,
+        device: str = "auto",
+        precision: str = "auto",
+        backend: str = "auto",
+        features_file: Path | None = None,
+    ) -> None:
         check_choices(precision, backend)
         if backend == "openvino":
             raise InputError("A style picture is applied by optimisation, which OpenVINO cannot do; use torch or auto.")

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .body import find_body
+from surgical_style_engine.imageio.style_picture import luminance_like
+from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
+from surgical_style_engine.volumes.body_or_all import find_body
+
 from .features import FeatureNetwork
 from .losses import StyleTarget
 from .optimise import SCALES, Outcome, Task, optimise, resized
-from .picture import luminance_like
-from .settings import TINIEST, StyleSettings
 
 STROKES = 1.4  # the picture's shorter side, in longer sides of a slice, for a brush of 1
 RIM = 4  # pixels inside the body's outline where the style is not measured: the filters see air from there

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..model_folder import StyleModel
-from ..normalization import HUWindow
-from ..translate import Translation, translate_volume
-from ..volume import Volume, check_volume
-from .card import style_card
+from surgical_style_engine.inference.translate import Translation, translate_volume
+from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.models.importers.picture import style_card
+from surgical_style_engine.models.style_settings import StyleSettings
+from surgical_style_engine.volumes.normalization import HUWindow
+from surgical_style_engine.volumes.volume import Volume, check_volume
+
 from .runner import StyleImageRunner
-from .settings import StyleSettings
 
 
 @dataclass
@@ -57,9 +58,13 @@ def stylize_volume(
     modality = volume.metadata.get("Modality", "")
     normalization = None if window is None else _window(*window)
     card = style_card(
-        settings, style_name=style_name, source_name=modality or ("picture" if volume.is_2d else "volume"),
-        channels=volume.channels, normalization=normalization, title=f"In the style of {style_name}",
-    )  # fmt: skip
+        settings,
+        style_name=style_name,
+        source_name=modality or ("picture" if volume.is_2d else "volume"),
+        channels=volume.channels,
+        normalization=normalization,
+        title=f"In the style of {style_name}",
+    )
     model = StyleModel(card, Path())
     options = {"planes": planes, "cancelled": cancelled}
     runner = StyleImageRunner(picture, settings, device, features_file=features_file)
@@ -76,7 +81,7 @@ def stylize_volume(
 
 
 def _window(lower: float, upper: float) -> HUWindow:
-    from ..errors import InputError
+    from surgical_style_engine.errors import InputError
 
     if not (np.isfinite([lower, upper]).all() and upper > lower):
         raise InputError(f"The window must ascend, not go from {lower:g} to {upper:g}.")

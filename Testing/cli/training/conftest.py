@@ -24,10 +24,23 @@ def discs(tmp_path: Path) -> Path:
 def tiny(discs: Path, tmp_path: Path) -> dict:
     """Settings of a training that takes a second a step at most."""
     return {
-        "source": discs / "source", "target": discs / "target", "output": tmp_path / "run", "max_steps": 4,
-        "patch_size": 32, "ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers": 2, "precision": "fp32", "device": "cpu",
-        "sample_every": 2, "checkpoint_every": 2, "trackers": ["csv"], "pool_size": 3, "stack": 3,
-    }  # fmt: skip
+        "source": discs / "source",
+        "target": discs / "target",
+        "output": tmp_path / "run",
+        "max_steps": 4,
+        "patch_size": 32,
+        "ngf": 4,
+        "n_blocks": 1,
+        "ndf": 4,
+        "n_layers": 2,
+        "precision": "fp32",
+        "device": "cpu",
+        "sample_every": 2,
+        "checkpoint_every": 2,
+        "trackers": ["csv"],
+        "pool_size": 3,
+        "stack": 3,
+    }
 
 
 @pytest.fixture

@@ -10,9 +10,18 @@ from training_cli.training.config import load_config
 from training_cli.training.methods import build_method
 
 SETTINGS = {
-    "source": "a", "target": "b", "output": "r", "max_steps": 1, "ngf": 4, "n_blocks": 2, "ndf": 4, "n_layers": 2,
-    "patch_size": 32, "learning_rate": 1e-3, "pairs": "p",
-}  # fmt: skip
+    "source": "a",
+    "target": "b",
+    "output": "r",
+    "max_steps": 1,
+    "ngf": 4,
+    "n_blocks": 2,
+    "ndf": 4,
+    "n_layers": 2,
+    "patch_size": 32,
+    "learning_rate": 1e-3,
+    "pairs": "p",
+}
 
 
 def make_method(name: str, channels_a: int = 1, channels_b: int = 1, **settings):

@@ -13,21 +13,27 @@ from safetensors.torch import load_file
 from tiny_training import as_options
 
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.model_folder import load_model, verify_model
-from surgical_style_engine.volume_io import read_volume
-from training_cli.training.cache import prepare_data
-from training_cli.training.checkpoint import latest_checkpoint, load_checkpoint
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.models.folder import load_model, verify_model
 from training_cli.training.config import load_config
+from training_cli.training.data.cache import prepare_data
 from training_cli.training.export import half_precision
 from training_cli.training.loop import train
+from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint
 
 
 @pytest.fixture
 def trained(tiny, pairs, tmp_path):
     settings = tiny | {
-        "max_steps": 3, "pairs": pairs, "name": "discs", "title": "Discs, inverted", "source_name": "dark",
-        "target_name": "bright", "data_description": "Made-up discs.", "licence": "CC0-1.0",
-    }  # fmt: skip
+        "max_steps": 3,
+        "pairs": pairs,
+        "name": "discs",
+        "title": "Discs, inverted",
+        "source_name": "dark",
+        "target_name": "bright",
+        "data_description": "Made-up discs.",
+        "licence": "CC0-1.0",
+    }
     summary = train(load_config(None, settings))
     return tmp_path / "run" / "model" / "discs", summary, settings
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from tiny_training import as_options
 
-from surgical_style_engine.model_folder import load_model, verify_model
-from surgical_style_engine.translate import translate_volume
-from surgical_style_engine.volume_io import read_volume
+from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.folder import load_model, verify_model
 
 
 def painting(seed: int, size: tuple[int, int]) -> Image.Image:
@@ -31,9 +31,16 @@ def paintings(tmp_path):
 
 def test_volumes_become_paintings_and_go_back(tiny, discs, paintings, tmp_path, sst):
     settings = tiny | {
-        "target": paintings, "stack": 1, "max_steps": 40, "learning_rate": 2e-3, "source_name": "MR",
-        "target_name": "Painting", "target_modality": "ART", "checkpoint_every": 100, "sample_every": 20,
-    }  # fmt: skip
+        "target": paintings,
+        "stack": 1,
+        "max_steps": 40,
+        "learning_rate": 2e-3,
+        "source_name": "MR",
+        "target_name": "Painting",
+        "target_modality": "ART",
+        "checkpoint_every": 100,
+        "sample_every": 20,
+    }
     ended = sst("train", *as_options(settings))
     assert ended.code == 0, ended
     folder = tmp_path / "run" / "model" / "model"

@@ -6,13 +6,25 @@ import numpy as np
 import pytest
 from tiny_training import as_options
 
-from surgical_style_engine.volume_io import read_volume
+from surgical_style_engine.imageio.volume_io import read_volume
 
 SETTINGS = {
-    "pattern_source": "patient19_T1.*", "pattern_target": "patient19_T2.*", "max_steps": 3, "spacing": 4.0,
-    "patch_size": 32, "ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers": 2, "sample_every": 0, "device": "cpu",
-    "precision": "fp32", "trackers": [], "name": "real", "nce_patches": 16,
-}  # fmt: skip
+    "pattern_source": "patient19_T1.*",
+    "pattern_target": "patient19_T2.*",
+    "max_steps": 3,
+    "spacing": 4.0,
+    "patch_size": 32,
+    "ngf": 4,
+    "n_blocks": 1,
+    "ndf": 4,
+    "n_layers": 2,
+    "sample_every": 0,
+    "device": "cpu",
+    "precision": "fp32",
+    "trackers": [],
+    "name": "real",
+    "nce_patches": 16,
+}
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "cut", "fastcut", "paired"])

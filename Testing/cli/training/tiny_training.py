@@ -48,9 +48,14 @@ class Process:
     def __init__(self, settings: dict, *more: str, program: tuple[str, ...] = ("-m", "training_cli.main")) -> None:
         command = [sys.executable, *program, "train", *as_options(settings), *more]
         self.handle = subprocess.Popen(
-            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            command,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
 
     def wait_for(self, happened: Callable[[], bool], seconds: float = 300) -> None:
         """Return once ``happened()``; fail where the process ends before, or never gets there."""

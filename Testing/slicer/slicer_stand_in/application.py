@@ -194,11 +194,14 @@ def install(temporary: Path, module_folder: Path = MODULE_FOLDER) -> types.Modul
 def _fill_modules(scene: object, module_folder: Path) -> None:
     slicer.modules = _Modules()
     logics = {
-        "volumes": slicer.vtkSlicerVolumesLogic, "sequences": slicer.vtkSlicerSequencesLogic,
-        "segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "plots": slicer.vtkSlicerPlotsLogic,
-        "tables": slicer.vtkSlicerTablesLogic, "colors": slicer.vtkSlicerColorLogic,
+        "volumes": slicer.vtkSlicerVolumesLogic,
+        "sequences": slicer.vtkSlicerSequencesLogic,
+        "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
+        "plots": slicer.vtkSlicerPlotsLogic,
+        "tables": slicer.vtkSlicerTablesLogic,
+        "colors": slicer.vtkSlicerColorLogic,
         "transforms": slicer.vtkSlicerTransformLogic,
-    }  # fmt: skip
+    }
     for name, kind in logics.items():
         logic = kind()
         logic.SetMRMLScene(scene)

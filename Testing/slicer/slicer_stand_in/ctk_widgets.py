@@ -134,8 +134,9 @@ class ctkDirectoryButton(QtWidgets.QWidget):
     def _set(self, directory: str) -> None:
         if directory != self._directory:
             self._directory = directory
-            self._button.setText(self._button.fontMetrics().elidedText(
-                directory, QtCore.Qt.TextElideMode.ElideMiddle, 240))  # fmt: skip
+            self._button.setText(
+                self._button.fontMetrics().elidedText(directory, QtCore.Qt.TextElideMode.ElideMiddle, 240)
+            )
             self.directoryChanged.emit(directory)
 
     directory = Property(str, lambda self: self._directory, _set)
@@ -144,6 +145,13 @@ class ctkDirectoryButton(QtWidgets.QWidget):
 CLASSES = (ctkCollapsibleButton, ctkSliderWidget, ctkDirectoryButton)
 # Classes that Slicer's own connectors ask about by name, but that no .ui file may use here.
 NAMED = (
-    "ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDoubleRangeSlider",
-    "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkPathLineEdit", "ctkRangeWidget",
-)  # fmt: skip
+    "ctkCheckBox",
+    "ctkCheckablePushButton",
+    "ctkColorPickerButton",
+    "ctkComboBox",
+    "ctkDoubleRangeSlider",
+    "ctkDoubleSlider",
+    "ctkDoubleSpinBox",
+    "ctkPathLineEdit",
+    "ctkRangeWidget",
+)

@@ -42,10 +42,18 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._combo = QtWidgets.QComboBox()
         layout.addWidget(self._combo)
         self._values = {
-            "nodeTypes": [], "showChildNodeTypes": True, "showHidden": False, "noneEnabled": False,
-            "noneDisplay": "None", "addEnabled": True, "removeEnabled": True, "editEnabled": False,
-            "renameEnabled": False, "selectNodeUponCreation": True, "baseName": "",
-        }  # fmt: skip
+            "nodeTypes": [],
+            "showChildNodeTypes": True,
+            "showHidden": False,
+            "noneEnabled": False,
+            "noneDisplay": "None",
+            "addEnabled": True,
+            "removeEnabled": True,
+            "editEnabled": False,
+            "renameEnabled": False,
+            "selectNodeUponCreation": True,
+            "baseName": "",
+        }
         self._scene = None
         self._current = ""
         self._combo.activated.connect(lambda index: self.setCurrentNodeID(self._combo.itemData(index) or ""))

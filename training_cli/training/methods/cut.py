@@ -14,11 +14,17 @@ from torch.nn import functional as F
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_generator
+from training_cli.training.config import TrainingConfig
+from training_cli.training.optimisation.averaging import ExponentialMovingAverage
+from training_cli.training.optimisation.finetune import generator_arguments, start_from
+from training_cli.training.optimisation.losses import (
+    adversarial_loss,
+    discriminator_features,
+    masked_l1,
+    patch_nce_loss,
+    spatial_domain_loss,
+)
 
-from ..config import TrainingConfig
-from ..ema import ExponentialMovingAverage
-from ..initial import generator_arguments, start_from
-from ..losses import adversarial_loss, discriminator_features, masked_l1, patch_nce_loss, spatial_domain_loss
 from .cyclegan import check_patch_size, run_together
 from .parts import load_trained_state, make_adam, make_discriminator, set_rate, trained_state, update
 

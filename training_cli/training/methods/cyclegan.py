@@ -8,19 +8,19 @@ import torch
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_discriminator, build_generator
-
-from ..config import TrainingConfig
-from ..ema import ExponentialMovingAverage
-from ..image_pool import ImagePool
-from ..initial import generator_arguments, start_from
-from ..losses import (
+from training_cli.training.config import TrainingConfig
+from training_cli.training.optimisation.averaging import ExponentialMovingAverage
+from training_cli.training.optimisation.finetune import generator_arguments, start_from
+from training_cli.training.optimisation.image_pool import ImagePool
+from training_cli.training.optimisation.losses import (
     adversarial_loss,
     discriminator_features,
     masked_l1,
     reconstruction_loss,
     spatial_domain_loss,
 )
-from ..processes import average_gradients
+from training_cli.training.optimisation.processes import average_gradients
+
 from .parts import load_trained_state, trained_state
 
 
@@ -92,9 +92,7 @@ class CycleGAN:
 
     def _pairs_term(self, fake_a, fake_b, batch) -> torch.Tensor:
         weight = batch["weight"]
-        return masked_l1(fake_b.float(), batch["b_clean"], weight) + masked_l1(
-            fake_a.float(), batch["a_clean"], weight
-        )
+        return masked_l1(fake_b.float(), batch["b_clean"], weight) + masked_l1(fake_a.float(), batch["a_clean"], weight)
 
     def _full_step(self, batch) -> dict[str, torch.Tensor]:
         config = self.config

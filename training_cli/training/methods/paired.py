@@ -6,11 +6,11 @@ import torch
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_generator
+from training_cli.training.config import TrainingConfig
+from training_cli.training.optimisation.averaging import ExponentialMovingAverage
+from training_cli.training.optimisation.finetune import generator_arguments, start_from
+from training_cli.training.optimisation.losses import adversarial_loss, masked_l1
 
-from ..config import TrainingConfig
-from ..ema import ExponentialMovingAverage
-from ..initial import generator_arguments, start_from
-from ..losses import adversarial_loss, masked_l1
 from .cyclegan import check_patch_size, run_together
 from .parts import load_trained_state, make_adam, make_discriminator, set_rate, trained_state, update
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 
 from surgical_style_engine.networks import build_discriminator
-
-from ..config import TrainingConfig
-from ..processes import average_gradients
+from training_cli.training.config import TrainingConfig
+from training_cli.training.optimisation.processes import average_gradients
 
 
 def make_discriminator(config: TrainingConfig, channels: int, device) -> torch.nn.Module:
@@ -21,9 +20,7 @@ def make_discriminator(config: TrainingConfig, channels: int, device) -> torch.n
 def make_adam(config: TrainingConfig, parameters: list[torch.nn.Parameter], device) -> torch.optim.Adam:
     """Adam as the settings say, fused where torch has a kernel for that."""
     fused = torch.device(device).type in ("cuda", "cpu") and hasattr(torch, "_fused_adam_")
-    return torch.optim.Adam(
-        parameters, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused
-    )  # fmt: skip
+    return torch.optim.Adam(parameters, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
 
 
 def set_rate(learning_rate: float, *optimizers: torch.optim.Optimizer) -> None:

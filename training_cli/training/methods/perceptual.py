@@ -9,20 +9,19 @@ from pathlib import Path
 
 import torch
 
-from surgical_style_engine.body_box import BACKGROUND
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.style_picture import luminance_like, read_picture
+from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
 from surgical_style_engine.networks import build_generator
 from surgical_style_engine.stylize.features import FeatureNetwork, load_features, pick_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
-from surgical_style_engine.stylize.picture import luminance_like, read_picture
 from surgical_style_engine.stylize.sequence import STROKES
-from surgical_style_engine.stylize.settings import TINIEST, StyleSettings
-
-from ..cache import training_files
-from ..config import TrainingConfig
-from ..ema import ExponentialMovingAverage
-from ..processes import average_gradients
+from surgical_style_engine.volumes.body_box import BACKGROUND
+from training_cli.training.config import TrainingConfig
+from training_cli.training.data.cache import training_files
+from training_cli.training.optimisation.averaging import ExponentialMovingAverage
+from training_cli.training.optimisation.processes import average_gradients
 
 
 class Perceptual:
@@ -46,9 +45,10 @@ class Perceptual:
             self.G.parameters(), lr=config.learning_rate, betas=(config.beta1, config.beta2)
         )
         self.settings = StyleSettings(
-            content_weight=config.lambda_content, style_weight=config.lambda_style,
+            content_weight=config.lambda_content,
+            style_weight=config.lambda_style,
             variation_weight=config.lambda_variation,
-        )  # fmt: skip
+        )
         self._style: StyleTarget | None = None
 
     def step(self, batch: dict[str, torch.Tensor], progress: float, learning_rate: float) -> dict[str, torch.Tensor]:
@@ -101,8 +101,10 @@ class Perceptual:
 
     def state_dict(self) -> dict:
         return {
-            "G": self.G.state_dict(), "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict()
-        }  # fmt: skip
+            "G": self.G.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self.G.load_state_dict(state["G"])

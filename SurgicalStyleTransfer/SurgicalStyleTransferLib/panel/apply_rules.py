@@ -1,0 +1,51 @@
+"""When Apply can be pressed, and what its tooltip says when it cannot."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from SurgicalStyleTransferLib.setup.model_cards import Card
+
+
+def why_not(parameters: object, card: Card | None, any_cards: bool, problem: str) -> str:
+    """The reason why Apply is disabled, or "" when it may be pressed.
+
+    problem: what the worker found wrong with the input, if it was asked.
+    """
+    volume = parameters.inputVolume
+    if volume is None:
+        return _("Select an input volume.")
+    if volume.GetImageData() is None or volume.GetImageData().GetNumberOfPoints() == 0:
+        return _("The input volume is empty.")
+    if card is None:
+        if any_cards:
+            return _("Select a style.")
+        return _("There is no style yet. Import one under Style.")
+    if card.problem:
+        return card.problem
+    if parameters.direction not in card.directions:
+        return _("Select a direction.")
+    channels = volume.GetImageData().GetNumberOfScalarComponents()
+    wanted = card.starts_in(parameters.direction).channels
+    if channels not in (1, 3, 4):
+        return _("The input volume has {count} components; greyscale and colour volumes can be used.").format(
+            count=channels
+        )
+    if wanted == 1 and channels != 1:
+        return _("The style takes greyscale volumes; the input is in colour.")
+    if wanted == 3 and channels == 1:
+        return _("The style takes colour volumes; the input is greyscale.")
+    region = parameters.region
+    if region is not None and region.IsA("vtkMRMLSegmentationNode"):
+        if region.GetSegmentation().GetSegment(parameters.segment) is None:
+            return _("Select a segment as the region, or choose the whole volume.")
+    elif region is not None and region.GetImageData() is None:
+        return _("The region is empty.")
+    output = parameters.outputVolume
+    if output is not None:
+        if output is volume:
+            return _("The output is the input itself; choose another volume or a new one.")
+        is_colour = output.IsA("vtkMRMLVectorVolumeNode")
+        if is_colour != (card.ends_in(parameters.direction).channels == 3):
+            return _("The output volume is of another kind than the result; choose a new volume.")
+    return problem

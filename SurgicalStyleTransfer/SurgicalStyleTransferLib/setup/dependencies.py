@@ -1,0 +1,195 @@
+"""The engine's packages: found or missing, installed with the user's consent, never at file scope."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from .model_cards import Card
+
+try:
+    from packaging.requirements import Requirement
+except ImportError:  # older than Slicer 5.12; pip carries a copy
+    from pip._vendor.packaging.requirements import Requirement
+
+TORCH = Requirement("torch>=2.4")
+TORCHVISION_SPECIFIER = ">=0.19"
+ONNX_RUNTIME = Requirement("onnxruntime>=1.18")
+OPENVINO = Requirement("openvino>=2024.4")  # faster on the CPU; runs the usual network without torch
+KEPT = ("numpy", "SimpleITK")  # what Slicer ships and must not be replaced
+
+
+class InstallationError(Exception):
+    """A package is not there; the text says what to do."""
+
+
+def requirements(onnx: bool = False) -> list[Requirement]:
+    """What the worker needs beside torch."""
+    path = Path(__file__).resolve().parents[2] / "requirements.txt"
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    found = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    return [*found, ONNX_RUNTIME] if onnx else found
+
+
+def torch_exists() -> bool:
+    """Whether there is a PyTorch for this Slicer: there is none any more for Macs with Intel's instructions, as which
+    Slicer runs on every Mac."""
+    return not (sys.platform == "darwin" and platform.machine() == "x86_64")
+
+
+def needs_of(card: Card) -> dict[str, bool]:
+    """A style's arguments for ``missing`` and ``ensure``."""
+    return {
+        "onnx": card.is_onnx,
+        "torch": not card.is_onnx or torch_exists(),
+        "openvino": card.runs_in_openvino,
+    }
+
+
+def missing(onnx: bool = False, torch: bool = True, openvino: bool = False) -> list[Requirement]:
+    """The requirements that are not met. Looks at metadata only; importing torch here would load it into Slicer.
+
+    openvino: whether OpenVINO will do in place of torch, where it is there or torch cannot be.
+    """
+    wanted = requirements(onnx)
+    if torch:
+        wanted.append(OPENVINO if openvino and not _met(TORCH) and (_met(OPENVINO) or not torch_exists()) else TORCH)
+    return [requirement for requirement in wanted if not _met(requirement)]
+
+
+def _met(requirement: Requirement) -> bool:
+    try:
+        return requirement.specifier.contains(importlib.metadata.version(requirement.name), prereleases=True)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def ensure(onnx: bool = False, torch: bool = True, openvino: bool = False) -> bool:
+    """Install what ``missing`` finds after asking; whether anything was installed. Raises InstallationError.
+
+    torch comes through the PyTorch extension, which picks the build for the graphics card; the rest through pip, held
+    to the versions of numpy and SimpleITK that Slicer has.
+    """
+    wanted = missing(onnx, torch, openvino)
+    if not wanted:
+        return False
+    if TORCH in wanted:
+        _install_torch()
+    rest = [requirement for requirement in missing(onnx, torch, openvino) if requirement != TORCH]
+    if rest:
+        _install(rest, _("Press Apply again when they may be."))
+    importlib.invalidate_caches()
+    left = missing(onnx, torch, openvino)
+    if left:
+        names = ", ".join(str(requirement) for requirement in left)
+        raise InstallationError(
+            _("Packages are still missing after the installation: {names}. Restart Slicer and try again.").format(
+                names=names
+            )
+        )
+    return True
+
+
+def has_faster_cpu() -> bool:
+    """Whether OpenVINO is there, with which the worker runs styles faster on the CPU."""
+    return _met(OPENVINO)
+
+
+def ensure_faster_cpu() -> bool:
+    """Install OpenVINO after asking; whether it was. Raises InstallationError; everything works without it."""
+    if has_faster_cpu():
+        return False
+    _install([OPENVINO], _("Styles run without it, too."))
+    importlib.invalidate_caches()
+    if not has_faster_cpu():
+        raise InstallationError(_("OpenVINO is still missing after the installation. Styles run without it, too."))
+    return True
+
+
+def _install_torch() -> None:
+    if not torch_exists():
+        raise InstallationError(
+            _(
+                "This style needs PyTorch, which is no longer made for Macs as Slicer runs on them. Styles trained with "
+                "this extension's own network run without it, and so do ONNX styles."
+            )
+        )
+    try:
+        import PyTorchUtils
+    except ImportError:
+        raise InstallationError(
+            _(
+                "PyTorch is needed. Install the extension PyTorch in the Extensions Manager, restart Slicer and press "
+                "Apply again."
+            )
+        ) from None
+    try:
+        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+            askConfirmation=True,
+            torchVersionRequirement=str(TORCH.specifier),
+            torchvisionVersionRequirement=TORCHVISION_SPECIFIER,
+        )
+    except Exception as error:  # whatever the extension, pip or the import of torch raise
+        raise InstallationError(
+            _("PyTorch could not be installed: {reason}. See the module PyTorch Utils.").format(
+                reason=_first_line(error)
+            )
+        ) from error
+    if torch is None:
+        raise InstallationError(_("PyTorch was not installed, as you chose. Press Apply again when it may be."))
+
+
+def _install(wanted: list[Requirement], otherwise: str) -> None:
+    """Raises InstallationError; ``otherwise`` is the sentence that follows where the user did not want it."""
+    title = _("Surgical Style Transfer")
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
+        try:
+            try:
+                from slicer import packaging  # Slicer 5.12 and newer
+            except ImportError:
+                _install_with_old_slicer(wanted, constraints)
+            else:
+                packaging.pip_ensure(wanted, constraints=constraints, requester=title)
+        except subprocess.CalledProcessError as error:
+            raise InstallationError(
+                _(
+                    "Python packages could not be installed (pip ended with {code}). Check the network and try again."
+                ).format(code=error.returncode)
+            ) from error
+        except RuntimeError as error:
+            raise InstallationError(
+                _("Python packages were not installed: {reason}.").format(reason=_first_line(error)) + " " + otherwise
+            ) from error
+
+
+def _install_with_old_slicer(wanted: list[Requirement], constraints: Path) -> None:
+    names = [str(requirement) for requirement in wanted]
+    question = _("These Python packages are needed and will be downloaded: {names}. Install them now?")
+    if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(names))):
+        raise RuntimeError(_("it was declined"))
+    slicer.util.pip_install([*names, "-c", str(constraints)])
+
+
+def _kept_versions() -> list[tuple[str, str]]:
+    found = []
+    for name in KEPT:
+        try:
+            found.append((name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".: ") if text else type(error).__name__

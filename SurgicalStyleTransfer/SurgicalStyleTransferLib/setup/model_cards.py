@@ -1,0 +1,222 @@
+"""The models on this machine, as the panel shows them.
+
+Only JSON is read here: the panel opens before the engine's packages are installed. The worker checks cards in full.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+CARD_NAME = "model.json"
+SCHEMA_VERSION = 1
+THUMBNAILS = ("thumbnail.png", "comparison.png")
+OWN_NETWORK = "resnet"  # the architecture that the engine can build without torch
+FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
+
+
+@dataclass(frozen=True)
+class Side:
+    """One domain of a model."""
+
+    name: str
+    modality: str
+    units: str
+    channels: int
+
+    @property
+    def title(self) -> str:
+        """'CT (HU)', 'T1w (MR)'."""
+        details = [part for part in (self.modality if self.modality != self.name else "", self.units) if part]
+        return f"{self.name} ({', '.join(details)})" if details else self.name
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model folder's card. ``problem`` says why it cannot be used; then the rest is empty."""
+
+    folder: Path
+    title: str
+    shipped: bool
+    problem: str = ""
+    source: Side | None = None
+    target: Side | None = None
+    directions: tuple[str, ...] = ()
+    spacing_mm: float | None = None
+    plane: str = "axial"
+    licence: str = ""
+    citation: str = ""
+    intended_use: str = ""
+    sha256: str = ""
+    is_damaged: bool = False  # the card cannot be read at all
+    is_onnx: bool = False
+    is_torch: bool = False  # a network with weights for torch; others are ONNX files, or a picture to optimise for
+    runs_in_openvino: bool = False  # also where there is no torch
+    metrics: dict = field(default_factory=dict)
+    thumbnail: Path | None = None
+    inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def starts_in(self, direction: str) -> Side:
+        return self.source if direction == "forward" else self.target
+
+    def ends_in(self, direction: str) -> Side:
+        return self.target if direction == "forward" else self.source
+
+
+def shipped_folder() -> Path:
+    """The models that came with the extension."""
+    return Path(__file__).resolve().parents[2] / "Resources" / "Models"
+
+
+def default_user_folder() -> Path:
+    """Where imported models go unless the user says otherwise; the command line's folder too."""
+    given = os.environ.get("SST_MODELS")
+    return Path(given) if given else Path.home() / ".surgical_style_transfer" / "models"
+
+
+def list_cards(user_folder: Path) -> list[Card]:
+    """The shipped models, then the user's, by name. A folder named like a shipped one is left out."""
+    found: dict[str, Card] = {}
+    for parent in (shipped_folder(), user_folder):
+        if parent.is_dir():
+            for folder in sorted(path for path in parent.iterdir() if (path / CARD_NAME).is_file()):
+                if not folder.name.startswith("."):
+                    found.setdefault(folder.name, read(folder))
+    return list(found.values())
+
+
+def read(folder: Path) -> Card:
+    """The card of a model folder; what is wrong with it is in ``problem``."""
+    shipped = folder.resolve().parent == shipped_folder()
+    try:
+        values = json.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
+        version = values["schema_version"]
+        if version != SCHEMA_VERSION:
+            problem = _("The style {name} is of version {version}; this extension reads version {known}.").format(
+                name=folder.name, version=version, known=SCHEMA_VERSION
+            )
+            return Card(folder, folder.name, shipped, problem)
+        sides = [_side(values["domains"][role]) for role in ("source", "target")]
+        weights = values["weights"]
+        if not (folder / weights["file"]).is_file():
+            problem = _("The style {name} lacks its weights file {file}.").format(
+                name=folder.name, file=weights["file"]
+            )
+            return Card(folder, str(values["title"]), shipped, problem)
+        own = values.get("architecture", {}).get("name") == OWN_NETWORK
+        of_openvino = own and weights["file"].endswith(".safetensors")
+        inputs = values["domains"]["source"].get("inputs") or []
+        if inputs:
+            problem = _(
+                "The style {name} makes one image of {count} ({inputs}); choose it as the method under Fusion."
+            ).format(name=folder.name, count=len(inputs), inputs=", ".join(str(part["name"]) for part in inputs))
+            names = tuple(str(part["name"]) for part in inputs)
+            title = str(values["title"])
+            return Card(folder, title, shipped, problem, inputs=names, runs_in_openvino=of_openvino)
+        spacing = values.get("spacing_mm")
+        return Card(
+            folder=folder,
+            title=str(values["title"]),
+            shipped=shipped,
+            source=sides[0],
+            target=sides[1],
+            directions=tuple(values.get("directions", ("forward",))),
+            spacing_mm=None if spacing is None else float(spacing),
+            plane=str(values.get("plane", "axial")),
+            licence=str(values.get("licence", "")),
+            citation=str(values.get("citation", "")),
+            intended_use=str(values.get("intended_use", "")),
+            sha256=str(weights["sha256"]),
+            is_onnx=weights["file"].endswith(".onnx"),
+            is_torch=weights["file"].endswith(".safetensors"),
+            runs_in_openvino=of_openvino,
+            metrics=dict(values.get("metrics", {})),
+            thumbnail=next((folder / name for name in THUMBNAILS if (folder / name).is_file()), None),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        problem = _("The style {name} is damaged: its card {card} cannot be read.").format(
+            name=folder.name, card=CARD_NAME
+        )
+        return Card(folder, folder.name, shipped, problem, is_damaged=True)
+
+
+def _side(values: dict) -> Side:
+    return Side(
+        str(values["name"]),
+        str(values.get("modality", "")),
+        str(values.get("units", "")),
+        int(values.get("channels", 1)),
+    )
+
+
+def describe(card: Card, direction: str) -> str:
+    """The card as a few lines of rich text."""
+    if card.problem:
+        return _escape(card.problem)
+    start, end = card.starts_in(direction), card.ends_in(direction)
+    resolution = _("{spacing:g} mm").format(spacing=card.spacing_mm) if card.spacing_mm else _("any resolution")
+    rows = [
+        (_("Expects"), f"{start.title}, {_colour(start)}, {_plane(card.plane)}, {resolution}"),
+        (_("Makes"), f"{end.title}, {_('synthetic')}"),
+        (_("Figures"), _figures(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
+        (_("Licence"), card.licence or _("unstated")),
+        (_("Use"), card.intended_use),
+    ]
+    return (
+        "<table>"
+        + "".join(
+            f"<tr><td><b>{_escape(label)}</b>&nbsp;&nbsp;</td><td>{_escape(text)}</td></tr>"
+            for label, text in rows
+            if text
+        )
+        + "</table>"
+    )
+
+
+def _colour(side: Side) -> str:
+    return _("colour") if side.channels == 3 else _("greyscale")
+
+
+def _plane(plane: str) -> str:
+    return {"axial": _("axial slices"), "coronal": _("coronal slices"), "sagittal": _("sagittal slices")}[plane]
+
+
+def _figures(metrics: dict, way: str, other_way: str) -> str:
+    """Figures on held-out data that a card states for a direction: the known ones, the first that comes of each.
+
+    Cards group them by test volume; groups named after the other direction do not count.
+    """
+    known = {
+        "psnr": _("PSNR {value:.1f} dB"),
+        "ssim": _("SSIM {value:.3f}"),
+        "mae": _("MAE {value:.4g}"),
+        "look_ahead_score": _("Look-Ahead {value:.3f}"),
+        "semantic_consistency": _("Consistency {value:.3f}"),
+    }
+    found: dict[str, float] = {}
+
+    def collect(values: dict) -> None:
+        for key, value in values.items():
+            if key in known and isinstance(value, (int, float)) and not isinstance(value, bool):
+                found.setdefault(key, float(value))
+        # One level of nesting after another, but never the floors that a translation is compared with.
+        for key, value in values.items():
+            other = other_way in key and way not in key
+            if isinstance(value, dict) and key not in ("floors", "baselines") and not other:
+                collect(value)
+
+    collect(metrics)
+    return ", ".join(text.format(value=found[key]) for key, text in known.items() if key in found) or _("unknown")
+
+
+def _escape(text: str) -> str:
+    # Titles and licences come from files and must not be read as markup.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,107 @@
+"""The JSON report every command writes: stable keys, valid JSON, never half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError, StyleTransferError
+
+KEYS = ("inputs", "output", "model", "device", "backend", "precision", "seconds", "slices", "quality", "warnings")
+
+
+def new_report(
+    *,
+    inputs: Any = None,
+    output: Any = None,
+    model: Any = None,
+    device: str | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
+    seconds: float | None = None,
+    slices: int | None = None,
+    quality: Mapping | None = None,
+    warnings: list[str] | None = None,
+    **more: Any,
+) -> dict:
+    """A report with all of KEYS in order; a single input path becomes a list; `more` follows after them."""
+    if inputs is None:
+        inputs = []
+    elif isinstance(inputs, (str, Path)):
+        inputs = [inputs]
+    values = (inputs, output, model, device, backend, precision, seconds, slices, quality or {}, warnings or [])
+    return {**dict(zip(KEYS, values, strict=True)), **more}
+
+
+def write_report(path: str | Path, report: Mapping) -> Path:
+    """Write `report` as JSON to `path`, whole or not at all; missing KEYS are added empty.
+
+    NaN and infinities become null (JSON has neither), numpy values and paths become plain ones.
+    StyleTransferError when the folder is missing, unwritable or full; then nothing is left behind.
+    """
+    path = Path(path)
+    full = {**new_report(**{k: v for k, v in report.items() if k in KEYS}), **report}
+    text = json.dumps(plain(full), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    partial = None
+    try:
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)  # mkstemp makes private files: give this one the rights any new file gets
+        os.umask(mask)
+        os.chmod(partial, 0o666 & ~mask)
+        os.replace(partial, path)
+        partial = None
+    except OSError as error:
+        raise StyleTransferError(f"Cannot write the report {path}: {error.strerror or error}.") from error
+    finally:
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
+    return path
+
+
+def read_report(path: str | Path) -> dict:
+    """Read a report; InputError when it is missing, not JSON, or lacks the keys of a report."""
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read the report {path}: it is missing or not JSON.") from error
+    if not isinstance(report, dict) or any(key not in report for key in KEYS):
+        raise InputError(f"{path} is not a report of this program.")
+    return report
+
+
+def plain(value: Any) -> Any:
+    """`value` made of JSON types only; numbers that are not finite become None."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if isinstance(value, (Path, date, datetime)):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump())
+    raise TypeError(f"A report cannot hold a {type(value).__name__}.")

@@ -1,0 +1,212 @@
+"""What runs a model fastest on this processor: measured once for machine and model, then remembered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from surgical_style_engine.common.torch_presence import has_torch, is_installed
+
+if TYPE_CHECKING:
+    from surgical_style_engine.models.folder import StyleModel
+
+    from .select import Runner
+
+LEAST_PSNR = 45.0  # dB within the body, of what may stand in for fp32; normalised intensities, range 2
+AIR = -0.9  # normalised intensity of the picture below which there is no body
+SIDE = 160  # pixels of the picture that is measured
+REPEATS = 3
+HOPELESS = 1.25  # times the seconds of fp32 from which bf16 is not tried further; compiling takes a second
+STATE = 4  # of the ways to run; raised where one of them becomes faster, so that all are measured anew
+SWITCH = "SST_PROBE"  # "off": nothing is measured, torch runs in what the hardware multiplies
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One way to run a model: seconds for a picture of SIDE x SIDE, and how close it comes within the body [dB] to fp32
+    in torch, or in OpenVINO where torch is missing."""
+
+    backend: str
+    precision: str
+    seconds: float
+    psnr: float | None  # None: this is that fp32
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to run a model with; ``note`` says why it is not the reduced precision that the hardware has."""
+
+    backend: str
+    precision: str
+    note: str = ""
+
+
+def is_on() -> bool:
+    """Whether anything is measured; the environment variable SST_PROBE turns it off."""
+    return os.environ.get(SWITCH, "").lower() not in ("off", "0", "no")
+
+
+def choose(model: StyleModel, direction: str, backend: str = "auto", precision: str = "auto") -> Choice:
+    """The fastest way on the CPU among those that fit what was asked for (auto: anything).
+
+    What is not fp32 counts only if it stays within LEAST_PSNR of fp32 on a picture like a slice.
+    """
+    measured = measure(model, direction)
+    found = [entry for entry in measured if backend in ("auto", entry.backend)]
+    fitting = [entry for entry in found if precision in ("auto", entry.precision)]
+    if not fitting:
+        return Choice(measured[0].backend if backend == "auto" else backend, precision)
+    true = [entry for entry in fitting if entry.psnr is None or entry.psnr >= LEAST_PSNR or precision != "auto"]
+    if not true:
+        return Choice(backend, "fp32", _why(fitting))
+    best = min(true, key=lambda entry: entry.seconds)
+    refused = [entry for entry in fitting if entry not in true]
+    return Choice(best.backend, best.precision, _why(refused) if refused and best.precision == "fp32" else "")
+
+
+def _why(refused: list[Measured]) -> str:
+    worst = min(refused, key=lambda entry: entry.psnr)
+    return (
+        f"Computed in fp32: in {worst.precision} this model would be off by more than rounding "
+        f"({worst.psnr:.1f} dB, {LEAST_PSNR:.0f} are asked for)."
+    )
+
+
+def measure(model: StyleModel, direction: str) -> list[Measured]:
+    """The ways there are here, from the file of earlier measurements where it has this machine and model."""
+    key = _key(model, direction)
+    known = _read()
+    if key in known:
+        with contextlib.suppress(TypeError):
+            return [Measured(**entry) for entry in known[key]]
+    found = _measure(model, direction)
+    _write(known | {key: [asdict(entry) for entry in found]})
+    return found
+
+
+def _measure(model: StyleModel, direction: str) -> list[Measured]:
+    from surgical_style_engine.errors import StyleTransferError
+
+    from .devices import bf16_helps
+    from .select import EIGHT_BIT, OpenVinoRunner, TorchRunner
+
+    precisions = ("fp32", "bf16") if bf16_helps("cpu") else ("fp32",)
+    picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
+    body = picture.max(axis=1)[0] > AIR
+    found: list[Measured] = []
+    runners: list[Runner] = []
+    reference = None
+
+    def try_out(kind: Any, precision: str) -> None:
+        nonlocal reference
+        try:
+            runner = kind(model, direction, "cpu", precision)
+            made, seconds = _timed(runner, picture)
+        except (StyleTransferError, MemoryError):
+            if reference is None:
+                raise
+            return  # a backend that cannot run this network is no choice
+        made = made[:, :, body]
+        psnr = None if reference is None else psnr_of(made, reference)
+        reference = made if reference is None else reference
+        found.append(Measured(kind.backend, precision, round(seconds, 5), psnr))
+        runners.append(runner)
+
+    with_torch = has_torch()
+    for precision in precisions if with_torch else ():
+        try_out(TorchRunner, precision)
+    if len(found) > 1 and found[1].seconds > HOPELESS * found[0].seconds:
+        precisions = ("fp32",)  # nor will another backend make this processor multiply bf16 faster
+    if find_spec("openvino") or not with_torch:  # a model that needs torch is then told here
+        for precision in precisions:
+            try_out(OpenVinoRunner, precision)
+        compiled = [entry for entry in found if entry.backend == OpenVinoRunner.backend]
+        if compiled:
+            rest = min(compiled, key=lambda entry: entry.seconds).precision
+            try_out(OpenVinoRunner, next(name for name, other in EIGHT_BIT.items() if other == rest))
+    return [
+        replace(entry, seconds=round(seconds, 5))
+        for entry, seconds in zip(found, _in_turns(runners, picture), strict=True)
+    ]
+
+
+def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
+    """Seconds of each. One after the other, again and again: what else the machine does meanwhile hinders all alike,
+    and no way is remembered as slow for a moment's sake."""
+    seconds = [float("inf")] * len(runners)
+    for _ in range(REPEATS):
+        for index, runner in enumerate(runners):
+            begun = time.perf_counter()
+            runner.run(picture)
+            seconds[index] = min(seconds[index], time.perf_counter() - begun)
+    return seconds
+
+
+def _timed(runner: Runner, picture: np.ndarray) -> tuple[np.ndarray, float]:
+    made, seconds = runner.run(picture), []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        runner.run(picture)
+        seconds.append(time.perf_counter() - begun)
+    return made, min(seconds)
+
+
+def psnr_of(made: np.ndarray, reference: np.ndarray) -> float:
+    """Peak signal-to-noise ratio [dB] of two arrays of normalised intensities, range 2; at most 200, NaN is 0."""
+    error = float(np.mean((made.astype(np.float64) - reference) ** 2))
+    return round(float(10 * np.log10(4 / max(error, 4e-20))), 2) if np.isfinite(error) else 0.0
+
+
+def like_a_slice(channels: int) -> np.ndarray:
+    """(1, channels, SIDE, SIDE) float32 in [-1, 1]: a textured body on a dark background, always the same."""
+    rng = np.random.default_rng(0)
+    axis = np.linspace(-1.2, 1.2, SIDE, dtype=np.float32)
+    inside = axis[:, None] ** 2 + (axis / 0.8) ** 2 < 1
+    waves = np.sin(9 * axis[:, None] + 4 * axis) * np.cos(7 * axis - 3 * axis[:, None])
+    texture = 0.4 * waves + 0.1 * rng.standard_normal((channels, SIDE, SIDE), dtype=np.float32)
+    return np.clip(np.where(inside, texture, -0.97), -1, 1)[None].astype(np.float32)
+
+
+def memory_file() -> Path:
+    """Where measurements are remembered."""
+    return Path.home() / ".surgical_style_transfer" / "measured.json"
+
+
+def _key(model: StyleModel, direction: str) -> str:
+    from surgical_style_engine import __version__
+
+    from .devices import processor_name
+
+    here = {"torch": is_installed(), "openvino": find_spec("openvino")}
+    packages = [f"{name} {metadata.version(name)}" for name, found in here.items() if found]
+    own = f"{__version__}.{STATE}"
+    parts = [processor_name(), f"{os.cpu_count()} cores", own, *packages, model.card.weights.sha256, direction]
+    return " | ".join(parts)
+
+
+def _read() -> dict:
+    try:
+        known = json.loads(memory_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(known: dict) -> None:
+    """Remember; a machine without a place for it measures again."""
+    path = memory_file()
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.json")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        os.replace(temporary, path)

@@ -1,0 +1,97 @@
+"""The default body mask: where there is a patient, not air."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from surgical_style_engine.errors import InputError
+
+from .volume import Volume
+
+WORKING_MM = 2.0  # the mask is found on a grid about this coarse: steadier against noise, and fast
+
+
+def body_mask(volume: Volume) -> np.ndarray:
+    """Find the body: bool (z,y,x), True inside. Colour pictures are all body.
+
+    Otsu's threshold on the smoothed volume (bright end clipped), a third of the way up only, because Otsu falls between
+    dark and bright tissue when much is bright; then the largest connected component, with holes filled slice by slice
+    (skull, air cells and ventricles belong to the body). InputError for a constant volume.
+    """
+    array = volume.array
+    if array.shape[0] != 1:
+        return np.ones(array.shape[1:], bool)
+    low, high = (float(v) for v in np.percentile(array[0][_subsample(array[0])].astype(np.float32), (0.5, 99.0)))
+    if not high > low:
+        low, high = float(array.min()), float(array.max())
+    if not high > low:
+        raise InputError("The volume is constant: it has no body.")
+    image = sitk.GetImageFromArray(np.clip(array[0], low, high, dtype=np.float32))
+    image.SetSpacing([float(s) for s in volume.spacing])
+    size, spacing = image.GetSize(), image.GetSpacing()
+    coarse = _coarse(image)
+    del image
+    otsu = sitk.OtsuThresholdImageFilter()
+    otsu.SetInsideValue(0)
+    otsu.SetOutsideValue(1)
+    otsu.Execute(coarse)
+    threshold = low + (otsu.GetThreshold() - low) / 3
+    body = coarse > threshold
+    # Filled before the largest is chosen, so that the scalp is one with the brain; closed after, so that a couch stays
+    # apart from the patient.
+    body = _largest(_fill_slices(body))
+    body = sitk.Cast(_fill_slices(_closed(body)), sitk.sitkFloat32)
+    same_place = sitk.Transform(3, sitk.sitkIdentity)
+    origin, direction = (0.0, 0.0, 0.0), sitk.Image(1, 1, 1, sitk.sitkUInt8).GetDirection()
+    full = sitk.Resample(body, size, same_place, sitk.sitkLinear, origin, spacing, direction, 0.0)
+    mask = sitk.GetArrayViewFromImage(full) >= 0.5
+    if not mask.any():
+        return array[0] > threshold
+    return mask
+
+
+def _subsample(values: np.ndarray) -> tuple[slice, ...]:
+    step = max(1, int(np.ceil((values.size / 2e6) ** (1 / 3))))
+    return tuple(slice(None, None, min(step, max(1, n // 8))) for n in values.shape)
+
+
+def _coarse(image: sitk.Image) -> sitk.Image:
+    for axis, (size, spacing) in enumerate(zip(image.GetSize(), image.GetSpacing(), strict=True)):
+        factor = max(1, min(round(WORKING_MM / spacing), size // 16))
+        if factor > 1:
+            # Axis by axis: what follows has less to do, and the result is the same.
+            smooth = sitk.RecursiveGaussian(image, sigma=0.5 * factor * spacing, direction=axis)
+            image = sitk.Shrink(smooth, [factor if other == axis else 1 for other in range(3)])
+    return image
+
+
+def _radius(image: sitk.Image, mm: float) -> list[int]:
+    return [
+        min(round(mm / spacing), max(0, (size - 1) // 2))
+        for size, spacing in zip(image.GetSize(), image.GetSpacing(), strict=True)
+    ]
+
+
+def _closed(body: sitk.Image) -> sitk.Image:
+    return sitk.BinaryMorphologicalClosing(body, _radius(body, 4.0), sitk.sitkBall, 1)
+
+
+def _largest(body: sitk.Image) -> sitk.Image:
+    """The largest component after an opening that cuts thin bridges (to a couch, to a ghost)."""
+    opened = sitk.BinaryMorphologicalOpening(body, _radius(body, 2.0), sitk.sitkBall, 0, 1)
+    if not sitk.GetArrayViewFromImage(opened).any():
+        opened = body
+    labels = sitk.RelabelComponent(sitk.ConnectedComponent(opened), sortByObjectSize=True)
+    return labels == 1
+
+
+def _fill_slices(body: sitk.Image) -> sitk.Image:
+    """Fill what a slice's body surrounds: cavities open at the first or last slice would escape a 3-D filling."""
+    array = sitk.GetArrayFromImage(body)
+    for index in np.flatnonzero(array.any((1, 2))):
+        filled = sitk.BinaryFillhole(sitk.GetImageFromArray(array[index]), fullyConnected=False)
+        array[index] = sitk.GetArrayFromImage(filled)
+    result = sitk.GetImageFromArray(array)
+    result.CopyInformation(body)
+    return result

@@ -1,0 +1,107 @@
+"""Feed-forward training on one style picture: the objective falls, it resumes exactly, its model translates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.stylize.losses import Objective, StyleTarget
+from surgical_style_engine.volumes.volume import Volume
+from training_cli.training.config import load_config
+from training_cli.training.loop import train
+from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint
+
+
+def painting(path, height=60, width=80):
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    wave = np.sin(0.5 * x + 2 * np.sin(0.15 * y))
+    colours = np.stack([0.5 + 0.3 * wave, 0.5 + 0.3 * np.sin(0.3 * y + 0.4 * x), 0.5 - 0.3 * wave])
+    colours += np.random.default_rng(0).normal(0, 0.05, colours.shape)
+    write_volume(Volume(np.uint8(255 * np.clip(colours, 0, 1))[:, None], is_2d=True), path)
+
+
+@pytest.fixture
+def settings(tiny, tmp_path):
+    (tmp_path / "style").mkdir()
+    painting(tmp_path / "style" / "waves.png")
+    return tiny | {
+        "method": "perceptual",
+        "target": tmp_path / "style",
+        "target_modality": "ART",
+        "features": "random",
+        "stack": 1,
+        "max_steps": 6,
+        "ema_decay": 0.5,
+    }
+
+
+def test_trains_exports_one_direction_and_translates(settings, discs):
+    config = load_config(None, settings | {"max_steps": 15, "learning_rate": 4e-3, "sample_every": 15})
+    lines = []
+    summary = train(config, bar=lambda done, step, losses, left: lines.append(losses))
+    assert summary["finished"] and set(lines[0]) == {"total", "content", "style", "variation"}
+    first, last = (np.mean([entry["total"] for entry in part]) for part in (lines[:3], lines[-3:]))
+    assert last < 0.7 * first
+    model = load_model(summary["model"])
+    assert model.card.directions == ["forward"] and model.card.training["method"] == "perceptual"
+    assert (model.card.domains.source.channels, model.card.domains.target.channels) == (1, 3)
+    assert model.card.architecture.backward_arguments is None
+    volume = read_volume(discs / "source" / "a.nii.gz")
+    made = translate_volume(volume, model, device="cpu").volume
+    assert made.array.shape == (3, *volume.array.shape[1:]) and made.same_grid(volume, tolerance=0)
+    assert list((config.output / "samples").glob("*.png"))
+
+
+def test_a_resumed_training_ends_in_the_same_weights(settings, tmp_path):
+    whole = load_config(None, settings | {"output": tmp_path / "whole"})
+    train(whole)
+    part = load_config(None, settings | {"output": tmp_path / "part", "max_steps": 2})
+    train(part)
+    train(part.model_copy(update={"max_steps": 6}), resume=True)
+    states = [load_checkpoint(latest_checkpoint(tmp_path / run / "checkpoints")) for run in ("whole", "part")]
+    assert states[0]["step"] == states[1]["step"] == 6
+    for key, value in states[0]["method"]["average"].items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, states[1]["method"]["average"][key]), key
+    for key, value in states[0]["method"]["G"].items():
+        assert torch.equal(value, states[1]["method"]["G"][key]), key
+
+
+def test_style_is_measured_on_the_body_only():
+    from surgical_style_engine.stylize.features import random_features
+
+    torch.manual_seed(0)
+    style = torch.rand(1, 3, 48, 64)
+    target = StyleTarget(random_features(style), style, {"fine1": 1.0})
+    content = torch.zeros(2, 3, 32, 32)
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[..., 8:24, 8:24] = 1
+    image = torch.rand(2, 3, 32, 32, requires_grad=True)
+    Objective(target, content, load_settings(), mask)(image)["style"].backward()
+    assert image.grad[..., 12:20, 12:20].abs().min() > 0 and (image.grad[..., :4, :] == 0).all()
+
+
+def load_settings():
+    from surgical_style_engine.models.style_settings import StyleSettings
+
+    return StyleSettings()
+
+
+def test_a_target_of_several_pictures_is_refused(settings, tmp_path):
+    painting(tmp_path / "style" / "second.png")
+    with pytest.raises(InputError, match="one picture; .* has 2"):
+        train(load_config(None, settings))
+    assert not settings["output"].exists()
+
+
+def test_grey_targets(settings, tmp_path):
+    waves = read_volume(tmp_path / "style" / "waves.png")
+    (tmp_path / "style" / "waves.png").unlink()
+    write_volume(Volume(waves.array[:1], is_2d=True), tmp_path / "style" / "grey.png")
+    summary = train(load_config(None, settings | {"max_steps": 2, "lambda_style": 3, "stack": 3}))
+    assert load_model(summary["model"]).card.domains.target.channels == 1

@@ -1,0 +1,125 @@
+"""Several processes under torchrun, on the CPU."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny_training import ROOT, as_options
+
+from surgical_style_engine.errors import InputError
+from training_cli.training.config import load_config
+from training_cli.training.optimisation.processes import agree_largest, average_gradients
+from training_cli.training.state.signals import Stopped, StopRequest
+
+# The real command, which also tells what each process's weights and first gradients were.
+PROGRAM = """
+import os, sys, torch
+from training_cli.main import main
+from training_cli.training import loop
+
+kept, build = {}, loop.build_method
+
+def remember(*arguments):
+    method = build(*arguments)
+    step = method.step
+    def first_step(*values):
+        losses = step(*values)
+        kept.setdefault("gradients", {f"{name}.{key}": p.grad.clone() for name, network in method.networks().items()
+                                      for key, p in network.named_parameters()})
+        kept["weights"] = {name: network.state_dict() for name, network in method.networks().items()}
+        kept["weights"] |= {name: network.state_dict() for name, network in method.generators().items()}
+        return losses
+    method.step = first_step
+    return method
+
+loop.build_method = remember
+try:
+    main(sys.argv[2:])
+finally:
+    torch.save(kept, os.path.join(sys.argv[1], f"process-{os.environ.get('RANK', 'alone')}.pt"))
+"""
+
+
+def torchrun(folder, settings: dict, processes: int = 2):
+    (folder / "program.py").write_text(PROGRAM)
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *launcher, str(folder / "program.py"), str(folder), "train", *as_options(settings)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_a_single_process_has_nobody_to_ask():
+    parameter = torch.nn.Parameter(torch.ones(2))
+    parameter.grad = torch.tensor([1.0, 2.0])
+    average_gradients([parameter])
+    assert parameter.grad.tolist() == [1.0, 2.0] and agree_largest(0.25, "cpu") == 0.25
+
+
+def test_two_processes_train_one_model(tiny, tmp_path):
+    """They agree on the weights, and their first gradients are those of one process with both their images."""
+    settings = tiny | {"max_steps": 3, "pool_size": 0, "lambda_spatial": 0.0}
+    process = torchrun(tmp_path, settings)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, (out, err)
+    assert out.count("Trained 3 steps") == 1
+    with (tmp_path / "run" / "losses.csv").open(newline="") as stream:
+        assert [row["step"] for row in csv.DictReader(stream)] == ["1", "2", "3"]
+    assert (tmp_path / "run" / "model" / "model" / "model.json").is_file()
+    first, second = (torch.load(tmp_path / f"process-{rank}.pt") for rank in (0, 1))
+    for name, state in first["weights"].items():
+        for key, value in state.items():
+            assert torch.equal(value, second["weights"][name][key]), (name, key)
+
+    from training_cli.training import loop
+
+    kept = {}
+    with pytest.MonkeyPatch.context() as patch:
+        build = loop.build_method
+        patch.setattr(loop, "build_method", lambda *arguments: kept.setdefault("method", build(*arguments)))
+        loop.train(load_config(None, settings | {"max_steps": 1, "batch_size": 2, "output": tmp_path / "alone"}))
+    for name, network in kept["method"].networks().items():
+        for key, parameter in network.named_parameters():
+            together = first["gradients"][f"{name}.{key}"]
+            assert torch.equal(together, second["gradients"][f"{name}.{key}"]), (name, key)
+            # A bias before a normalisation has no gradient but rounding errors.
+            limit = 1e-3 * float(parameter.grad.abs().max()) + 1e-5 * largest(network)
+            assert float((parameter.grad - together).abs().max()) < limit, (name, key)
+
+
+def largest(network: torch.nn.Module) -> float:
+    return max(float(parameter.grad.abs().max()) for parameter in network.parameters())
+
+
+def test_sigterm_to_the_launcher_saves_once(tiny, tmp_path):
+    run = tmp_path / "run"
+    process = torchrun(tmp_path, tiny | {"max_steps": 100_000, "checkpoint_every": 100_000, "sample_every": 0})
+    while process.poll() is None and not (run / "losses.csv").exists():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=300)
+    assert out.count("Stopped and saved at step") == 1, (out, err)
+    assert len(list((run / "checkpoints").iterdir())) == 1
+
+
+def test_where_the_first_process_finds_bad_input_the_others_end_without_a_word(tiny, tmp_path, monkeypatch):
+    from training_cli.training import loop
+
+    config = load_config(None, tiny | {"source": tmp_path / "absent"})
+    first, other = (SimpleNamespace(is_main_process=main, device="cpu") for main in (True, False))
+    told = []
+    monkeypatch.setattr(loop, "agree_largest", lambda value, _device: told.append(value) or 1.0)
+    with pytest.raises(InputError, match="source folder"):
+        loop._prepare_together(config, tmp_path / "cache", first, StopRequest(), print)
+    with pytest.raises(Stopped):
+        loop._prepare_together(config, tmp_path / "cache", other, StopRequest(), print)
+    assert told == [1.0, 0.0]

@@ -1,0 +1,45 @@
+"""A reference image brought onto the grid of the volume it belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.geometry import resample_like
+from surgical_style_engine.volumes.volume import Volume, check_volume
+
+
+def align_reference(
+    volume: Volume, reference: Volume, path: Path, register: bool = True
+) -> tuple[Volume, np.ndarray | None, dict]:
+    """The reference on the volume's grid, where it has voxels (bool (z, y, x); None for everywhere), how it was done.
+
+    Same grid: as it is. Otherwise registered rigidly, or only resampled if ``register`` is false. Compare nothing with
+    it where `alignment_doubt` has something to say of how it was done. Raises InputError.
+    """
+    from surgical_style_engine.volumes.registration import register_rigid
+
+    check_volume(reference, path.name)
+    if reference.same_grid(volume):
+        return reference, None, {"method": "same grid"}
+    # Around its field of view lies background, which a single voxel below it must not define.
+    background = float(np.percentile(reference.array, 0.1))
+    if register and not volume.is_2d:
+        result = register_rigid(volume, reference, default=background)
+        return result.moved, result.coverage, result.figures()
+    if volume.is_2d:
+        raise InputError(f"The reference {path.name} is not on its picture's grid; pictures are not registered.")
+    covered = resample_like(reference.with_array(np.ones_like(reference.array, np.float32)), volume, default=0.0)
+    moved = resample_like(reference, volume, default=background)
+    return moved, covered.array[0] > 0.99, {"method": "scanner coordinates"}
+
+
+def alignment_doubt(how: dict, path: Path) -> str:
+    """Why a reference that was aligned in that way is no reference, in a sentence; empty if it is one."""
+    if how.get("found_common", True):
+        return ""
+    from surgical_style_engine.volumes.registration import NOTHING_COMMON
+
+    return f"The reference {path.name} cannot be laid over the volume: {NOTHING_COMMON}; it was left out."

@@ -1,0 +1,171 @@
+"""Training samples by number: sample ``i`` is always the same slices, crop and augmentation, wherever it is made.
+
+That makes data order independent of worker and process count and lets a resumed run go on with the very next sample.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from surgical_style_engine.volumes import slices
+from training_cli.training.config import TrainingConfig
+
+from .augment import Augmentation
+from .cache import CachedItem, TrainingData
+
+
+class SampleByNumber(Dataset):
+    """Sample i -> {"a", "b": inputs (stack*c, p, p), "a_clean", "b_clean": the same before intensity augmentation,
+    "weight": (1, p, p), "paired": bool}, images in [-1, 1].
+
+    A sample is a registered pair with probability ``pairs_fraction``, else one independent draw of each domain.
+    ``weight`` is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes
+    of one.
+    """
+
+    def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
+        self.data, self.config, self.length = data, config, length
+        # Where nothing is learned from single images, none is drawn.
+        self.pairs_fraction = 1.0 if config.method == "paired" else config.pairs_fraction
+        self.augmentation = Augmentation(config.patch_size) if config.augment else None
+        # Slices of thick and thin scans should be equally likely to be seen: draw by the length scanned, not by count.
+        self._odds = {
+            "source": _odds(data.source),
+            "target": _odds(data.target),
+            "pairs": _odds([a for a, _ in data.pairs]) if data.pairs else None,
+        }
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        random = np.random.default_rng((self.config.seed, number))
+        paired = bool(self.data.pairs) and random.random() < self.pairs_fraction
+        if paired:
+            a, b = self.data.pairs[random.choice(len(self.data.pairs), p=self._odds["pairs"])]
+            place = int(random.choice(a.body))
+            corner = self._corner(a, random)
+            valid = a.load_valid()
+            stacks = self._stack(a, place), self._stack(b, place)
+            weight = np.ones((1, *stacks[0].shape[-2:])) if valid is None else valid[None, place]
+            images = self._crop_pair(*stacks, weight.astype(np.float32), corner)
+            groups = [("a", "b", "weight")]
+        else:
+            images = {}
+            for key, side in (("a", "source"), ("b", "target")):
+                items: list[CachedItem] = getattr(self.data, side)
+                item = items[random.choice(len(items), p=self._odds[side])]
+                stack = self._stack(item, int(random.choice(item.body)))
+                images[key] = crop(stack, self._corner(item, random), self.config.patch_size)
+                if is_constant(images[key]):
+                    images[key] = crop(stack, corner_at_edge(stack, self.config.patch_size), self.config.patch_size)
+            images["weight"] = np.zeros((1, self.config.patch_size, self.config.patch_size), np.float32)
+            groups = [("a",), ("b",)]
+        if self.augmentation is not None:
+            for group in groups:
+                moved = self.augmentation.move({key: images[key] for key in group}, int(random.integers(2**31)))
+                # A small body at the patch's border may have been moved out of it.
+                if not any(is_constant(moved[key]) for key in group if key != "weight"):
+                    images.update(moved)
+        images["a_clean"], images["b_clean"] = images["a"], images["b"]
+        if self.augmentation is not None:
+            for key in ("a", "b"):
+                images[key] = self.augmentation.disturb(images[key], int(random.integers(2**31)))
+        sample = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in images.items()}
+        sample["paired"] = torch.tensor(paired)
+        return sample
+
+    def _stack(self, item: CachedItem, place: int) -> np.ndarray:
+        array = item.load()
+        step = slices.stack_step(self.config.stack_spacing, item.slice_mm)
+        indices = slices.stack_indices(array.shape[1], self.config.stack, step)[place : place + 1]
+        return slices.gather_stacks(array, indices)[0].astype(np.float32)
+
+    def _crop_pair(self, a: np.ndarray, b: np.ndarray, weight: np.ndarray, corner: tuple[int, int]) -> dict:
+        """The same patch of both sides and of their weight; from another place where one side is constant there."""
+        size = self.config.patch_size
+        for place in (corner, corner_at_edge(a, size), corner_at_edge(b, size)):
+            images = {"a": crop(a, place, size), "b": crop(b, place, size), "weight": crop(weight, place, size, 0.0)}
+            if not (is_constant(images["a"]) or is_constant(images["b"])):
+                break
+        return images
+
+    def _corner(self, item: CachedItem, random: np.random.Generator) -> tuple[int, int]:
+        """Upper left corner of a patch that covers the body's box as far as it fits."""
+        size = self.config.patch_size
+        top, bottom, left, right = item.box
+        return _start(top, bottom, size, random), _start(left, right, size, random)
+
+
+def _start(low: int, high: int, size: int, random: np.random.Generator) -> int:
+    if high - low <= size:
+        return int(random.integers(high - size, low + 1))
+    return int(random.integers(low, high - size + 1))
+
+
+def is_constant(stack: np.ndarray) -> bool:
+    """Whether nothing stands out in an image (c, h, w) in [-1, 1]."""
+    return float(stack.max() - stack.min()) < 0.02
+
+
+def corner_at_edge(stack: np.ndarray, size: int) -> tuple[int, int]:
+    """Upper left corner of the patch around the strongest edge in a stack (c, h, w): surely not constant."""
+    rows, columns = np.abs(np.diff(stack, axis=1)).max(axis=0), np.abs(np.diff(stack, axis=2)).max(axis=0)
+    steepest = rows if rows.max(initial=0) >= columns.max(initial=0) else columns
+    y, x = np.unravel_index(int(steepest.argmax()), steepest.shape)
+    return int(y) - size // 2, int(x) - size // 2
+
+
+def crop(array: np.ndarray, corner: tuple[int, int], size: int, outside: float = -1.0) -> np.ndarray:
+    """Cut (c, size, size) out of (c, h, w); what lies beyond the edge becomes ``outside``."""
+    h, w = array.shape[-2:]
+    top, left = corner
+    result = np.full((array.shape[0], size, size), outside, np.float32)
+    y0, y1, x0, x1 = max(top, 0), min(top + size, h), max(left, 0), min(left + size, w)
+    if y1 > y0 and x1 > x0:
+        result[:, y0 - top : y1 - top, x0 - left : x1 - left] = array[:, y0:y1, x0:x1]
+    return result
+
+
+def _odds(items: list[CachedItem]) -> np.ndarray:
+    lengths = np.array([len(item.body) * item.slice_mm for item in items], float)
+    return lengths / lengths.sum()
+
+
+class Numbers(torch.utils.data.Sampler):
+    """The sample numbers one process reads: from ``start`` on, every ``processes``-th batch is its own."""
+
+    def __init__(self, start: int, batch: int, process: int, processes: int) -> None:
+        self.start, self.batch, self.process, self.processes = start, batch, process, processes
+
+    def __iter__(self):
+        step = self.start
+        while True:
+            first = (step * self.processes + self.process) * self.batch
+            yield list(range(first, first + self.batch))
+            step += 1
+
+
+def make_loader(data: TrainingData, config: TrainingConfig, start: int, process: int, processes: int) -> DataLoader:
+    """Batches from training step ``start`` on, without end."""
+    return DataLoader(
+        SampleByNumber(data, config),
+        batch_sampler=Numbers(start, config.batch_size, process, processes),
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+        prefetch_factor=4 if config.workers else None,
+        worker_init_fn=_start_worker,
+        # A loader draws a seed when it starts; from the global generator that would make a resumed run differ.
+        generator=torch.Generator().manual_seed(config.seed),
+    )
+
+
+def _start_worker(_worker: int) -> None:
+    torch.set_num_threads(1)
+    # A Ctrl-C reaches every process of the terminal; the workers go when the training, which saves first, lets them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

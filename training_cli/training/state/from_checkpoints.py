@@ -1,0 +1,114 @@
+"""A model folder from the checkpoints of a run, finished or not: one of them, or the mean of several."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.archive import check_name
+from training_cli.training.config import TrainingConfig
+from training_cli.training.data.cache import TrainingData, prepare_data
+from training_cli.training.export import export_model
+from training_cli.training.methods import build_method
+
+from .checkpoint import load_checkpoint
+
+
+def export_checkpoints(
+    run: Path,
+    steps: Sequence[int] = (),
+    name: str = "",
+    folder: Path | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Write a model from a run's checkpoints; returns its folder, ``<run>/model/<name>`` unless ``folder`` is given.
+
+    steps: of the checkpoints, the newest one if empty. Of several the mean of the averaged weights is taken
+    (stochastic weight averaging, Izmailov et al., UAI 2018), which the card says. The card is made from the training
+    data, so that they must still be where they were; the run's cache is used. Raises InputError, StyleTransferError.
+    """
+    checkpoints = _checkpoints(run)
+    chosen = sorted(set(steps)) or [max(checkpoints)]
+    for step in chosen:
+        if step not in checkpoints:
+            listed = ", ".join(map(str, sorted(checkpoints)))
+            raise InputError(f"The run {run} has no checkpoint of step {step}; there are {listed}.")
+    config = _config(run)
+    config.name = check_name(name or config.name)
+    target = folder or run / "model" / config.name
+    if target.exists() and not overwrite:
+        raise InputError(f"The model {target} exists already; give another --name, or --overwrite.")
+    data = prepare_data(config, run / "cache", say)
+    generators, architecture, last = _mean(config, data, [checkpoints[step] for step in chosen])
+    if len(chosen) > 1:
+        config.notes = " ".join(filter(None, [_said(chosen), config.notes]))
+    return export_model(
+        config,
+        data,
+        generators,
+        architecture,
+        int(last["step"]),
+        float(last["minutes"]),
+        target,
+        last.get("started_from"),
+    )
+
+
+def _config(run: Path) -> TrainingConfig:
+    """The settings of a run, with the folder where it lies now."""
+    path = run / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return TrainingConfig(**{**values, "output": run})
+    except (OSError, ValueError, TypeError, ValidationError):
+        raise InputError(f"The settings {path} cannot be read.") from None
+
+
+def _checkpoints(run: Path) -> dict[int, Path]:
+    """The finished checkpoints of a run by their step; at least one."""
+    if not (run / "config.json").is_file():
+        raise InputError(f"The folder {run} is no run of sst train.")
+    named = {path: re.fullmatch(r"checkpoint-(\d+)\.pt", path.name) for path in (run / "checkpoints").glob("*.pt")}
+    found = {int(match[1]): path for path, match in named.items() if match}
+    if not found:
+        raise InputError(f"The run {run} has no checkpoint yet.")
+    return found
+
+
+def _mean(
+    config: TrainingConfig, data: TrainingData, paths: list[Path]
+) -> tuple[dict[str, torch.nn.Module], dict[str, dict], dict]:
+    """The generators with the mean of the averaged weights, how to build them, and the last checkpoint's state."""
+    device = torch.device("cpu")
+    channels = [data.source[0].channels, data.target[0].channels]
+    method = build_method(config.method, config, *channels, device, contextlib.nullcontext)
+    total: dict[str, dict[str, torch.Tensor]] = {}
+    state: dict = {}
+    for path in paths:
+        state = load_checkpoint(path)
+        if state["digest"] != config.digest() or state.get("channels") != channels:
+            raise InputError(f"{path.name} was trained with other settings or images than the run's config.json says.")
+        method.load_state_dict(state["method"])
+        for direction, network in method.generators().items():
+            sums = total.setdefault(direction, {})
+            for key, value in network.state_dict().items():
+                share = value.double() / len(paths) if value.is_floating_point() else value.clone()
+                # What only counts is the last checkpoint's.
+                sums[key] = sums[key] + share if key in sums and value.is_floating_point() else share
+    generators = method.generators()
+    for direction, sums in total.items():
+        generators[direction].load_state_dict(sums)
+    return generators, method.architecture, state
+
+
+def _said(steps: list[int]) -> str:
+    listed = ", ".join(map(str, steps[:-1])) + f" and {steps[-1]}"
+    return f"The weights are the mean of the averaged weights at steps {listed} (Izmailov et al., UAI 2018)."

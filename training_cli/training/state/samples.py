@@ -1,0 +1,43 @@
+"""Sample grids: what the averaged generators make of a few fixed slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from surgical_style_engine.common.atomic_write import replacing
+
+
+@torch.no_grad()
+def save_samples(path: Path, generators: dict[str, torch.nn.Module], batches: list[dict], stack: int) -> None:
+    """PNG with a row a slice: A, G(A), F(G(A)), B, F(B), G(F(B)); A, G(A), B where there is no way back.
+
+    ``batches`` hold "a" and "b" of shape (n, stack*c, h, w) in [-1, 1]; the first image's middle slice is shown.
+    Raises OSError where it cannot be written, after which no new file is left.
+    """
+    from PIL import Image
+
+    forward, backward = generators["forward"], generators.get("backward")
+    rows = []
+    for batch in batches:
+        a, b = batch["a"], batch["b"]
+        fake_b = forward(a)
+        columns = [a, fake_b, b]
+        if backward is not None:
+            fake_a = backward(b)
+            columns = [a, fake_b, backward(fake_b), b, fake_a, forward(fake_a)]
+        rows.append(np.concatenate([to_rgb(image[0], stack) for image in columns], axis=1))
+    with replacing(path) as temporary:
+        Image.fromarray(np.concatenate(rows, axis=0)).save(temporary)
+
+
+def to_rgb(image: torch.Tensor, stack: int) -> np.ndarray:
+    """(stack*c, h, w) in [-1, 1] -> (h, w, 3) uint8 of the middle slice; of several modalities, the first."""
+    channels = image.shape[0] // stack
+    middle = image[(stack // 2) * channels : (stack // 2 + 1) * channels].float().cpu().numpy()
+    if channels not in (1, 3):
+        middle, channels = middle[:1], 1
+    picture = np.clip((middle + 1) * 127.5, 0, 255).round().astype(np.uint8)
+    return np.repeat(picture, 3, axis=0).transpose(1, 2, 0) if channels == 1 else picture.transpose(1, 2, 0)
