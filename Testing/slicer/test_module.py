@@ -2,6 +2,8 @@
 
 import ast
 import gc
+import os
+import shutil
 import subprocess
 import sys
 import weakref
@@ -91,3 +93,47 @@ def test_going_in_and_out_leaves_nothing_of_earlier_parameters_behind(open_panel
     assert [entry() for entry in gone] == [None] * 3
     widget._parameterNode.strength = 0.5
     assert widget.ui.strengthSlider.value == 0.5
+
+
+RELOAD = """
+import pathlib, sys, tempfile
+here, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+sys.path[:] = [entry for entry in sys.path if entry and pathlib.Path(entry).resolve() != here]
+import slicer
+sys.path.insert(0, str(here))
+from slicer_stand_in import install, mrml_widgets
+install(pathlib.Path(tempfile.mkdtemp()), folder)
+import SurgicalStyleTransfer
+mrml_widgets.qSlicerScriptedLoadableModuleWidget.moduleName = "SurgicalStyleTransfer"
+slicer.modules.surgicalstyletransfer.widgetRepresentation().reload()
+first = slicer.modules.SurgicalStyleTransferWidget
+assert pathlib.Path(sys.modules[type(first.panel).__module__].__file__).is_relative_to(folder)
+exchange = first.logic.engine.exchange.folder
+for file, old, new in (
+    ("panel/advanced.py", '_("not running")', '_("asleep")'),
+    ("jobs/engine.py", "QUICK_SLICES = 24", "QUICK_SLICES = 25"),
+):
+    path = folder / "SurgicalStyleTransferLib" / file
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+first.onReload()
+second = slicer.modules.SurgicalStyleTransferWidget
+assert second is not first and first.panel is None and not exchange.exists()
+second.logic.engine.client.on_state_changed()
+print(second.ui.workerStateLabel.text, "|", second.ui.figuresComboBox.itemText(0))
+second.cleanup()
+"""
+
+
+def test_reload_brings_the_files_of_every_folder_anew(slicer_app, tmp_path):
+    """As Slicer's developers use it: files in several folders of the library are edited, then Reload is pressed."""
+    folder = tmp_path / "SurgicalStyleTransfer"
+    shutil.copytree(MODULE_FOLDER, folder, ignore=shutil.ignore_patterns("Models", "__pycache__", "Testing"))
+    said = subprocess.run(
+        [sys.executable, "-B", "-c", RELOAD, str(Path(__file__).resolve().parent), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    )
+    assert said.stdout.strip().endswith("asleep | After every run, 25 slices"), said.stdout + said.stderr

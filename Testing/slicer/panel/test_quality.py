@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scene_helpers import composites
+from scene_helpers import composites, shift
 
 MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
@@ -132,3 +132,137 @@ def test_the_worst_slices_are_one_click_away(slicer_app, scene, ready, apply, un
     ui.worstList.itemActivated.emit(ui.worstList.item(0))
     scene.RemoveNode(result)
     assert ui.worstList.count == 0 and ui.worstList.isHidden()
+
+
+@pytest.fixture
+def segmentation(slicer_app, scene, volume):
+    """A segmentation of one box on the grid of the usual volume."""
+    labels = np.zeros((12, 40, 36), np.uint8)
+    labels[3:9, 8:30, 6:20] = 1
+    labelmap = volume("Labels", array=labels, class_name="vtkMRMLLabelMapVolumeNode")
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Seg")
+    node.CreateDefaultDisplayNodes()
+    slicer_app.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(labelmap, node)
+    scene.RemoveNode(labelmap)
+    return node
+
+
+def is_grey(ui):
+    colours = {ui.figuresTable.item(row, 1).foreground().color().name() for row in range(ui.figuresTable.rowCount)}
+    return colours == {"#888888"}
+
+
+def test_the_table_says_what_it_is_of_and_what_has_changed_since(
+    slicer_app, scene, done, apply, until, volume, segmentation, tmp_path
+):
+    reference = volume("Reference", seed=2)
+    widget = done(referenceVolume=reference, region=segmentation, figures="quick")
+    ui, parameters, label = widget.ui, widget._parameterNode, widget.ui.judgedLabel
+    until(lambda: widget.panel.quality.verdict is not None, "the figures")
+    segment = segmentation.GetSegmentation().GetNthSegment(0)
+    details = f"Strength: 1.00; Region: Seg, {segment.GetName()}; Adjustments: none; Reference: Reference."
+    name = parameters.resultVolume.GetName()
+    assert label.text == f"Of {name}. {details}" and not label.isHidden() and not is_grey(ui)
+
+    def stale(*changes):
+        assert label.text == f"Out of date: {', '.join(changes)} changed since. Of {name}. {details}"
+        assert is_grey(ui) and ui.computeButton.enabled
+
+    def fresh():
+        assert label.text == f"Of {name}. {details}" and not is_grey(ui)
+
+    # Before anything is computed, and gone when the choice is taken back.
+    ui.strengthSlider.value = 0.4
+    stale("the strength")
+    ui.strengthSlider.value = 1.0
+    fresh()
+    ui.biasCheckBox.checked = True
+    stale("the adjustments")
+    ui.biasCheckBox.checked = False
+    fresh()
+    for selector, node, what in (
+        (ui.regionSelector, segmentation, "the region"),
+        (ui.referenceSelector, reference, "the reference"),
+    ):
+        selector.setCurrentNode(None)
+        stale(what)
+        selector.setCurrentNode(node)
+        fresh()
+
+    # What is no parameter: the place and the voxels of the reference, and the region as it is painted.
+    shift(reference, 5.0)
+    stale("the reference")
+    reference.SetAndObserveTransformNodeID(None)
+    fresh()
+    slicer_app.util.arrayFromVolume(reference)[:] += 1
+    slicer_app.util.arrayFromVolumeModified(reference)
+    stale("the reference")
+    image = segment.GetRepresentation("Binary labelmap")
+    image.Modified()
+    segmentation.GetSegmentation().InvokeEvent(slicer_app.vtkSegmentation.SourceRepresentationModified)
+    stale("the region", "the reference")
+
+    widget.panel.quality.export(str(tmp_path / "figures.csv"))
+    lines = [line for line in csv.reader((tmp_path / "figures.csv").open(encoding="utf-8")) if len(line) > 1]
+    stated = {line[0]: line[1] for line in lines}
+    assert stated["Strength"] == "1.00" and stated["Region"] == f"Seg, {segment.GetName()}"
+    assert stated["Reference"] == "Reference" and stated["Adjustments"] == "none"
+    assert stated["Changed since"] == "the region, the reference"
+
+    # A new result is another one; its own figures take the table's place.
+    parameters.figures = "off"
+    apply(widget)
+    assert label.text.startswith("Out of date: the result, ") and is_grey(ui)
+    before = widget.panel.quality.verdict
+    ui.computeButton.click()
+    until(lambda: widget.panel.quality.verdict is not before, "the figures")
+    assert label.text.startswith(f"Of {parameters.resultVolume.GetName()}. ") and not is_grey(ui)
+    widget.panel.quality.export(str(tmp_path / "figures.csv"))
+    assert "Changed since,nothing" in (tmp_path / "figures.csv").read_text(encoding="utf-8")
+    scene.RemoveNode(parameters.resultVolume)
+    assert label.isHidden()
+
+
+def test_judging_is_begun_anew_when_the_image_is_blended_meanwhile(done, until):
+    widget = done()
+    ui, engine, quality = widget.ui, widget.logic.engine, widget.panel.quality
+    result = engine.results[widget._parameterNode.resultVolume.GetID()]
+    ui.computeButton.click()
+    assert engine.metrics_job is not None
+    ui.strengthSlider.value = 0.25
+    until(lambda: quality.verdict is not None, "the figures")
+    assert quality.verdict.judged.strength == 0.25 == result.strength
+    assert ui.judgedLabel.text.startswith("Of ") and "Strength: 0.25" in ui.judgedLabel.text
+    assert ui.computeButton.text == "Compute" and ui.progressBar.isHidden() and "Judging" not in ui.statusLabel.text
+
+
+def test_stopped_while_the_image_is_blended_it_stays_stopped(slicer_app, done, until):
+    widget = done()
+    ui, engine = widget.ui, widget.logic.engine
+    ui.strengthSlider.value = 0.25
+    until(lambda: engine.adjust_job is not None, "the blend's beginning")
+    ui.computeButton.click()
+    assert ui.computeButton.text == "Stop" and engine.metrics_job is None
+    ui.computeButton.click()
+    until(lambda: engine.adjust_job is None and not engine.client.busy, "the blend")
+    assert engine.metrics_job is None and ui.computeButton.text == "Compute"
+    assert widget.panel.quality.verdict is None
+
+
+def test_what_acts_before_the_network_is_not_claimed_by_blending(done, until):
+    """The bias field stays in the image until the next Apply, whatever the panel says."""
+    widget = done()
+    ui, engine = widget.ui, widget.logic.engine
+    result = engine.results[widget._parameterNode.resultVolume.GetID()]
+    ui.biasCheckBox.checked = True
+    ui.strengthSlider.value = 0.25
+    until(lambda: result.strength == 0.25, "the blend")
+    ui.computeButton.click()
+    until(lambda: widget.panel.quality.verdict is not None, "the figures")
+    assert "Adjustments: none" in ui.judgedLabel.text and "the adjustments changed" in ui.judgedLabel.text
+
+
+def test_an_empty_reference_is_said(scene, done):
+    widget = done(referenceVolume=scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
+    widget.ui.computeButton.click()
+    assert widget.ui.statusLabel.text == "The reference is empty." and widget.ui.computeButton.text == "Compute"
