@@ -41,10 +41,11 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     from PySide6 import QtWidgets
 
     import SurgicalStyleTransfer as module
-    from SurgicalStyleTransferLib.setup import model_cards, models
+    from SurgicalStyleTransferLib.setup import model_cards
+    from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
 
     QtWidgets.QApplication.instance().setStyle("Fusion")
-    qt.QSettings().setValue(models.FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
+    qt.QSettings().setValue(FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
     model_cards.shipped_folder = lambda: models
     parent = slicer.qMRMLWidget()
     qt.QVBoxLayout(parent)
