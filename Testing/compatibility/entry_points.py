@@ -143,7 +143,7 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    modules = [importlib.import_module(f"surgical_style_engine.{name}") for name in ("translate", "plane_job")]
+    modules = [importlib.import_module(f"surgical_style_engine.{name}") for name in ("inference.translate", "inference.plane_job")]
     before = [module.LARGEST_WHOLE for module in modules]
     for module in modules:
         module.LARGEST_WHOLE = 10
