@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import FLAT
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.fusion.guided import guided_filter
 
 REGULARISATION = 1e-3  # of a range of 2: contrast below a deviation of 0.03 counts as noise, not as structure
-FLAT = -0.999  # normalised intensity of a background that is left alone
 
 
 def structure_guard(

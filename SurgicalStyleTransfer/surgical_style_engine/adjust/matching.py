@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 from surgical_style_engine.volumes.volume import Volume
 
-HU_BELOW = -500  # a volume without a modality that goes below is taken for HU
 CT, UNKNOWN = "CT", ""
 
 
