@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from test_translate import Fake, brain, make_model
+from fakes import Fake, brain, make_model
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.backends.gpu_pipeline import EAGER_RUNS, GpuPipeline
-from surgical_style_engine.backends.select import CudaRunner, TorchRunner
+from surgical_style_engine.backends.torch_runner import CudaRunner, TorchRunner
 from surgical_style_engine.errors import OutOfMemoryError
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
@@ -112,6 +112,8 @@ def test_after_short_memory_the_slots_are_given_back(tmp_path, monkeypatch):
 class TwoSlots(Fake):
     """A runner like a GPU's: results lie in two places that take turns, and are computed when they are fetched.
     ``most``: slices that memory holds, all batches under way together."""
+
+    ahead = 1
 
     def __init__(self, function, most=1000, fails="start"):
         super().__init__(function, "cuda", most)
