@@ -108,7 +108,7 @@ FP32, BF16, TORCH, VINO = "fp32", "bf16", "torch", "openvino"
         ({FP32: 0.20, BF16: 0.26}, [(TORCH, FP32), (TORCH, BF16), (VINO, FP32), (VINO, "int8")]),
     ],
 )
-def test_eight_bits_are_tried_beside_the_faster_of_the_others(model, monkeypatch, seconds, measured):
+def test_int8_is_tried_beside_the_faster_of_the_others(model, monkeypatch, seconds, measured):
     class Runner:
         def __init__(self, model, direction, device, precision):
             self.precision = precision

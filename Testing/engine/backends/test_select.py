@@ -15,7 +15,6 @@ from tiny_models import head, make_tiny_model
 from surgical_style_engine.backends import devices, select, torch_runner
 from surgical_style_engine.backends.openvino import library
 from surgical_style_engine.backends.openvino import runner as openvino_runner
-from surgical_style_engine.backends.runner import run_smaller_on_memory_error
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
@@ -387,21 +386,6 @@ class TestMemory:
         runner._network = fail
         with pytest.raises(MemoryError):
             runner.run(pictures(1, 32, 32))
-
-    @pytest.mark.parametrize(("most", "fitted"), [(9, 9), (8, 5), (5, 5), (4, 3), (2, 2), (1, 1)])
-    def test_batches_are_halved_until_they_fit(self, most, fitted):
-        def run(batch):
-            if len(batch) > most:
-                raise MemoryError
-            return -batch
-
-        runner = SimpleNamespace(device="cpu", run=run)
-        batch = np.arange(9 * 4, dtype=np.float32).reshape(9, 1, 2, 2)
-        made, size = run_smaller_on_memory_error(runner, batch)
-        assert size == fitted and np.array_equal(made, -batch)
-        runner.run = lambda batch: most // 0 if len(batch) == 9 else batch
-        with pytest.raises(ZeroDivisionError):
-            run_smaller_on_memory_error(runner, batch)
 
     def test_a_single_slice_that_does_not_fit(self, model):
         runner = make_runner(model, device="cpu", precision="fp32")

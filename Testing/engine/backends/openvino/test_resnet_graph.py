@@ -124,7 +124,7 @@ class TestShippedModel:
         assert psnr_of(found, TorchRunner(model, direction, "cpu", "fp32").run(picture)) > 90
         assert np.abs(found - compiled(traced_network(model, direction))(picture)).max() < 1e-5
 
-    def test_eight_bits_change_the_same_layers_to_the_same_effect(self, name, direction):
+    def test_int8_changes_the_same_layers_to_the_same_effect(self, name, direction):
         model = load_model(name)
         networks = written_network(model, direction), traced_network(model, direction)
         assert [round_to_int8(network) for network in networks] == [12, 12]
