@@ -116,14 +116,12 @@ def download_features(name: str = VGG19.name) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            published.url, str(path), hash_prefix=published.sha256_prefix, progress=False
-        )
+        torch.hub.download_url_to_file(published.url, str(path), hash_prefix=published.sha256_prefix, progress=False)
     except (OSError, RuntimeError) as error:  # no network is an OSError, a wrong digest a RuntimeError
         reason = str(getattr(error, "reason", None) or error).splitlines()[0].rstrip(".")
         raise StyleTransferError(
-            f"{published.title} could not be downloaded from {published.url} ({reason}); fetch it elsewhere and give it "
-            "by --features FILE, or use --features random."
+            f"{published.title} could not be downloaded from {published.url} ({reason}); fetch it elsewhere and give "
+            "it by --features FILE, or use --features random."
         ) from None
     return path
 

@@ -103,7 +103,9 @@ def _tick_after(tick: Callable[[int, int], None], before: int, steps: int, count
 
 def scales_and_steps(size: Sequence[int], schedule: str, steps: int) -> list[tuple[int, int]]:
     """(scale, steps) from coarse to fine; scales at which too little of the picture is left are not used."""
-    scales = [scale for scale in SCALES if min(size) // scale >= SMALLEST_STYLE_PICTURE] if schedule == "multiscale" else []
+    scales = (
+        [scale for scale in SCALES if min(size) // scale >= SMALLEST_STYLE_PICTURE] if schedule == "multiscale" else []
+    )
     scales = scales or [1]
     total = sum(SHARES[scale] for scale in scales)
     counts = [max(1, round(steps * SHARES[scale] / total)) for scale in scales]

@@ -98,9 +98,7 @@ class VggFeatures(FeatureNetwork):
         return activations
 
 
-def vgg_features(
-    published: PublishedVgg, state: Mapping[str, torch.Tensor], where: str = "the file"
-) -> VggFeatures:
+def vgg_features(published: PublishedVgg, state: Mapping[str, torch.Tensor], where: str = "the file") -> VggFeatures:
     """The network with torchvision's weights, frozen.
 
     Args:
