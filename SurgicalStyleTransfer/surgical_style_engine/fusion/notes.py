@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .fuse import Fusion
+from .result import Fusion
 
 if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
+    from surgical_style_engine.models.card import ModelCard
 
 
 def fusion_notes(fusion: Fusion) -> dict[str, str]:

@@ -50,7 +50,7 @@ from .weights import open_weights, sha256_of, write_weights
 if TYPE_CHECKING:
     import torch
 
-    from surgical_style_engine.networks.resnet_layout import ResnetLayout
+    from surgical_style_engine.networks.registry import Layout
 
 SAFETENSORS, ONNX = get_args(WeightsName)
 
@@ -112,7 +112,7 @@ class StyleModel:
             self._check_channels(self._tried_out(network, direction), direction)
         return network
 
-    def weights(self, direction: str = "forward") -> tuple[ResnetLayout, dict[str, np.ndarray]] | None:
+    def weights(self, direction: str = "forward") -> tuple[Layout, dict[str, np.ndarray]] | None:
         """A generator's layout and weights, without torch.
 
         Args:
