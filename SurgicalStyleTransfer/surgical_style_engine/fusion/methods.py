@@ -29,6 +29,7 @@ class FusionMethod:
     fuse: Callable[[FusionInputs, Tick], np.ndarray]
 
     def __call__(self, inputs: FusionInputs, tick: Tick) -> np.ndarray:
+        """Fuse the inputs: (z, y, x) float32."""
         return self.fuse(inputs, tick)
 
 
