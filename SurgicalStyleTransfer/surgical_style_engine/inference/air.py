@@ -61,8 +61,8 @@ def flat_background(array: np.ndarray, normalise: Normalise | None = None) -> np
         return None
     import SimpleITK as sitk
 
-    for index in np.flatnonzero(body.any(axis=(1, 2))):
-        image = sitk.GetImageFromArray(body[index].view(np.uint8))
+    for number in np.flatnonzero(body.any(axis=(1, 2))).tolist():
+        image = sitk.GetImageFromArray(body[number].view(np.uint8))
         filled = sitk.BinaryFillhole(image, fullyConnected=False, foregroundValue=1)
-        body[index] = sitk.GetArrayViewFromImage(filled)
+        body[number] = sitk.GetArrayViewFromImage(filled)
     return ~body[None]

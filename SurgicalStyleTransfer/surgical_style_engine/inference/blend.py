@@ -52,6 +52,11 @@ class Blend:
     flattened: np.ndarray | None = None
 
     @property
+    def input(self) -> Volume:
+        """What goes into the network: the volume, without its bias field where that is asked for."""
+        return self.volume if self.flattened is None else self.volume.with_array(self.flattened)
+
+    @property
     def shows_input(self) -> bool:
         """Whether the input shows through anywhere."""
         return self.strength < 1 or self.inside is not None

@@ -55,12 +55,11 @@ class PlaneJob:
         original = geometry.plane_first(array, plane)
         slice_mm, h_mm, w_mm = geometry.plane_spacing(spacing, plane)
         size = original.shape[-2:]
-        # Pictures have no spacing in mm; they run at their own resolution.
-        own = is_2d or card.spacing_mm is None
         self.own_size = size
-        self.slices = Slices(
-            original, size if own else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm), normalise
-        )
+        # Pictures have no spacing in mm; they run at their own resolution.
+        if not is_2d and card.spacing_mm is not None:
+            size = geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
+        self.slices = Slices(original, size, normalise)
         step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
         self.stacks = slices.stack_indices(self.slices.count, card.stack, step)
         occupied = np.zeros(self.slices.count, bool)

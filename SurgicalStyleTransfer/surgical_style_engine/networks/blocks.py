@@ -39,6 +39,8 @@ class BlurDownConv(nn.Module):
     would, since both are linear, at a quarter of the cost. The kernel is a constant, not stored in the weights.
     """
 
+    kernel: torch.Tensor
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         # Written out: computed under the device "meta", where models are looked at first, it imports a compiler.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,13 +30,13 @@ class _Reflected(torch.autograd.Function):
     several times as long (Testing/benchmarks/NOTES.md)."""
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:
         ctx.widths = widths
         return F.pad(x, widths, mode="reflect")
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         left, right, top, bottom = ctx.widths
         height = grad.shape[2] - top - bottom
         inner = _narrower(grad.narrow(2, top, height), left, right)

@@ -80,6 +80,8 @@ class BlurDown(nn.Module):
     """Binomial [1 2 1] blur and stride 2 (Zhang, ICML 2019); (n, c, h, w) -> (n, c, h/2, w/2). ``filt``: the kernel,
     which the reference stores among the weights."""
 
+    filt: torch.Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("filt", _binomial([1.0, 2.0, 1.0], channels))
