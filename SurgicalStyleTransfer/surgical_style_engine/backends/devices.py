@@ -122,8 +122,10 @@ def processor_name() -> str:
 
 
 def _may_have_gpu() -> bool:
-    """Whether torch is worth being asked for a GPU. Where it is not loaded yet, which takes a second or two, a missing
-    driver is answer enough."""
+    """Whether torch is worth being asked for a GPU.
+
+    Where it is not loaded yet, which takes a second or two, a missing driver is answer enough.
+    """
     if "torch" not in sys.modules and platform.system() == "Linux":
         has_driver = Path("/dev/kfd").exists()  # AMD's
         with contextlib.suppress(OSError):

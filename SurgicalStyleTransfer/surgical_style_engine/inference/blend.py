@@ -36,7 +36,8 @@ class Blend:
 
     Attributes:
         volume: the input, in its own units.
-        source, target: the domains.
+        source: the domain of the input.
+        target: the domain of the translation.
         landmarks: of the input's normalisation.
         strength: blend of input (0) and translation (1).
         inside: (1, z, y, x) bool, outside of which the input stays; everywhere if None.
@@ -118,7 +119,8 @@ def check_blend(source: Domain, target: Domain, card: ModelCard, strength: float
     """Refuse what cannot be blended.
 
     Args:
-        source, target: the domains.
+        source: the domain of the input.
+        target: the domain of the translation.
         card: of the model.
         strength: blend of input and translation.
         masked: whether there is a mask.
@@ -157,7 +159,7 @@ def mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
 
 
 def mixture(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
-    """first at weight 0, second at weight 1, linear between."""
+    """The first at weight 0, the second at weight 1, linear between."""
     return second if weight == 1 else first + np.float32(weight) * (second - first)
 
 

@@ -32,8 +32,8 @@ def adjusted(translation: Translation, blend: Blend, adjustments: Adjustments) -
     source, output = translation.normalized_input, translation.normalized_output
     normalized, target, consistency = output, blend.target, None
     if not adjustments.is_none_after_network:
-        # Loads SimpleITK, which takes a quarter of a second; a plain translation does without.
-        from surgical_style_engine.adjust.apply import adjust_output
+        # A plain translation does without the quarter of a second that SimpleITK takes.
+        from surgical_style_engine.adjust.apply import adjust_output  # noqa: PLC0415 - loads SimpleITK
 
         change = adjust_output(blend.volume, source, output, target, adjustments, blend.strength, blend.inside)
         normalized, target, consistency = change.normalized, change.target, change.consistency

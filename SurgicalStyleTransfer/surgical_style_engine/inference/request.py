@@ -52,7 +52,7 @@ class Request:
         units = self.source.units
         if units:
             raise InputError(f"The model takes {units}, which have no bias field; leave the flattening out.")
-        from surgical_style_engine.volumes.bias_field import flatten_bias  # loads SimpleITK
+        from surgical_style_engine.volumes.bias_field import flatten_bias  # noqa: PLC0415 - loads SimpleITK
 
         return flatten_bias(self.volume).array
 
@@ -98,7 +98,7 @@ def check_request(
 
 def _check_adjustments(adjustments: Adjustments, card: ModelCard, target: Domain) -> None:
     if adjustments.match is not None:
-        from surgical_style_engine.adjust.matching import check_units  # loads SimpleITK
+        from surgical_style_engine.adjust.matching import check_units  # noqa: PLC0415 - loads SimpleITK
 
         check_units(adjustments.match, target.units)
         if adjustments.match.channels != target.channels:

@@ -55,8 +55,10 @@ class BlurDownConv(nn.Module):
 
 
 def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Nearest-neighbour doubling and convolution, norm, ReLU. The first two keep the places that doubling and padding
-    had among the names of the weights."""
+    """Nearest-neighbour doubling and convolution, norm, ReLU.
+
+    The first two layers keep the places that doubling and padding had among the names of the weights.
+    """
     return [
         nn.Identity(),
         nn.Identity(),

@@ -26,8 +26,10 @@ def pad(x: torch.Tensor, widths: tuple[int, int, int, int], mode: str) -> torch.
 
 
 class _Reflected(torch.autograd.Function):
-    """Padding by reflection whose way back keeps the layout: torch's own turns channels-last images over, which takes
-    several times as long (Testing/benchmarks/NOTES.md)."""
+    """Padding by reflection whose way back keeps the layout.
+
+    torch's own turns channels-last images over, which takes several times as long (Testing/benchmarks/NOTES.md).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:

@@ -47,8 +47,10 @@ class UpsamplingConv2d(nn.Conv2d):
 
 
 def _of_four(weight: torch.Tensor) -> torch.Tensor:
-    """(out, in, 3, 3) -> (4 * out, in, 3, 3): the kernels of the four pixels that come out for one, on that one's
-    neighbours before doubling."""
+    """(out, in, 3, 3) -> (4 * out, in, 3, 3).
+
+    These are the kernels of the four pixels that come out for one, on that one's neighbours before doubling.
+    """
     return _halves(_halves(weight, 2), 4).permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
 
 
