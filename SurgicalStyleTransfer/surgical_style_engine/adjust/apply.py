@@ -80,7 +80,7 @@ def adjust_output(
 
 
 def judged_region(volume: Volume, inside: np.ndarray | None, body: np.ndarray | None = None) -> np.ndarray:
-    """bool (z,y,x): the body, inside the mask where there is one."""
+    """Bool (z, y, x): the body, inside the mask where there is one."""
     body = body_mask(volume) if body is None else body
     if inside is None:
         return body

@@ -36,13 +36,20 @@ SWITCH = "SST_PROBE"  # "off": nothing is measured, torch runs in what the hardw
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to run a model: seconds for a picture of SIDE x SIDE, and how close it comes within the body [dB] to fp32
-    in torch, or in OpenVINO where torch is missing."""
+    """One way to run a model, as it was measured.
+
+    Attributes:
+        backend: torch or openvino.
+        precision: what it computes in.
+        seconds: for a picture of SIDE x SIDE.
+        psnr: how close it comes within the body [dB] to fp32 in torch, or in OpenVINO where torch is missing; None: it
+            is that fp32.
+    """
 
     backend: str
     precision: str
     seconds: float
-    psnr: float | None  # None: this is that fp32
+    psnr: float | None
 
 
 @dataclass(frozen=True)
@@ -156,8 +163,11 @@ def _measure(model: StyleModel, direction: str) -> list[Measured]:
 
 
 def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
-    """Seconds of each. One after the other, again and again: what else the machine does meanwhile hinders all alike,
-    and no way is remembered as slow for a moment's sake."""
+    """Seconds of each.
+
+    One after the other, again and again: what else the machine does meanwhile hinders all alike, and no way is
+    remembered as slow for a moment's sake.
+    """
     seconds = [float("inf")] * len(runners)
     for _ in range(REPEATS):
         for index, runner in enumerate(runners):

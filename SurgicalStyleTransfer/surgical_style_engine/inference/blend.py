@@ -36,7 +36,8 @@ class Blend:
 
     Attributes:
         volume: the input, in its own units.
-        source, target: the domains.
+        source: the domain of the input.
+        target: the domain of the translation.
         landmarks: of the input's normalisation.
         strength: blend of input (0) and translation (1).
         inside: (1, z, y, x) bool, outside of which the input stays; everywhere if None.
@@ -50,6 +51,11 @@ class Blend:
     strength: float = 1.0
     inside: np.ndarray | None = None
     flattened: np.ndarray | None = None
+
+    @property
+    def input(self) -> Volume:
+        """What goes into the network: the volume, without its bias field where that is asked for."""
+        return self.volume if self.flattened is None else self.volume.with_array(self.flattened)
 
     @property
     def shows_input(self) -> bool:
@@ -113,7 +119,8 @@ def check_blend(source: Domain, target: Domain, card: ModelCard, strength: float
     """Refuse what cannot be blended.
 
     Args:
-        source, target: the domains.
+        source: the domain of the input.
+        target: the domain of the translation.
         card: of the model.
         strength: blend of input and translation.
         masked: whether there is a mask.
@@ -152,7 +159,7 @@ def mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
 
 
 def mixture(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
-    """first at weight 0, second at weight 1, linear between."""
+    """The first at weight 0, the second at weight 1, linear between."""
     return second if weight == 1 else first + np.float32(weight) * (second - first)
 
 

@@ -78,8 +78,8 @@ class SlicePreview:
         normalized = self._slice(runner, plane, index)
         array = geometry.plane_first_undo(self._target.inverse.inverse(normalized)[:, None], plane)
         step = np.asarray(grid.direction)[:, axis] * grid.spacing[axis] * index
-        origin = tuple(float(value) for value in np.asarray(grid.origin) + step)
-        return replace(grid, array=np.ascontiguousarray(array), origin=origin, metadata={}), plane, index
+        x, y, z = (float(value) for value in np.asarray(grid.origin) + step)
+        return replace(grid, array=np.ascontiguousarray(array), origin=(x, y, z), metadata={}), plane, index
 
     def _slice(self, runner: Runner, plane: str, index: int) -> np.ndarray:
         """Normalised (channels, h, w) of one slice at the input's pixels."""

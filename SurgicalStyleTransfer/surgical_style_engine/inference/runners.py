@@ -37,6 +37,6 @@ def runner_for(
     model.check_direction(direction)
     check_choices(precision, backend)
     check_torch(f"The style {model.card.name}")
-    from surgical_style_engine.stylize.runner import StyleImageRunner
+    from surgical_style_engine.stylize.runner import StyleImageRunner  # noqa: PLC0415 - loads torch
 
     return StyleImageRunner.of_model(model, device, precision, backend)
