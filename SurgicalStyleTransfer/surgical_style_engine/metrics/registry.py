@@ -68,7 +68,7 @@ __all__ = [
 
 ENTRY_POINTS = "surgical_style_engine.metrics"
 FLOOR_TITLES = {
-    "input": "input",
+    "input": "the input itself",
     "histogram_matched": "histogram matched",
     "reference": "reference alone",
     "average": "plain average",
@@ -142,21 +142,22 @@ def of_slices(key: str) -> Metric | None:
     return next((entry for entry in metrics() if entry.slice_key == key), None)
 
 
-def lines(quality: Mapping[str, Any], *groups: str) -> list[Line]:
+def lines(quality: Mapping[str, Any], *groups: str, missing: bool = False) -> list[Line]:
     """A `Line` for each metric that a report's ``quality`` has a value of.
 
     Args:
         quality: As in a report.
         groups: Only these; all but `ABOUT` if none are named.
+        missing: With those that the report names without a value (no way back, equal images).
     """
-    return list(_lines(quality, groups or tuple(group for group in GROUPS if group != ABOUT)))
+    return list(_lines(quality, groups or tuple(group for group in GROUPS if group != ABOUT), missing))
 
 
-def _lines(quality: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Line]:
+def _lines(quality: Mapping[str, Any], groups: tuple[str, ...], missing: bool) -> Iterator[Line]:
     compared_in = _mapping(quality.get("reference")).get("compared_in")
     for entry in metrics(*groups):
         value = entry.value(quality)
-        if value is None:
+        if value is None and not (missing and entry.named(quality)):
             continue
         unit = entry.unit
         if unit == REFERENCE_UNITS:

@@ -34,10 +34,12 @@ def test_lines_of_a_report_are_in_the_order_of_the_tables():
     assert found["look_ahead_score"].text(precise=True) == "0.1235"
     assert found["look_ahead_score"].remark() == "raw 0.100; 0 is perfect"
     assert found["ssim"].floors == {"input": 0.5, "histogram_matched": None}
-    assert found["ssim"].remark() == "input 0.500, histogram matched –"
+    assert found["ssim"].remark() == "the input itself 0.500, histogram matched –"
     assert found["mae"].text() == "123.5 HU", "in the reference's units"
     assert found["kernel_mmd"].floors == {"input": 0.4, "histogram_matched": 0.2}
     assert [line.metric.key for line in lines(QUALITY, registry.ABOUT)] == ["mask_fraction"]
+    every = [(line.metric.key, line.text()) for line in lines(QUALITY, registry.CYCLE, missing=True)]
+    assert every == [("look_ahead_score", "0.123"), ("jigsaw_puzzle_error", registry.NOTHING)]
 
 
 def test_units_and_what_is_no_number():
@@ -56,6 +58,10 @@ def test_the_better_of_two():
 def test_slices_know_their_metric():
     assert registry.of_slices("look_ahead").key == "look_ahead_score" and registry.of_slices("psnr").unit == "dB"
     assert registry.of_slices("unheard of") is None
+    assert [registry.of_slices(key).slice_heading for key in ("look_ahead", "psnr")] == [
+        "Look-Ahead error",
+        "PSNR (dB)",
+    ]
 
 
 def test_every_metric_is_whole_and_has_a_place_of_its_own():
