@@ -156,11 +156,11 @@ def _evaluate_one(
     maps: Path | None = None,
 ) -> dict:
     """Translate one volume and return its part of the report; hands its slices to `target_set` for the KID."""
-    from surgical_style_engine.imageio.provenance import synthetic_notes
     from surgical_style_engine.imageio.volume_io import read_volume
     from surgical_style_engine.inference.cycle import cycle_of
     from surgical_style_engine.inference.translate import translate_volume
     from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.models.provenance import synthetic_notes
     from surgical_style_engine.volumes.body_mask import body_mask
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from surgical_style_engine.volumes.geometry import labels_like

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import time
-import uuid
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.common.torch_presence import has_torch, is_installed
 
 if TYPE_CHECKING:
@@ -205,8 +205,5 @@ def _read() -> dict:
 def _write(known: dict) -> None:
     """Remember; a machine without a place for it measures again."""
     path = memory_file()
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.json")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError), replacing(path) as temporary:
         temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        os.replace(temporary, path)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from surgical_style_engine.common.atomic_write import put_folder
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.models.importers.onnx import read_onnx
 
@@ -121,12 +122,7 @@ def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
     folder = Path(models) / card.name
     if folder.exists() and not overwrite:
         raise InputError(f"There is a model {card.name} in {models} already.")
-    # The old one goes away last, so that there is one at every moment but between two renames.
-    old = Path(f"{staging}.old")
-    if folder.exists():
-        folder.rename(old)
-    staging.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    put_folder(staging, folder)
     return folder
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from surgical_style_engine.common.atomic_write import put_folder, replacing
 from surgical_style_engine.common.torch_presence import check_torch
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.volumes.normalization import Landmarks, Normalization
@@ -452,17 +453,7 @@ def save_model(
         write_card(temporary, card)
         shutil.copymode(temporary / CARD_NAME, weights)  # safetensors lets only the owner read
         (temporary / "README.md").write_text(readme or f"# {card.title}\n", encoding="utf-8")
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
-            os.replace(folder, old)
-            try:
-                os.replace(temporary, folder)
-            except OSError:
-                os.replace(old, folder)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, folder)
+        put_folder(temporary, folder)
     except OSError as error:
         raise StyleTransferError(f"The model cannot be written to {folder}: {error.strerror or error}.") from None
     finally:
@@ -473,12 +464,8 @@ def save_model(
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write ``model.json`` under a temporary name, then rename."""
     path = Path(folder) / CARD_NAME
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:

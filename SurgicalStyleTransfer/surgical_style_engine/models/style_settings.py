@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
 
 STYLE_IMAGE = "style-image"  # the architecture's name in a model card whose weights are a picture
-TINIEST = 32  # pixels of a side; smaller pictures have no texture to speak of
-LARGEST_PICTURE = 1024  # pixels of the longer side; larger pictures are reduced
+TINIEST = SMALLEST_STYLE_PICTURE
 
 
 class StyleSettings(BaseModel):
