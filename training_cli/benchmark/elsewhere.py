@@ -32,6 +32,7 @@ class Elsewhere:
         )
 
     def __call__(self) -> None:
+        """Call the function there and wait for it."""
         self._pool.submit(_call).result()
 
     def __enter__(self) -> Elsewhere:

@@ -257,9 +257,9 @@ def training_steps(
             low = reduced
             method.step(batch, 0.5, 2e-4)
 
-        ways: dict[str, Callable[[], Any]] = {"fp32": lambda ours=ours: ours(False)}
+        ways: dict[str, Callable[[], Any]] = {"fp32": partial(ours, False)}
         if bf16_helps(torch.device(device)):
-            ways["bf16"] = lambda ours=ours: ours(True)
+            ways["bf16"] = partial(ours, True)
         # Not in turn with the others: two trainings of several images want more memory than many machines have.
         with _elsewhere(partial(plain.step, a, b), device) as apart:
             seconds = in_turn({"plain": apart}, repeats, _TO_SETTLE)

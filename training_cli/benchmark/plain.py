@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -32,7 +33,8 @@ def _plain_layer(layer: nn.Module) -> nn.Module | None:
     if isinstance(layer, nn.InstanceNorm2d):
         own: nn.Module = nn.InstanceNorm2d(layer.num_features, layer.eps, affine=layer.affine)
     elif isinstance(layer, DoublingConv2d | BlockConv2d | WinogradConv2d):
-        own = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None)
+        kernel = cast(tuple[int, int], layer.kernel_size)
+        own = nn.Conv2d(layer.in_channels, layer.out_channels, kernel, bias=layer.bias is not None)
     else:
         return None
     own.load_state_dict(layer.state_dict())

@@ -99,7 +99,7 @@ def save_comparison(
     if captions.get("title"):
         figure.text(0.008, 1 - 0.2 / size[1], captions["title"], color=_INK, fontsize=12.5, weight="bold", va="center")
     if contrast:
-        _draw_contrast(figure, contrast, [0.56, 0.42 / size[1] + 0.02, 0.42, (below - 0.75) / size[1]])
+        _draw_contrast(figure, contrast, (0.56, 0.42 / size[1] + 0.02, 0.42, (below - 0.75) / size[1]))
     for number, (name, value) in enumerate(lines):
         y = (below + 0.02 - 0.215 * number) / size[1]
         figure.text(0.012, y, name, color=_FAINT, fontsize=10, va="center")
@@ -152,7 +152,7 @@ def _draw_error(figure: Figure, grid: GridSpec, column: int, error: np.ndarray, 
             axis.set_title(f"cycle error (0 to {ERROR_TOP:g} of 2)", color=_INK, fontsize=11, pad=5)
 
 
-def _draw_contrast(figure: Figure, contrast: Mapping[str, Any], place: list[float]) -> None:
+def _draw_contrast(figure: Figure, contrast: Mapping[str, Any], place: tuple[float, float, float, float]) -> None:
     """Bars of the tissues' means, before and after, each set scaled to its own brightest tissue."""
     names = list(contrast["tissues"])
     axis = figure.add_axes(place, facecolor="black")
@@ -170,7 +170,7 @@ def _draw_contrast(figure: Figure, contrast: Mapping[str, Any], place: list[floa
         side.set_visible(False)
     axis.tick_params(length=0)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, labelcolor=_INK, fontsize=9)
-    axis.set_position([place[0], place[1], place[2] * 0.72, place[3]])
+    axis.set_position((place[0], place[1], place[2] * 0.72, place[3]))
     expected = contrast["expected"]
     order = " < ".join(contrast["order_after"])
     verdict = "" if expected is None else " (as expected)" if contrast["as_expected"] else " (NOT as expected)"
@@ -200,10 +200,10 @@ def _rows(array: np.ndarray, error: np.ndarray | None) -> list[int]:
 
 def _box(array: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns that hold the body, with a margin."""
-    occupied = (array > BACKGROUND).any(axis=(0, 1))
+    occupied = np.any(array > BACKGROUND, axis=(0, 1))
     sides = []
     for axis in (1, 0):
-        filled, length = np.flatnonzero(occupied.any(axis=axis)), occupied.shape[1 - axis]
+        filled, length = np.flatnonzero(np.any(occupied, axis=axis)), occupied.shape[1 - axis]
         low, high = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, length)
         sides.append(slice(max(0, low - 4), min(length, high + 4)))
     return sides[0], sides[1]
