@@ -58,7 +58,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     return about
 
 
-def made_volume(size: int, slices: int, spacing_mm: float = 1.0) -> Any:
+def head_phantom(size: int, slices: int, spacing_mm: float = 1.0) -> Any:
     """A SimpleITK image (int16) with a textured body as wide as a head: 150 x 190 mm, or 3/4 of a smaller image.
 
     Args:
@@ -201,7 +201,7 @@ def whole_volumes(
     network = _plain(model, direction, "cpu")
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder) / "source.nrrd", Path(folder) / "output.nrrd"
-        sitk.WriteImage(made_volume(size, slices, model.card.spacing_mm or 1.0), str(source))
+        sitk.WriteImage(head_phantom(size, slices, model.card.spacing_mm or 1.0), str(source))
 
         def engine(runner: Any) -> None:
             translation = translate_volume(read_volume(source), model, direction=direction, runner=runner)
