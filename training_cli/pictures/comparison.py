@@ -82,8 +82,7 @@ def save_comparison(
     first = next(iter(images.values()))
     cut = _Cut(_rows(first, error_map), _box(first), _aspect(volume, plane))
     count = len(images) + (error_map is not None)
-    lines, contrast = captions.get("figures", ()), captions.get("contrast")
-    below = BELOW if lines or contrast else 0.0
+    below = BELOW if captions.get("figures") or captions.get("contrast") else 0.0
     height, width = (cut.box[0].stop - cut.box[0].start) * cut.aspect, cut.box[1].stop - cut.box[1].start
     size = (TILE * count, TILE * height / width * len(cut.rows) + below + 0.75)
     figure = Figure(figsize=size, facecolor="black")
@@ -96,16 +95,7 @@ def save_comparison(
         _draw_image(figure, grid, column, name, array, cut)
     if error_map is not None:
         _draw_error(figure, grid, count - 1, error_map, cut)
-    if captions.get("title"):
-        figure.text(0.008, 1 - 0.2 / size[1], captions["title"], color=_INK, fontsize=12.5, weight="bold", va="center")
-    if contrast:
-        _draw_contrast(figure, contrast, (0.56, 0.42 / size[1] + 0.02, 0.42, (below - 0.75) / size[1]))
-    for number, (name, value) in enumerate(lines):
-        y = (below + 0.02 - 0.215 * number) / size[1]
-        figure.text(0.012, y, name, color=_FAINT, fontsize=10, va="center")
-        figure.text(0.265 if contrast else 0.3, y, value, color=_INK, fontsize=10, va="center")
-    if captions.get("footer"):
-        figure.text(0.008, 0.1 / size[1], captions["footer"], color=_FAINT, fontsize=8, va="center")
+    _write_captions(figure, captions, size[1], below)
     try:
         with replacing(path, make_folders=False) as temporary:
             figure.savefig(temporary, dpi=DPI, facecolor="black")
@@ -150,6 +140,21 @@ def _draw_error(figure: Figure, grid: GridSpec, column: int, error: np.ndarray, 
         axis.set_axis_off()
         if row == 0:
             axis.set_title(f"cycle error (0 to {ERROR_TOP:g} of 2)", color=_INK, fontsize=11, pad=5)
+
+
+def _write_captions(figure: Figure, captions: Captions, height: float, below: float) -> None:
+    """Title, lines, bars and footer. height: of the figure, below: of the part under the pictures, in inches."""
+    contrast = captions.get("contrast")
+    if captions.get("title"):
+        figure.text(0.008, 1 - 0.2 / height, captions["title"], color=_INK, fontsize=12.5, weight="bold", va="center")
+    if contrast:
+        _draw_contrast(figure, contrast, (0.56, 0.42 / height + 0.02, 0.42, (below - 0.75) / height))
+    for number, (name, value) in enumerate(captions.get("figures", ())):
+        y = (below + 0.02 - 0.215 * number) / height
+        figure.text(0.012, y, name, color=_FAINT, fontsize=10, va="center")
+        figure.text(0.265 if contrast else 0.3, y, value, color=_INK, fontsize=10, va="center")
+    if captions.get("footer"):
+        figure.text(0.008, 0.1 / height, captions["footer"], color=_FAINT, fontsize=8, va="center")
 
 
 def _draw_contrast(figure: Figure, contrast: Mapping[str, Any], place: tuple[float, float, float, float]) -> None:
