@@ -75,10 +75,10 @@ def stylize(
     _check(content, output, style, mask, report, plane)
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.common.torch_presence import check_torch
-    from surgical_style_engine.imageio.provenance import synthetic_notes
     from surgical_style_engine.imageio.style_picture import as_bytes, read_picture
     from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
     from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.models.provenance import synthetic_notes
     from surgical_style_engine.models.style_settings import parse_settings
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from training_cli.cohort.matching import left_out, stem

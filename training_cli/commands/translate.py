@@ -86,8 +86,8 @@ def translate(
     translated is; those that cannot are named at the end, with the reason.
     """
     from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.imageio.dicom.write import check_target
     from surgical_style_engine.inference.runners import runner_for
+    from surgical_style_engine.models.dicom_output import check_target
     from surgical_style_engine.models.folder import CARD_NAME, load_model
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
@@ -294,7 +294,8 @@ def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.imageio.dicom.write import check_output_folder, is_radiograph
+    from surgical_style_engine.imageio.dicom.source import is_radiograph
+    from surgical_style_engine.imageio.dicom.target import check_output_folder
     from surgical_style_engine.imageio.volume_io import WRITABLE_ENDINGS, ending_of
 
     if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
@@ -323,12 +324,13 @@ def _run(
     dicom: bool = False,
 ) -> dict:
     """Translate one volume, write it, and give its part of the report."""
-    from surgical_style_engine.imageio.dicom.write import open_series, write_dicom_series
-    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.imageio.dicom.source import open_series
     from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
     from surgical_style_engine.inference.cycle import cycle_of
     from surgical_style_engine.inference.translate import translate_volume
     from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.models.dicom_output import write_dicom_series
+    from surgical_style_engine.models.provenance import synthetic_notes
     from surgical_style_engine.volumes.body_mask import body_mask
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from surgical_style_engine.volumes.geometry import labels_like

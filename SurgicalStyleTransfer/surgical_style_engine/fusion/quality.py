@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.metrics.summary import coarsest_axis
+from surgical_style_engine.volumes.geometry import coarsest_axis
 
 from .result import Fusion
 

@@ -394,7 +394,7 @@ def _range(array: np.ndarray) -> list[float]:
 
 
 def _notes(model: StyleModel, direction: str, strength: float, adjustments: Adjustments) -> dict[str, str]:
-    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.models.provenance import synthetic_notes
 
     return synthetic_notes(model.card, direction, strength, adjustments)
 

@@ -90,12 +90,12 @@ def test_slices_are_put_in_order_of_their_place(tmp_path, direction):
 
 
 def test_order_does_not_depend_on_the_order_of_files(tmp_path):
-    from surgical_style_engine.imageio.dicom.read import _stack
+    from surgical_style_engine.imageio.dicom.read import read_slices
 
     array = write_series(tmp_path / "s", np.arange(5) * 2.0, rotation(0.3, -0.2, 0.5))
     names = sorted(str(path) for path in (tmp_path / "s").iterdir())
     for order in (names, names[::-1], [names[i] for i in (3, 0, 4, 1, 2)]):
-        volume = _stack(tuple(order), "The series")
+        volume = read_slices(tuple(order), "The series")
         assert np.array_equal(volume.array[0], array) and np.allclose(volume.origin, (-20, 15, 7), atol=1e-5)
 
 

@@ -14,15 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.imageio.dicom import write as dicom_write
-from surgical_style_engine.imageio.dicom.write import (
-    SOFTWARE,
-    check_target,
-    choose_scale,
-    open_series,
-    write_dicom_series,
-)
+from surgical_style_engine.imageio.dicom import source as dicom_source
+from surgical_style_engine.imageio.dicom.scale import choose_scale, decimal_string
+from surgical_style_engine.imageio.dicom.source import open_series
+from surgical_style_engine.imageio.dicom.tags import SOFTWARE
 from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.models.dicom_output import check_target, write_dicom_series
 from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, Weights
 from surgical_style_engine.volumes.normalization import HUWindow, LinearLandmarks, PercentileLandmarks, RobustPercentile
 
@@ -274,8 +271,8 @@ def test_values_of_any_range_read_back_within_half_a_step(tmp_path, low, high):
 def test_every_scale_fits_16_bits_and_rounds_within_half_a_step(low, span, is_hu):
     high = low + span
     scale = choose_scale(low, high, is_hu)
-    assert float(dicom_write._decimal(scale.slope)) == scale.slope  # the header holds the very numbers
-    assert float(dicom_write._decimal(scale.intercept)) == scale.intercept
+    assert float(decimal_string(scale.slope)) == scale.slope  # the header holds the very numbers
+    assert float(decimal_string(scale.intercept)) == scale.intercept
     values = np.linspace(low, high, 1001)
     stored = scale.stored(values)
     assert stored.dtype == ("<i2" if scale.signed else "<u2")
@@ -335,7 +332,7 @@ def test_the_order_comes_from_the_positions_alone(tmp_path, monkeypatch):
     names = sorted(str(path) for path in (tmp_path / "s").iterdir())
     expected = [source.header.SOPInstanceUID for source in open_series(tmp_path / "s", volume).slices]
     for order in (names, names[::-1], [names[index] for index in (3, 0, 4, 1, 2)]):
-        monkeypatch.setattr(dicom_write, "_image_files", lambda _, order=order: order)
+        monkeypatch.setattr(dicom_source, "files_of_all_series", lambda _, order=order: order)
         assert [source.header.SOPInstanceUID for source in open_series(tmp_path / "s", volume).slices] == expected
 
 
