@@ -60,7 +60,8 @@ def evaluate(
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
     from surgical_style_engine.metrics import mean_figures
-    from surgical_style_engine.models.folder import CARD_NAME, load_model
+    from surgical_style_engine.models.card import CARD_NAME
+    from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.matching import left_out, match_all, stem, told_match, volumes_in
     from training_cli.cohort.paths import check_outputs
     from training_cli.report_page.maps import check_maps_folder, map_files

@@ -87,8 +87,9 @@ def translate(
     """
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.inference.runners import runner_for
+    from surgical_style_engine.models.card import CARD_NAME
     from surgical_style_engine.models.dicom_output import check_target
-    from surgical_style_engine.models.folder import CARD_NAME, load_model
+    from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
     from training_cli.progress import Progress

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.metrics import registry
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 
 from .charts import Chart, optimisation_charts
 from .curves import Curve, curves_of

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import ModelCard, find_model, read_card
+from surgical_style_engine.models.card import ModelCard, read_card
+from surgical_style_engine.models.names import find_model
 
 from .names import Names
 from .table import number

@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS
-from surgical_style_engine.models.folder import Domain, ModelCard
+from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.normalization import RobustPercentile

@@ -15,7 +15,7 @@ from PIL import Image
 
 from surgical_style_engine import __version__
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import read_card
+from surgical_style_engine.models.card import read_card
 
 from .charts import Chart, chart
 from .facts import card_facts

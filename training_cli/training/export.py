@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import ModelCard, save_model
+from surgical_style_engine.models.card import ModelCard
+from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.volumes.histogram_distance import body_histogram, usual_distance
 from surgical_style_engine.volumes.normalization import parse_normalization
 from training_cli.model_card import model_readme

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Domain, ModelCard
-from surgical_style_engine.models.importers.picture import from_picture
+from surgical_style_engine.models.card import Domain, ModelCard
+from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 

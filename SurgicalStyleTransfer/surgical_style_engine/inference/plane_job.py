@@ -10,7 +10,7 @@ import numpy as np
 
 from surgical_style_engine.backends.runner import Fetch, Runner, SequenceRunner, run_smaller_on_memory_error
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry, slices
 from surgical_style_engine.volumes.body_box import BodyBox
 

@@ -10,7 +10,7 @@ import numpy as np
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 

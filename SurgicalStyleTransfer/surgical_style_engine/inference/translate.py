@@ -11,7 +11,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.importers.picture import from_picture
+from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .blend import Blend

@@ -281,8 +281,9 @@ class Tasks:
 
     def import_model(self, source: str, folder: str, name: str = "", **arguments: Any) -> dict[str, Any]:
         """Bring a packed model, weights of the reference code or ONNX, or a style picture into the folder of models."""
-        from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
+        from surgical_style_engine.models.archive import import_archive, import_folder, is_model_archive
         from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
+        from surgical_style_engine.models.names import check_name
 
         for unused in ("progress", "cancelled"):
             arguments.pop(unused)

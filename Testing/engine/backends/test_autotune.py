@@ -11,7 +11,8 @@ from surgical_style_engine.backends import autotune, devices
 from surgical_style_engine.backends.autotune import Choice, Measured, choose, like_a_slice, psnr_of
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import load_model, shipped_models_folder
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.names import shipped_models_folder
 
 
 @pytest.fixture

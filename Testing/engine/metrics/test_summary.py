@@ -12,7 +12,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics import compare_with_reference, mean_figures, quality_of, set_features
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
 from surgical_style_engine.volumes.normalization import HUWindow, PercentileLandmarks, RobustPercentile
 from surgical_style_engine.volumes.volume import Volume
 

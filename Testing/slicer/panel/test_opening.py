@@ -360,20 +360,20 @@ def test_advanced_lists_devices_and_the_log(open_panel, until):
 
 
 def test_the_command_line_and_the_panel_look_into_the_same_folders(slicer_app, module, monkeypatch, tmp_path):
-    from surgical_style_engine.models import folder as model_folder
+    from surgical_style_engine.models import names as model_names
     from SurgicalStyleTransferLib.setup import model_cards
 
-    assert model_cards.default_user_folder() == model_folder.user_models_folder()
+    assert model_cards.default_user_folder() == model_names.user_models_folder()
     monkeypatch.setenv("SST_MODELS", str(tmp_path))
-    assert model_cards.default_user_folder() == model_folder.user_models_folder() == tmp_path
+    assert model_cards.default_user_folder() == model_names.user_models_folder() == tmp_path
     clone = MODULE_FOLDER / "Resources" / "Models"
     assert model_cards.shipped_folder() == clone
     if clone.is_dir():
-        assert model_folder.shipped_models_folder() == clone
+        assert model_names.shipped_models_folder() == clone
 
 
 def test_the_default_style_is_selected_first_wherever_it_stands_in_the_list(open_panel, tiny_folder, tmp_path):
-    from surgical_style_engine.models.folder import DEFAULT_MODEL
+    from surgical_style_engine.models.names import DEFAULT_MODEL
     from SurgicalStyleTransferLib.setup import model_cards
 
     assert model_cards.FIRST == DEFAULT_MODEL

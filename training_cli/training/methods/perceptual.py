@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
-from surgical_style_engine.common.thresholds import AIR_TOP
+from surgical_style_engine.common.thresholds import AIR_TOP, SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.style_picture import luminance_like, read_picture
-from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
+from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.networks import build_generator, generator_settings
-from surgical_style_engine.stylize.features import FeatureNetwork, load_features, pick_features
+from surgical_style_engine.stylize.feature_network import FeatureNetwork
+from surgical_style_engine.stylize.features import load_features, pick_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
 from surgical_style_engine.stylize.sequence import STROKES
@@ -80,7 +81,7 @@ class Perceptual:
             if self.channels[1] == 1:
                 picture = luminance_like(picture, float(picture.mean()), float(picture.std()))
             factor = min(1.0, config.brush * STROKES * config.patch_size / min(picture.shape[-2:]))
-            size = tuple(max(TINIEST, round(side * factor)) for side in picture.shape[-2:])
+            size = tuple(max(SMALLEST_STYLE_PICTURE, round(side * factor)) for side in picture.shape[-2:])
             images = resized(torch.from_numpy(picture)[None], size)
             network: FeatureNetwork = load_features(pick_features(config.features), images, seed=config.seed)
             self._style = StyleTarget(network.to(self.device), images.to(self.device))

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import ModelCard, StyleModel, find_model, load_model, read_card
+from surgical_style_engine.models.card import ModelCard, read_card
+from surgical_style_engine.models.folder import StyleModel, load_model
+from surgical_style_engine.models.names import find_model
 from surgical_style_engine.networks import GENERATORS, generator_settings, setting_names
 from training_cli.training.config import TrainingConfig
 

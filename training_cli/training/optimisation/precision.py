@@ -10,7 +10,8 @@ import torch
 from surgical_style_engine.backends import autotune
 from surgical_style_engine.backends.devices import bf16_helps
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import find_model, read_card
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.names import find_model
 from surgical_style_engine.networks import build_generator, is_shallow
 from training_cli.training.config import TrainingConfig
 

@@ -73,7 +73,7 @@ def test_a_resumed_training_ends_in_the_same_weights(settings, tmp_path):
 
 
 def test_style_is_measured_on_the_body_only():
-    from surgical_style_engine.stylize.features import random_features
+    from surgical_style_engine.stylize.random_features import random_features
 
     torch.manual_seed(0)
     style = torch.rand(1, 3, 48, 64)

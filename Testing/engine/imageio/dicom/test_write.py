@@ -19,8 +19,8 @@ from surgical_style_engine.imageio.dicom.scale import choose_scale, decimal_stri
 from surgical_style_engine.imageio.dicom.source import open_series
 from surgical_style_engine.imageio.dicom.tags import SOFTWARE
 from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard, Weights
 from surgical_style_engine.models.dicom_output import check_target, write_dicom_series
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, Weights
 from surgical_style_engine.volumes.normalization import HUWindow, LinearLandmarks, PercentileLandmarks, RobustPercentile
 
 pydicom = pytest.importorskip("pydicom")
