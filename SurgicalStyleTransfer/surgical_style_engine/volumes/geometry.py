@@ -46,13 +46,17 @@ class Reorientation:
     def apply(self, array: np.ndarray) -> np.ndarray:
         """Bring an array (c, z, y, x) as it is stored into canonical order; a view."""
         moved = array.transpose(0, *(axis + 1 for axis in self.axes))
-        return moved[(slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in self.flips))]
+        return moved[self._steps]
 
     def undo(self, array: np.ndarray) -> np.ndarray:
         """Bring a canonical array (c, z, y, x) back to how it is stored; contiguous."""
-        turned = array[(slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in self.flips))]
         back = np.argsort(self.axes)
-        return np.ascontiguousarray(turned.transpose(0, *(int(axis) + 1 for axis in back)))
+        return np.ascontiguousarray(array[self._steps].transpose(0, *(int(axis) + 1 for axis in back)))
+
+    @property
+    def _steps(self) -> tuple[slice, ...]:
+        """Along (c, z, y, x): backwards where an axis is reversed."""
+        return (slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in self.flips))
 
 
 def coarsest_axis(volume: Volume) -> int:
@@ -89,7 +93,8 @@ def to_canonical(volume: Volume) -> tuple[Volume, Reorientation]:
     def diagonal(axes: tuple[int, ...]) -> float:
         return sum(float(cosines[patient, image]) for patient, image in enumerate(axes))
 
-    order = list(max(permutations(range(3)), key=diagonal))
+    closest = max(permutations(range(3)), key=diagonal)
+    order = list(closest)
     signs = [bool(direction[axis, order[axis]] < 0) for axis in range(3)]
     reorientation = Reorientation(
         axes=(2 - order[2], 2 - order[1], 2 - order[0]),

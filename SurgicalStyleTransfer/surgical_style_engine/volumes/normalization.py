@@ -220,8 +220,10 @@ def _by_parts(array: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -
 
 
 def _sorted_subsample(array: np.ndarray) -> np.ndarray:
-    """Ascending values, 1-D, of the array's own type; every so many of a large one. Sorting once is faster than one
-    percentile of unsorted values."""
+    """Return ascending values, 1-D, of the array's own type; every so many of a large one.
+
+    Sorting once is faster than one percentile of unsorted values.
+    """
     flat = np.asarray(array).reshape(-1)
     values = flat[:: max(1, flat.size // _MOST_VOXELS)]
     kinds = {"bool": np.uint8, "float16": np.float32}

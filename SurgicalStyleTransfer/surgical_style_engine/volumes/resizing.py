@@ -54,8 +54,9 @@ def _rows(image: np.ndarray, taps: tuple[np.ndarray, np.ndarray], result: np.nda
 
 @lru_cache(maxsize=64)
 def _taps(count: int, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """From ``count`` pixels to ``target``: numbers of the pixels that are added up (taps, target), and their weights
-    (taps, target, 1) float32, which sum to 1.
+    """Find what is added up on the way from ``count`` pixels to ``target``.
+
+    Returns the numbers of the pixels (taps, target), and their weights (taps, target, 1) float32, which sum to 1.
 
     Rounded to single precision where torch rounds: at several hundred pixels that decides on the fifth digit.
     """
