@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import Cancelled, InputError, StyleTransferError
-from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.registration import (
     LARGEST_STRETCH,
     register_affine,
@@ -16,6 +15,7 @@ from surgical_style_engine.volumes.registration import (
     write_transform,
 )
 from surgical_style_engine.volumes.registration.transforms import centre
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
 
 
