@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from surgical_style_engine.volumes import slices
 from training_cli.training.config import TrainingConfig
+from training_cli.training.config.method_registry import method_entry
 
 from .augment import Augmentation
-from .cache import CachedItem, TrainingData
+from .items import CachedItem, TrainingData
 
 
 class SampleByNumber(Dataset):
@@ -30,7 +31,7 @@ class SampleByNumber(Dataset):
     def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
         self.data, self.config, self.length = data, config, length
         # Where nothing is learned from single images, none is drawn.
-        self.pairs_fraction = 1.0 if config.method == "paired" else config.pairs_fraction
+        self.pairs_fraction = 1.0 if method_entry(config.method).needs_pairs else config.pairs_fraction
         self.augmentation = Augmentation(config.patch_size) if config.augment else None
         # Slices of thick and thin scans should be equally likely to be seen: draw by the length scanned, not by count.
         self._odds = {
