@@ -266,9 +266,9 @@ class _TargetSet:
         """KID of the translations and of the two floors, to the references."""
         import numpy as np
 
-        from surgical_style_engine.metrics import set_distance
+        from surgical_style_engine.metrics.set_distance import kid
 
-        found = {name: set_distance(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
+        found = {name: kid(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
         return {
             "value": found["translated"][0],
             "deviation": found["translated"][1],

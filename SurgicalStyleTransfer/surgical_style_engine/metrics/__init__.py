@@ -4,7 +4,6 @@ Everything takes plain arrays (c,z,y,x) and callables, so it works for any trans
 of one translated volume together for a report.
 """
 
-from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 
 from .cycle import CycleFigures, CycleScore, cycle_error_map, cycle_figures, jigsaw_puzzle_error, look_ahead_score
@@ -20,7 +19,6 @@ __all__ = [
     "compare_with_reference",
     "cycle_error_map",
     "cycle_figures",
-    "cycle_of",
     "data_range",
     "dice",
     "histogram_match",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.histogram_matching import histogram_match
@@ -69,6 +68,8 @@ def quality_of(
     axis = coarsest_axis(volume)
     x, y = translation.normalized_input, translation.judged
     if cycle is None and with_cycle:
+        from surgical_style_engine.inference.cycle import cycle_of
+
         cycle = cycle_of(volume, model, translation, direction=direction, mask=region, jigsaw=jigsaw, **options)
     labelled = source_labels is not None or translated_labels is not None
     agreement, agreement_slices = structure_agreement(x, y, region, slice_axis=axis)
