@@ -216,5 +216,5 @@ class Method(abc.ABC):
         """What else a checkpoint must keep, under names of its own; tensors and plain values only."""
         return {}
 
-    def load_extra_state(self, state: dict[str, Any]) -> None:
+    def load_extra_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - most methods have nothing more
         """Put back what ``extra_state`` gave."""

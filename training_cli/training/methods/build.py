@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 import torch
 
 from training_cli.training.config import TrainingConfig
+from training_cli.training.config.method_registry import method_entry
 
 from .base import Method
-from training_cli.training.config.method_registry import method_entry
 
 
 def method_class(name: str) -> type[Method]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from surgical_style_engine.common.atomic_write import replacing
 
-
 ALWAYS = ("step", "seconds", "waiting", "learning_rate")
 
 
