@@ -159,8 +159,10 @@ def _specification(config: TrainingConfig, kind: str) -> Normalization:
 
 
 def _statistics(items: list[CachedItem]) -> dict[str, Any]:
-    """What the out-of-domain check compares with: the histograms of the volumes' normalised body intensities, how far
-    apart they are themselves, and the raw range."""
+    """What the out-of-domain check compares with.
+
+    The histograms of the volumes' normalised body intensities, how far apart they are themselves, and the raw range.
+    """
     histograms = []
     for item in items:
         shares = body_histogram(item.load()[:, item.body[:: max(1, len(item.body) // 12)]])

@@ -148,10 +148,12 @@ class _Training:
         adopt_settings(config)
         state = checkpoint_to_resume(self.checkpoints, config, resume, self.say)
         self.data = _prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say)
-        channels = self._channels()
-        if state and state["channels"] != channels:
+        channels_a, channels_b = self._channels()
+        if state and state["channels"] != [channels_a, channels_b]:
             raise InputError("The images have other channels than those the checkpoint was trained with.")
-        self.method = build_method(config.method, config, *channels, self.device, self.accelerator.autocast)
+        self.method = build_method(
+            config.method, config, channels_a, channels_b, self.device, self.accelerator.autocast
+        )
         self.started_from = self.method.started_from
         if state:
             self._restore(state)
@@ -159,8 +161,8 @@ class _Training:
             with replacing(self.folder / "config.json") as temporary:
                 temporary.write_text(json.dumps(config.model_dump(mode="json"), indent=2))
 
-    def _channels(self) -> list[int]:
-        return [self.data.source[0].channels, self.data.target[0].channels]
+    def _channels(self) -> tuple[int, int]:
+        return self.data.source[0].channels, self.data.target[0].channels
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.method.load_state_dict(state["method"])
@@ -243,7 +245,7 @@ class _Training:
             "decisive": self.config.decisive(),
             "method": self.method.state_dict(),
             "random": random_state(),
-            "channels": self._channels(),
+            "channels": list(self._channels()),
             "architecture": self.method.architecture,
             "started_from": self.started_from,
         }

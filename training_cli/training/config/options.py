@@ -47,7 +47,7 @@ def _option(name: str, field: FieldInfo, prefix: str) -> inspect.Parameter:
 
 
 def plain_type(annotation: Any) -> Any:
-    """int for int | None, str for a choice, a list or a table, and so on."""
+    """The type of an option: int for int | None, str for a choice, a list or a table, and so on."""
     if get_origin(annotation) in (Literal, list, dict):
         return str
     arguments = [part for part in get_args(annotation) if part is not type(None)]

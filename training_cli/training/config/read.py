@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from surgical_style_engine.errors import InputError
@@ -36,8 +37,6 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a YAML file by name, unjudged, with paths as seen from here. Raises InputError."""
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

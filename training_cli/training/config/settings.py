@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -203,6 +204,7 @@ class TrainingConfig(BaseModel):
         return comma_separated(self.extra_sources)
 
     def extra_name_list(self) -> list[str]:
+        """Names of the further input modalities."""
         return comma_separated(self.extra_names)
 
     def digest(self) -> str:
@@ -255,8 +257,6 @@ def comma_separated(text: str) -> list[str]:
 
 def named_values(text: str) -> dict[str, Any]:
     """'bins=8,guide=learned' -> {'bins': 8, 'guide': 'learned'}. Raises ValueError."""
-    import yaml
-
     named: dict[str, Any] = {}
     for part in comma_separated(text):
         name, equals, value = part.partition("=")

@@ -51,8 +51,15 @@ class ExtraSources:
         return present
 
     def complete(self, paths: list[Path], report: Callable[[str], None]) -> list[Path]:
-        """Those source volumes that have all further modalities; the others are named to ``report``, and so is what
-        belongs together by other than equal names."""
+        """Those source volumes that have all further modalities.
+
+        Args:
+            paths: of the source volumes.
+            report: is told the others, and what belongs together by other than equal names.
+
+        Raises:
+            InputError: where there is none.
+        """
         self.sources = paths
         kept = []
         for path in paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes import geometry
@@ -39,7 +40,9 @@ def slice_distance(volume: Volume, config: TrainingConfig) -> float:
     return float(geometry.plane_spacing(canonical.spacing, config.plane)[0])
 
 
-def resampled_onto(fixed: Volume, moving: Volume, transform: object | None, names: str) -> tuple[Volume, np.ndarray]:
+def resampled_onto(
+    fixed: Volume, moving: Volume, transform: sitk.Transform | None, names: str
+) -> tuple[Volume, np.ndarray]:
     """A volume on the grid of another, and where its field of view covers that grid (z, y, x).
 
     Args:

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid
 from surgical_style_engine.volumes.volume import Volume, check_volume
+from training_cli.pictures.overlay import save_overlay
 from training_cli.training.config import TrainingConfig
 
 from .cache import Cache
@@ -126,11 +129,8 @@ class _Preparation:
             transform = None
         return resampled_onto(fixed, moving, transform, f"{a.name} and {b.name}")
 
-    def _registered(self, fixed: Volume, moving: Volume, a: Path, b: Path) -> object:
+    def _registered(self, fixed: Volume, moving: Volume, a: Path, b: Path) -> sitk.Transform:
         """The rigid transform; a picture of it goes into the run folder."""
-        from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid
-        from training_cli.pictures.overlay import save_overlay
-
         result = register_rigid(fixed, moving)
         picture = f"{a.name.split('.')[0]}+{b.name.split('.')[0]}.png"
         if not result.found_common:

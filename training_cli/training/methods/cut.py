@@ -33,7 +33,15 @@ class CUT(Method):
     PatchNCE of weight 1, and the same for G(y) against y as the identity term.
     """
 
-    losses = ("generators", "discriminators", "adversarial", "nce", "identity", "spatial", "pairs")
+    losses: ClassVar[tuple[str, ...]] = (
+        "generators",
+        "discriminators",
+        "adversarial",
+        "nce",
+        "identity",
+        "spatial",
+        "pairs",
+    )
     default_weight: ClassVar[float] = 1.0
     has_identity: ClassVar[bool] = True
     flips: ClassVar[bool] = False
@@ -158,12 +166,14 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width, features), nn.ReLU(), nn.Linear(features, features))
-        for layer in (self.layers[0], self.layers[2]):
+        first, second = nn.Linear(width, features), nn.Linear(features, features)
+        self.layers = nn.Sequential(first, nn.ReLU(), second)
+        for layer in (first, second):
             nn.init.normal_(layer.weight, 0.0, 0.02)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, p, width) -> (n, p, features), of unit length."""
         return F.normalize(self.layers(features), dim=-1, eps=1e-7)
 
 

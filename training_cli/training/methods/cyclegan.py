@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,7 +28,15 @@ class CycleGAN(Method):
     where it normalises each image by itself, so that this computes the same as running them one by one.
     """
 
-    losses = ("generators", "discriminators", "adversarial", "cycle", "identity", "spatial", "pairs")
+    losses: ClassVar[tuple[str, ...]] = (
+        "generators",
+        "discriminators",
+        "adversarial",
+        "cycle",
+        "identity",
+        "spatial",
+        "pairs",
+    )
 
     def build(self) -> None:
         """See ``Method.build``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
 from surgical_style_engine.errors import InputError
@@ -23,7 +25,7 @@ class Paired(Method):
     translated one way only.
     """
 
-    losses = ("generators", "discriminators", "adversarial", "pairs")
+    losses: ClassVar[tuple[str, ...]] = ("generators", "discriminators", "adversarial", "pairs")
 
     def build(self) -> None:
         """See ``Method.build``."""

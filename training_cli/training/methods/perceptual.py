@@ -6,7 +6,7 @@ The source folder holds the contents; the target is a folder with a single pictu
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -30,8 +30,8 @@ class Perceptual(Method):
     The style is measured on the body only: air keeps what the content term asks for, which is to stay air.
     """
 
-    losses = ("total", "content", "style", "variation")
-    fused_adam = False  # whose last digits are others than those of models trained so far
+    losses: ClassVar[tuple[str, ...]] = ("total", "content", "style", "variation")
+    fused_adam: ClassVar[bool] = False  # whose last digits are others than those of models trained so far
 
     def build(self) -> None:
         """See ``Method.build``."""

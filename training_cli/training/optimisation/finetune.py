@@ -87,4 +87,5 @@ def load_initial_weights(name: str, generators: Mapping[Direction, torch.nn.Modu
             )
         network.load_state_dict(stored)
     card = model.card
-    return {"name": card.name, "sha256": card.weights.sha256, "directions": list(card.directions)}
+    sha256 = card.weights.sha256 if card.weights else ""
+    return {"name": card.name, "sha256": sha256, "directions": list(card.directions)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Literal
 
 import torch
 
@@ -18,9 +19,10 @@ from .networks import generator_arguments, generator_name
 SIDE = 128  # pixels of the image that is measured; a pass takes a second at most
 SHALLOW = ("resnet", "resnet_reference")
 REPEATS = 2
+Precision = Literal["fp32", "bf16"]
 
 
-def faster_precision(config: TrainingConfig, device: torch.device) -> str:
+def faster_precision(config: TrainingConfig, device: torch.device) -> Precision:
     """bf16 where the device multiplies it, or fp32; on the CPU by measuring the generator, forward and backward.
 
     Processors with AVX512-BF16 but without AMX may multiply bf16 no faster than fp32, in which convolutions need
@@ -40,14 +42,14 @@ def faster_precision(config: TrainingConfig, device: torch.device) -> str:
     return min(seconds, key=lambda precision: seconds[precision])
 
 
-def _measured(config: TrainingConfig) -> dict[str, float]:
+def _measured(config: TrainingConfig) -> dict[Precision, float]:
     """Seconds of a pass by precision."""
     name = generator_name(config)
     network = build_generator(name, in_channels=config.stack, **generator_arguments(config))
     # The speed of a shallow network on a small image tells that on a large one.
     side = min(SIDE, config.patch_size) if name in SHALLOW else config.patch_size
     image = torch.rand(1, config.stack, side, side) * 2 - 1
-    seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    seconds: dict[Precision, list[float]] = {"fp32": [], "bf16": []}
     for _ in range(REPEATS + 1):
         for precision, measured in seconds.items():
             measured.append(_pass(network, image, precision == "bf16"))

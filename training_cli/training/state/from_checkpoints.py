@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -78,13 +79,13 @@ def _checkpoints(run: Path) -> dict[int, Path]:
 
 def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> TrainingResult:
     """The generators with the mean of the averaged weights of checkpoints, and what the last of these tells."""
-    channels = [data.source[0].channels, data.target[0].channels]
-    method = build_method(config.method, config, *channels, torch.device("cpu"), contextlib.nullcontext)
+    channels_a, channels_b = data.source[0].channels, data.target[0].channels
+    method = build_method(config.method, config, channels_a, channels_b, torch.device("cpu"), contextlib.nullcontext)
     total: dict[str, dict[str, torch.Tensor]] = {}
-    state: dict = {}
+    state: dict[str, Any] = {}
     for path in paths:
         state = load_checkpoint(path)
-        if changed_settings(state, config) or state.get("channels") != channels:
+        if changed_settings(state, config) or state.get("channels") != [channels_a, channels_b]:
             raise InputError(f"{path.name} was trained with other settings or images than the run's config.json says.")
         method.load_state_dict(state["method"])
         for direction, network in method.generators().items():

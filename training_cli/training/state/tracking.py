@@ -29,7 +29,7 @@ class CsvCurve:
     """
 
     def __init__(self, path: Path, losses: Sequence[str], resume_step: int = 0) -> None:
-        columns, rows = list(ALWAYS), []
+        columns, rows = list(ALWAYS), list[dict[str, str]]()
         if resume_step and path.exists():
             header, rows = kept_rows(path, resume_step)
             columns = list(header) or columns
@@ -66,8 +66,11 @@ def kept_rows(path: Path, last_step: int) -> tuple[list[str], list[dict[str, str
 
 @contextlib.contextmanager
 def told_once() -> Iterator[None]:
-    """TensorBoard's writing thread prints a traceback when the disk is full, and the same error is raised where the
-    next value is logged; within this block only the latter happens."""
+    """Within this block a full disk is told once.
+
+    TensorBoard's writing thread prints a traceback then, and the same error is raised where the next value is logged;
+    only the latter happens here.
+    """
     before = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:
