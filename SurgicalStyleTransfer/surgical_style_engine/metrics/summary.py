@@ -20,7 +20,7 @@ from .structure import semantic_consistency, structure_agreement
 from .worst_slices import named_slices
 
 if TYPE_CHECKING:
-    from surgical_style_engine.inference.translate import Translation
+    from surgical_style_engine.inference.result import Translation
     from surgical_style_engine.models.folder import StyleModel
 
 FLOORS_NOTE = (

@@ -9,6 +9,7 @@ import torch
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import Direction, ModelCard, load_model
+from surgical_style_engine.networks import GENERATORS, setting_names
 from training_cli.training.config import TrainingConfig
 
 
@@ -40,7 +41,8 @@ def _settings_of(card: ModelCard) -> dict[str, Any]:
     """What a card says, by the names of the settings."""
     arguments = card.architecture.arguments
     settings: dict[str, Any] = {"generator": card.architecture.name, "stack": card.stack, "plane": card.plane}
-    settings |= {name: arguments[name] for name in ("ngf", "n_blocks") if name in arguments}
+    names = [name for name in setting_names(GENERATORS) if name in TrainingConfig.model_fields]
+    settings |= {name: arguments[name] for name in names if name in arguments}
     if card.spacing_mm is not None:
         settings["spacing"] = card.spacing_mm
     if card.stack > 1:

@@ -9,25 +9,15 @@ import torch
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import find_model, read_card
-from surgical_style_engine.networks import build_discriminator
+from surgical_style_engine.networks import build_discriminator, discriminator_settings, generator_settings
 from training_cli.training.config import TrainingConfig
-
-# Common settings that mean an argument of these generators; all others they have are in ``generator_settings``.
-SHORTCUTS = {
-    "resnet": ("ngf", "n_blocks"),
-    "resnet_reference": ("ngf", "n_blocks"),
-    "unet_reference": ("ngf",),
-    "article": ("ngf",),
-}
-
 
 def generator_arguments(config: TrainingConfig) -> dict[str, Any]:
     """Arguments of a generator without its channels: from the settings, or as the model of ``init`` has them."""
     if config.init is not None:
         arguments = read_card(find_model(config.init)).architecture.arguments
         return {key: value for key, value in arguments.items() if key not in ("in_channels", "out_channels")}
-    shortcuts = {name: getattr(config, name) for name in SHORTCUTS.get(config.generator, ())}
-    return {**shortcuts, **config.generator_settings}
+    return {**generator_settings(config.generator, config), **config.generator_settings}
 
 
 def generator_name(config: TrainingConfig) -> str:
@@ -37,9 +27,7 @@ def generator_name(config: TrainingConfig) -> str:
 
 def make_discriminator(config: TrainingConfig, channels: int, device: torch.device | str) -> torch.nn.Module:
     """The discriminator that the settings describe, for images of so many channels."""
-    settings = {"ndf": config.ndf}
-    if config.discriminator == "patchgan":
-        settings |= {"n_layers": config.n_layers, "spectral_norm": config.spectral_norm}
+    settings = discriminator_settings(config.discriminator, config)
     return build_discriminator(config.discriminator, in_channels=channels, **settings).to(device)
 
 

@@ -11,13 +11,12 @@ import torch
 from surgical_style_engine.backends import autotune
 from surgical_style_engine.backends.devices import bf16_helps
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.networks import build_generator
+from surgical_style_engine.networks import build_generator, is_shallow
 from training_cli.training.config import TrainingConfig
 
 from .networks import generator_arguments, generator_name
 
 SIDE = 128  # pixels of the image that is measured; a pass takes a second at most
-SHALLOW = ("resnet", "resnet_reference")
 REPEATS = 2
 Precision = Literal["fp32", "bf16"]
 
@@ -47,7 +46,7 @@ def _measured(config: TrainingConfig) -> dict[Precision, float]:
     name = generator_name(config)
     network = build_generator(name, in_channels=config.stack, **generator_arguments(config))
     # The speed of a shallow network on a small image tells that on a large one.
-    side = min(SIDE, config.patch_size) if name in SHALLOW else config.patch_size
+    side = min(SIDE, config.patch_size) if is_shallow(name) else config.patch_size
     image = torch.rand(1, config.stack, side, side) * 2 - 1
     seconds: dict[Precision, list[float]] = {"fp32": [], "bf16": []}
     for _ in range(REPEATS + 1):
