@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import Architecture, Direction, Domain, Domains, ModelCard, save_model
+from surgical_style_engine.models.card import Architecture, Direction, Domain, Domains, ModelCard
+from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.volumes.histogram_distance import body_histogram, usual_distance
 from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
 from training_cli.model_card import model_readme

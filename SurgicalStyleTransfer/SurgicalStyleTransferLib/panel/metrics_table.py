@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from surgical_style_engine.common.atomic_write import replacing
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
 from SurgicalStyleTransferLib.mrml import outputs
 
@@ -164,9 +163,7 @@ def hide_map(node_id: str) -> None:
 
 def export_csv(path: Path, figures: dict, about: dict[str, str]) -> None:
     """Write what the panel shows and the values per slice; whole or not at all. Raises OSError."""
-    path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.csv")
-    try:
+    with replacing(path, make_folders=False) as temporary:
         with temporary.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             for key, value in about.items():
@@ -184,6 +181,3 @@ def export_csv(path: Path, figures: dict, about: dict[str, str]) -> None:
                 writer.writerow([_("Frame"), *(name for name, value, meaning in frames[0])])
                 for number, entry in enumerate(frames, 1):
                     writer.writerow([number, *(value for name, value, meaning in entry)])
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

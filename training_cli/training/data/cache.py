@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.thresholds import BODY_FROM
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes import slices
 from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
@@ -27,7 +28,6 @@ from .grid import slice_distance, to_model_grid
 from .items import CachedItem
 
 CACHE_VERSION = 4
-BODY_LEVEL = -0.9  # normalised intensity above which a voxel counts as body
 
 
 class Cache:
@@ -144,7 +144,7 @@ def describe_body(array: np.ndarray, least: float) -> dict[str, Any]:
     Returns:
         "body", numbers of slices, and "box", [top, bottom, left, right].
     """
-    occupied = array.max(axis=0) > BODY_LEVEL
+    occupied = array.max(axis=0) > BODY_FROM
     usable = slices.body_slices(array) & (occupied.mean(axis=(1, 2)) >= least)
     return {"body": np.flatnonzero(usable).tolist(), "box": _box(occupied)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
 from surgical_style_engine.volumes.volume import Volume
@@ -12,8 +13,6 @@ from training_cli.cohort.matching import find_match, identity, stem, told_match
 from training_cli.training.config import TrainingConfig
 
 from .files import matching_images
-
-LOWEST_MR = -500.0  # a volume with lower values is CT in HU
 
 
 class ExtraSources:
@@ -110,6 +109,6 @@ def _folder_identity(path: Path, root: Path) -> list[str]:
 
 def extra_normalization(config: TrainingConfig, volume: Volume) -> Normalization:
     """The normalisation of a further modality: the HU window for what has values as low as CT, else percentiles."""
-    if float(volume.array.min()) < LOWEST_MR:
+    if float(volume.array.min()) < HU_BELOW:
         return parse_normalization({"kind": "hu_window", "lower": config.hu_lower, "upper": config.hu_upper})
     return parse_normalization({"kind": "robust_percentile"})

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from surgical_style_engine.models.folder import Direction
+from surgical_style_engine.models.card import Direction
 from surgical_style_engine.networks import build_generator
 from training_cli.training.config import TrainingConfig
 from training_cli.training.optimisation.averaging import WeightAverage

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Direction
+from surgical_style_engine.models.card import Direction
 from training_cli.training.config.method_settings import PairedSettings
 from training_cli.training.optimisation.losses import adversarial_loss, masked_l1
 from training_cli.training.optimisation.networks import run_together

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from surgical_style_engine.common.thresholds import AIR_TOP
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.style_picture import luminance_like, read_picture
 from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
@@ -17,7 +18,6 @@ from surgical_style_engine.stylize.features import FeatureNetwork, load_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
 from surgical_style_engine.stylize.sequence import STROKES
-from surgical_style_engine.volumes.body_box import BACKGROUND
 from training_cli.training.config.method_settings import PerceptualSettings
 from training_cli.training.data.files import training_files
 
@@ -51,7 +51,7 @@ class Perceptual(Method):
         images = _pictures(translation.float(), self.channels_b)
         # The disturbed input goes in, the clean one says what is to be kept.
         content = _pictures(batch["a_clean"].float(), self.channels_a)
-        mask = (content.mean(dim=1, keepdim=True) > (BACKGROUND + 1) / 2).float()
+        mask = (content.mean(dim=1, keepdim=True) > (AIR_TOP + 1) / 2).float()
         terms = Objective(self.style(), content, self.weights, mask)(images)
         self.update_generators(terms["total"])
         return terms

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Direction, ModelCard, load_model
+from surgical_style_engine.models.card import Direction, ModelCard
+from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.networks import GENERATORS, setting_names
 from training_cli.training.config import TrainingConfig
 

@@ -8,9 +8,11 @@ from typing import Any, Literal
 import torch
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import find_model, read_card
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.names import find_model
 from surgical_style_engine.networks import build_discriminator, discriminator_settings, generator_settings
 from training_cli.training.config import TrainingConfig
+
 
 def generator_arguments(config: TrainingConfig) -> dict[str, Any]:
     """Arguments of a generator without its channels: from the settings, or as the model of ``init`` has them."""

@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.archive import check_name
+from surgical_style_engine.models.names import check_name
 from training_cli.training.config import TrainingConfig
 from training_cli.training.data.items import TrainingData
 from training_cli.training.data.prepare import prepare_data

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from surgical_style_engine.common.atomic_write import replacing
-from surgical_style_engine.models.folder import Direction
+from surgical_style_engine.models.card import Direction
 
 
 @torch.no_grad()

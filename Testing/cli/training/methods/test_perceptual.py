@@ -13,7 +13,8 @@ from tiny_training import as_options, losses_of
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import load_model, read_card
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.training.config import load_config

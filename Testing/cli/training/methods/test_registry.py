@@ -15,7 +15,8 @@ from tiny_methods import make_batch, make_method, weights
 from tiny_training import ROOT, as_options, losses_of
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import load_model, read_card
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.folder import load_model
 from training_cli.training.config import load_config, method_registry
 from training_cli.training.config.method_registry import method_entry, methods, register_method
 from training_cli.training.config.method_settings import CUTSettings, CycleGANSettings, MethodSettings
