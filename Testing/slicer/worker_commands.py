@@ -1,4 +1,4 @@
-"""Commands of a worker whose network is replaced or slowed down."""
+"""Commands of a worker whose network or fusion is replaced or slowed down."""
 
 from __future__ import annotations
 
@@ -16,4 +16,9 @@ def worker_with(code: str) -> list[str]:
 
 SLOW_WORKER = worker_with(
     "def slow(self, batch):\n    time.sleep(0.3)\n    return run(self, batch)\nbackends.TorchRunner.run = slow"
+)
+SLOW_FUSION = worker_with(
+    "import surgical_style_engine.fusion.fuse as fuse\nmethod = fuse.METHODS['pyramid']\n"
+    "def slow(inputs, tick):\n    for part in range(200):\n        time.sleep(0.05)\n        tick(part / 200)\n"
+    "    return method(inputs, tick)\nfuse.METHODS['pyramid'] = slow"
 )
