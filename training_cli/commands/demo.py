@@ -41,13 +41,14 @@ def demo(
     """Turn a T1-weighted brain MR into a T2-weighted one: the volume, report.json with the figures, comparison.png."""
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.imageio.provenance import synthetic_notes
     from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
     from surgical_style_engine.inference.cycle import cycle_of
     from surgical_style_engine.inference.translate import translate_volume
     from surgical_style_engine.metrics import quality_of
     from surgical_style_engine.metrics.tissues import tissue_contrast
-    from surgical_style_engine.models.folder import DEFAULT_MODEL, load_model
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.names import DEFAULT_MODEL
+    from surgical_style_engine.models.provenance import synthetic_notes
     from surgical_style_engine.volumes.body_mask import body_mask
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from training_cli.cohort.alignment import align_reference, alignment_doubt

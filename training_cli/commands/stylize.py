@@ -12,8 +12,8 @@ import typer
 from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
+    from surgical_style_engine.inference.stylize import Stylization
     from surgical_style_engine.models.style_settings import StyleSettings
-    from surgical_style_engine.stylize.stylize import Stylization
 
 PLANES = ("axial", "coronal", "sagittal")
 KINDS = ("auto", "vgg19", "random")
@@ -75,10 +75,10 @@ def stylize(
     _check(content, output, style, mask, report, plane)
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.common.torch_presence import check_torch
-    from surgical_style_engine.imageio.provenance import synthetic_notes
     from surgical_style_engine.imageio.style_picture import as_bytes, read_picture
     from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
     from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.models.provenance import synthetic_notes
     from surgical_style_engine.models.style_settings import parse_settings
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from training_cli.cohort.matching import left_out, stem
@@ -112,7 +112,7 @@ def stylize(
     region = None if mask is None else read_volume(mask)
 
     check_torch("A style picture")
-    from surgical_style_engine.stylize.stylize import stylize_volume
+    from surgical_style_engine.inference.stylize import stylize_volume
 
     if get_features(kind, file, download_features) == "random" and kind == "auto":
         settings = settings.model_copy(update={"features": "random"})
@@ -228,7 +228,7 @@ def _layers(texts: list[str] | None) -> dict[str, float] | None:
 
 
 def _digest(path: Path) -> str:
-    from surgical_style_engine.models.folder import sha256_of
+    from surgical_style_engine.models.weights import sha256_of
 
     return sha256_of(path)
 

@@ -1,6 +1,7 @@
 """`sst fuse` from the command line: files in, files out, nothing half-written."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,8 @@ from typer.testing import CliRunner
 
 from surgical_style_engine.app.report import KEYS, read_report
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.fusion.filters import gaussian
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.volumes.filters import gaussian
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.commands.fuse import fuse
 
@@ -171,26 +172,14 @@ def test_bad_input_leaves_nothing(study, tmp_path):
 
 
 def test_a_failing_disk_removes_what_was_written_before(study, tmp_path, monkeypatch):
-    from surgical_style_engine.imageio import volume_io
+    rename = os.replace
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    def full(source, target):
+        if str(target).endswith("f.nii.gz"):  # the transform and both pictures are there by then
+            raise OSError(28, "No space left on device")
+        rename(source, target)
 
-    monkeypatch.setattr(volume_io.os, "replace", full)
-    # The transform and both pictures use the same os.replace: fail at the volume alone.
-    import os
-
-    from surgical_style_engine.volumes import registration
-    from training_cli.pictures import comparison, overlay
-
-    class Whole:
-        def __getattr__(self, name):
-            return getattr(os, name)
-
-        replace = staticmethod(os.rename)
-
-    for module in (registration, overlay, comparison):
-        monkeypatch.setattr(module, "os", Whole())
+    monkeypatch.setattr(os, "replace", full)
     result = sst(
         study / "p1_T1.nii.gz",
         study / "p1_FLAIR.nii.gz",

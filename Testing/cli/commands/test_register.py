@@ -1,5 +1,6 @@
 """`sst register` from the command line: files in, files out, nothing half-written."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -97,13 +98,11 @@ def test_bad_input_leaves_nothing(study, tmp_path):
 
 
 def test_a_failing_disk_is_one_sentence(study, tmp_path, monkeypatch):
-    from surgical_style_engine.imageio import volume_io
-
     def full(*_):
         raise OSError(28, "No space left on device")
 
     folder, _ = study
-    monkeypatch.setattr(volume_io.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     result = sst(folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "m.nii.gz")
     assert isinstance(result.exception, StyleTransferError) and "No space" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
