@@ -31,7 +31,8 @@ class AdjustJob(FramewiseJob):
         adjustments: Adjustments | None = None,
         is_kept: Callable[[], bool] = lambda: True,
     ) -> None:
-        """
+        """A job that is not started yet.
+
         Args:
             client: of the worker.
             exchange: for the blended volumes.

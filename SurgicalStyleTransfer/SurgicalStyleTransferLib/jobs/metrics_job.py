@@ -44,7 +44,8 @@ class MetricsJob(FramewiseJob):
         reference: dict | None = None,
         max_slices: int | None = None,
     ) -> None:
-        """
+        """A job that is not started yet.
+
         Args:
             client: of the worker.
             exchange: for the error maps.

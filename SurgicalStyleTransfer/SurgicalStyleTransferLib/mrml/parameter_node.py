@@ -18,7 +18,8 @@ AnyRegion = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # n
 
 @parameterNodeWrapper
 class SurgicalStyleTransferParameterNode:
-    """
+    """The choices by the names that scenes keep.
+
     inputVolume - what is translated.
     region - segmentation or labelmap outside of which the input stays.
     segment - segment ID within a segmentation.
