@@ -16,7 +16,7 @@ from surgical_style_engine.worker import messages as protocol
 PATIENCE = 90  # seconds after which a test gives up; no speed is asserted
 SLOW = """
 import sys, time
-import surgical_style_engine.backends.select as backends
+import surgical_style_engine.backends.torch_runner as backends
 run = backends.TorchRunner.run
 def slow(self, batch):
     time.sleep(0.4)
