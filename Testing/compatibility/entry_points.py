@@ -37,7 +37,8 @@ def write_volume(image: Any, path: Path) -> None:
 
 def write_dicom(volume: Any, source: Path, output: Path, model: Any, direction: str, strength: float) -> None:
     """Write ``volume``, the translation of the DICOM series in the folder ``source``, as a series into ``output``."""
-    from surgical_style_engine.imageio.dicom.write import open_series, write_dicom_series
+    from surgical_style_engine.imageio.dicom.source import open_series
+    from surgical_style_engine.models.dicom_output import write_dicom_series
 
     series = open_series(source, read_volume(source), model.card.domain_to(direction))
     write_dicom_series(volume, series, output, model.card, direction, strength=strength)

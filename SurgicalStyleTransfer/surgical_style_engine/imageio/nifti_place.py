@@ -76,13 +76,15 @@ def farthest_corner(corners: np.ndarray, volume: Volume) -> float:
 
 
 def _distances(volume: Volume, header: NiftiHeader) -> dict[str, float]:
-    """mm from the volume to each form, by the form's name."""
+    """Return the mm from the volume to each form, by the form's name."""
     return {name: farthest_corner(corners_of(form, header.size), volume) for name, form in header.forms.items()}
 
 
 def _with_exact_size(volume: Volume, header: NiftiHeader, used: str) -> Volume | None:
-    """The volume at the place of the form ``used``; None if that differs in more than the rounding of voxel sizes, or
-    has axes that are not at right angles."""
+    """Return the volume at the place of the form ``used``.
+
+    None if that differs in more than the rounding of voxel sizes, or has axes that are not at right angles.
+    """
     form = header.forms[used]
     spacing = np.linalg.norm(form[:, :3], axis=0)
     if not np.isfinite(form).all() or not (np.abs(spacing / volume.spacing - 1) <= _ROUNDED).all():

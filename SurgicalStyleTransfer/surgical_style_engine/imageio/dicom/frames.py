@@ -145,8 +145,10 @@ def _frame(group: Dataset, shared: Dataset | None, data: Dataset, what: str) -> 
 
 
 def _evenly_placed(data: Dataset, count: int, what: str) -> list[Frame]:
-    """The frames of kinds older than functional groups, nuclear medicine, dose and cone beam CT, which state the place
-    of the first frame and how far apart they are along the normal."""
+    """Return the frames of kinds older than functional groups: nuclear medicine, dose and cone beam CT.
+
+    They state the place of the first frame and how far apart the frames are along the normal.
+    """
     if set(_pointers(data)) & _TIMES:
         raise InputError(f"{what} has {count} frames one after another in time (a film?), which make no volume.")
 

@@ -190,7 +190,7 @@ def _placed(header: SliceHeader, reader: SimpleITK.ImageFileReader) -> SliceHead
 
 
 def _thickness(reader: SimpleITK.ImageFileReader) -> float:
-    """mm of a single slice: ITK takes the distance between slices, which is for several of them."""
+    """Return the mm of a single slice: ITK takes the distance between slices, which is for several of them."""
     for key in ("0018|0050", "0018|0088"):  # SliceThickness, SpacingBetweenSlices
         with contextlib.suppress(ValueError):
             millimetres = abs(float(_text(reader, key)))

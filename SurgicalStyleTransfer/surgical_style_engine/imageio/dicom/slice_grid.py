@@ -48,8 +48,10 @@ def slice_distance(headers: list[SliceHeader], what: str) -> tuple[float, str]:
 
 
 def _unlike_grids(headers: list[SliceHeader], what: str) -> str:
-    """A warning if slices differ a little from the first one in orientation or pixel spacing, else an empty text.
-    Raises InputError if they differ by more."""
+    """Warn if slices differ a little from the first one in orientation or pixel spacing, else return an empty text.
+
+    Raises InputError if they differ by more.
+    """
     first = headers[0]
     pixel = min(first.spacing[:2])
     turned = max(_moved(first, header.direction, first.spacing) for header in headers) / pixel
@@ -67,7 +69,7 @@ def _unlike_grids(headers: list[SliceHeader], what: str) -> str:
 
 
 def _moved(header: SliceHeader, direction: np.ndarray, spacing: tuple[float, ...]) -> float:
-    """mm that a slice's farthest corner moves if these are its axes."""
+    """Return the mm that a slice's farthest corner moves if these are its axes."""
     columns, rows = (max(length - 1, 1) for length in header.size[:2])
     reach = np.array([[columns, 0], [0, rows], [columns, rows]], float)
     before, after = header.direction[:, :2] * header.spacing[:2], direction[:, :2] * spacing[:2]
@@ -75,8 +77,10 @@ def _moved(header: SliceHeader, direction: np.ndarray, spacing: tuple[float, ...
 
 
 def _unlike_spaces(headers: list[SliceHeader], what: str) -> str:
-    """A warning if every slice has a FrameOfReferenceUID of its own, as programs that remove names from files may leave
-    them. Raises InputError if some have the same one and others another."""
+    """Warn if every slice has a FrameOfReferenceUID of its own, as programs that remove names may leave them.
+
+    Raises InputError if some have the same one and others another.
+    """
     spaces = [header.space for header in headers if header.space]
     if len(set(spaces)) < 2:
         return ""
