@@ -8,8 +8,8 @@ import numpy as np
 
 from surgical_style_engine.common.thresholds import LARGEST_STYLE_PICTURE, SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.resampling import resize_in_plane
 from surgical_style_engine.volumes.normalization import RGB
+from surgical_style_engine.volumes.resampling import resize_in_plane
 
 from .formats import PICTURE_ENDINGS, ending_of
 from .read import read_volume
