@@ -15,7 +15,8 @@ from typing import Any
 
 from surgical_style_engine.adjust import Adjustments
 from surgical_style_engine.imageio.volume_io import read_volume
-from surgical_style_engine.inference.translate import readjust, translate_volume
+from surgical_style_engine.inference.readjust import readjust
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics import quality_of
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.volumes.body_mask import body_mask

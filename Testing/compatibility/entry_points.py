@@ -6,7 +6,6 @@ Every import is inside its function, so that a part that moved fails its own tes
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import sys
 from collections.abc import Iterator
@@ -144,20 +143,18 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    modules = [importlib.import_module(f"surgical_style_engine.{name}") for name in ("inference.translate", "inference.plane_job")]
-    before = [module.LARGEST_WHOLE for module in modules]
-    for module in modules:
-        module.LARGEST_WHOLE = 10
+    from surgical_style_engine.inference import plane_slices
+
+    before, plane_slices.LARGEST_WHOLE = plane_slices.LARGEST_WHOLE, 10
     try:
         yield
     finally:
-        for module, value in zip(modules, before, strict=True):
-            module.LARGEST_WHOLE = value
+        plane_slices.LARGEST_WHOLE = before
 
 
 def readjusted(image: Any, model: Any, translation: Any, strength: float) -> Any:
     """The Translation with another strength, without running the network."""
-    from surgical_style_engine.inference.translate import readjust
+    from surgical_style_engine.inference.readjust import readjust
 
     return readjust(image, model, translation, strength=strength)
 
@@ -173,8 +170,8 @@ def fuse(volumes: list, method: str, model: Any = None) -> Any:
 
 def stylize(image: Any, picture: np.ndarray, settings: dict) -> Any:
     """Translation of a volume in the style of a picture (3, h, w) in [0, 1]."""
+    from surgical_style_engine.inference.stylize import stylize_volume
     from surgical_style_engine.models.style_settings import parse_settings
-    from surgical_style_engine.stylize.stylize import stylize_volume
 
     return stylize_volume(image, picture, parse_settings(settings), device="cpu").translation
 

@@ -46,7 +46,8 @@ def demo(
     from surgical_style_engine.inference.translate import translate_volume
     from surgical_style_engine.metrics import quality_of
     from surgical_style_engine.metrics.tissues import tissue_contrast
-    from surgical_style_engine.models.folder import DEFAULT_MODEL, load_model
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.names import DEFAULT_MODEL
     from surgical_style_engine.models.provenance import synthetic_notes
     from surgical_style_engine.volumes.body_mask import body_mask
     from surgical_style_engine.volumes.file_warnings import file_warnings

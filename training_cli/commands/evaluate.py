@@ -60,7 +60,8 @@ def evaluate(
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
     from surgical_style_engine.metrics import mean_figures
-    from surgical_style_engine.models.folder import CARD_NAME, load_model
+    from surgical_style_engine.models.card import CARD_NAME
+    from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.matching import left_out, match_all, stem, told_match, volumes_in
     from training_cli.cohort.paths import check_outputs
     from training_cli.report_page.maps import check_maps_folder, map_files
@@ -249,8 +250,9 @@ class _TargetSet:
         self.sets: dict[str, list] = {"translated": [], "input": [], "histogram_matched": []}
 
     def add(self, volume: Volume, translation: Any, mask: Any) -> None:
-        from surgical_style_engine.metrics import histogram_match, set_features
+        from surgical_style_engine.metrics import set_features
         from surgical_style_engine.volumes.body_mask import body_mask
+        from surgical_style_engine.volumes.histogram_matching import histogram_match
 
         region = body_mask(volume) if mask is None else mask
         source = translation.normalized_input
@@ -266,9 +268,9 @@ class _TargetSet:
         """KID of the translations and of the two floors, to the references."""
         import numpy as np
 
-        from surgical_style_engine.metrics.set_distance import kid
+        from surgical_style_engine.metrics import kernel_mmd
 
-        found = {name: kid(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
+        found = {name: kernel_mmd(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
         return {
             "value": found["translated"][0],
             "deviation": found["translated"][1],

@@ -154,7 +154,9 @@ def _model(
     if weights is not None or window:
         raise InputError("--weights and --window have no meaning with --method learned: the model decides.")
     from surgical_style_engine.fusion.learned import check_inputs
-    from surgical_style_engine.models.folder import find_model, load_model, read_card
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.names import find_model
 
     check_inputs(read_card(find_model(name)), count)
     return load_model(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
+    from surgical_style_engine.models.card import ModelCard
 
 app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """The models that were shipped, imported or trained into the models folders."""
-    from surgical_style_engine.models.folder import list_models, shipped_models_folder, user_models_folder
+    from surgical_style_engine.models.names import list_models, shipped_models_folder, user_models_folder
 
     found = list_models()
     shipped = shipped_models_folder().resolve()
@@ -60,7 +60,8 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def show(model: Model, as_json: Json = False) -> None:
     """What a model's card says: domains, training, figures on held-out data, licence."""
-    from surgical_style_engine.models.folder import find_model, read_card
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model
 
     folder = find_model(model)
     card = read_card(folder)
@@ -98,8 +99,8 @@ def show(model: Model, as_json: Json = False) -> None:
 @app.command()
 def verify(model: Model) -> None:
     """Check a model's card, the digest of its weights, and that they fit the network it names."""
-    from surgical_style_engine.models.archive import check_weights
     from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.verify import check_weights
 
     loaded = load_model(model)
     check_weights(loaded)
@@ -150,9 +151,9 @@ def import_(
     --into and --overwrite apply to them.
     """
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
-    from surgical_style_engine.models.folder import user_models_folder
+    from surgical_style_engine.models.archive import import_archive, import_folder, is_model_archive
     from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
+    from surgical_style_engine.models.names import check_name, user_models_folder
 
     if not source.exists():
         raise InputError(f"There is no file {source}.")
@@ -164,7 +165,7 @@ def import_(
     elif transform is not None or style is not None:
         if not name or transform is None or style is None:
             raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
-        from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
+        from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 
         folder = models / check_name(name)
         import_arbitrary_style(
@@ -249,7 +250,8 @@ def export(
 def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
     """Delete a model of yours; shipped ones stay. Of a folder outside of your models, only the model's own files go."""
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.models.folder import find_model, read_card, remove_model, shipped_models_folder
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model, remove_model, shipped_models_folder
 
     folder = find_model(model)
     read_card(folder)  # nothing to ask of what is no model

@@ -12,8 +12,8 @@ import typer
 from surgical_style_engine.errors import InputError
 
 if TYPE_CHECKING:
+    from surgical_style_engine.inference.stylize import Stylization
     from surgical_style_engine.models.style_settings import StyleSettings
-    from surgical_style_engine.stylize.stylize import Stylization
 
 PLANES = ("axial", "coronal", "sagittal")
 KINDS = ("auto", "vgg19", "random")
@@ -112,7 +112,7 @@ def stylize(
     region = None if mask is None else read_volume(mask)
 
     check_torch("A style picture")
-    from surgical_style_engine.stylize.stylize import stylize_volume
+    from surgical_style_engine.inference.stylize import stylize_volume
 
     if get_features(kind, file, download_features) == "random" and kind == "auto":
         settings = settings.model_copy(update={"features": "random"})
@@ -228,7 +228,7 @@ def _layers(texts: list[str] | None) -> dict[str, float] | None:
 
 
 def _digest(path: Path) -> str:
-    from surgical_style_engine.models.folder import sha256_of
+    from surgical_style_engine.models.weights import sha256_of
 
     return sha256_of(path)
 

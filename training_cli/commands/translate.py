@@ -15,7 +15,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 
 if TYPE_CHECKING:
     from surgical_style_engine.adjust import Adjustments
-    from surgical_style_engine.backends.select import Runner
+    from surgical_style_engine.backends.runner import Runner
     from surgical_style_engine.models.folder import StyleModel
     from surgical_style_engine.volumes.volume import Volume
     from training_cli.progress import Progress
@@ -86,9 +86,10 @@ def translate(
     translated is; those that cannot are named at the end, with the reason.
     """
     from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.backends.select import make_runner
+    from surgical_style_engine.inference.runners import runner_for
+    from surgical_style_engine.models.card import CARD_NAME
     from surgical_style_engine.models.dicom_output import check_target
-    from surgical_style_engine.models.folder import CARD_NAME, load_model
+    from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
     from training_cli.progress import Progress
@@ -121,7 +122,7 @@ def translate(
         "batch_size": batch_size,
     }
     single = not _is_cohort(source, jobs)
-    runner = make_runner(style, direction, device, precision, backend)
+    runner = runner_for(style, direction, device=device, precision=precision, backend=backend)
     if not single:
         output.mkdir(parents=True, exist_ok=True)
     paired = [sentence for job in jobs for sentence in job.paired]
@@ -363,8 +364,7 @@ def _run(
         cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
         body = region if mask is None else None
         figures = quality_of(volume, style, done, mask=mask, body=body, cycle=cycle, with_cycle=False, **options)
-        if hasattr(runner, "figures"):  # what an optimisation came to
-            figures |= runner.figures()
+        figures |= runner.outcome()  # what an optimisation came to
     notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
     if done.mixed:
         notes["SyntheticUnits"] = "mixed: input and translation have different units; the values are no measurements"

@@ -11,7 +11,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.imageio.volume_io import write_volume
 
 if TYPE_CHECKING:
-    from surgical_style_engine.metrics import CycleFigures
+    from surgical_style_engine.metrics import CycleMetrics
     from surgical_style_engine.volumes.volume import Volume
 
 KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
@@ -43,7 +43,7 @@ def save_maps(
     folder: Path,
     name: str,
     volume: Volume,
-    cycle: CycleFigures | None,
+    cycle: CycleMetrics | None,
     notes: dict[str, str],
     translation: Volume | None = None,
     reference: Volume | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,17 +9,19 @@ import numpy as np
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 from surgical_style_engine.volumes.volume import Volume
 
-from .cycle import CycleFigures
-from .reference import mae, masked_slice_means, reference_figures
+from .averages import mean_metrics as mean_figures  # noqa: F401
+from .cycle import CycleMetrics
+from .reference import mae, masked_slice_means, reference_metrics
 from .set_distance import slice_features
 from .structure import semantic_consistency, structure_agreement
 from .worst_slices import named_slices
 
 if TYPE_CHECKING:
-    from surgical_style_engine.inference.translate import Translation
+    from surgical_style_engine.inference.result import Translation
     from surgical_style_engine.models.folder import StyleModel
 
 FLOORS_NOTE = (
@@ -40,7 +41,7 @@ def quality_of(
     direction: str = "forward",
     valid: np.ndarray | None = None,
     body: np.ndarray | None = None,
-    cycle: CycleFigures | None = None,
+    cycle: CycleMetrics | None = None,
     with_cycle: bool = True,
     jigsaw: bool = True,
     source_labels: np.ndarray | None = None,
@@ -142,7 +143,7 @@ def compare_with_reference(
         target, output, floor, matched = (landmarks.inverse(a) for a in (target, output, floor, matched))
 
     def figures(candidate: np.ndarray) -> dict:
-        found = reference_figures(candidate, target, region, slice_axis=axis)
+        found = reference_metrics(candidate, target, region, slice_axis=axis)
         if not in_units:
             found["mae_normalised"] = found["mae"]
             found["mae"] = mae(landmarks.inverse(candidate), landmarks.inverse(target), region)
@@ -165,7 +166,7 @@ def compare_with_reference(
 
 
 def set_features(volume: Volume, array: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Features (n, d) for `kid` of a volume's axial slices at 1 mm pixels; array: its normalised voxels (c,z,y,x)."""
+    """Features (n, d) for `kernel_mmd` of a volume's axial slices at 1 mm; array: its normalised voxels (c,z,y,x)."""
     region = body_mask(volume) if mask is None else _mask_3d(mask, volume)
     both = np.stack([np.asarray(array, np.float32).mean(0), region.astype(np.float32)])
     if not volume.is_2d:
@@ -176,32 +177,6 @@ def set_features(volume: Volume, array: np.ndarray, mask: np.ndarray | None = No
         if size != both.shape[-2:]:
             both = geometry.resize_in_plane(np.ascontiguousarray(both), size)
     return slice_features(both[0], both[1] > 0.5)
-
-
-def mean_figures(figures: list[Mapping]) -> dict:
-    """Mean over volumes of every number in equally built dicts (nested too); lists and text are left out.
-
-    A figure that is None or not finite for some volume is averaged over the others; None if it is so for all.
-    """
-    result: dict = {}
-    for key in dict.fromkeys(key for entry in figures for key in entry):
-        values = [entry[key] for entry in figures if entry.get(key) is not None]
-        if values and all(isinstance(v, Mapping) for v in values):
-            nested = mean_figures(values)
-            if nested:
-                result[key] = nested
-        elif all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in values):
-            finite = [float(v) for v in values if np.isfinite(v)]
-            result[key] = float(np.mean(finite)) if finite else None
-    return result
-
-
-def coarsest_axis(volume: Volume) -> int:
-    """Array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
-    if volume.is_2d:
-        return 0
-    spacing = np.array(volume.spacing)[::-1]
-    return int(np.argmax(spacing > spacing.max() * 0.999))
 
 
 def _mask_3d(mask: np.ndarray | Volume, volume: Volume) -> np.ndarray:

@@ -15,7 +15,7 @@ from .provenance import Described, synthetic_notes
 if TYPE_CHECKING:
     from surgical_style_engine.imageio.dicom.source import SourceSeries
 
-    from .folder import Direction, ModelCard
+    from .card import Direction, ModelCard
 
 
 def check_target(card: ModelCard, direction: Direction) -> DicomTarget:

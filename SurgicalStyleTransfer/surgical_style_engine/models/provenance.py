@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from .folder import Direction, ModelCard
+    from .card import Direction, ModelCard
 
 
 class Described(Protocol):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from surgical_style_engine.networks.fast.upsampling import DoublingConv2d
+from surgical_style_engine.networks.fast.upsampling import UpsamplingConv2d
 from surgical_style_engine.networks.fast.winograd import WinogradConv2d
 
 from .instance_norm import InstanceNorm2d
@@ -39,6 +39,8 @@ class BlurDownConv(nn.Module):
     would, since both are linear, at a quarter of the cost. The kernel is a constant, not stored in the weights.
     """
 
+    kernel: torch.Tensor
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         # Written out: computed under the device "meta", where models are looked at first, it imports a compiler.
@@ -53,12 +55,14 @@ class BlurDownConv(nn.Module):
 
 
 def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Nearest-neighbour doubling and convolution, norm, ReLU. The first two keep the places that doubling and padding
-    had among the names of the weights."""
+    """Nearest-neighbour doubling and convolution, norm, ReLU.
+
+    The first two layers keep the places that doubling and padding had among the names of the weights.
+    """
     return [
         nn.Identity(),
         nn.Identity(),
-        DoublingConv2d(in_channels, out_channels, bias=False),
+        UpsamplingConv2d(in_channels, out_channels, bias=False),
         InstanceNorm2d(out_channels),
         nn.ReLU(inplace=True),
     ]

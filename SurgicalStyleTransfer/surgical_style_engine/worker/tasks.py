@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.adjust.options import Adjustments
-from surgical_style_engine.backends.select import Runner, make_runner
+from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.preview import SlicePreview
-from surgical_style_engine.inference.translate import (
-    Translation,
-    check_suitable,
-    readjust,
-    suitability_warnings,
-    translate_volume,
-)
+from surgical_style_engine.inference.readjust import readjust
+from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.runners import runner_for
+from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import StyleModel, load_model
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -283,8 +281,9 @@ class Tasks:
 
     def import_model(self, source: str, folder: str, name: str = "", **arguments: Any) -> dict[str, Any]:
         """Bring a packed model, weights of the reference code or ONNX, or a style picture into the folder of models."""
-        from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
+        from surgical_style_engine.models.archive import import_archive, import_folder, is_model_archive
         from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
+        from surgical_style_engine.models.names import check_name
 
         for unused in ("progress", "cancelled"):
             arguments.pop(unused)
@@ -328,7 +327,7 @@ class Tasks:
     def _runner(self, model: StyleModel, direction: str, device: str, precision: str) -> Runner:
         key = (str(model.folder), model.card.weights.sha256, direction, device, precision)
         if key not in self._runners:
-            self._runners[key] = make_runner(model, direction, device, precision)
+            self._runners[key] = runner_for(model, direction, device=device, precision=precision)
             while len(self._runners) > KEPT_RUNNERS:
                 self._runners.popitem(last=False)
         self._runners.move_to_end(key)
