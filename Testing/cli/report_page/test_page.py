@@ -17,7 +17,7 @@ from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.report_page.curves import curve, worst_slices
 from training_cli.report_page.figures import figures_of
-from training_cli.report_page.maps import NOT_JUDGED
+from surgical_style_engine.app.maps import NOT_JUDGED
 from training_cli.report_page.names import Names
 from training_cli.report_page.page import MOST_CASES, build_page
 from training_cli.report_page.pictures import choose_slices, pictures_of
@@ -446,7 +446,7 @@ def test_large_cohorts_get_few_pictures(cohort):
 
 def test_a_map_keeps_what_was_not_judged_apart(run):
     from surgical_style_engine.metrics import CycleFigures, CycleScore
-    from training_cli.report_page.maps import save_maps
+    from surgical_style_engine.app.maps import save_maps
 
     volume = read_volume(run / "SMITH_JOHN_T1.nrrd")
     error = np.full(volume.array.shape, np.nan, np.float32)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.metrics.cycle import CycleFigures
+from surgical_style_engine.volumes.volume import Volume
 
-if TYPE_CHECKING:
-    from surgical_style_engine.metrics import CycleFigures
-    from surgical_style_engine.volumes.volume import Volume
 
 KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
 NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN

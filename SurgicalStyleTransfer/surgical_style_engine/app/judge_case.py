@@ -1,0 +1,213 @@
+"""Judge a translated volume: the region that is judged, and the metrics of the image that is delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from surgical_style_engine.common.run_options import RunOptions
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.inference.cycle import cycle_of
+from surgical_style_engine.inference.translate import Translation
+from surgical_style_engine.metrics.cycle import CycleFigures
+from surgical_style_engine.metrics.reference import masked_slice_means
+from surgical_style_engine.metrics.region import judged_region
+from surgical_style_engine.metrics.structure import semantic_consistency, structure_agreement
+from surgical_style_engine.metrics.summary import coarsest_axis
+from surgical_style_engine.metrics.worst_slices import named_slices
+from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.volume import Volume
+
+from .against_reference import ReferenceComparison, rounded, without_slices
+from .delivered import DeliveredScale
+from .inputs import labels_on_grid
+
+DELIVERED, NETWORK = "delivered", "network"  # what a report says that it judged
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How to judge.
+
+    Attributes:
+        cycle: with the cycle metrics, which take two or six more translations.
+        jigsaw: with the Jigsaw Puzzle Error, the one of six.
+        max_slices: judge the cycle on so many slices only; on all if None.
+        max_slices_on_cpu: the same, where the translation ran on the CPU.
+        segmentations: labels (z, y, x) of the input and of the delivered image, for a Semantic Consistency by Dice.
+    """
+
+    cycle: bool = True
+    jigsaw: bool = True
+    max_slices: int | None = None
+    max_slices_on_cpu: int | None = None
+    segmentations: tuple[np.ndarray, np.ndarray] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class JudgeCase:
+    """What is to be judged.
+
+    Attributes:
+        volume: the input, (c, z, y, x).
+        model: what translated it.
+        translation: what came of it, with its normalised arrays.
+        direction: "forward" or "backward".
+        mask: the labelmap outside of which the input stayed, on any grid; None for none.
+        labels: labelmap of what is judged, on any grid; the mask's if None, and the body without either.
+        reference: registered volume of the target domain on the input's grid (never an unpaired one).
+        valid: where the reference has voxels, bool (z, y, x); None for everywhere.
+        judging: how to judge.
+        cycle: cycle metrics that are known already.
+        options: how the network is run for the cycle.
+    """
+
+    volume: Volume
+    model: StyleModel
+    translation: Translation
+    direction: str = "forward"
+    mask: Volume | None = None
+    labels: Volume | np.ndarray | None = None
+    reference: Volume | None = None
+    valid: np.ndarray | None = None
+    judging: Judging = field(default_factory=Judging)
+    cycle: CycleFigures | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was found.
+
+    Attributes:
+        quality: the metrics, ready for JSON.
+        cycle: the cycle metrics with their maps, None without.
+        region: where everything was judged, bool (z, y, x).
+    """
+
+    quality: dict[str, Any]
+    cycle: CycleFigures | None
+    region: np.ndarray
+
+
+def judge_case(case: JudgeCase) -> Judgement:
+    """Judge a translated volume.
+
+    Everything is judged in one region (``metrics.region.judged_region``): the labels, where they are not zero, inside
+    the body; metrics against a reference where that has voxels, too. Metrics are of the image that is delivered, with
+    strength, mask and adjustments; the network's own stand beside them under ``network`` where that is another image.
+    The cycle metrics judge the network in any case: there is no way back from a blend.
+
+    Args:
+        case: what to judge, and how.
+
+    Returns:
+        The metrics. Keys of ``quality``: look_ahead_score, look_ahead_score_raw, jigsaw_puzzle_error,
+        jigsaw_puzzle_error_raw (normalised units, range [-1, 1]; None without a way back), cycle_slices (how many were
+        judged), cycle_judges ("network"), judged ("delivered"), semantic_consistency [0, 1],
+        semantic_consistency_method, mask ("given" or "body"), mask_fraction, reference (None or what
+        ``ReferenceComparison.with_floors`` says), network (None where the network's output is delivered as it is, else
+        its semantic_consistency and reference), slices {axis, look_ahead, semantic_consistency} with one value a
+        slice, None where nothing is judged; worst, see ``named_slices``; disagreement (mean, normalised units) where
+        several planes or variants were run.
+
+    Raises:
+        InputError: for an empty mask, a reference on another grid, or one that covers nothing of the region.
+        Cancelled: while the cycle runs.
+    """
+    region = region_of(case)
+    cycle = case.cycle
+    if cycle is None and case.judging.cycle:
+        cycle = _cycle(case, region)
+    scale = DeliveredScale(case.volume, case.model, case.translation, case.direction)
+    delivered = scale.delivered(case.mask)
+    axis = coarsest_axis(case.volume)
+    consistency, consistency_slices = structure_agreement(scale.input, delivered, region, slice_axis=axis)
+    if case.judging.segmentations is not None:
+        first, second = case.judging.segmentations
+        consistency = semantic_consistency(
+            scale.input, delivered, region, source_labels=first, translated_labels=second, slice_axis=axis
+        )
+    comparison = _comparison(case, region, axis)
+    quality = {
+        **_cycle_entries(cycle),
+        "judged": DELIVERED,
+        "semantic_consistency": consistency,
+        "semantic_consistency_method": "self-similarity" if case.judging.segmentations is None else "dice",
+        "mask": "body" if _labels(case) is None else "given",
+        "mask_fraction": float(region.mean()),
+        "reference": None if comparison is None else comparison.with_floors(delivered, scale.input),
+        "network": None,
+        "slices": {
+            "axis": "zyx"[axis],
+            "look_ahead": rounded(masked_slice_means(cycle.error, region, axis)) if cycle else None,
+            "semantic_consistency": rounded(consistency_slices),
+        },
+    }
+    if delivered is not scale.network:
+        own = structure_agreement(scale.input, scale.network, region, slice_axis=axis)[0]
+        paired = None if comparison is None else without_slices(comparison.metrics(scale.network))
+        quality["network"] = {"semantic_consistency": own, "reference": paired}
+    quality["worst"] = named_slices(case.volume, quality)
+    if case.translation.disagreement is not None:
+        quality["disagreement"] = float(case.translation.disagreement.array[0][region].mean(dtype=np.float64))
+    return Judgement(quality, cycle, region)
+
+
+def region_of(case: JudgeCase) -> np.ndarray:
+    """Where a case is judged, bool (z, y, x). Raises InputError for labels without any."""
+    labels = _labels(case)
+    on_grid = None if labels is None else labels_on_grid(labels, case.volume)
+    return judged_region(on_grid, body_mask(case.volume))
+
+
+def _labels(case: JudgeCase) -> Volume | np.ndarray | None:
+    return case.mask if case.labels is None else case.labels
+
+
+def _cycle(case: JudgeCase, region: np.ndarray) -> CycleFigures | None:
+    judging, options = case.judging, case.options
+    limit = judging.max_slices_on_cpu if case.translation.device == "cpu" else None
+    # Warm runners are of one direction, and the cycle needs both.
+    return cycle_of(
+        case.volume,
+        case.model,
+        case.translation,
+        direction=case.direction,
+        mask=region,
+        jigsaw=judging.jigsaw,
+        max_slices=limit if judging.max_slices is None else judging.max_slices,
+        **run_settings(replace(options, runner=None), "runner", "keep_normalized"),
+    )
+
+
+def _cycle_entries(cycle: CycleFigures | None) -> dict[str, Any]:
+    score, puzzle = (cycle.look_ahead, cycle.jigsaw) if cycle else (None, None)
+    return {
+        "look_ahead_score": score and score.value,
+        "look_ahead_score_raw": score and score.raw,
+        "jigsaw_puzzle_error": puzzle and puzzle.value,
+        "jigsaw_puzzle_error_raw": puzzle and puzzle.raw,
+        "cycle_slices": cycle and cycle.slices,
+        "cycle_judges": NETWORK,
+    }
+
+
+def _comparison(case: JudgeCase, region: np.ndarray, axis: int) -> ReferenceComparison | None:
+    if case.reference is None:
+        return None
+    if not case.reference.same_grid(case.volume):
+        raise InputError("The reference is not on the input's grid: register it first (sst register).")
+    if case.valid is not None:
+        region = judged_region(region, region, case.valid)
+        if not region.any():
+            raise InputError("The reference does not cover the body mask.")
+    return ReferenceComparison(case.reference, case.model.card.domain_to(case.direction), region, axis)
+
+
+def run_settings(options: RunOptions, *but: str) -> dict[str, Any]:
+    """The options as keyword arguments, all but some."""
+    return {name: value for name, value in vars(options).items() if name not in but}
