@@ -249,8 +249,9 @@ class _TargetSet:
         self.sets: dict[str, list] = {"translated": [], "input": [], "histogram_matched": []}
 
     def add(self, volume: Volume, translation: Any, mask: Any) -> None:
-        from surgical_style_engine.metrics import histogram_match, set_features
+        from surgical_style_engine.metrics import set_features
         from surgical_style_engine.volumes.body_mask import body_mask
+        from surgical_style_engine.volumes.histogram_matching import histogram_match
 
         region = body_mask(volume) if mask is None else mask
         source = translation.normalized_input
@@ -266,9 +267,9 @@ class _TargetSet:
         """KID of the translations and of the two floors, to the references."""
         import numpy as np
 
-        from surgical_style_engine.metrics import set_distance
+        from surgical_style_engine.metrics import kernel_mmd
 
-        found = {name: set_distance(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
+        found = {name: kernel_mmd(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
         return {
             "value": found["translated"][0],
             "deviation": found["translated"][1],

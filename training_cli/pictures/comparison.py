@@ -1,4 +1,4 @@
-"""One picture to judge a translation by: input, translation, way back, cycle error, and a reference where there is one."""
+"""One picture to judge a translation by: input, translation, way back, cycle error, and a reference if there is one."""
 
 from __future__ import annotations
 

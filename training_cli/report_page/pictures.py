@@ -14,8 +14,8 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, read_volume
-from surgical_style_engine.metrics.summary import coarsest_axis
 from surgical_style_engine.volumes import geometry
+from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.normalization import RobustPercentile
 from surgical_style_engine.volumes.volume import Volume, check_volume
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.metrics.summary import coarsest_axis
 from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.volume import Volume
 
 from .guard import structure_guard

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.metrics.reference import mae, reference_figures
+from surgical_style_engine.metrics.reference import mae, reference_metrics
 from surgical_style_engine.models.folder import Domain
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 from surgical_style_engine.volumes.volume import Volume
@@ -89,7 +89,7 @@ class ReferenceComparison:
         return self._landmarks.inverse(normalized) if self._in_hu else normalized
 
     def _metrics(self, image: np.ndarray) -> dict[str, Any]:
-        found = reference_figures(image, self._target, self._region, slice_axis=self._axis)
+        found = reference_metrics(image, self._target, self._region, slice_axis=self._axis)
         if self._in_hu:
             own = (self._landmarks.forward(array) for array in (image, self._target))
             found["mae_normalised"] = mae(*own, self._region)

@@ -11,14 +11,14 @@ from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.inference.translate import Translation
-from surgical_style_engine.metrics.cycle import CycleFigures
+from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.metrics.reference import masked_slice_means
 from surgical_style_engine.metrics.region import judged_region
 from surgical_style_engine.metrics.structure import semantic_consistency, structure_agreement
-from surgical_style_engine.metrics.summary import coarsest_axis
 from surgical_style_engine.metrics.worst_slices import named_slices
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.volume import Volume
 
 from .against_reference import ReferenceComparison, rounded, without_slices
@@ -74,7 +74,7 @@ class JudgeCase:
     reference: Volume | None = None
     valid: np.ndarray | None = None
     judging: Judging = field(default_factory=Judging)
-    cycle: CycleFigures | None = None
+    cycle: CycleMetrics | None = None
     options: RunOptions = field(default_factory=RunOptions)
 
 
@@ -89,7 +89,7 @@ class Judgement:
     """
 
     quality: dict[str, Any]
-    cycle: CycleFigures | None
+    cycle: CycleMetrics | None
     region: np.ndarray
 
 
@@ -168,7 +168,7 @@ def _labels(case: JudgeCase) -> Volume | np.ndarray | None:
     return case.mask if case.labels is None else case.labels
 
 
-def _cycle(case: JudgeCase, region: np.ndarray) -> CycleFigures | None:
+def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
     judging, options = case.judging, case.options
     limit = judging.max_slices_on_cpu if case.translation.device == "cpu" else None
     # Warm runners are of one direction, and the cycle needs both.
@@ -184,7 +184,7 @@ def _cycle(case: JudgeCase, region: np.ndarray) -> CycleFigures | None:
     )
 
 
-def _cycle_entries(cycle: CycleFigures | None) -> dict[str, Any]:
+def _cycle_entries(cycle: CycleMetrics | None) -> dict[str, Any]:
     score, puzzle = (cycle.look_ahead, cycle.jigsaw) if cycle else (None, None)
     return {
         "look_ahead_score": score and score.value,

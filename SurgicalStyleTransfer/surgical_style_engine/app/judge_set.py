@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.inference.translate import Translation
-from surgical_style_engine.metrics.set_distance import kid, slice_features
+from surgical_style_engine.metrics.set_distance import kernel_mmd, slice_features
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.body_mask import body_mask
@@ -70,7 +70,7 @@ class TargetSet:
 
     def distances(self) -> dict[str, Any]:
         """The kernel MMD of slice statistics of the translations and of the two floors to the references."""
-        distances = {name: kid(np.concatenate(rows), self._real) for name, rows in self._sets.items()}
+        distances = {name: kernel_mmd(np.concatenate(rows), self._real) for name, rows in self._sets.items()}
         value, deviation = distances["translated"]
         return {
             "value": value,

@@ -8,7 +8,7 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.imageio.volume_io import write_volume
-from surgical_style_engine.metrics.cycle import CycleFigures
+from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.volumes.volume import Volume
 
 
@@ -41,7 +41,7 @@ def save_maps(
     folder: Path,
     name: str,
     volume: Volume,
-    cycle: CycleFigures | None,
+    cycle: CycleMetrics | None,
     notes: dict[str, str],
     translation: Volume | None = None,
     reference: Volume | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from surgical_style_engine.metrics.summary import mean_figures
+from surgical_style_engine.metrics.averages import mean_metrics
 from surgical_style_engine.models.folder import StyleModel
 
 from .translate_case import TranslatedCase
@@ -51,7 +51,7 @@ def shared_entry(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def shared_quality(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The one volume's metrics, or the means over several."""
     qualities = [entry["quality"] for entry in entries]
-    return qualities[0] if len(qualities) == 1 else mean_figures(qualities) if qualities else {}
+    return qualities[0] if len(qualities) == 1 else mean_metrics(qualities) if qualities else {}
 
 
 def named_warnings(entries: Sequence[tuple[Path, Sequence[str]]]) -> list[str]:

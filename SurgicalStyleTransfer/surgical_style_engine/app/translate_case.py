@@ -14,7 +14,7 @@ from surgical_style_engine.imageio.dicom.write import SourceSeries, open_series,
 from surgical_style_engine.imageio.provenance import synthetic_notes
 from surgical_style_engine.imageio.volume_io import check_output, write_volume
 from surgical_style_engine.inference.translate import Translation, readjust, translate_volume
-from surgical_style_engine.metrics.cycle import CycleFigures
+from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -113,7 +113,7 @@ class TranslatedCase:
     notes: dict[str, str]
     units: str
     quality: dict[str, Any]
-    cycle: CycleFigures | None
+    cycle: CycleMetrics | None
     reference: Volume | None
     registration: dict[str, Any] | None
     maps: dict[str, Path]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.metrics.summary import coarsest_axis
+from surgical_style_engine.volumes.geometry import coarsest_axis
 
 from .fuse import Fusion
 

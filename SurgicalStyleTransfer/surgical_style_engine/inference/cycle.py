@@ -1,4 +1,4 @@
-"""The cycle figures of a model on a volume: `cycle_figures` fed with the model's two directions."""
+"""The cycle figures of a model on a volume: `cycle_metrics` fed with the model's two directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surgical_style_engine.metrics.cycle import CycleFigures, cycle_figures
+from surgical_style_engine.metrics.cycle import CycleMetrics, cycle_metrics
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
@@ -34,7 +34,7 @@ def cycle_of(
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> CycleFigures | None:
+) -> CycleMetrics | None:
     """Cycle figures of a translated volume, or None for a model without a way back.
 
     Everything runs in one plane (the first of `planes`, the model's own by default) on the model's grid, so that the
@@ -92,7 +92,7 @@ def cycle_of(
 
         return run
 
-    figures = cycle_figures(
+    figures = cycle_metrics(
         source,
         translator(direction),
         translator(other),

@@ -31,7 +31,7 @@ class CycleScore:
 
 
 @dataclass(frozen=True, eq=False)
-class CycleFigures:
+class CycleMetrics:
     """All cycle figures from one chain of translations.
 
     returned: F(G(x)) after quantisation and noise, error: |F(G(x)) - x|, both (c,z,y,x) float32. slices: how many
@@ -59,7 +59,7 @@ def degrade(array: np.ndarray, rng: np.random.Generator, region: np.ndarray | No
     return np.clip(noisy, -1, 1, out=noisy)
 
 
-def cycle_figures(
+def cycle_metrics(
     array: np.ndarray,
     forward: Translate,
     backward: Translate,
@@ -68,7 +68,7 @@ def cycle_figures(
     translated: np.ndarray | None = None,
     jigsaw: bool = True,
     seed: int = SEED,
-) -> CycleFigures:
+) -> CycleMetrics:
     """Compute both scores sharing their translations: 6 calls (2 without jigsaw), one more if `translated` is None.
 
     array: normalised source x in [-1, 1], (c,z,y,x). forward, backward: G and F on such arrays. mask: bool (z,y,x)
@@ -87,26 +87,26 @@ def cycle_figures(
         third = _call(forward, degrade(back, rng, region))
         end = _call(backward, degrade(third, rng, region))
         puzzle = CycleScore(_mean_error(end, array, region), _mean_error(raw_end, array, region))
-    return CycleFigures(look_ahead, puzzle, back, np.abs(back - array))
+    return CycleMetrics(look_ahead, puzzle, back, np.abs(back - array))
 
 
 def look_ahead_score(
     array: np.ndarray, forward: Translate, backward: Translate, mask: np.ndarray | None = None, *, seed: int = SEED
 ) -> CycleScore:
-    """Look-Ahead Score: mean |F(G(x)) - x| in normalised units (range [-1, 1]); 0 is perfect. See `cycle_figures`."""
-    return cycle_figures(array, forward, backward, mask, jigsaw=False, seed=seed).look_ahead
+    """Look-Ahead Score: mean |F(G(x)) - x| in normalised units (range [-1, 1]); 0 is perfect. See `cycle_metrics`."""
+    return cycle_metrics(array, forward, backward, mask, jigsaw=False, seed=seed).look_ahead
 
 
 def jigsaw_puzzle_error(
     array: np.ndarray, forward: Translate, backward: Translate, mask: np.ndarray | None = None, *, seed: int = SEED
 ) -> CycleScore:
-    """Jigsaw Puzzle Error: mean |F(G(F(G(x)))) - x|, four translations; 0 is perfect. See `cycle_figures`."""
-    return cycle_figures(array, forward, backward, mask, seed=seed).jigsaw
+    """Jigsaw Puzzle Error: mean |F(G(F(G(x)))) - x|, four translations; 0 is perfect. See `cycle_metrics`."""
+    return cycle_metrics(array, forward, backward, mask, seed=seed).jigsaw
 
 
 def cycle_error_map(array: np.ndarray, forward: Translate, backward: Translate, *, seed: int = SEED) -> np.ndarray:
     """|F(G(x)) - x| per voxel, (c,z,y,x) float32, after quantisation and noise of G(x)."""
-    return cycle_figures(array, forward, backward, jigsaw=False, seed=seed).error
+    return cycle_metrics(array, forward, backward, jigsaw=False, seed=seed).error
 
 
 def _call(translate: Translate, array: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Figures against a registered reference: MAE, PSNR, SSIM and MS-SSIM inside a body mask.
 
 Only for a reference of the same patient that was registered to the translation's grid: against an unpaired image
-these numbers mean nothing (use `kid`). SSIM and MS-SSIM are MONAI's (the tests compare them), but with a mask, a value
-for the border and a separable window: slice by slice in plain numpy, about ten times faster on a CPU.
+these numbers mean nothing (use `kernel_mmd`). SSIM and MS-SSIM are as MONAI's (the tests compare them), but with a
+mask, a value for the border and a separable window: slice by slice in plain numpy, about ten times faster on a CPU.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def ssim(
     slice_axis: int = 0,
 ) -> float:
     """Structural similarity (Wang et al. 2004; 2-D, 11 x 11 Gaussian window): mean of its map inside the mask."""
-    return ssim_figures(output, reference, mask, limits, slice_axis=slice_axis, scales=1)[0]
+    return ssim_metrics(output, reference, mask, limits, slice_axis=slice_axis, scales=1)[0]
 
 
 def ms_ssim(
@@ -73,10 +73,10 @@ def ms_ssim(
     slice_axis: int = 0,
 ) -> float:
     """Multi-scale SSIM (Wang et al. 2003) inside the mask. Images too small for five scales use fewer."""
-    return ssim_figures(output, reference, mask, limits, slice_axis=slice_axis)[1]
+    return ssim_metrics(output, reference, mask, limits, slice_axis=slice_axis)[1]
 
 
-def ssim_figures(
+def ssim_metrics(
     output: np.ndarray,
     reference: np.ndarray,
     mask: np.ndarray | None = None,
@@ -123,7 +123,7 @@ def ssim_figures(
     return single, multiple, per_slice
 
 
-def reference_figures(
+def reference_metrics(
     output: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None, *, slice_axis: int = 0
 ) -> dict:
     """All figures of one volume against its registered reference, both (c,z,y,x) in the same units.
@@ -132,7 +132,7 @@ def reference_figures(
     """
     output, reference = _pair(output, reference)
     limits = data_range(reference, mask)
-    single, multiple, ssim_slices = ssim_figures(output, reference, mask, limits, slice_axis=slice_axis)
+    single, multiple, ssim_slices = ssim_metrics(output, reference, mask, limits, slice_axis=slice_axis)
     absolute, squared = _slice_errors(output, reference, _region(mask, reference.shape), slice_axis)
     with np.errstate(divide="ignore", invalid="ignore"):
         psnr_slices = 20 * np.log10(limits[1] - limits[0]) - 10 * np.log10(squared)

@@ -4,7 +4,7 @@ The distance is the unbiased squared maximum mean discrepancy with the cubic pol
 "Demystifying MMD GANs", ICLR 2018. Their features come from an Inception network, whose weights cannot be assumed on
 an offline workstation and were made for photographs. The default features here are statistics of what makes the look
 of a slice: its intensities, and the strength and shape of its detail at several scales. Values are therefore
-comparable between runs of this program, never with Inception-based numbers of papers. `kid` takes any features.
+comparable between runs of this program, never with Inception-based numbers of papers. `kernel_mmd` takes any features.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIMIT = 3.0  # deviations
 SEED = 0
 
 
-def kid(
+def kernel_mmd(
     generated: np.ndarray,
     real: np.ndarray,
     *,

@@ -45,6 +45,14 @@ class Reorientation:
         return np.ascontiguousarray(turned.transpose(0, *(int(axis) + 1 for axis in back)))
 
 
+def coarsest_axis(volume: Volume) -> int:
+    """Array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
+    if volume.is_2d:
+        return 0
+    spacing = np.array(volume.spacing)[::-1]
+    return int(np.argmax(spacing > spacing.max() * 0.999))
+
+
 def to_canonical(volume: Volume) -> tuple[Volume, Reorientation]:
     """Permute and flip axes so that x, y, z run closest to Left, Posterior, Superior. No voxel is interpolated.
 
