@@ -74,16 +74,21 @@ class ReferenceComparison:
         """
         entry = self.metrics(delivered)
         slices = entry.pop("slices")
-        floors = {"input": self.metrics(source)}
-        matched = histogram_match(source, self.normalized, self._region, self._region)
-        floors["histogram_matched"] = self.metrics(matched)
+        floors = {name: without_slices(self.metrics(image)) for name, image in self.floors(source).items()}
         return {
             "compared_in": self.compared_in,
             **entry,
-            "floors": {name: without_slices(floor) for name, floor in floors.items()},
+            "floors": floors,
             "floors_note": FLOORS_NOTE,
             "slices": {key: rounded(values) for key, values in slices.items()},
         }
+
+    def floors(self, source: np.ndarray) -> dict[str, np.ndarray]:
+        """What a translation has to beat, by name, made of the input on its scale, (c, z, y, x)."""
+        if source.shape != self.normalized.shape:
+            raise InputError("The reference has other channels than the translation.")
+        matched = histogram_match(source, self.normalized, self._region, self._region)
+        return {"input": source, "histogram_matched": matched}
 
     def _shown(self, normalized: np.ndarray) -> np.ndarray:
         return self._landmarks.inverse(normalized) if self._in_hu else normalized

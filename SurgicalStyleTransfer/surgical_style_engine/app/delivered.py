@@ -76,5 +76,12 @@ class DeliveredScale:
         return self._landmarks.forward(self._volume.array)
 
 
+def for_viewers(volume: Volume) -> Volume:
+    """Colours of 0 to 255 as bytes, as viewers know them; scalars stay as they are."""
+    if volume.channels != 3:
+        return volume
+    return volume.with_array(np.clip(np.round(volume.array), 0, 255).astype(np.uint8))
+
+
 def _with_channels(array: np.ndarray, channels: int) -> np.ndarray:
     return np.repeat(array, channels, axis=0) if len(array) < channels else array

@@ -106,9 +106,7 @@ def fuse_case(case: FuseCase) -> FusedCase:
         fusion = fuse_learned(volumes, case.model, device=options.device, precision=options.precision, **common)
         notes = learned_notes(case.model.card)
     else:
-        fusion = fuse_volumes(
-            volumes, method=case.method, weights=case.weights, normalizations=case.windows, **common
-        )
+        fusion = fuse_volumes(volumes, method=case.method, weights=case.weights, normalizations=case.windows, **common)
         notes = fusion_notes(fusion)
     quality: dict[str, Any] = {}
     if case.judge:

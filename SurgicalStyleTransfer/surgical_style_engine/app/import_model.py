@@ -48,8 +48,21 @@ class DetailsMissingError(InputError):
 
 
 REFERENCE_FIELDS = {
-    "name", "title", "source_name", "target_name", "source_modality", "target_modality", "source_window",
-    "target_window", "other_direction", "image_size", "spacing_mm", "plane", "licence", "citation", "overwrite",
+    "name",
+    "title",
+    "source_name",
+    "target_name",
+    "source_modality",
+    "target_modality",
+    "source_window",
+    "target_window",
+    "other_direction",
+    "image_size",
+    "spacing_mm",
+    "plane",
+    "licence",
+    "citation",
+    "overwrite",
 }
 PICTURE_FIELDS = {"name", "title", "licence", "colour", "features", "steps", "plane", "overwrite"}
 ARBITRARY_FIELDS = {"name", "title", "licence", "citation", "colour", "plane", "overwrite"}

@@ -14,6 +14,7 @@ from surgical_style_engine.inference.translate import Translation
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.metrics.reference import masked_slice_means
 from surgical_style_engine.metrics.region import judged_region
+from surgical_style_engine.metrics.registry import JudgedCase, add_computed, metrics
 from surgical_style_engine.metrics.structure import semantic_consistency, structure_agreement
 from surgical_style_engine.metrics.worst_slices import named_slices
 from surgical_style_engine.models.folder import StyleModel
@@ -23,28 +24,10 @@ from surgical_style_engine.volumes.volume import Volume
 
 from .against_reference import ReferenceComparison, rounded, without_slices
 from .delivered import DeliveredScale
-from .inputs import labels_on_grid
+from .inputs import labels_on_grid, run_settings
+from .judging import Judging
 
 DELIVERED, NETWORK = "delivered", "network"  # what a report says that it judged
-
-
-@dataclass(frozen=True)
-class Judging:
-    """How to judge.
-
-    Attributes:
-        cycle: with the cycle metrics, which take two or six more translations.
-        jigsaw: with the Jigsaw Puzzle Error, the one of six.
-        max_slices: judge the cycle on so many slices only; on all if None.
-        max_slices_on_cpu: the same, where the translation ran on the CPU.
-        segmentations: labels (z, y, x) of the input and of the delivered image, for a Semantic Consistency by Dice.
-    """
-
-    cycle: bool = True
-    jigsaw: bool = True
-    max_slices: int | None = None
-    max_slices_on_cpu: int | None = None
-    segmentations: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,10 +134,34 @@ def judge_case(case: JudgeCase) -> Judgement:
         own = structure_agreement(scale.input, scale.network, region, slice_axis=axis)[0]
         paired = None if comparison is None else without_slices(comparison.metrics(scale.network))
         quality["network"] = {"semantic_consistency": own, "reference": paired}
+    _add_registered(quality, case, scale.input, delivered, region, comparison)
     quality["worst"] = named_slices(case.volume, quality)
     if case.translation.disagreement is not None:
         quality["disagreement"] = float(case.translation.disagreement.array[0][region].mean(dtype=np.float64))
     return Judgement(quality, cycle, region)
+
+
+def _add_registered(
+    quality: dict[str, Any],
+    case: JudgeCase,
+    source: np.ndarray,
+    delivered: np.ndarray,
+    region: np.ndarray,
+    comparison: ReferenceComparison | None,
+) -> None:
+    """Add the metrics that the registry computes one by one."""
+    if not any(metric.compute for metric in metrics()):
+        return
+    judged = JudgedCase(
+        source=source,
+        delivered=delivered,
+        region=region,
+        reference=None if comparison is None else comparison.normalized,
+        valid=case.valid,
+        slice_axis=coarsest_axis(case.volume),
+        spacing=case.volume.spacing[::-1],
+    )
+    add_computed(quality, judged, None if comparison is None else comparison.floors(source))
 
 
 def region_of(case: JudgeCase) -> np.ndarray:
@@ -206,8 +213,3 @@ def _comparison(case: JudgeCase, region: np.ndarray, axis: int) -> ReferenceComp
         if not region.any():
             raise InputError("The reference does not cover the body mask.")
     return ReferenceComparison(case.reference, case.model.card.domain_to(case.direction), region, axis)
-
-
-def run_settings(options: RunOptions, *but: str) -> dict[str, Any]:
-    """The options as keyword arguments, all but some."""
-    return {name: value for name, value in vars(options).items() if name not in but}

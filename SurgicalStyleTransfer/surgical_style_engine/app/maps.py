@@ -11,7 +11,6 @@ from surgical_style_engine.imageio.volume_io import write_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.volumes.volume import Volume
 
-
 KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
 NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN
 

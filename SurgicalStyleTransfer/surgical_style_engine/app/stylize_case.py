@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.common.torch_presence import check_torch
-from surgical_style_engine.imageio.style_picture import as_bytes, read_picture
+from surgical_style_engine.imageio.style_picture import read_picture
 from surgical_style_engine.imageio.volume_io import check_output, write_volume
 from surgical_style_engine.models.folder import sha256_of
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.volumes.file_warnings import file_warnings
-from surgical_style_engine.volumes.volume import Volume
 
+from .delivered import for_viewers
 from .inputs import VolumeOrPath, left_out, read, read_optional
-from .judge_case import JudgeCase, Judging, judge_case
+from .judge_case import JudgeCase, judge_case
+from .judging import Judging
 from .translate_case import notes_of
 
 if TYPE_CHECKING:  # it needs torch
@@ -155,7 +156,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
     digest = sha256_of(case.picture)
     notes = notes_of(stylization.model, "forward", translation) | {"StyleModelSHA256": digest}
     if case.output is not None:
-        write_volume(shown(translation.volume), case.output, notes)
+        write_volume(for_viewers(translation.volume), case.output, notes)
     return StylizedCase(
         stylization=stylization,
         settings=settings,
@@ -166,11 +167,6 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         warnings=[*left_out(case.content), *translation.warnings, *file_warnings(mask)],
         seconds=time.perf_counter() - begun,
     )
-
-
-def shown(volume: Volume) -> Volume:
-    """Colours of 0 to 255 as bytes, as viewers know them; scalars stay as they are."""
-    return volume.with_array(as_bytes(volume.array / 255)) if volume.channels == 3 else volume
 
 
 def _planes(planes: Sequence[str] | None) -> list[str] | None:

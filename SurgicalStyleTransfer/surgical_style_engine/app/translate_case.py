@@ -6,24 +6,27 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
-from surgical_style_engine.imageio.dicom.write import SourceSeries, open_series, write_dicom_series
 from surgical_style_engine.imageio.provenance import synthetic_notes
 from surgical_style_engine.imageio.volume_io import check_output, write_volume
 from surgical_style_engine.inference.translate import Translation, readjust, translate_volume
-from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .align_reference import AlignedReference, align_reference, alignment_doubt
-from .inputs import VolumeOrPath, left_out, read, read_optional
-from .judge_case import JudgeCase, Judgement, Judging, judge_case, run_settings
-from .judge_set import TargetSet
-from .maps import save_maps
+from .inputs import VolumeOrPath, left_out, read, read_optional, run_settings
+from .judging import Judging
+
+if TYPE_CHECKING:  # the modules are imported when they are used: not every case is judged, or written as DICOM
+    from surgical_style_engine.imageio.dicom.write import SourceSeries
+    from surgical_style_engine.metrics.cycle import CycleMetrics
+
+    from .judge_case import Judgement
+    from .judge_set import TargetSet
 
 MIXED_NOTE = "mixed: input and translation have different units; the values are no measurements"
 
@@ -176,6 +179,8 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
     _write(case, inputs, translation, notes)
     maps: dict[str, Path] = {}
     if volume is not None:
+        from .maps import save_maps
+
         maps = save_maps(
             case.writing.maps,
             case.writing.name,
@@ -238,6 +243,8 @@ def _read(case: TranslateCase, name: str) -> _Inputs:
     volume = read(case.volume)
     writing, series = case.writing, None
     if writing.dicom:
+        from surgical_style_engine.imageio.dicom.write import open_series
+
         series = open_series(case.volume, volume, case.model.card.domain_to(case.direction))
     elif writing.output is not None:
         check_output(writing.output, volume)
@@ -258,6 +265,8 @@ def _read(case: TranslateCase, name: str) -> _Inputs:
 
 
 def _judge(case: TranslateCase, inputs: _Inputs, translation: Translation) -> Judgement:
+    from .judge_case import JudgeCase, judge_case
+
     aligned = inputs.aligned
     judgement = judge_case(
         JudgeCase(
@@ -288,6 +297,8 @@ def _write(case: TranslateCase, inputs: _Inputs, translation: Translation, notes
     if inputs.series is None:
         write_volume(translation.volume, output, notes)
         return
+    from surgical_style_engine.imageio.dicom.write import write_dicom_series
+
     write_dicom_series(
         translation.volume,
         inputs.series,

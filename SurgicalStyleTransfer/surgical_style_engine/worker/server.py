@@ -1,6 +1,6 @@
 """The child process that computes for the panel: ``python -m surgical_style_engine.worker --scratch FOLDER``.
 
-It reads requests from stdin and answers on stdout (see ``worker_protocol``), keeps models and the latest translations
+It reads requests from stdin and answers on stdout (see ``messages``), keeps models and the latest translations
 in memory, and ends itself when stdin closes: killing the launcher that started it would not reach it.
 """
 
