@@ -131,8 +131,9 @@ def reference_generator(seed: int) -> Any:
 
 def translate(image: Any, model: Any, adjustments: dict | None = None, **options: Any) -> Any:
     """A Translation by the CPU in single precision through torch; adjustments: of the class Adjustments, by name."""
-    from surgical_style_engine.adjust import Adjustments
     from surgical_style_engine.translate import translate_volume
+
+    from surgical_style_engine.adjust import Adjustments
 
     common = {"device": "cpu", "precision": "fp32"}
     if model.card.architecture.name not in ("onnx", "style-image"):
@@ -173,6 +174,7 @@ def fuse(volumes: list, method: str, model: Any = None) -> Any:
 def stylize(image: Any, picture: np.ndarray, settings: dict) -> Any:
     """Translation of a volume in the style of a picture (3, h, w) in [0, 1]."""
     from surgical_style_engine.stylize.settings import parse_settings
+
     from surgical_style_engine.stylize.stylize import stylize_volume
 
     return stylize_volume(image, picture, parse_settings(settings), device="cpu").translation

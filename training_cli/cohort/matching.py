@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from surgical_style_engine.app.inputs import listed
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
 from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, ending_of, list_volumes
@@ -32,8 +33,8 @@ _SHORT_SESSION = re.compile(r"[sv]\d+")  # may as well number subjects and volun
 def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path]:
     """The file itself, or the volumes directly in a folder whose names match `pattern` (`*_T1W*`).
 
-    A folder of DICOM slices is one volume, also with pictures beside them (see `left_out`); a folder of such folders, a
-    volume each. InputError when nothing is found, and for a series with other volumes beside it.
+    A folder of DICOM slices is one volume, also with pictures beside them (see `app.inputs.left_out`); a folder of such
+    folders, a volume each. InputError when nothing is found, and for a series with other volumes beside it.
     """
     if path.is_file():
         return [path]
@@ -54,7 +55,7 @@ def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path
         volumes = [p for p in wanted if p in others and ending_of(p) not in PICTURE_ENDINGS]
         if volumes:
             raise InputError(
-                f"{path} holds a DICOM series beside other volumes ({_listed(volumes)}), which is not one input; put "
+                f"{path} holds a DICOM series beside other volumes ({listed(volumes)}), which is not one input; put "
                 "them into folders of their own."
             )
         return [path]
@@ -75,17 +76,6 @@ def _has_series(folder: Path) -> bool:
     with silent_itk():
         series = reader.GetGDCMSeriesIDs(str(folder))
         return any(len(reader.GetGDCMSeriesFileNames(str(folder), uid)) > 1 for uid in series)
-
-
-def left_out(folder: Path) -> list[str]:
-    """A sentence on the images beside the DICOM series that a folder is taken for, where there are any."""
-    others = [] if folder.is_file() else [p for p in list_volumes(folder) if ending_of(p) not in DICOM_ENDINGS]
-    return [f"Beside the DICOM series, {folder.name} holds {_listed(others)}, which was left out."] if others else []
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(path.name for path in paths[:3]) + more
 
 
 def find_match(source: Path, candidates: Sequence[Path], what: str = "") -> Path | None:

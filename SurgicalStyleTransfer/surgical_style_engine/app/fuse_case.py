@@ -13,6 +13,7 @@ from surgical_style_engine.fusion import Fusion, fuse_learned, fuse_volumes, fus
 from surgical_style_engine.fusion.notes import fusion_notes, learned_notes
 from surgical_style_engine.imageio.volume_io import check_output
 from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.volumes.volume import Volume
 
 from .inputs import VolumeOrPath, left_out, read, read_optional
 
@@ -55,13 +56,15 @@ class FusedCase:
     """What came of a case.
 
     Attributes:
-        fusion: the result on the reference's grid.
+        reference: the first of the volumes.
+        fusion: the result on its grid.
         notes: what a file's header says of the image.
         quality: the metrics; empty where nothing was judged, or nothing is covered by all volumes.
         warnings: sentences.
         seconds: for all of it.
     """
 
+    reference: Volume
     fusion: Fusion
     notes: dict[str, str]
     quality: dict[str, Any]
@@ -113,4 +116,4 @@ def fuse_case(case: FuseCase) -> FusedCase:
         case.stage("judging")
         quality = fusion_quality(fusion, cancelled=options.cancelled)
     warnings = [sentence for source in case.volumes for sentence in left_out(source)] + fusion.warnings
-    return FusedCase(fusion, notes, quality, warnings, time.perf_counter() - begun)
+    return FusedCase(volumes[0], fusion, notes, quality, warnings, time.perf_counter() - begun)

@@ -45,7 +45,7 @@ class Writing:
     """What to write.
 
     Attributes:
-        output: file of the translation, or with ``dicom`` a folder; None for none.
+        output: file of the translation, or with ``dicom`` a folder; None for none. Missing folders are made.
         dicom: write a DICOM series that is derived from the one of the input's folder.
         maps: folder for the maps of an assessment page, see ``maps.save_maps``; None for none.
         name: what the maps' files begin with.
@@ -294,6 +294,7 @@ def _write(case: TranslateCase, inputs: _Inputs, translation: Translation, notes
     output = case.writing.output
     if output is None:
         return
+    output.parent.mkdir(parents=True, exist_ok=True)
     if inputs.series is None:
         write_volume(translation.volume, output, notes)
         return

@@ -12,12 +12,12 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
+from surgical_style_engine.app.maps import NOT_JUDGED
 from surgical_style_engine.app.report import new_report, read_report, write_report
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.report_page.curves import curve, worst_slices
 from training_cli.report_page.figures import figures_of
-from surgical_style_engine.app.maps import NOT_JUDGED
 from training_cli.report_page.names import Names
 from training_cli.report_page.page import MOST_CASES, build_page
 from training_cli.report_page.pictures import choose_slices, pictures_of
