@@ -19,26 +19,26 @@ import numpy as np
 # Volumes and their files
 def volume(array: np.ndarray, *geometry: Any, **more: Any) -> Any:
     """A Volume of an array (c, z, y, x); the rest as its fields."""
-    from surgical_style_engine.volume import Volume
+    from surgical_style_engine.volumes.volume import Volume
 
     return Volume(array, *geometry, **more)
 
 
 def read_volume(path: Path) -> Any:
-    from surgical_style_engine.volume_io import read_volume
+    from surgical_style_engine.imageio.volume_io import read_volume
 
     return read_volume(path)
 
 
 def write_volume(image: Any, path: Path) -> None:
-    from surgical_style_engine.volume_io import write_volume
+    from surgical_style_engine.imageio.volume_io import write_volume
 
     write_volume(image, path)
 
 
 def write_dicom(volume: Any, source: Path, output: Path, model: Any, direction: str, strength: float) -> None:
     """Write ``volume``, the translation of the DICOM series in the folder ``source``, as a series into ``output``."""
-    from surgical_style_engine.dicom_write import open_series, write_dicom_series
+    from surgical_style_engine.imageio.dicom.write import open_series, write_dicom_series
 
     series = open_series(source, read_volume(source), model.card.domain_to(direction))
     write_dicom_series(volume, series, output, model.card, direction, strength=strength)
@@ -47,7 +47,7 @@ def write_dicom(volume: Any, source: Path, output: Path, model: Any, direction: 
 # Before and after the network
 def normalized(array: np.ndarray, specification: dict) -> tuple[np.ndarray, np.ndarray]:
     """An array in the units of a normalisation fitted to it, and brought back from them."""
-    from surgical_style_engine.normalization import parse_normalization
+    from surgical_style_engine.volumes.normalization import parse_normalization
 
     landmarks = parse_normalization(specification).fit(array)
     forward = landmarks.forward(array)
@@ -56,51 +56,51 @@ def normalized(array: np.ndarray, specification: dict) -> tuple[np.ndarray, np.n
 
 def from_units(normalized_array: np.ndarray, landmarks: dict) -> np.ndarray:
     """A normalised array in the units that landmarks of a model card state."""
-    from surgical_style_engine.normalization import parse_landmarks
+    from surgical_style_engine.volumes.normalization import parse_landmarks
 
     return parse_landmarks(landmarks).inverse(normalized_array)
 
 
 def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    from surgical_style_engine.geometry import resize_in_plane
+    from surgical_style_engine.volumes.geometry import resize_in_plane
 
     return resize_in_plane(array, size)
 
 
 def resample_like(moving: Any, reference: Any, interpolation: str) -> Any:
-    from surgical_style_engine.geometry import resample_like
+    from surgical_style_engine.volumes.geometry import resample_like
 
     return resample_like(moving, reference, interpolation)
 
 
 def to_canonical(image: Any) -> Any:
-    from surgical_style_engine.geometry import to_canonical
+    from surgical_style_engine.volumes.geometry import to_canonical
 
     return to_canonical(image)[0]
 
 
 def body_mask(image: Any) -> np.ndarray:
-    from surgical_style_engine.masks import body_mask
+    from surgical_style_engine.volumes.body_mask import body_mask
 
     return body_mask(image)
 
 
 def flatten_bias(image: Any) -> Any:
-    from surgical_style_engine.adjust.bias import flatten_bias
+    from surgical_style_engine.volumes.bias_field import flatten_bias
 
     return flatten_bias(image)
 
 
 def register(fixed: Any, moving: Any, kind: str) -> Any:
     """RegistrationResult of a rigid or an affine registration."""
-    from surgical_style_engine import registration
+    from surgical_style_engine.volumes import registration
 
     return getattr(registration, f"register_{kind}")(fixed, moving)
 
 
 # Models and what they compute
 def load_model(folder: Path) -> Any:
-    from surgical_style_engine.model_folder import load_model
+    from surgical_style_engine.models.folder import load_model
 
     return load_model(folder)
 
@@ -131,9 +131,8 @@ def reference_generator(seed: int) -> Any:
 
 def translate(image: Any, model: Any, adjustments: dict | None = None, **options: Any) -> Any:
     """A Translation by the CPU in single precision through torch; adjustments: of the class Adjustments, by name."""
-    from surgical_style_engine.translate import translate_volume
-
     from surgical_style_engine.adjust import Adjustments
+    from surgical_style_engine.inference.translate import translate_volume
 
     common = {"device": "cpu", "precision": "fp32"}
     if model.card.architecture.name not in ("onnx", "style-image"):
@@ -144,7 +143,7 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    modules = [importlib.import_module(f"surgical_style_engine.{name}") for name in ("translate", "plane_job")]
+    modules = [importlib.import_module(f"surgical_style_engine.{name}") for name in ("inference.translate", "inference.plane_job")]
     before = [module.LARGEST_WHOLE for module in modules]
     for module in modules:
         module.LARGEST_WHOLE = 10
@@ -157,7 +156,7 @@ def everything_is_large() -> Iterator[None]:
 
 def readjusted(image: Any, model: Any, translation: Any, strength: float) -> Any:
     """The Translation with another strength, without running the network."""
-    from surgical_style_engine.translate import readjust
+    from surgical_style_engine.inference.translate import readjust
 
     return readjust(image, model, translation, strength=strength)
 
@@ -173,15 +172,14 @@ def fuse(volumes: list, method: str, model: Any = None) -> Any:
 
 def stylize(image: Any, picture: np.ndarray, settings: dict) -> Any:
     """Translation of a volume in the style of a picture (3, h, w) in [0, 1]."""
-    from surgical_style_engine.stylize.settings import parse_settings
-
+    from surgical_style_engine.models.style_settings import parse_settings
     from surgical_style_engine.stylize.stylize import stylize_volume
 
     return stylize_volume(image, picture, parse_settings(settings), device="cpu").translation
 
 
 def read_picture(path: Path) -> np.ndarray:
-    from surgical_style_engine.stylize.picture import read_picture
+    from surgical_style_engine.imageio.style_picture import read_picture
 
     return read_picture(path)
 
@@ -189,14 +187,14 @@ def read_picture(path: Path) -> np.ndarray:
 # Figures
 def quality(image: Any, model: Any, translation: Any, reference: Any) -> dict:
     """All quality figures of a translation, by the keys of the JSON report."""
-    from surgical_style_engine.quality import quality_of
+    from surgical_style_engine.metrics import quality_of
 
     return quality_of(image, model, translation, reference, device="cpu", precision="fp32", backend="torch")
 
 
 def kid(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """(mean, deviation) of the kernel MMD between the slice statistics of two stacks (n, h, w) in [-1, 1]."""
-    from surgical_style_engine.quality.kid import kid, slice_features
+    from surgical_style_engine.metrics.set_distance import kid, slice_features
 
     return kid(slice_features(first), slice_features(second))
 
@@ -208,7 +206,7 @@ def fusion_quality(fusion: Any) -> dict:
 
 
 def read_report(path: Path) -> dict:
-    from surgical_style_engine.report import read_report
+    from surgical_style_engine.app.report import read_report
 
     return read_report(path)
 

@@ -23,14 +23,31 @@ KEPT = 96  # voxels of an array
 TOLERANCE = 1e-5
 # Where small differences grow: an optimisation, a training's steps, ranks and bins of nearly equal values.
 TOLERANCES = {
-    "stylize": 2e-3, "train": 1e-3, "register": 1e-3, "translate/matched": 1e-3, "translate/flattened": 1e-3,
-    "body/N4": 1e-3, "quality": 1e-4, "fuse": 1e-4,
-}  # fmt: skip
+    "stylize": 2e-3,
+    "train": 1e-3,
+    "register": 1e-3,
+    "translate/matched": 1e-3,
+    "translate/flattened": 1e-3,
+    "body/N4": 1e-3,
+    "quality": 1e-4,
+    "fuse": 1e-4,
+}
 STYLE = {"steps": 6, "neighbour_steps": 3, "features": "random"}
 TRAINING = {
-    "max_steps": 3, "patch_size": 32, "ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers": 2, "precision": "fp32",
-    "device": "cpu", "sample_every": 0, "checkpoint_every": 3, "trackers": ["csv"], "pool_size": 2, "threads": 1,
-}  # fmt: skip
+    "max_steps": 3,
+    "patch_size": 32,
+    "ngf": 4,
+    "n_blocks": 1,
+    "ndf": 4,
+    "n_layers": 2,
+    "precision": "fp32",
+    "device": "cpu",
+    "sample_every": 0,
+    "checkpoint_every": 3,
+    "trackers": ["csv"],
+    "pool_size": 2,
+    "threads": 1,
+}
 METHODS = {
     "cyclegan": {"stack": 3},
     "cut": {"nce_patches": 16, "nce_features": 16},
@@ -83,10 +100,11 @@ def described(value: Any) -> dict:
     # A stride that shares no factor with the sides, so that all rows, columns and slices are met.
     places = np.arange(KEPT) * 7919 % flat.size
     return {
-        "shape": list(value.shape), "dtype": str(value.dtype),
+        "shape": list(value.shape),
+        "dtype": str(value.dtype),
         "sha256": hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),
         "values": [float(flat.mean(dtype=np.float64)), float(flat.std(dtype=np.float64)), *map(float, flat[places])],
-    }  # fmt: skip
+    }
 
 
 def compute(group: str, folder: Path, scratch: Path) -> dict[str, Any]:
@@ -114,9 +132,10 @@ def differences(old: Any, new: Any, tolerance: float, where: str = "") -> list[s
         numbers = [abs(value) for value in old if type(value) in (int, float)]
         largest = max(numbers, default=0.0)
         return [
-            text for place, (before, now) in enumerate(zip(old, new, strict=True))
+            text
+            for place, (before, now) in enumerate(zip(old, new, strict=True))
             for text in _difference(before, now, tolerance, f"{where}[{place}]", largest)
-        ]  # fmt: skip
+        ]
     return _difference(old, new, tolerance, where, 0.0)
 
 
@@ -141,9 +160,11 @@ def _network(folder: Path, scratch: Path) -> dict[str, Any]:
     results = {}
     images = np.random.default_rng(0).uniform(-1, 1, (2, 3, 32, 40)).astype(np.float32)
     for name, channels, directions in (
-        ("tiny", 1, ("forward", "backward")), ("tiny-colour", 3, ("forward",)), ("tiny-fusion", 2, ("forward",)),
+        ("tiny", 1, ("forward", "backward")),
+        ("tiny-colour", 3, ("forward",)),
+        ("tiny-fusion", 2, ("forward",)),
         ("reference", 1, ("forward", "backward")),
-    ):  # fmt: skip
+    ):
         model = engine.load_model(folder / "models" / name)
         for direction in directions:
             with torch.no_grad():
@@ -181,10 +202,15 @@ def _translate(folder: Path, scratch: Path) -> dict[str, Any]:
         translation = engine.translate(head, model, **options)
         results[name] = translation.volume.array
         results[f"{name}: facts"] = {
-            "slices": translation.slices, "strength": translation.strength, "mixed": translation.mixed,
-            "consistency": translation.consistency, "backend": translation.backend, "device": translation.device,
-            "precision": translation.precision, "warnings": len(translation.warnings),
-        }  # fmt: skip
+            "slices": translation.slices,
+            "strength": translation.strength,
+            "mixed": translation.mixed,
+            "consistency": translation.consistency,
+            "backend": translation.backend,
+            "device": translation.device,
+            "precision": translation.precision,
+            "warnings": len(translation.warnings),
+        }
         if translation.disagreement is not None:
             results[f"{name}: disagreement"] = translation.disagreement.array
     translation = engine.translate(head, model)
@@ -323,10 +349,19 @@ def _train(folder: Path, scratch: Path) -> dict[str, Any]:
 
 
 GROUPS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
-    "network": _network, "translate": _translate, "onnx": _onnx, "normalize": _normalize, "geometry": _geometry,
-    "body": _body, "register": _register, "fuse": _fuse, "quality": _quality, "dicom": _dicom, "stylize": _stylize,
+    "network": _network,
+    "translate": _translate,
+    "onnx": _onnx,
+    "normalize": _normalize,
+    "geometry": _geometry,
+    "body": _body,
+    "register": _register,
+    "fuse": _fuse,
+    "quality": _quality,
+    "dicom": _dicom,
+    "stylize": _stylize,
     "train": _train,
-}  # fmt: skip
+}
 
 
 def write(folder: Path, scratch: Path) -> None:

@@ -44,36 +44,131 @@ RUNS = {
     "perceptual": {"target": "data/style", "target_modality": "ART", "features": "random"},
 }
 RUN_SETTINGS = {
-    "source": "data/source", "target": "data/target", "max_steps": 4, "patch_size": 32, "ngf": 4, "n_blocks": 1,
-    "ndf": 4, "n_layers": 2, "precision": "fp32", "device": "cpu", "sample_every": 2, "checkpoint_every": 2,
-    "keep_checkpoints": 2, "trackers": "csv", "pool_size": 2, "threads": 1, "constant_fraction": 1.0,
-}  # fmt: skip
+    "source": "data/source",
+    "target": "data/target",
+    "max_steps": 4,
+    "patch_size": 32,
+    "ngf": 4,
+    "n_blocks": 1,
+    "ndf": 4,
+    "n_layers": 2,
+    "precision": "fp32",
+    "device": "cpu",
+    "sample_every": 2,
+    "checkpoint_every": 2,
+    "keep_checkpoints": 2,
+    "trackers": "csv",
+    "pool_size": 2,
+    "threads": 1,
+    "constant_fraction": 1.0,
+}
 # None of these is the default.
 TRAINING = {
-    "method": "cut", "source": "data/source", "target": "data/target", "output": "runs/all", "pairs": "data/pairs.csv",
-    "extra_sources": "*_T2*", "extra_names": "T2", "init": "models/tiny", "register_pairs": True, "masks": True,
-    "pattern_source": "*_T1*", "pattern_target": "*.nii.gz", "exclude": "bad,worse", "name": "all-settings",
-    "title": "All settings", "source_name": "T1w", "target_name": "CT", "source_modality": "CR",
-    "target_modality": "CT", "source_units": "counts", "target_units": "HU", "source_normalization": "zscore",
-    "target_normalization": "hu_window", "hu_lower": -900.0, "hu_upper": 1500.0, "licence": "CC0-1.0",
-    "citation": "Nobody, 2026", "data_description": "Made-up heads.", "notes": "A fixture.",
-    "intended_use": "Tests only.", "spacing": 1.5, "plane": "coronal", "stack": 3, "stack_spacing": 2.0,
-    "patch_size": 64, "picture_zoom": 2.0, "min_body_fraction": 0.05, "generator": "article", "ngf": 8, "n_blocks": 3,
-    "discriminator": "article", "ndf": 16, "n_layers": 2, "spectral_norm": True, "adversarial": "bce",
-    "cycle_norm": "l2", "lambda_adversarial": 2.0, "lambda_cycle": 7.0, "lambda_identity": 0.5, "identity_every": 2,
-    "lambda_spatial": 0.25, "lambda_pairs": 20.0, "pairs_fraction": 0.5, "pairs_warmup": 0.1, "lambda_nce": 3.0,
-    "nce_patches": 64, "nce_features": 32, "nce_temperature": 0.1, "conditional": False, "learning_rate": 1e-3,
-    "beta1": 0.6, "beta2": 0.99, "constant_fraction": 0.25, "batch_size": 2, "pool_size": 10, "ema_decay": 0.9,
-    "max_steps": 12, "max_minutes": 3.5, "seed": 5, "augment": False, "device": "cpu", "precision": "fp32",
-    "workers": 1, "threads": 2, "sample_every": 7, "checkpoint_every": 9, "keep_checkpoints": 4, "trackers": ["csv"],
-    "features": "random", "lambda_content": 2.0, "lambda_style": 10.0, "lambda_variation": 1.0, "brush": 0.5,
-}  # fmt: skip
+    "method": "cut",
+    "source": "data/source",
+    "target": "data/target",
+    "output": "runs/all",
+    "pairs": "data/pairs.csv",
+    "extra_sources": "*_T2*",
+    "extra_names": "T2",
+    "init": "models/tiny",
+    "register_pairs": True,
+    "masks": True,
+    "pattern_source": "*_T1*",
+    "pattern_target": "*.nii.gz",
+    "exclude": "bad,worse",
+    "name": "all-settings",
+    "title": "All settings",
+    "source_name": "T1w",
+    "target_name": "CT",
+    "source_modality": "CR",
+    "target_modality": "CT",
+    "source_units": "counts",
+    "target_units": "HU",
+    "source_normalization": "zscore",
+    "target_normalization": "hu_window",
+    "hu_lower": -900.0,
+    "hu_upper": 1500.0,
+    "licence": "CC0-1.0",
+    "citation": "Nobody, 2026",
+    "data_description": "Made-up heads.",
+    "notes": "A fixture.",
+    "intended_use": "Tests only.",
+    "spacing": 1.5,
+    "plane": "coronal",
+    "stack": 3,
+    "stack_spacing": 2.0,
+    "patch_size": 64,
+    "picture_zoom": 2.0,
+    "min_body_fraction": 0.05,
+    "generator": "article",
+    "ngf": 8,
+    "n_blocks": 3,
+    "discriminator": "article",
+    "ndf": 16,
+    "n_layers": 2,
+    "spectral_norm": True,
+    "adversarial": "bce",
+    "cycle_norm": "l2",
+    "lambda_adversarial": 2.0,
+    "lambda_cycle": 7.0,
+    "lambda_identity": 0.5,
+    "identity_every": 2,
+    "lambda_spatial": 0.25,
+    "lambda_pairs": 20.0,
+    "pairs_fraction": 0.5,
+    "pairs_warmup": 0.1,
+    "lambda_nce": 3.0,
+    "nce_patches": 64,
+    "nce_features": 32,
+    "nce_temperature": 0.1,
+    "conditional": False,
+    "learning_rate": 1e-3,
+    "beta1": 0.6,
+    "beta2": 0.99,
+    "constant_fraction": 0.25,
+    "batch_size": 2,
+    "pool_size": 10,
+    "ema_decay": 0.9,
+    "max_steps": 12,
+    "max_minutes": 3.5,
+    "seed": 5,
+    "augment": False,
+    "device": "cpu",
+    "precision": "fp32",
+    "workers": 1,
+    "threads": 2,
+    "sample_every": 7,
+    "checkpoint_every": 9,
+    "keep_checkpoints": 4,
+    "trackers": ["csv"],
+    "features": "random",
+    "lambda_content": 2.0,
+    "lambda_style": 10.0,
+    "lambda_variation": 1.0,
+    "brush": 0.5,
+}
 PARAMETERS = {
-    "model": "tiny", "direction": "backward", "strength": 0.5, "frames": "all", "previewView": "Yellow", "fade": 0.25,
-    "figures": "off", "structureGuard": 3.0, "matchBy": "moments", "flattenBias": True, "leastConsistency": 0.6,
-    "ensemble": True, "fusionWeights": "[1.0, 0.5]", "fusionMethod": "detail", "fusionRegister": False,
-    "device": "cpu", "precision": "fp32", "plane": "coronal", "batchSize": 3,
-}  # fmt: skip
+    "model": "tiny",
+    "direction": "backward",
+    "strength": 0.5,
+    "frames": "all",
+    "previewView": "Yellow",
+    "fade": 0.25,
+    "figures": "off",
+    "structureGuard": 3.0,
+    "matchBy": "moments",
+    "flattenBias": True,
+    "leastConsistency": 0.6,
+    "ensemble": True,
+    "fusionWeights": "[1.0, 0.5]",
+    "fusionMethod": "detail",
+    "fusionRegister": False,
+    "device": "cpu",
+    "precision": "fp32",
+    "plane": "coronal",
+    "batchSize": 3,
+}
 
 
 def main(folder: Path) -> None:
@@ -195,24 +290,51 @@ def make_models(engine: object) -> None:
 
     engine.save_tiny_models(Path("models"))
     common = ("--into", "models", "--licence", "CC0-1.0")
-    sst(engine, "models", "import", "data/style/waves.png", "--name", "picture", "--title", "Waves", "--features",
-        "random", "--steps", 4, *common)  # fmt: skip
+    sst(
+        engine,
+        "models",
+        "import",
+        "data/style/waves.png",
+        "--name",
+        "picture",
+        "--title",
+        "Waves",
+        "--features",
+        "random",
+        "--steps",
+        4,
+        *common,
+    )
     sides = ("--source-name", "T1w", "--target-name", "CT", "--source-modality", "MR", "--target-modality", "CT")
     with tempfile.TemporaryDirectory() as scratch:
         for seed, letter in enumerate("AB"):
             torch.save(engine.reference_generator(seed).state_dict(), Path(scratch, f"latest_net_G_{letter}.pth"))
-        sst(engine, "models", "import", Path(scratch, "latest_net_G_A.pth"), "--other-direction",
-            Path(scratch, "latest_net_G_B.pth"), "--name", "reference", "--spacing", 2, *sides, *common)  # fmt: skip
+        sst(
+            engine,
+            "models",
+            "import",
+            Path(scratch, "latest_net_G_A.pth"),
+            "--other-direction",
+            Path(scratch, "latest_net_G_B.pth"),
+            "--name",
+            "reference",
+            "--spacing",
+            2,
+            *sides,
+            *common,
+        )
         weight = np.random.default_rng(0).normal(size=(1, 1, 3, 3)).astype(np.float32)
         shape = ("n", 1, "h", "w")
         graph = helper.make_graph(
-            [helper.make_node("Conv", ["image", "weight"], ["features"], pads=[1, 1, 1, 1]),
-             helper.make_node("Tanh", ["features"], ["result"])],
+            [
+                helper.make_node("Conv", ["image", "weight"], ["features"], pads=[1, 1, 1, 1]),
+                helper.make_node("Tanh", ["features"], ["result"]),
+            ],
             "generator",
             [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
             [helper.make_tensor_value_info("result", TensorProto.FLOAT, shape)],
             [numpy_helper.from_array(weight, "weight")],
-        )  # fmt: skip
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.save(model, str(Path(scratch, "generator.onnx")))
         sst(engine, "models", "import", Path(scratch, "generator.onnx"), "--name", "onnx", *sides, *common)
@@ -249,15 +371,39 @@ def make_reports(engine: object) -> None:
     head, other = "data/head_T1.nii.gz", "data/head_T2.nii.gz"
     told = {
         "translate": [
-            "translate", head, "reports/translated.nii.gz", "--model", "models/tiny", "--backend", "torch",
-            "--report", "reports/translate.json", "--mask", "data/mask.nii.gz", "--structure-guard", "4", *common,
+            "translate",
+            head,
+            "reports/translated.nii.gz",
+            "--model",
+            "models/tiny",
+            "--backend",
+            "torch",
+            "--report",
+            "reports/translate.json",
+            "--mask",
+            "data/mask.nii.gz",
+            "--structure-guard",
+            "4",
+            *common,
         ],
         "evaluate": [
-            "evaluate", "--model", "models/tiny", "--source", head, "--reference", other, "--backend", "torch",
-            "--report", "reports/evaluate.json", "--maps", "reports/maps", *common,
+            "evaluate",
+            "--model",
+            "models/tiny",
+            "--source",
+            head,
+            "--reference",
+            other,
+            "--backend",
+            "torch",
+            "--report",
+            "reports/evaluate.json",
+            "--maps",
+            "reports/maps",
+            *common,
         ],
         "fuse": ["fuse", head, other, "reports/fused.nii.gz", "--report", "reports/fuse.json", *common],
-    }  # fmt: skip
+    }
     for arguments in told.values():
         sst(engine, *arguments)
     Path("reports/commands.json").write_text(json.dumps(told, indent=1) + "\n")
@@ -311,7 +457,8 @@ def _fill_scene(slicer: object, folder: Path) -> None:
     import SimpleITK as sitk
 
     import SurgicalStyleTransfer as module
-    from SurgicalStyleTransferLib import logic, model_cards
+    from SurgicalStyleTransferLib.jobs import engine as logic
+    from SurgicalStyleTransferLib.setup import model_cards
 
     scene = slicer.mrmlScene
     data, models = folder.parent / "data", folder.parent / "models"

@@ -84,9 +84,10 @@ def test_results_are_those_of_then_to_the_bit(results, group):
     cases = {name: case for name, case in GOLDEN["cases"].items() if name.startswith(f"{group}/")}
     # Of tables, the values: a key more is no other result.
     different = [
-        name for name, case in cases.items()
+        name
+        for name, case in cases.items()
         if (case["sha256"] != found[name]["sha256"] if "dtype" in case else golden.differences(case, found[name], 0.0))
-    ]  # fmt: skip
+    ]
     assert not different, different
 
 

@@ -39,7 +39,7 @@ def test_the_widgets_show_them(opened):
 
 
 def test_the_volumes_are_there_and_marked(opened, scene, slicer_app):
-    from SurgicalStyleTransferLib import outputs
+    from SurgicalStyleTransferLib.mrml import outputs
 
     _, expected = opened
     for name, wanted in expected["volumes"].items():
@@ -53,7 +53,7 @@ def test_the_volumes_are_there_and_marked(opened, scene, slicer_app):
 
 
 def test_what_is_synthetic_names_the_volume_it_came_from(opened, scene):
-    from SurgicalStyleTransferLib import outputs
+    from SurgicalStyleTransferLib.mrml import outputs
 
     _, expected = opened
     made = [node for name in expected["volumes"] if outputs.is_synthetic(node := scene.GetFirstNodeByName(name))]

@@ -15,7 +15,7 @@ GLIBC = platform.system() == "Linux" and platform.libc_ver()[0] == "glibc"
 PROGRAM = """
 import resource, sys
 import numpy as np
-from surgical_style_engine import heap
+from surgical_style_engine.common import heap
 told = heap.keep_freed() if sys.argv[1] == "keep" else None
 np.ones(60 << 20, np.uint8)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -153,7 +153,7 @@ def test_apply_while_figures_are_deaf_to_their_cancel_is_done_after_them(ready, 
 
     monkeypatch.setattr(worker_client, "GRACE_MS", 100)
     busy = worker_with(
-        "from surgical_style_engine import quality\njudge = quality.quality_of\n"
+        "from surgical_style_engine import metrics as quality\njudge = quality.quality_of\n"
         f"def slow(*a, **k):\n    open({str(tmp_path / 'judging')!r}, 'w').close()\n    time.sleep(1.5)\n"
         "    return judge(*a, **k)\nquality.quality_of = slow"
     )
