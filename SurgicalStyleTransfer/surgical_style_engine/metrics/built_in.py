@@ -107,10 +107,9 @@ METRICS = (
     Metric(
         "kernel_mmd",
         "Kernel MMD of slice statistics",
-        "distance of the two sets' looks",
+        "distance of the two sets' looks; 0 is best",
         format="{:.4g}",
         higher_is_better=False,
-        best=0,
         help="Squared maximum mean discrepancy of statistics of slices; comparable between runs of this program only. "
         "0 is best.",
         group=SET,

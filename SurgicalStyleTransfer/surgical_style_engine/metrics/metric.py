@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -106,6 +106,11 @@ class Metric:
         return f"{self.title} ({self.unit})" if self.unit and self.unit != REFERENCE_UNITS else self.title
 
     @property
+    def slice_heading(self) -> str:
+        """The same for its values slice by slice."""
+        return self.heading.replace(self.title, self.slice_title, 1)
+
+    @property
     def meaning(self) -> str:
         """``plain`` and which value is perfect: 'structural similarity; 1 is perfect'."""
         return self.plain if self.best is None else f"{self.plain}; {self.best:g} is perfect"
@@ -132,16 +137,19 @@ class Metric:
         """Its value in a report's ``quality``; None where there is none."""
         return _at(quality, self.path)
 
+    def named(self, quality: Mapping[str, Any]) -> bool:
+        """Whether a report's ``quality`` has its key, with a value or without."""
+        place = _mapping_at(quality, self.path[:-1])
+        return place is not None and self.path[-1] in place
+
     def raw(self, quality: Mapping[str, Any]) -> float | None:
         """The value beside it that was taken without rounding and noise (cycle metrics), if the report has it."""
         return _at(quality, (*self.path[:-1], f"{self.path[-1]}_raw"))
 
     def floors(self, quality: Mapping[str, Any]) -> dict[str, float | None]:
         """The values of the floors beside it, by name, in the report's order; empty where it has none."""
-        place: Any = quality
-        for part in self.path[:-1]:
-            place = place.get(part) if isinstance(place, Mapping) else None
-        floors = place.get("floors") if isinstance(place, Mapping) else None
+        place = _mapping_at(quality, self.path[:-1])
+        floors = None if place is None else place.get("floors")
         if not isinstance(floors, Mapping) or self.group not in (REFERENCE, SET, FUSION):
             return {}
         values = {
@@ -156,13 +164,19 @@ class Metric:
         return self.higher_is_better is not None and (value > other if self.higher_is_better else value < other)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value from a report is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _at(quality: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
+    place = _mapping_at(quality, path[:-1])
+    value = None if place is None else place.get(path[-1])
+    return float(value) if is_number(value) else None
+
+
+def _mapping_at(quality: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
     place: Any = quality
     for part in path:
         place = place.get(part) if isinstance(place, Mapping) else None
-    return float(place) if is_number(place) else None
+    return place if isinstance(place, Mapping) else None

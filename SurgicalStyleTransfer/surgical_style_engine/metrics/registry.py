@@ -13,12 +13,17 @@ registers a `Metric` whose ``compute`` takes a `JudgedCase`, and the metric turn
 >>> [(line.metric.title, line.text()) for line in lines(quality)]
 [('Brightest voxel', '0.500')]
 >>> unregister("brightest")
+
+A package from outside names the module that registers its metrics as an entry point of the group `ENTRY_POINTS`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
@@ -61,8 +66,9 @@ __all__ = [
     "unregister",
 ]
 
+ENTRY_POINTS = "surgical_style_engine.metrics"
 FLOOR_TITLES = {
-    "input": "input",
+    "input": "the input itself",
     "histogram_matched": "histogram matched",
     "reference": "reference alone",
     "average": "plain average",
@@ -121,36 +127,37 @@ def unregister(key: str) -> None:
 
 def metric(key: str) -> Metric:
     """The metric with a key. Raises KeyError where there is none."""
+    _load_from_outside()
     return _METRICS[key]
 
 
 def metrics(*groups: str) -> tuple[Metric, ...]:
-    """All metrics, or those of some groups, in the order in which tables show them."""
-    return tuple(
-        entry for group in groups or GROUPS for entry in _METRICS.values() if entry.group == group
-    )  # whoever registered a metric first, it stands with its kind
+    """All metrics, or those of some groups, in the order in which tables show them: each with its kind."""
+    _load_from_outside()
+    return tuple(entry for group in groups or GROUPS for entry in _METRICS.values() if entry.group == group)
 
 
 def of_slices(key: str) -> Metric | None:
     """The metric whose values slice by slice a report keeps under this key of ``slices``."""
-    return next((entry for entry in _METRICS.values() if entry.slice_key == key), None)
+    return next((entry for entry in metrics() if entry.slice_key == key), None)
 
 
-def lines(quality: Mapping[str, Any], *groups: str) -> list[Line]:
+def lines(quality: Mapping[str, Any], *groups: str, missing: bool = False) -> list[Line]:
     """A `Line` for each metric that a report's ``quality`` has a value of.
 
     Args:
         quality: As in a report.
         groups: Only these; all but `ABOUT` if none are named.
+        missing: With those that the report names without a value (no way back, equal images).
     """
-    return list(_lines(quality, groups or tuple(group for group in GROUPS if group != ABOUT)))
+    return list(_lines(quality, groups or tuple(group for group in GROUPS if group != ABOUT), missing))
 
 
-def _lines(quality: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Line]:
+def _lines(quality: Mapping[str, Any], groups: tuple[str, ...], missing: bool) -> Iterator[Line]:
     compared_in = _mapping(quality.get("reference")).get("compared_in")
     for entry in metrics(*groups):
         value = entry.value(quality)
-        if value is None:
+        if value is None and not (missing and entry.named(quality)):
             continue
         unit = entry.unit
         if unit == REFERENCE_UNITS:
@@ -180,6 +187,16 @@ def add_computed(quality: dict[str, Any], case: JudgedCase, floors: Mapping[str,
         for name, array in (floors or {}).items():
             place = (*entry.path[:-1], "floors", name, entry.path[-1])
             _put(quality, place, entry.compute(replace(paired, delivered=array)))
+
+
+@cache
+def _load_from_outside() -> None:
+    """Import, once, the modules that installed packages name; one that fails must not keep others from being judged."""
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:  # whatever such a module raises
+            logging.getLogger(__name__).warning("The metrics of %s cannot be loaded: %s", point.value, error)
 
 
 def _put(quality: dict[str, Any], path: tuple[str, ...], value: float | None) -> None:
