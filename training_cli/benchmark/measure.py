@@ -106,8 +106,9 @@ def rows(
 
 def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any]:
     """Runners by name: every backend and precision that there is here, and what auto chooses."""
+    from surgical_style_engine.backends.choices import INT8
     from surgical_style_engine.backends.devices import bf16_helps, pick_device
-    from surgical_style_engine.backends.select import EIGHT_BIT, make_runner
+    from surgical_style_engine.backends.select import make_runner
     from surgical_style_engine.errors import StyleTransferError
 
     chosen = pick_device(device)
@@ -115,7 +116,7 @@ def ways_to_run(model: StyleModel, direction: str, device: str) -> dict[str, Any
     wanted = [("torch", precision) for precision in precisions]
     if chosen.type == "cpu":
         wanted += [("openvino", precision) for precision in precisions]
-        wanted += [("openvino", name) for name, rest in EIGHT_BIT.items() if rest in precisions]
+        wanted += [("openvino", name) for name, rest in INT8.items() if rest in precisions]
     found = {}
     for backend, precision in wanted:
         with contextlib.suppress(StyleTransferError):
@@ -130,7 +131,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
     import torch
 
     from surgical_style_engine.backends.autotune import psnr_of
-    from surgical_style_engine.backends.select import EIGHT_BIT
+    from surgical_style_engine.backends.choices import INT8
     from surgical_style_engine.inference.plane_job import DEFAULT_BATCH
     from surgical_style_engine.volumes.slices import middle
 
@@ -156,7 +157,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
         precision = name.split()[-1] if name != "plain" else "fp32"
         reached = gflop / seconds
         # Eight bits are for a part of the layers: no single peak to compare with.
-        share = {} if precision in EIGHT_BIT else {"of_peak": round(reached / peak(device, precision), 3)}
+        share = {} if precision in INT8 else {"of_peak": round(reached / peak(device, precision), 3)}
         return {"gflop_per_second": round(reached), **share}
 
     more = {name: {"psnr": psnr_of(of_middle(run()), wanted)} for name, run in ways.items()}

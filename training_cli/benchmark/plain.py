@@ -11,7 +11,7 @@ from torch import nn
 
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.networks.fast.block_convolution import BlockConv2d
-from surgical_style_engine.networks.fast.upsampling import DoublingConv2d
+from surgical_style_engine.networks.fast.upsampling import UpsamplingConv2d
 from surgical_style_engine.networks.fast.winograd import WinogradConv2d
 
 
@@ -30,12 +30,12 @@ def _plain_layer(layer: nn.Module) -> nn.Module | None:
     """torch's own way to compute one of this engine's faster layers; None for all others."""
     if isinstance(layer, nn.InstanceNorm2d):
         own: nn.Module = nn.InstanceNorm2d(layer.num_features, layer.eps, affine=layer.affine)
-    elif isinstance(layer, DoublingConv2d | BlockConv2d | WinogradConv2d):
+    elif isinstance(layer, UpsamplingConv2d | BlockConv2d | WinogradConv2d):
         own = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None)
     else:
         return None
     own.load_state_dict(layer.state_dict())
-    if isinstance(layer, DoublingConv2d):
+    if isinstance(layer, UpsamplingConv2d):
         own = nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.ReflectionPad2d(1), own)
     return own
 

@@ -173,9 +173,9 @@ class _Asked:
         """What all volumes have in common. Raises InputError."""
         from surgical_style_engine.app.judging import Judging
         from surgical_style_engine.app.translate_case import TranslateCase, Writing
-        from surgical_style_engine.backends.select import make_runner
         from surgical_style_engine.common.run_options import RunOptions
         from surgical_style_engine.imageio.dicom.write import check_target
+        from surgical_style_engine.inference.runners import runner_for
         from surgical_style_engine.models.folder import CARD_NAME, load_model
         from training_cli.cohort.checks import planes_of
         from training_cli.cohort.paths import check_outputs
@@ -189,7 +189,7 @@ class _Asked:
             check_target(style.card, self.direction)
         judged = self.report is not None and self.quality
         options = RunOptions(**run, planes=planes_of(self.plane), progress=shown, keep_normalized=judged)
-        runner = make_runner(style, self.direction, options.device, options.precision, options.backend)
+        runner = runner_for(style, self.direction, options)
         return TranslateCase(
             self.source,
             style,

@@ -9,22 +9,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import NOISELESS_AIR_TOP
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.fusion.guided import guided_filter
+from surgical_style_engine.volumes.guided_filter import guided_filter
 
 REGULARISATION = 1e-3  # of a range of 2: contrast below a deviation of 0.03 counts as noise, not as structure
-FLAT = -0.999  # normalised intensity of a background that is left alone
 
 
 def structure_guard(
     source: np.ndarray, translated: np.ndarray, size_mm: float, spacing: tuple[float, float, float]
 ) -> np.ndarray:
-    """Translation refitted to the input: (c,z,y,x) and (k,z,y,x) normalised -> (k,z,y,x) float32 in [-1, 1].
+    """Refit a translation to its input.
 
-    size_mm: half the side of the windows. Of an invented blob of that diameter in even surroundings a thirtieth
-    remains; an eighth where slices are too thick for the windows to reach beyond one, and in pictures. spacing:
-    (x, y, z) in mm. Channels of the input are averaged as the guide.
-    Raises InputError where a window would hold but one voxel.
+    Args:
+        source: the input (c, z, y, x), normalised; its channels are averaged as the guide.
+        translated: (k, z, y, x), normalised.
+        size_mm: half the side of the windows. Of an invented blob of that diameter in even surroundings a thirtieth
+            remains; an eighth where slices are too thick for the windows to reach beyond one, and in pictures.
+        spacing: (x, y, z) in mm.
+
+    Returns:
+        (k, z, y, x) float32 in [-1, 1].
+
+    Raises:
+        InputError: where a window would hold but one voxel.
     """
     zyx = tuple(float(mm) for mm in spacing[::-1])
     radii = [round(size_mm / mm) for mm, count in zip(zyx, source.shape[1:], strict=True) if count > 1]
@@ -38,6 +46,6 @@ def structure_guard(
         fitted = guided_filter(np.ascontiguousarray(array, np.float32), guide, size_mm, REGULARISATION, zyx)
         result[channel] = np.clip(fitted, -1, 1)
     # Averaged coefficients would draw a haze around a body whose background holds nothing.
-    empty = (guide <= FLAT) & (translated <= FLAT)
+    empty = (guide <= NOISELESS_AIR_TOP) & (translated <= NOISELESS_AIR_TOP)
     result[empty] = translated[empty]
     return result

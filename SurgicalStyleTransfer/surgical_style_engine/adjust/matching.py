@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 from surgical_style_engine.volumes.volume import Volume
 
-HU_BELOW = -500  # a volume without a modality that goes below is taken for HU
 CT, UNKNOWN = "CT", ""
 
 
@@ -22,34 +22,50 @@ def match_to_reference(
     by: str = "histogram",
     reference_region: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Intensities (c,z,y,x) whose distribution inside ``region`` is the reference's inside its body: float32 in the
-    reference's units. The two need neither one grid nor one patient.
+    """Give an image the distribution of a reference's intensities. The two need neither one grid nor one patient.
 
-    by: "histogram" takes each quantile to the reference's (SimpleITK's HistogramMatching does the same with few
-    levels), "moments" shifts and scales to its mean and standard deviation. Each channel by itself. The map holds for
-    every voxel; outside the region, what is as dark as the darkest stays at the reference's darkest.
-    region, reference_region: bool (z,y,x); the reference's body mask by default.
+    The map holds for every voxel; outside the region, what is as dark as the darkest stays at the reference's darkest.
+
+    Args:
+        array: (c, z, y, x); each channel by itself.
+        region: bool (z, y, x), inside of which the distribution becomes the reference's.
+        reference: with as many channels.
+        by: "histogram" takes each quantile to the reference's (SimpleITK's HistogramMatching does the same with few
+            levels), "moments" shifts and scales to its mean and standard deviation.
+        reference_region: bool (z, y, x) of the reference; its body mask by default.
+
+    Returns:
+        (c, z, y, x) float32 in the reference's units.
+
+    Raises:
+        InputError: for another number of channels.
     """
     if array.shape[0] != reference.channels:
         raise InputError(f"The reference to match has {reference.channels} channels, the translation {array.shape[0]}.")
     inside = body_mask(reference) if reference_region is None else np.asarray(reference_region, bool)
     result = np.empty(array.shape, np.float32)
     for channel in range(array.shape[0]):
-        values, wanted = array[channel], np.asarray(reference.array[channel], np.float32)
+        values, model = array[channel], np.asarray(reference.array[channel], np.float32)
         if by == "moments":
-            result[channel] = _moments(values, wanted, region, inside)
+            result[channel] = _moments(values, model, region, inside)
         else:
-            result[channel] = histogram_match(values, wanted, region, inside)
+            result[channel] = histogram_match(values, model, region, inside)
         background = ~region & (values <= values.min() + 1e-3 * np.ptp(values))
-        result[channel][background] = wanted.min()
+        result[channel][background] = model.min()
     return result
 
 
 def check_units(reference: Volume, units: str) -> None:
-    """Raise InputError where HU would be matched to arbitrary units or the other way round.
+    """Refuse to match HU to arbitrary units or the other way round.
 
-    units: of the translation ("" are arbitrary ones). A reference without a modality in its header is taken for HU
-    if it goes below HU_BELOW.
+    A reference without a modality in its header is taken for HU if it goes below HU_BELOW.
+
+    Args:
+        reference: to match.
+        units: of the translation; "" are arbitrary ones.
+
+    Raises:
+        InputError: where the two differ.
     """
     modality = reference.metadata.get("Modality", UNKNOWN).strip().upper()
     in_hu = modality == CT if modality else float(reference.array.min()) < HU_BELOW
@@ -65,8 +81,8 @@ def reference_landmarks(reference: Volume, normalization: Any) -> Any:
     return normalization.fit(reference.array)
 
 
-def _moments(values: np.ndarray, wanted: np.ndarray, region: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    mine, other = values[region].astype(np.float64), wanted[inside].astype(np.float64)
+def _moments(values: np.ndarray, model: np.ndarray, region: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    mine, other = values[region].astype(np.float64), model[inside].astype(np.float64)
     spread = float(mine.std())
     slope = float(other.std()) / spread if spread > 1e-9 else 1.0
     return ((values - mine.mean()) * slope + other.mean()).astype(np.float32)

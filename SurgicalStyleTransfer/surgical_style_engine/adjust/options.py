@@ -13,13 +13,22 @@ MATCHES = ("histogram", "moments")
 
 @dataclass(frozen=True, eq=False)
 class Adjustments:
-    """Order of operations: flatten the bias (input) -> network, an ensemble if asked for -> structure guard ->
-    matching -> strength and mask -> output.
+    """What is done beside running the network, in the order: flatten the bias (input) -> network, an ensemble if asked
+    for -> structure guard -> matching -> strength and mask -> output.
 
-    structure_guard_mm: size below which nothing may be invented, see ``guard``. match: volume whose intensities the
-    output follows, by ``match_by``, see ``matching``. flatten_bias: N4 on the input, see ``bias``. least_consistency:
-    the strength is the largest that keeps this Semantic Consistency, see ``strength``. ensemble: average over flips
-    and shifts, in each plane that is run, see ``ensemble``. Raises InputError for values that cannot be.
+    Attributes:
+        structure_guard_mm: size below which nothing may be invented, see ``guard``.
+        match: volume whose intensities the output follows, see ``matching``.
+        match_by: one of ``MATCHES``.
+        flatten_bias: N4 on the input, see ``volumes.bias_field``.
+        least_consistency: the strength is the largest that keeps this Semantic Consistency, see ``strength``.
+        ensemble: average over flips and shifts, in each plane that is run, see ``inference.ensemble``.
+
+    Raises:
+        InputError: for values that cannot be.
+
+    >>> Adjustments(structure_guard_mm=3, flatten_bias=True).sentence()
+    'bias of the input flattened (N4); structure guard 3 mm'
     """
 
     structure_guard_mm: float | None = None

@@ -14,7 +14,15 @@ SEARCHED = 24  # slices that the search looks at; what it finds is confirmed on 
 def consistency_at(
     source: np.ndarray, translated: np.ndarray, strength: float, region: np.ndarray | None = None, axis: int = 0
 ) -> float:
-    """Semantic Consistency of the input and its blend with the translation; normalised (c,z,y,x) both. At 0 it is 1."""
+    """Semantic Consistency of the input and its blend with the translation.
+
+    Args:
+        source: (c, z, y, x), normalised.
+        translated: the same of the translation.
+        strength: of the blend; at 0 the consistency is 1.
+        region: bool (z, y, x) that is judged; everywhere if None.
+        axis: across which slices are taken.
+    """
     if strength == 0:
         return 1.0
     blend = translated if strength == 1 else source + np.float32(strength) * (translated - source)
@@ -24,11 +32,21 @@ def consistency_at(
 def automatic_strength(
     source: np.ndarray, translated: np.ndarray, least: float, region: np.ndarray | None = None, axis: int = 0
 ) -> tuple[float, float]:
-    """(strength, consistency): the largest strength whose Semantic Consistency is at least ``least``.
+    """The largest strength that keeps the anatomy.
 
     Contrasts that are inverted cancel out halfway, so the consistency need not fall evenly: strengths are tried from
     1 down in tenths, then bisected between the first that is good enough and the one above. Strength 0 is the input,
-    whose consistency is 1, so there always is an answer. region: bool (z,y,x). axis: across which slices are taken.
+    whose consistency is 1, so there always is an answer.
+
+    Args:
+        source: (c, z, y, x), normalised.
+        translated: the same of the translation.
+        least: Semantic Consistency to be kept, in [0, 1].
+        region: bool (z, y, x) that is judged; everywhere if None.
+        axis: across which slices are taken.
+
+    Returns:
+        (strength, consistency).
     """
     searched = _some_slices(source, translated, region, axis)
 
@@ -43,9 +61,9 @@ def automatic_strength(
             low, high = (middle, high) if enough(middle) else (low, middle)
     # All slices have the last word; where some that were not searched are worse, the strength gives way.
     while low > 0:
-        found = consistency_at(source, translated, low, region, axis)
-        if found >= least:
-            return float(low), float(found)
+        consistency = consistency_at(source, translated, low, region, axis)
+        if consistency >= least:
+            return float(low), float(consistency)
         low = 0.0 if low < 0.02 else low - max(0.01, 0.05 * low)
     return 0.0, 1.0
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio import volume_io
 from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
@@ -63,8 +61,3 @@ def listed(paths: Sequence[Path]) -> str:
     """The names of at most three files, and how many more there are."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return ", ".join(path.name for path in paths[:3]) + more
-
-
-def run_settings(options: RunOptions, *but: str) -> dict[str, Any]:
-    """The options as keyword arguments, all but some."""
-    return {name: value for name, value in vars(options).items() if name not in but}

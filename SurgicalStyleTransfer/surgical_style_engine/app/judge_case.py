@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.cycle import cycle_of
-from surgical_style_engine.inference.translate import Translation
+from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.metrics.reference import masked_slice_means
 from surgical_style_engine.metrics.region import judged_region
@@ -23,8 +23,8 @@ from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.volume import Volume
 
 from .against_reference import ReferenceComparison, rounded, without_slices
-from .delivered import DeliveredScale
-from .inputs import labels_on_grid, run_settings
+from .delivered import Delivered
+from .inputs import labels_on_grid
 from .judging import Judging
 
 DELIVERED, NETWORK = "delivered", "network"  # what a report says that it judged
@@ -105,14 +105,13 @@ def judge_case(case: JudgeCase) -> Judgement:
     cycle = case.cycle
     if cycle is None and case.judging.cycle:
         cycle = _cycle(case, region)
-    scale = DeliveredScale(case.volume, case.model, case.translation, case.direction)
-    delivered = scale.delivered(case.mask)
+    delivered = Delivered(case.volume, case.model, case.translation, case.direction, case.mask)
     axis = coarsest_axis(case.volume)
-    consistency, consistency_slices = structure_agreement(scale.input, delivered, region, slice_axis=axis)
+    consistency, consistency_slices = structure_agreement(delivered.input, delivered.image, region, slice_axis=axis)
     if case.judging.segmentations is not None:
         first, second = case.judging.segmentations
         consistency = semantic_consistency(
-            scale.input, delivered, region, source_labels=first, translated_labels=second, slice_axis=axis
+            delivered.input, delivered.image, region, source_labels=first, translated_labels=second, slice_axis=axis
         )
     comparison = _comparison(case, region, axis)
     quality = {
@@ -122,7 +121,7 @@ def judge_case(case: JudgeCase) -> Judgement:
         "semantic_consistency_method": "self-similarity" if case.judging.segmentations is None else "dice",
         "mask": "body" if _labels(case) is None else "given",
         "mask_fraction": float(region.mean()),
-        "reference": None if comparison is None else comparison.with_floors(delivered, scale.input),
+        "reference": None if comparison is None else comparison.with_floors(delivered.image, delivered.input),
         "network": None,
         "slices": {
             "axis": "zyx"[axis],
@@ -130,11 +129,11 @@ def judge_case(case: JudgeCase) -> Judgement:
             "semantic_consistency": rounded(consistency_slices),
         },
     }
-    if delivered is not scale.network:
-        own = structure_agreement(scale.input, scale.network, region, slice_axis=axis)[0]
-        paired = None if comparison is None else without_slices(comparison.metrics(scale.network))
+    if delivered.image is not delivered.network:
+        own = structure_agreement(delivered.input, delivered.network, region, slice_axis=axis)[0]
+        paired = None if comparison is None else without_slices(comparison.metrics(delivered.network))
         quality["network"] = {"semantic_consistency": own, "reference": paired}
-    _add_registered(quality, case, scale.input, delivered, region, comparison)
+    _add_registered(quality, case, delivered, region, comparison)
     quality["worst"] = named_slices(case.volume, quality)
     if case.translation.disagreement is not None:
         quality["disagreement"] = float(case.translation.disagreement.array[0][region].mean(dtype=np.float64))
@@ -144,8 +143,7 @@ def judge_case(case: JudgeCase) -> Judgement:
 def _add_registered(
     quality: dict[str, Any],
     case: JudgeCase,
-    source: np.ndarray,
-    delivered: np.ndarray,
+    delivered: Delivered,
     region: np.ndarray,
     comparison: ReferenceComparison | None,
 ) -> None:
@@ -153,15 +151,15 @@ def _add_registered(
     if not any(metric.compute for metric in metrics()):
         return
     judged = JudgedCase(
-        source=source,
-        delivered=delivered,
+        source=delivered.input,
+        delivered=delivered.image,
         region=region,
         reference=None if comparison is None else comparison.normalized,
         valid=case.valid,
         slice_axis=coarsest_axis(case.volume),
         spacing=case.volume.spacing[::-1],
     )
-    add_computed(quality, judged, None if comparison is None else comparison.floors(source))
+    add_computed(quality, judged, None if comparison is None else comparison.floors(delivered.input))
 
 
 def region_of(case: JudgeCase) -> np.ndarray:
@@ -176,9 +174,8 @@ def _labels(case: JudgeCase) -> Volume | np.ndarray | None:
 
 
 def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
-    judging, options = case.judging, case.options
+    judging = case.judging
     limit = judging.max_slices_on_cpu if case.translation.device == "cpu" else None
-    # Warm runners are of one direction, and the cycle needs both.
     return cycle_of(
         case.volume,
         case.model,
@@ -187,7 +184,7 @@ def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
         mask=region,
         jigsaw=judging.jigsaw,
         max_slices=limit if judging.max_slices is None else judging.max_slices,
-        **run_settings(replace(options, runner=None), "runner", "keep_normalized"),
+        options=case.options,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from surgical_style_engine.inference.translate import Translation
+from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.metrics.set_distance import kernel_mmd, slice_features
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
@@ -16,7 +16,7 @@ from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
-from .delivered import DeliveredScale
+from .delivered import Delivered
 from .inputs import read
 
 FEATURE_SPACING_MM = 1.0
@@ -59,11 +59,11 @@ class TargetSet:
             region: where it is judged, bool (z, y, x).
             mask: the labelmap outside of which the input stayed.
         """
-        scale = DeliveredScale(volume, self._model, translation, self._direction)
+        delivered = Delivered(volume, self._model, translation, self._direction, mask)
         images = {
-            "translated": scale.delivered(mask),
-            "input": scale.input,
-            "histogram_matched": histogram_match(scale.input, self._values, region),
+            "translated": delivered.image,
+            "input": delivered.input,
+            "histogram_matched": histogram_match(delivered.input, self._values, region),
         }
         for name, array in images.items():
             self._sets[name].append(set_features(volume, array, region))

@@ -12,13 +12,15 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.imageio.provenance import synthetic_notes
 from surgical_style_engine.imageio.volume_io import check_output, write_volume
-from surgical_style_engine.inference.translate import Translation, readjust, translate_volume
+from surgical_style_engine.inference.readjust import readjust
+from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .align_reference import AlignedReference, align_reference, alignment_doubt
-from .inputs import VolumeOrPath, left_out, read, read_optional, run_settings
+from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judging import Judging
 
 if TYPE_CHECKING:  # the modules are imported when they are used: not every case is judged, or written as DICOM
@@ -164,7 +166,7 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
         strength=case.strength,
         mask=inputs.mask,
         adjustments=case.adjustments,
-        **run_settings(replace(case.options, keep_normalized=case.options.keep_normalized or judged)),
+        options=replace(case.options, keep_normalized=case.options.keep_normalized or judged),
     )
     quality: dict[str, Any] = {}
     cycle = None
@@ -282,9 +284,8 @@ def _judge(case: TranslateCase, inputs: _Inputs, translation: Translation) -> Ju
             options=case.options,
         )
     )
-    runner = case.options.runner
-    if hasattr(runner, "figures"):  # what an optimisation came to
-        judgement.quality.update(runner.figures())
+    if case.options.runner is not None:
+        judgement.quality.update(case.options.runner.outcome())
     if case.target_set is not None:
         case.target_set.add(inputs.volume, translation, judgement.region, inputs.mask)
     return judgement

@@ -1,0 +1,1 @@
+"""What runs a generator: torch, OpenVINO or ONNX Runtime, on which device and how exactly."""

@@ -6,24 +6,27 @@ import contextlib
 import json
 import os
 import time
-import uuid
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import surgical_style_engine
+from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.thresholds import BODY_FROM
 from surgical_style_engine.common.torch_presence import has_torch, is_installed
+from surgical_style_engine.errors import StyleTransferError
+from surgical_style_engine.models.folder import StyleModel
 
-if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import StyleModel
-
-    from .select import Runner
+from . import devices
+from .choices import INT8
+from .openvino.runner import OpenVinoRunner
+from .runner import Runner
+from .torch_runner import TorchRunner
 
 LEAST_PSNR = 45.0  # dB within the body, of what may stand in for fp32; normalised intensities, range 2
-AIR = -0.9  # normalised intensity of the picture below which there is no body
 SIDE = 160  # pixels of the picture that is measured
 REPEATS = 3
 HOPELESS = 1.25  # times the seconds of fp32 from which bf16 is not tried further; compiling takes a second
@@ -57,13 +60,19 @@ def is_on() -> bool:
 
 
 def choose(model: StyleModel, direction: str, backend: str = "auto", precision: str = "auto") -> Choice:
-    """The fastest way on the CPU among those that fit what was asked for (auto: anything).
+    """The fastest way on the CPU among those that fit what was asked for.
 
     What is not fp32 counts only if it stays within LEAST_PSNR of fp32 on a picture like a slice.
+
+    Args:
+        model: whose weights are for torch.
+        direction: forward or backward.
+        backend: torch, openvino, or auto: any.
+        precision: what is computed in, or auto: any.
     """
     measured = measure(model, direction)
-    found = [entry for entry in measured if backend in ("auto", entry.backend)]
-    fitting = [entry for entry in found if precision in ("auto", entry.precision)]
+    of_backend = [entry for entry in measured if backend in ("auto", entry.backend)]
+    fitting = [entry for entry in of_backend if precision in ("auto", entry.precision)]
     if not fitting:
         return Choice(measured[0].backend if backend == "auto" else backend, precision)
     true = [entry for entry in fitting if entry.psnr is None or entry.psnr >= LEAST_PSNR or precision != "auto"]
@@ -75,7 +84,7 @@ def choose(model: StyleModel, direction: str, backend: str = "auto", precision: 
 
 
 def _why(refused: list[Measured]) -> str:
-    worst = min(refused, key=lambda entry: entry.psnr)
+    worst = min(refused, key=lambda entry: entry.psnr or 0.0)
     return (
         f"Computed in fp32: in {worst.precision} this model would be off by more than rounding "
         f"({worst.psnr:.1f} dB, {LEAST_PSNR:.0f} are asked for)."
@@ -89,54 +98,60 @@ def measure(model: StyleModel, direction: str) -> list[Measured]:
     if key in known:
         with contextlib.suppress(TypeError):
             return [Measured(**entry) for entry in known[key]]
-    found = _measure(model, direction)
-    _write(known | {key: [asdict(entry) for entry in found]})
-    return found
+    measured = _measure(model, direction)
+    _write(known | {key: [asdict(entry) for entry in measured]})
+    return measured
+
+
+class _Trials:
+    """Ways to run a model that were tried on one picture; the first is what the others are compared with."""
+
+    def __init__(self, model: StyleModel, direction: str) -> None:
+        self._model, self._direction = model, direction
+        self.picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
+        self._body = self.picture.max(axis=1)[0] > BODY_FROM
+        self._reference: np.ndarray | None = None
+        self.measured: list[Measured] = []
+        self.runners: list[Runner] = []
+
+    def add(self, kind: type[TorchRunner] | type[OpenVinoRunner], precision: str) -> None:
+        """Try one way. A backend that cannot run this network is no choice; only the first must be able to.
+
+        Raises:
+            StyleTransferError, MemoryError: what the first way raises.
+        """
+        try:
+            runner = kind(self._model, self._direction, "cpu", precision)
+            result, seconds = _timed(runner, self.picture)
+        except (StyleTransferError, MemoryError):
+            if self._reference is None:
+                raise
+            return
+        result = result[:, :, self._body]
+        psnr = None if self._reference is None else psnr_of(result, self._reference)
+        self._reference = result if self._reference is None else self._reference
+        self.measured.append(Measured(kind.backend, precision, round(seconds, 5), psnr))
+        self.runners.append(runner)
 
 
 def _measure(model: StyleModel, direction: str) -> list[Measured]:
-    from surgical_style_engine.errors import StyleTransferError
-
-    from .devices import bf16_helps
-    from .select import EIGHT_BIT, OpenVinoRunner, TorchRunner
-
-    precisions = ("fp32", "bf16") if bf16_helps("cpu") else ("fp32",)
-    picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
-    body = picture.max(axis=1)[0] > AIR
-    found: list[Measured] = []
-    runners: list[Runner] = []
-    reference = None
-
-    def try_out(kind: Any, precision: str) -> None:
-        nonlocal reference
-        try:
-            runner = kind(model, direction, "cpu", precision)
-            made, seconds = _timed(runner, picture)
-        except (StyleTransferError, MemoryError):
-            if reference is None:
-                raise
-            return  # a backend that cannot run this network is no choice
-        made = made[:, :, body]
-        psnr = None if reference is None else psnr_of(made, reference)
-        reference = made if reference is None else reference
-        found.append(Measured(kind.backend, precision, round(seconds, 5), psnr))
-        runners.append(runner)
-
+    precisions = ("fp32", "bf16") if devices.bf16_helps("cpu") else ("fp32",)
+    trials = _Trials(model, direction)
     with_torch = has_torch()
     for precision in precisions if with_torch else ():
-        try_out(TorchRunner, precision)
-    if len(found) > 1 and found[1].seconds > HOPELESS * found[0].seconds:
+        trials.add(TorchRunner, precision)
+    if len(trials.measured) > 1 and trials.measured[1].seconds > HOPELESS * trials.measured[0].seconds:
         precisions = ("fp32",)  # nor will another backend make this processor multiply bf16 faster
     if find_spec("openvino") or not with_torch:  # a model that needs torch is then told here
         for precision in precisions:
-            try_out(OpenVinoRunner, precision)
-        compiled = [entry for entry in found if entry.backend == OpenVinoRunner.backend]
+            trials.add(OpenVinoRunner, precision)
+        compiled = [entry for entry in trials.measured if entry.backend == OpenVinoRunner.backend]
         if compiled:
             rest = min(compiled, key=lambda entry: entry.seconds).precision
-            try_out(OpenVinoRunner, next(name for name, other in EIGHT_BIT.items() if other == rest))
+            trials.add(OpenVinoRunner, next(name for name, other in INT8.items() if other == rest))
     return [
         replace(entry, seconds=round(seconds, 5))
-        for entry, seconds in zip(found, _in_turns(runners, picture), strict=True)
+        for entry, seconds in zip(trials.measured, _in_turns(trials.runners, trials.picture), strict=True)
     ]
 
 
@@ -153,17 +168,17 @@ def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
 
 
 def _timed(runner: Runner, picture: np.ndarray) -> tuple[np.ndarray, float]:
-    made, seconds = runner.run(picture), []
+    result, seconds = runner.run(picture), []
     for _ in range(REPEATS):
         begun = time.perf_counter()
         runner.run(picture)
         seconds.append(time.perf_counter() - begun)
-    return made, min(seconds)
+    return result, min(seconds)
 
 
-def psnr_of(made: np.ndarray, reference: np.ndarray) -> float:
+def psnr_of(image: np.ndarray, reference: np.ndarray) -> float:
     """Peak signal-to-noise ratio [dB] of two arrays of normalised intensities, range 2; at most 200, NaN is 0."""
-    error = float(np.mean((made.astype(np.float64) - reference) ** 2))
+    error = float(np.mean((image.astype(np.float64) - reference) ** 2))
     return round(float(10 * np.log10(4 / max(error, 4e-20))), 2) if np.isfinite(error) else 0.0
 
 
@@ -183,14 +198,11 @@ def memory_file() -> Path:
 
 
 def _key(model: StyleModel, direction: str) -> str:
-    from surgical_style_engine import __version__
-
-    from .devices import processor_name
-
     here = {"torch": is_installed(), "openvino": find_spec("openvino")}
-    packages = [f"{name} {metadata.version(name)}" for name, found in here.items() if found]
-    own = f"{__version__}.{STATE}"
-    parts = [processor_name(), f"{os.cpu_count()} cores", own, *packages, model.card.weights.sha256, direction]
+    packages = [f"{name} {metadata.version(name)}" for name, is_here in here.items() if is_here]
+    own = f"{surgical_style_engine.__version__}.{STATE}"
+    processor = devices.processor_name()
+    parts = [processor, f"{os.cpu_count()} cores", own, *packages, model.card.weights.sha256, direction]
     return " | ".join(parts)
 
 
@@ -205,8 +217,5 @@ def _read() -> dict:
 def _write(known: dict) -> None:
     """Remember; a machine without a place for it measures again."""
     path = memory_file()
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.json")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError), replacing(path) as temporary:
         temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        os.replace(temporary, path)

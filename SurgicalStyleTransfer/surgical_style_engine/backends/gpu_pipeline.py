@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
+
+from .gpu_work import DeviceWork, Event, Recording, device_work
 
 EAGER_RUNS = 2  # of a shape, before its kernels are recorded
 TOLERANCE = 2e-2  # normalised units, range 2: far above what another choice of kernels rounds differently
@@ -19,9 +20,12 @@ class GpuPipeline:
     Batches go through pinned memory, on streams of their own for each way, in two slots that take turns. From the third
     batch of a shape on the network's kernels are replayed as a CUDA graph, which spares launching them one by one; its
     first result is compared with the kernels' own, and where anything is amiss there is no graph. On other devices, for
-    tests, everything happens at once.
+    tests, the same happens in order, see ``gpu_work.HostWork``.
 
-    network: takes and gives (n, c, h, w) on ``device``. cast: the context that the network runs in.
+    Args:
+        network: takes and gives (n, c, h, w) on ``device``.
+        device: where it runs.
+        cast: the context that the network runs in.
     """
 
     def __init__(
@@ -31,119 +35,107 @@ class GpuPipeline:
         cast: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
     ) -> None:
         self._network, self._device, self._cast = network, device, cast
-        self._cuda = device.type == "cuda"
-        self._graphs = self._cuda
-        self._streams = [torch.cuda.Stream(device) for _ in range(3)] if self._cuda else [None] * 3
-        self._pool: Any = None
+        self._work = device_work(device)
+        self._records = True
+        self._up, self._compute_stream, self._down = (self._work.stream() for _ in range(3))
         self._slots: list[_Slot] = []
         self._shape: tuple[int, ...] = ()
         self._turn = 0
 
     def start(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
-        """(n, c, h, w) float32 -> what gives the result, float32; to be called before the next but one is started.
+        """Give a batch to the device.
 
-        Raises what torch raises, when memory runs out for instance.
+        Args:
+            batch: (n, c, h, w) float32.
+
+        Returns:
+            What gives the result, (n, c', h, w) float32; to be called before the next but one is started.
+
+        Raises:
+            RuntimeError: what torch raises, when memory runs out for instance.
         """
         if self._shape != batch.shape:
             self.clear()
-            self._slots = [_Slot(batch.shape, self._device) for _ in range(2)]
+            self._slots = [_Slot(batch.shape, self._device, self._work) for _ in range(2)]
             self._shape = batch.shape
         slot = self._slots[self._turn]
         self._turn = 1 - self._turn
-        up, compute, down = self._streams
+        work = self._work
         slot.wait()  # a result that nobody fetched
         slot.host_in.copy_(torch.from_numpy(np.ascontiguousarray(batch)))
         with torch.inference_mode():
-            with _on(up):
+            with work.on(self._up):
                 slot.images.copy_(slot.host_in, non_blocking=True)
-            _after(compute, up)
-            with _on(compute):
-                self._compute(slot)
-            _after(down, compute)
-            with _on(down):
-                slot.host_out.copy_(slot.result, non_blocking=True)
-                slot.mark(down)
+            work.after(self._compute_stream, self._up)
+            with work.on(self._compute_stream):
+                result, host_out = self._compute(slot)
+            work.after(self._down, self._compute_stream)
+            with work.on(self._down):
+                host_out.copy_(result, non_blocking=True)
+                slot.done = work.event(self._down)
 
         def fetch() -> np.ndarray:
             slot.wait()
-            return slot.host_out.numpy().copy()
+            return host_out.numpy().copy()
 
         return fetch
 
     def clear(self) -> None:
-        """Give the memory of slots and graphs back."""
+        """Give the memory of slots and recordings back."""
         for slot in self._slots:
             slot.wait()
-        self._slots, self._shape, self._turn, self._pool = [], (), 0, None
+        self._slots, self._shape, self._turn = [], (), 0
+        self._work.clear()
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         with self._cast():
             return self._network(images).float()
 
-    def _compute(self, slot: _Slot) -> None:
-        if slot.graph is None and self._graphs and slot.runs >= EAGER_RUNS:
+    def _compute(self, slot: _Slot) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute a slot's images. Returns where their result lies, and where it is to go on the processor's side."""
+        if slot.recording is None and self._records and slot.runs >= EAGER_RUNS:
             self._record(slot)
         slot.runs += 1
-        if slot.graph is not None:
-            slot.graph.replay()
-            made = slot.recorded
+        if slot.recording is not None:
+            slot.recording.replay()
+            output = slot.recording.result
         else:
-            made = self._forward(slot.images)
-        if slot.result is None:
-            slot.result = torch.empty_like(made)
-            slot.host_out = torch.empty(made.shape, dtype=torch.float32, pin_memory=self._cuda)
-        # The graphs share memory: the next replay may write over this one's result while it is copied away.
-        slot.result.copy_(made)
+            output = self._forward(slot.images)
+        if slot.results is None:
+            pinned = self._work.pins_memory
+            slot.results = torch.empty_like(output), torch.empty(output.shape, dtype=torch.float32, pin_memory=pinned)
+        # Recordings share memory: the next replay may write over this one's result while it is copied away.
+        slot.results[0].copy_(output)
+        return slot.results
 
     def _record(self, slot: _Slot) -> None:
         """Record the kernels for a slot's memory. Without success, everything stays as it was."""
-        wanted = self._forward(slot.images)
+        expected = self._forward(slot.images)
         try:
-            graph = torch.cuda.CUDAGraph()
-            self._pool = self._pool or torch.cuda.graph_pool_handle()
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._streams[1]):
-                result = self._forward(slot.images)
-            graph.replay()
-            if not torch.allclose(result, wanted, atol=TOLERANCE, rtol=0):
+            recording = self._work.record(lambda: self._forward(slot.images), self._compute_stream)
+            recording.replay()
+            if not torch.allclose(recording.result, expected, atol=TOLERANCE, rtol=0):
                 raise RuntimeError("The recorded kernels compute something else.")
         except RuntimeError:
-            self._graphs = False
-            torch.cuda.synchronize(self._device)
+            self._records = False
+            self._work.synchronize()
             return
-        slot.graph, slot.recorded = graph, result
+        slot.recording = recording
 
 
 class _Slot:
     """The memory of one batch (n, c, h, w), on both sides."""
 
-    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
-        self.cuda = device.type == "cuda"
-        self.host_in = torch.empty(shape, dtype=torch.float32, pin_memory=self.cuda)
+    def __init__(self, shape: tuple[int, ...], device: torch.device, work: DeviceWork) -> None:
+        self.host_in = torch.empty(shape, dtype=torch.float32, pin_memory=work.pins_memory)
         # Nothing may be written into it here: that would happen on another stream.
         self.images = torch.empty(shape, device=device, memory_format=torch.channels_last)
-        self.result: torch.Tensor | None = None
-        self.host_out: Any = None
-        self.graph: Any = None
-        self.recorded: torch.Tensor | None = None  # where the graph leaves its result
+        self.results: tuple[torch.Tensor, torch.Tensor] | None = None  # on the device and on the processor's side
+        self.recording: Recording | None = None
         self.runs = 0
-        self._done: Any = None
-
-    def mark(self, stream: Any) -> None:
-        if self.cuda:
-            self._done = torch.cuda.Event()
-            self._done.record(stream)
+        self.done: Event | None = None
 
     def wait(self) -> None:
-        if self._done is not None:
-            self._done.synchronize()
-            self._done = None
-
-
-def _on(stream: Any) -> contextlib.AbstractContextManager:
-    return contextlib.nullcontext() if stream is None else torch.cuda.stream(stream)
-
-
-def _after(stream: Any, other: Any) -> None:
-    """What is given to ``stream`` from now on waits for what ``other`` was given so far."""
-    if stream is not None:
-        stream.wait_stream(other)
+        if self.done is not None:
+            self.done.synchronize()
+            self.done = None

@@ -10,11 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.filters import distance_inside
 from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_affine, register_rigid
 from surgical_style_engine.volumes.volume import Volume
-
-from .filters import distance_inside
 
 if TYPE_CHECKING:
     from surgical_style_engine.volumes.registration import RegistrationResult

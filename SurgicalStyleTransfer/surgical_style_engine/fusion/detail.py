@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .filters import gaussian
+from surgical_style_engine.volumes.filters import gaussian
+
 from .inputs import FusionInputs, Tick
 from .selection import measure, select
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .filters import Spacing
+from surgical_style_engine.volumes.filters import Spacing
 
 Tick = Callable[[float], None]  # called with the part of the work that is done, 0..1; raises Cancelled
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.translate import flat_background, translate_normalized
+from surgical_style_engine.inference.air import flat_background
+from surgical_style_engine.inference.translate import translate_normalized
 from surgical_style_engine.models.folder import ModelCard, StyleModel
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.file_warnings import file_warnings

@@ -11,7 +11,8 @@ from functools import reduce
 
 import numpy as np
 
-from .filters import Spacing
+from surgical_style_engine.volumes.filters import Spacing
+
 from .inputs import FusionInputs, Tick
 from .selection import measure, select
 

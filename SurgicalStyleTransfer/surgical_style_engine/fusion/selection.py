@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .filters import Spacing, gaussian
+from surgical_style_engine.volumes.filters import Spacing, gaussian
 
 MATCH = 0.75  # Burt and Kolczynski's threshold
 NOISE_PERCENTILE = 20.0  # of the energy inside the body: flat tissue, whose detail is noise

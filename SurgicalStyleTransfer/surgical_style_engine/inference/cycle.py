@@ -1,21 +1,24 @@
-"""The cycle figures of a model on a volume: `cycle_metrics` fed with the model's two directions."""
+"""The way there and back: the cycle metrics of a model on a volume, from the model's two directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import Unpack
 
+from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.metrics.cycle import CycleMetrics, cycle_metrics
+from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
-if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import StyleModel
-
-    from .translate import Translation
+from .air import flat_background
+from .planes import planes_for
+from .result import Translation
+from .runners import runner_for
+from .translate import translate_normalized
 
 
 def cycle_of(
@@ -27,35 +30,42 @@ def cycle_of(
     mask: np.ndarray | None = None,
     jigsaw: bool = True,
     max_slices: int | None = None,
-    planes: Sequence[str] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    backend: str = "auto",
-    batch_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    options: RunOptions | None = None,
+    **run: Unpack[RunSettings],
 ) -> CycleMetrics | None:
-    """Cycle figures of a translated volume, or None for a model without a way back.
+    """Cycle metrics of a translated volume.
 
-    Everything runs in one plane (the first of `planes`, the model's own by default) on the model's grid, so that the
-    figures judge the network and not the resampling to and fro. `returned` and `error` come back on the input's grid.
-    mask: bool (z,y,x) on the input's grid. max_slices: judge this many slices only, evenly spread over the mask (in
-    one block in its middle for 2.5-D models, which need neighbours); the maps are NaN elsewhere.
-    progress: called with (translations done, translations in all) after each of the 2 to 7 passes.
+    Everything runs in one plane (the first of the options' planes, the model's own by default) on the model's grid, so
+    that the metrics judge the network and not the resampling to and fro.
+
+    Args:
+        volume: that was translated.
+        model: that translated it.
+        translation: with its normalised arrays.
+        direction: that of the translation.
+        mask: bool (z, y, x) on the input's grid; everywhere if None.
+        jigsaw: also compute the Jigsaw Puzzle Error, which takes four passes more.
+        max_slices: judge this many slices only, evenly spread over the mask (in one block in its middle for 2.5-D
+            models, which need neighbours); the maps are NaN elsewhere.
+        options: how to run the network; progress is called with (translations done, translations in all) after each
+            of the 2 to 7 passes, and a runner is not used, since there are two directions.
+        **run: fields of ``RunOptions``, laid over the options.
+
+    Returns:
+        The metrics, with ``returned`` and ``error`` on the input's grid; None for a model without a way back.
+
+    Raises:
+        InputError, OutOfMemoryError, Cancelled: as ``translate_volume`` does.
     """
-    from surgical_style_engine.backends.select import make_runner
-
-    from .translate import flat_background, planes_for, translate_normalized
-
+    options = replace(RunOptions.of(options, run), runner=None)
     card = model.card
     other = "backward" if direction == "forward" else "forward"
     if not {direction, other} <= set(card.directions):
         return None
-    origin, goal = card.domain_from(direction), card.domain_to(direction)
-    if origin.channels != goal.channels:
+    if card.domain_from(direction).channels != card.domain_to(direction).channels:
         return None
-    plane = planes_for(geometry.to_canonical(volume)[0], planes, card)[0]
-    grid = _ModelGrid(volume, plane, card.spacing_mm)
+    plane = planes_for(geometry.to_canonical(volume)[0], options.planes, card)[0]
+    grid = ModelGrid(volume, plane, card.spacing_mm)
     region = grid.to_model(np.ones(volume.array.shape[1:], bool) if mask is None else mask) > 0.5
     chosen = grid.choose(region, max_slices, contiguous=card.stack > 1)
     source = grid.take(grid.to_model(translation.normalized_input), chosen)
@@ -67,51 +77,56 @@ def cycle_of(
     translated = None
     if grid.same_size and len(chosen) == grid.depth and translation.disagreement is None:
         translated = grid.to_model(translation.normalized_output)
-
-    passes = (2 + 4 * jigsaw) + (translated is None)
-    done = 0
-
-    def translator(way: str) -> Callable[[np.ndarray], np.ndarray]:
-        runner = make_runner(model, way, device, precision, backend)
-
-        def run(array: np.ndarray) -> np.ndarray:
-            nonlocal done
-            result = translate_normalized(
-                Volume(array, grid.spacing, is_2d=volume.is_2d),
-                model,
-                way,
-                planes=[grid.plane],
-                runner=runner,
-                batch_size=batch_size,
-                cancelled=cancelled,
-            )
-            done += 1
-            if progress is not None:
-                progress(done, passes)
-            return result
-
-        return run
-
-    figures = cycle_metrics(
-        source,
-        translator(direction),
-        translator(other),
-        judged,
-        translated=translated,
-        jigsaw=jigsaw,
+    passes = _Passes(model, grid, options, total=(2 + 4 * jigsaw) + (translated is None))
+    metrics = cycle_metrics(
+        source, passes.way(direction), passes.way(other), judged, translated=translated, jigsaw=jigsaw
     )
     return replace(
-        figures,
-        returned=grid.to_input(figures.returned, chosen),
-        error=grid.to_input(figures.error, chosen),
+        metrics,
+        returned=grid.to_input(metrics.returned, chosen),
+        error=grid.to_input(metrics.error, chosen),
         slices=len(chosen),
     )
 
 
-class _ModelGrid:
+class _Passes:
+    """Translations on the model's grid, counted."""
+
+    def __init__(self, model: StyleModel, grid: ModelGrid, options: RunOptions, total: int) -> None:
+        self._model, self._grid, self._options, self._total = model, grid, options, total
+        self._done = 0
+
+    def way(self, direction: str) -> Callable[[np.ndarray], np.ndarray]:
+        """What translates (c, z, y, x) in [-1, 1] on the model's grid in a direction."""
+        grid = self._grid
+        runner = runner_for(self._model, direction, self._options)
+        options = replace(self._options, planes=[grid.plane], runner=runner, progress=None)
+
+        def translate(array: np.ndarray) -> np.ndarray:
+            on_grid = Volume(array, grid.spacing, is_2d=grid.volume.is_2d)
+            result = translate_normalized(on_grid, self._model, direction, options=options)
+            self._done += 1
+            if self._options.progress is not None:
+                self._options.progress(self._done, self._total)
+            return result
+
+        return translate
+
+
+class ModelGrid:
     """The way between an input's grid and canonical axes with the model's pixels in plane.
 
-    Arrays on the model's side are canonical (c,z,y,x); `take` and `choose` count slices across the plane.
+    Arrays on the model's side are canonical (c, z, y, x); ``take`` and ``choose`` count slices across the plane.
+
+    Args:
+        volume: the input.
+        plane: axial, coronal or sagittal.
+        spacing_mm: of the model's pixels; None keeps the input's.
+
+    Attributes:
+        depth: how many slices there are.
+        same_size: whether the input's pixels are the model's.
+        spacing: (x, y, z) in mm, for which the pipeline works out exactly the model's size again.
     """
 
     def __init__(self, volume: Volume, plane: str, spacing_mm: float | None) -> None:

@@ -4,100 +4,42 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from surgical_style_engine.backends.select import Runner, run_smaller_on_memory_error
-from surgical_style_engine.errors import Cancelled, StyleTransferError
+from surgical_style_engine.backends.runner import Fetch, Runner, SequenceRunner, run_smaller_on_memory_error
+from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models.folder import ModelCard
 from surgical_style_engine.volumes import geometry, slices
 from surgical_style_engine.volumes.body_box import BodyBox
 
+from .counter import Counter
 from .ensemble import PLAIN, Variant
+from .plane_slices import AT_ONCE, Slices
 
-Progress = Callable[[int, int], None]
 Put = Callable[[np.ndarray, np.ndarray], None]
 Finish = Callable[[], tuple[np.ndarray, int]]
 MULTIPLE = 4  # both strides of the generators; U-Nets pad further by themselves
 SMALLEST = 16  # pixels; below, the reflections at the generators' coarsest scale would not fit
 DEFAULT_BATCH = {"cpu": 1, "mps": 4, "cuda": 16}
-LARGEST_WHOLE = 1 << 26  # voxels; larger volumes are normalised and resampled slice by slice, as they are needed
-_AT_ONCE = 8  # slices of such a volume
-_REMEMBERED = 64  # of its slices at the model's pixels: neighbours of a stack are used again
-
-
-class Counter:
-    """Progress and cancelling between batches."""
-
-    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        self.done, self.total, self.smallest_batch = 0, 0, 0
-        self._progress, self._cancelled = progress, cancelled
-
-    def check(self) -> None:
-        if self._cancelled is not None and self._cancelled():
-            raise Cancelled("The translation was cancelled.")
-
-    def within(self, done: int, parts: int) -> None:
-        """Before a step of something that takes long for a single slice, ``parts`` steps a slice."""
-        self.check()
-        if self._progress is not None:
-            self._progress(self.done * parts + done, self.total * parts)
-
-    def advance(self, count: int) -> None:
-        self.done += count
-        if self._progress is not None:
-            self._progress(self.done, self.total)
-
-
-class Slices:
-    """Slices (c, s, h, w) of a plane: normalised, and at the model's pixels.
-
-    normalise: from what ``original`` holds to [-1, 1], value by value; None where it is normalised already. Small
-    volumes are resampled once; of large ones only the slices that are asked for, and the last ones are remembered.
-    """
-
-    def __init__(self, original: np.ndarray, size: tuple[int, int], normalise: Callable | None = None) -> None:
-        self.original, self.size, self._normalise = original, size, normalise
-        self.count = original.shape[1]
-        self._whole: np.ndarray | None = None
-        self._last: dict[int, np.ndarray] = {}
-        if original.shape[0] * self.count * size[0] * size[1] <= LARGEST_WHOLE and normalise is None:
-            self._whole = geometry.resize_in_plane(original, size)
-
-    def own(self, indices: np.ndarray) -> np.ndarray:
-        """(c, n, h, w) normalised, at the input's pixels."""
-        found = self.original[:, indices]
-        return found if self._normalise is None else self._normalise(found)
-
-    def at_model(self, indices: np.ndarray) -> np.ndarray:
-        """(c, n, H, W) float32 normalised, at the model's pixels."""
-        if self._whole is not None:
-            return self._whole[:, indices]
-        missing = [index for index in dict.fromkeys(np.ravel(indices).tolist()) if index not in self._last]
-        if missing:
-            resized = geometry.resize_in_plane(self.own(np.asarray(missing)), self.size)
-            self._last |= {index: resized[:, number].copy() for number, index in enumerate(missing)}
-        found = np.stack([self._last[int(index)] for index in indices], axis=1)
-        for index in list(self._last)[:-_REMEMBERED]:
-            del self._last[index]
-        return found
-
-    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """All slices at the model's pixels, a few at a time: (which, (c, n, H, W))."""
-        step = self.count if self._whole is not None else _AT_ONCE
-        for start in range(0, self.count, max(1, step)):
-            which = slice(start, min(start + step, self.count))
-            if self._whole is not None:
-                yield which, self._whole
-            else:
-                yield which, geometry.resize_in_plane(self.own(np.arange(which.start, which.stop)), self.size)
 
 
 class PlaneJob:
-    """A canonical volume (c, z, y, x) in one plane, ready to run.
+    """A canonical volume in one plane, ready to run.
 
-    wanted: numbers of the slices that hold anything. box: rows and columns that do, at the model's pixels.
+    Args:
+        array: (c, z, y, x) with canonical axes.
+        spacing: (x, y, z) in mm.
+        plane: axial, coronal or sagittal.
+        card: of the model.
+        is_2d: the volume is a picture, which has no spacing in mm.
+        normalise: from the array's values to [-1, 1]; None where they are normalised already.
+
+    Attributes:
+        occupied: numbers of the slices that hold anything.
+        box: rows and columns that do, at the model's pixels.
+        own_size: (h, w) of a slice at the input's pixels.
     """
 
     def __init__(
@@ -107,7 +49,7 @@ class PlaneJob:
         plane: str,
         card: ModelCard,
         is_2d: bool,
-        normalise: Callable | None = None,
+        normalise: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.plane, self.card = plane, card
         original = geometry.plane_first(array, plane)
@@ -121,12 +63,12 @@ class PlaneJob:
         )
         step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
         self.stacks = slices.stack_indices(self.slices.count, card.stack, step)
-        wanted = np.zeros(self.slices.count, bool)
+        occupied = np.zeros(self.slices.count, bool)
         box = BodyBox(self.slices.size)
         for which, part in self.slices.parts():
-            wanted[which] = slices.body_slices(part)
+            occupied[which] = slices.body_slices(part)
             box.add(part)
-        self.wanted = np.flatnonzero(wanted)
+        self.occupied = np.flatnonzero(occupied)
         self.box = box.found()
 
     def run(
@@ -138,38 +80,56 @@ class PlaneJob:
         put: Put,
         variant: Variant = PLAIN,
     ) -> None:
-        """Hand over every slice once: put(numbers (n,), (channels, n, h, w) normalised float32, at the input's pixels).
-        Slices that hold nothing keep the input's values."""
-        for start in range(0, self.slices.count, _AT_ONCE):
-            rest = np.setdiff1d(np.arange(start, min(start + _AT_ONCE, self.slices.count)), self.wanted)
+        """Hand over every slice once; slices that hold nothing keep the input's values.
+
+        Args:
+            runner: the network.
+            channels: of the translation.
+            batch_size: slices at once; by the device if None.
+            counter: is told of every batch, and ends the run.
+            put: called with (numbers (n,), (channels, n, h, w) normalised float32, at the input's pixels).
+            variant: of an ensemble.
+
+        Raises:
+            Cancelled: between two batches.
+            OutOfMemoryError: if not even a single slice fits.
+            StyleTransferError: if the network fails.
+        """
+        for start in range(0, self.slices.count, AT_ONCE):
+            rest = np.setdiff1d(np.arange(start, min(start + AT_ONCE, self.slices.count)), self.occupied)
             if len(rest):
                 put(rest, self.untouched(rest, channels))
-        if len(self.wanted) and hasattr(runner, "stylize_slices"):
-            # One slice after another: each begins from its neighbour's result.
-            rows, columns = self.box
-            chosen = self.slices.at_model(self.wanted)[:, :, rows, columns]
-            made = runner.stylize_slices(chosen, channels, counter.within, counter.advance)
-            put(self.wanted, self.put_back(self.wanted, made))
+        if not len(self.occupied):
             return
+        if isinstance(runner, SequenceRunner):
+            rows, columns = self.box
+            chosen = self.slices.at_model(self.occupied)[:, :, rows, columns]
+            stylized = runner.stylize_slices(chosen, channels, counter.within, counter.advance)
+            put(self.occupied, self.put_back(self.occupied, stylized))
+        else:
+            self._run_batches(runner, channels, batch_size, counter, put, variant)
+
+    def _run_batches(
+        self, runner: Runner, channels: int, batch_size: int | None, counter: Counter, put: Put, variant: Variant
+    ) -> None:
         size = batch_size or DEFAULT_BATCH.get(runner.device.split(":")[0], 1)
-        ahead = 1 if hasattr(runner, "start") else 0
         under_way: deque[tuple[np.ndarray, int, Finish]] = deque()
         start = 0
-        while start < len(self.wanted) or under_way:
-            if start < len(self.wanted):
+        while start < len(self.occupied) or under_way:
+            if start < len(self.occupied):
                 counter.check()
-                chosen = self.wanted[start : start + size]
+                chosen = self.occupied[start : start + size]
                 filled = size if start else len(chosen)
                 under_way.append((chosen, filled, self.start(runner, chosen, channels, variant, filled)))
                 start += len(chosen)
-                if len(under_way) <= ahead:
+                if len(under_way) <= runner.ahead:
                     continue
             chosen, filled, finish = under_way.popleft()
-            made, fitted = finish()
+            translated, fitted = finish()
             if fitted < filled:
                 size = min(size, fitted)
-                counter.smallest_batch = min(counter.smallest_batch or fitted, fitted)
-            put(chosen, self.put_back(chosen, made))
+                counter.fitted(fitted)
+            put(chosen, self.put_back(chosen, translated))
             counter.advance(len(chosen))
 
     def translate(self, runner: Runner, chosen: np.ndarray, channels: int) -> np.ndarray:
@@ -192,35 +152,35 @@ class PlaneJob:
             # Compiled networks are made for one shape; the last batch gets it too.
             padded = np.concatenate([padded, np.repeat(padded[-1:], at_least - len(chosen), axis=0)])
         fetch = None
-        if hasattr(runner, "start"):
+        if runner.ahead:
             with contextlib.suppress(MemoryError):
                 fetch = runner.start(padded)
 
         def finish() -> tuple[np.ndarray, int]:
-            made, fitted = _fetched(fetch, runner, padded)
-            if not np.isfinite(made).all():
+            translated, fitted = _fetched(fetch, runner, padded)
+            if not np.isfinite(translated).all():
                 advice = "its weights may be damaged" if runner.precision == "fp32" else "try fp32"
                 raise StyleTransferError(
                     f"The network gave values that are no numbers in precision {runner.precision}; {advice}."
                 )
-            centre = made[: len(chosen), slices.middle(made.shape[1], channels)]
+            centre = translated[: len(chosen), slices.middle(translated.shape[1], channels)]
             size_run = max(h, SMALLEST), max(w, SMALLEST)
             return variant.undo(centre, size_run)[..., :h, :w].transpose(1, 0, 2, 3), fitted
 
         return finish
 
-    def put_back(self, chosen: np.ndarray, made: np.ndarray) -> np.ndarray:
+    def put_back(self, chosen: np.ndarray, translated: np.ndarray) -> np.ndarray:
         """(channels, n, ...) of the box at the model's pixels -> whole slices (channels, n, h, w) at the input's.
         Around the box there is nothing but air; it gets what the network makes of air at the box's edge."""
         rows, columns = self.box
-        if made.shape[-2:] == self.slices.size:
-            result = np.ascontiguousarray(made)
+        if translated.shape[-2:] == self.slices.size:
+            result = np.ascontiguousarray(translated)
         else:
-            result = self._air(self._grey(self.slices.at_model(chosen), made.shape[0]), made)
-            result[:, :, rows, columns] = made
+            result = self._air(self._grey(self.slices.at_model(chosen), translated.shape[0]), translated)
+            result[:, :, rows, columns] = translated
         return geometry.resize_in_plane(result, self.own_size)
 
-    def _air(self, around: np.ndarray, made: np.ndarray) -> np.ndarray:
+    def _air(self, around: np.ndarray, translated: np.ndarray) -> np.ndarray:
         """Whole slices of the input (channels, n, H, W) and the box translated -> the slices as air would come out.
 
         A line is fitted along those edges of the box that have air beyond, from input to output: networks that smooth
@@ -231,10 +191,10 @@ class PlaneJob:
         beyond = (rows.start > 0, rows.stop < high, columns.start > 0, columns.stop < wide)
 
         def edges(array: np.ndarray) -> np.ndarray:
-            found = (array[:, :, 0], array[:, :, -1], array[:, :, :, 0], array[:, :, :, -1])
-            return np.concatenate([edge for edge, has_air in zip(found, beyond, strict=True) if has_air], axis=2)
+            sides = (array[:, :, 0], array[:, :, -1], array[:, :, :, 0], array[:, :, :, -1])
+            return np.concatenate([edge for edge, has_air in zip(sides, beyond, strict=True) if has_air], axis=2)
 
-        before, after = edges(around[:, :, rows, columns]), edges(made)
+        before, after = edges(around[:, :, rows, columns]), edges(translated)
         centre = before.mean(axis=2, keepdims=True), after.mean(axis=2, keepdims=True)
         spread = ((before - centre[0]) ** 2).sum(axis=2, keepdims=True)
         common = ((before - centre[0]) * (after - centre[1])).sum(axis=2, keepdims=True)
@@ -255,7 +215,7 @@ class PlaneJob:
         return np.repeat(grey, channels // grey.shape[0], axis=0)
 
 
-def _fetched(fetch: Callable[[], np.ndarray] | None, runner: Runner, padded: np.ndarray) -> tuple[np.ndarray, int]:
+def _fetched(fetch: Fetch | None, runner: Runner, padded: np.ndarray) -> tuple[np.ndarray, int]:
     """The result of a batch that was started, or where memory was too short, of smaller ones."""
     if fetch is not None:
         with contextlib.suppress(MemoryError):

@@ -6,21 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 
-from surgical_style_engine.backends.select import Runner
+from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.importers.picture import output_domain
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
+from .air import untouched_air
 from .plane_job import PlaneJob
-from .translate import check_suitable, untouched_air
+from .suitability import check_suitable
 
 
 class SlicePreview:
     """A volume prepared for one model and direction; ``render`` then costs one slice of the network.
 
     Preparing (orientation, normalisation, resampling of a plane) happens once a volume and once a plane.
+
+    Args:
+        volume: the input.
+        model: that translates it.
+        direction: forward or backward.
+
+    Raises:
+        InputError: for an unusable volume.
     """
 
     def __init__(self, volume: Volume, model: StyleModel, direction: str) -> None:
@@ -29,22 +38,31 @@ class SlicePreview:
         check_suitable(volume, model, direction)
         self._model, self._direction = model, direction
         landmarks = model.card.domain_from(direction).normalization.fit(volume.array)
-        self._goal = output_domain(model.card, direction, landmarks)
+        self._target = output_domain(model.card, direction, landmarks)
         canonical, self._reorientation = geometry.to_canonical(volume)
         self._canonical = replace(canonical, array=landmarks.forward(canonical.array))
-        self._air = untouched_air(self._canonical, model.card, self._goal.channels)
+        self._air = untouched_air(self._canonical, model.card, self._target.channels)
         self._jobs: dict[str, PlaneJob] = {}
 
     @property
     def range(self) -> list[float]:
         """Low and high of the target's usual values, for a window that stays the same from slice to slice."""
-        return [float(self._goal.inverse.low), float(self._goal.inverse.high)]
+        return [float(self._target.inverse.low), float(self._target.inverse.high)]
 
     def render(self, runner: Runner, plane: str, position: tuple[float, float, float]) -> tuple[Volume, str, int]:
-        """Translate the slice of ``plane`` nearest to a position (mm LPS): (volume of that one slice in the target's
-        units, canonical orientation; the plane; its number in it). Raises InputError for positions outside.
+        """Translate the slice of a plane that is nearest to a position.
 
-        A volume of a single slice is shown in its own plane, whichever was asked for.
+        Args:
+            runner: of the model and direction.
+            plane: axial, coronal or sagittal; a volume of a single slice is shown in its own plane, whichever was asked
+                for.
+            position: mm, LPS.
+
+        Returns:
+            A volume of that one slice in the target's units, canonical orientation; the plane; its number in it.
+
+        Raises:
+            InputError: for positions outside.
         """
         if plane not in geometry.PLANES:
             raise InputError(f"There is no plane '{plane}'; use axial, coronal or sagittal.")
@@ -57,8 +75,8 @@ class SlicePreview:
         index = round(offset[axis] / grid.spacing[axis])
         if not 0 <= index < sizes[plane]:
             raise InputError("The slice view shows no slice of the volume.")
-        made = self._slice(runner, plane, index)
-        array = geometry.plane_first_undo(self._goal.inverse.inverse(made)[:, None], plane)
+        normalized = self._slice(runner, plane, index)
+        array = geometry.plane_first_undo(self._target.inverse.inverse(normalized)[:, None], plane)
         step = np.asarray(grid.direction)[:, axis] * grid.spacing[axis] * index
         origin = tuple(float(value) for value in np.asarray(grid.origin) + step)
         return replace(grid, array=np.ascontiguousarray(array), origin=origin, metadata={}), plane, index
@@ -74,7 +92,7 @@ class SlicePreview:
         job = self._jobs[plane]
         channels = self._model.card.domain_to(self._direction).channels
         chosen = np.array([index])
-        if index in job.wanted:
+        if index in job.occupied:
             result = job.put_back(chosen, job.translate(runner, chosen, channels))[:, 0]
         else:
             result = job.untouched(chosen, channels)[:, 0]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from surgical_style_engine.networks.fast.upsampling import DoublingConv2d
+from surgical_style_engine.networks.fast.upsampling import UpsamplingConv2d
 from surgical_style_engine.networks.fast.winograd import WinogradConv2d
 
 from .instance_norm import InstanceNorm2d
@@ -58,7 +58,7 @@ def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
     return [
         nn.Identity(),
         nn.Identity(),
-        DoublingConv2d(in_channels, out_channels, bias=False),
+        UpsamplingConv2d(in_channels, out_channels, bias=False),
         InstanceNorm2d(out_channels),
         nn.ReLU(inplace=True),
     ]

@@ -49,5 +49,5 @@ class ResnetLayout:
 
 
 def block_side(out_channels: int) -> int:
-    """Pixels a side of the blocks that the last convolution computes at once, see ``block_conv``."""
+    """Pixels a side of the blocks that the last convolution computes at once, see ``fast.block_convolution``."""
     return next((side for side in (LARGEST_BLOCK, 2) if out_channels * side**2 <= LANES), 1)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from surgical_style_engine.backends.choices import check_choices
 from surgical_style_engine.backends.devices import pick_device
-from surgical_style_engine.backends.select import check_choices
+from surgical_style_engine.backends.runner import SequenceRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.importers.picture import load_picture, settings_of
 from surgical_style_engine.models.style_settings import StyleSettings
@@ -30,14 +31,14 @@ RANDOM_WARNING = (
 )
 
 
-class StyleImageRunner:
+class StyleImageRunner(SequenceRunner):
     """Applies a style picture. ``sequences``: what came of every plane of the last volume; ``seconds`` they took.
 
     picture: (3, h, w) in [0, 1]. features_file: a copy of VGG-19's weights. Raises InputError for what this machine
     cannot do.
     """
 
-    backend, precision = "torch", "fp32"
+    backend = "torch"
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class StyleImageRunner:
         made = [self._sequence(image[:, None], single).slices[:, 0] * 2 - 1 for image in batch]
         return np.stack(made).astype(np.float32)
 
-    def figures(self) -> dict[str, Any]:
+    def outcome(self) -> dict[str, Any]:
         """For a report: what the optimisation came to, as means over the planes where there were several."""
         found = self.sequences
         if not found:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from surgical_style_engine.inference.translate import Translation, translate_volume
+from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.importers.picture import style_card
 from surgical_style_engine.models.style_settings import StyleSettings
@@ -21,7 +22,7 @@ from .runner import StyleImageRunner
 
 @dataclass
 class Stylization:
-    """A finished run. translation: as of any style. figures: see ``StyleImageRunner.figures``, with
+    """A finished run. translation: as of any style. figures: see ``StyleImageRunner.outcome``, with
     ``flicker_independent`` where that was compared. model: the style as a model without a folder."""
 
     translation: Translation
@@ -71,12 +72,12 @@ def stylize_volume(
     translation = translate_volume(
         volume, model, strength=strength, mask=mask, progress=progress, runner=runner, **options
     )
-    figures = runner.figures()
+    figures = runner.outcome()
     if compare_independent and figures.get("flicker") is not None:
         single = settings.model_copy(update={"independent": True})
         other = StyleImageRunner(picture, single, device, features_file=features_file)
         translate_volume(volume, model, progress=progress, runner=other, **options)
-        figures["flicker_independent"] = other.figures()["flicker"]
+        figures["flicker_independent"] = other.outcome()["flicker"]
     return Stylization(translation, figures, model)
 
 

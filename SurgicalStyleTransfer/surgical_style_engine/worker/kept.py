@@ -8,11 +8,12 @@ from pathlib import Path
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.translate_case import TranslateCase
-from surgical_style_engine.backends.select import Runner, make_runner
+from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.preview import SlicePreview
-from surgical_style_engine.inference.translate import Translation
+from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.models.folder import StyleModel, load_model
 from surgical_style_engine.volumes.volume import Volume
 
@@ -74,7 +75,7 @@ class Warm:
         """A runner of a model's direction."""
         key = (str(model.folder), model.card.weights.sha256, direction, device, precision)
         if key not in self._runners:
-            self._runners[key] = make_runner(model, direction, device, precision)
+            self._runners[key] = runner_for(model, direction, device=device, precision=precision)
             while len(self._runners) > KEPT_RUNNERS:
                 self._runners.popitem(last=False)
         self._runners.move_to_end(key)

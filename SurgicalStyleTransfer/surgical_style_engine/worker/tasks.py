@@ -19,7 +19,7 @@ from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.translate import check_suitable, suitability_warnings
+from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.volumes.volume import check_volume
 

@@ -6,9 +6,11 @@ from tiny_models import head
 
 from surgical_style_engine.adjust import Adjustments
 from surgical_style_engine.adjust.guard import structure_guard
+from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.provenance import synthetic_notes
-from surgical_style_engine.inference.translate import adjust_translation, readjust, translate_volume
+from surgical_style_engine.inference.readjust import adjust_translation, readjust
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.worst_slices import named_slices, slice_centre
 from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, StyleModel
 from surgical_style_engine.volumes.bias_field import flatten_bias
@@ -40,10 +42,10 @@ def make_model(source=MR, target=T2, **fields) -> StyleModel:
     return StyleModel(card, Path())
 
 
-class Fake:
+class Fake(Runner):
     """A network that inverts, and draws a pattern on its own pixel grid."""
 
-    precision, backend, device = "fp32", "fake", "cpu"
+    backend = "fake"
 
     def __init__(self, pattern=0.0):
         self.pattern, self.runs = pattern, 0

@@ -8,9 +8,9 @@ import torch
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.backends import autotune, devices
-from surgical_style_engine.backends import select as backends
 from surgical_style_engine.backends.autotune import Choice, Measured, choose, like_a_slice, psnr_of
 from surgical_style_engine.backends.select import make_runner
+from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models.folder import load_model, shipped_models_folder
 
 
@@ -90,9 +90,9 @@ def test_a_damaged_or_missing_memory_only_costs_time(model, memory, monkeypatch)
 
 def test_a_backend_that_cannot_run_the_network_is_no_choice(model, monkeypatch):
     def refuse(self, *_):
-        raise backends.StyleTransferError("no such operation")
+        raise StyleTransferError("no such operation")
 
-    monkeypatch.setattr(backends.OpenVinoRunner, "__init__", refuse)
+    monkeypatch.setattr(autotune.OpenVinoRunner, "__init__", refuse)
     assert {entry.backend for entry in autotune.measure(model, "forward")} == {"torch"}
 
 
@@ -108,7 +108,7 @@ FP32, BF16, TORCH, VINO = "fp32", "bf16", "torch", "openvino"
         ({FP32: 0.20, BF16: 0.26}, [(TORCH, FP32), (TORCH, BF16), (VINO, FP32), (VINO, "int8")]),
     ],
 )
-def test_eight_bits_are_tried_beside_the_faster_of_the_others(model, monkeypatch, seconds, measured):
+def test_int8_is_tried_beside_the_faster_of_the_others(model, monkeypatch, seconds, measured):
     class Runner:
         def __init__(self, model, direction, device, precision):
             self.precision = precision
@@ -117,7 +117,7 @@ def test_eight_bits_are_tried_beside_the_faster_of_the_others(model, monkeypatch
         return picture + np.float32(0.001), seconds.get(runner.precision, 0.1)
 
     for name, kind in ((TORCH, "TorchRunner"), (VINO, "OpenVinoRunner")):
-        monkeypatch.setattr(backends, kind, type(name, (Runner,), {"backend": name}))
+        monkeypatch.setattr(autotune, kind, type(name, (Runner,), {"backend": name}))
     monkeypatch.setattr(autotune, "find_spec", lambda name: True)
     monkeypatch.setattr(devices, "bf16_helps", lambda device: True)
     monkeypatch.setattr(autotune, "_timed", timed)
@@ -152,7 +152,7 @@ def test_a_moment_of_load_decides_nothing(monkeypatch):
 def test_air_does_not_make_a_way_look_precise(model, monkeypatch):
     """Only the body is compared: most of a slice may be air, which every way gets right."""
     picture = like_a_slice(1)
-    body = picture[:, 0] > autotune.AIR
+    body = picture[:, 0] > autotune.BODY_FROM
 
     def timed(runner, _):
         wrong = 0.02 if runner.precision == "bf16" else 0.0

@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from test_translate import Fake, brain, make_model
+from fakes import Fake, brain, make_model
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.backends.gpu_pipeline import EAGER_RUNS, GpuPipeline
-from surgical_style_engine.backends.select import CudaRunner, TorchRunner
+from surgical_style_engine.backends.gpu_work import Recording
+from surgical_style_engine.backends.torch_runner import CudaRunner, TorchRunner
 from surgical_style_engine.errors import OutOfMemoryError
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.networks import build_generator
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 
 
 def batches(count: int, shape=(2, 3, 16, 20)) -> list[np.ndarray]:
@@ -40,7 +42,9 @@ def two_under_way(pipeline: GpuPipeline, given: list[np.ndarray]) -> list[np.nda
     return made + [waiting.pop(0)()]
 
 
-def check(device: str) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_batch_gets_its_own_result(device):
+    """Batches of several shapes, some of them often enough for recordings."""
     network = small_network()
     with torch.no_grad():
         given = batches(7) + batches(3, (1, 3, 32, 16)) + batches(5)
@@ -54,24 +58,52 @@ def check(device: str) -> None:
     np.testing.assert_allclose(pipeline.start(given[0])(), wanted[0], atol=1e-3)
 
 
-def test_every_batch_gets_its_own_result():
-    check("cpu")
-
-
-@needs_cuda
-def test_on_a_gpu():
-    check("cuda")
-
-
-@needs_cuda
-def test_kernels_are_recorded_and_compute_the_same():
-    network = small_network().cuda()
-    pipeline = GpuPipeline(network, torch.device("cuda"))
+@pytest.mark.parametrize("device", DEVICES)
+def test_kernels_are_recorded_and_compute_the_same(device):
+    network = small_network().to(device)
+    pipeline = GpuPipeline(network, torch.device(device))
     for batch in batches(2 * EAGER_RUNS + 4):
         made = pipeline.start(batch)()
         with torch.no_grad():
-            np.testing.assert_allclose(made, network(torch.from_numpy(batch).cuda()).cpu().numpy(), atol=1e-3)
-    assert all(slot.graph is not None for slot in pipeline._slots)
+            np.testing.assert_allclose(made, network(torch.from_numpy(batch).to(device)).cpu().numpy(), atol=1e-3)
+    assert all(slot.recording is not None for slot in pipeline._slots)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_recordings_are_replayed_and_the_network_runs_no_more(device):
+    """On the processor a replay is the function; there, how often it is replayed is counted."""
+    pipeline = GpuPipeline(lambda images: images * 2, torch.device(device))
+    replays, record = [], pipeline._work.record
+
+    def counting(forward, stream):
+        recording = record(forward, stream)
+        return Recording(lambda: (replays.append(1), recording.replay()), recording.result)
+
+    pipeline._work.record = counting
+    given = batches(2 * EAGER_RUNS + 6)
+    for mine, batch in zip(two_under_way(pipeline, given), given, strict=True):
+        np.testing.assert_array_equal(mine, batch * 2)
+    # Each slot's is tried once when it is recorded, and replayed for every batch from then on.
+    assert len(replays) == 2 + 6
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("failure", ["cannot be recorded", "computes something else"])
+def test_a_network_that_cannot_be_recorded_runs_as_before(device, failure):
+    pipeline = GpuPipeline(lambda images: images * 2, torch.device(device))
+    record, tried = pipeline._work.record, []
+
+    def wrong(forward, stream):
+        tried.append(1)
+        if failure == "cannot be recorded":
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return record(lambda: forward() + 0.1, stream)
+
+    pipeline._work.record = wrong
+    given = batches(2 * EAGER_RUNS + 6)
+    for mine, batch in zip(two_under_way(pipeline, given), given, strict=True):
+        np.testing.assert_array_equal(mine, batch * 2)
+    assert len(tried) == 1 and all(slot.recording is None for slot in pipeline._slots)
 
 
 def test_what_nobody_fetched_does_not_come_back():
@@ -112,6 +144,8 @@ def test_after_short_memory_the_slots_are_given_back(tmp_path, monkeypatch):
 class TwoSlots(Fake):
     """A runner like a GPU's: results lie in two places that take turns, and are computed when they are fetched.
     ``most``: slices that memory holds, all batches under way together."""
+
+    ahead = 1
 
     def __init__(self, function, most=1000, fails="start"):
         super().__init__(function, "cuda", most)

@@ -12,9 +12,11 @@ import pytest
 import torch
 from tiny_models import head, make_tiny_model
 
-from surgical_style_engine.backends import select as backends
-from surgical_style_engine.backends.devices import bf16_helps
-from surgical_style_engine.backends.select import TorchRunner, make_runner, run_smaller_on_memory_error
+from surgical_style_engine.backends import devices, select, torch_runner
+from surgical_style_engine.backends.openvino import library
+from surgical_style_engine.backends.openvino import runner as openvino_runner
+from surgical_style_engine.backends.select import make_runner
+from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
@@ -176,7 +178,7 @@ class TestAgreement:
     def test_bf16_is_really_used(self, runners):
         """Where the hardware has it; OpenVINO would fall back to fp32 elsewhere."""
         batch = pictures(2, 48, 40)
-        for backend in ("torch", "openvino") if bf16_helps(torch.device("cpu")) else ("torch",):
+        for backend in ("torch", "openvino") if devices.bf16_helps(torch.device("cpu")) else ("torch",):
             full, half = (runners[backend, precision].run(batch) for precision in ("fp32", "bf16"))
             assert 1e-4 < rms(full, half) < BF16_BOUND
 
@@ -193,7 +195,7 @@ class TestAgreement:
 class TestChoices:
     @pytest.mark.parametrize(("helps", "precision"), [(True, "bf16"), (False, "fp32")])
     def test_auto_is_torch_in_what_the_hardware_multiplies(self, model, monkeypatch, helps, precision):
-        monkeypatch.setattr(backends, "bf16_helps", lambda device: helps)
+        monkeypatch.setattr(torch_runner, "bf16_helps", lambda device: helps)
         runner = make_runner(model, device="cpu")
         assert (runner.backend, runner.precision, runner.device) == ("torch", precision, "cpu")
 
@@ -207,16 +209,16 @@ class TestChoices:
             def compile_model(self, network, device, settings):
                 asked.append((device, settings))
 
-        monkeypatch.setattr(backends, "bf16_helps", lambda device: helps)
-        monkeypatch.setattr(backends, "_openvino_core", Core)
+        monkeypatch.setattr(openvino_runner, "bf16_helps", lambda device: helps)
+        monkeypatch.setattr(library, "core", Core)
         runner = make_runner(model, backend="openvino")
         assert (runner.backend, runner.precision, runner.device) == ("openvino", precision, "cpu")
         assert asked == [("CPU", {"INFERENCE_PRECISION_HINT": hint})]
 
     def test_openvino_computes_in_the_precision_it_names(self, runners):
-        openvino = backends._openvino()
+        openvino = library.openvino_package()
         names = {openvino.Type.bf16: "bf16", openvino.Type.f32: "fp32"}
-        for precision in ("fp32", "bf16") if bf16_helps(torch.device("cpu")) else ("fp32",):
+        for precision in ("fp32", "bf16") if devices.bf16_helps(torch.device("cpu")) else ("fp32",):
             runner = runners["openvino", precision]
             assert names[runner._compiled.get_property("INFERENCE_PRECISION_HINT")] == precision == runner.precision
 
@@ -244,7 +246,8 @@ os.kill(os.getpid(), signal.SIGCHLD)
         on_cpu = make_runner(model, device="cpu", precision="fp32")
         batch = pictures(1, 32, 32)
         wanted = on_cpu.run(batch)
-        monkeypatch.setattr(backends, "pick_device", lambda name: torch.device("meta"))
+        for module in (select, torch_runner):
+            monkeypatch.setattr(module, "pick_device", lambda name: torch.device("meta"))
         elsewhere = make_runner(model, precision="fp32")
         assert next(elsewhere._network.parameters()).device.type == "meta"
         assert np.array_equal(on_cpu.run(batch), wanted)
@@ -329,9 +332,9 @@ print("made", "openvino_telemetry.main" in sys.modules)
             raise RuntimeError("Exception from src/core.cpp:1:\nno such operation\n")
 
         if any_model.card.architecture.name == "resnet":
-            monkeypatch.setattr(backends, "_openvino_core", lambda: SimpleNamespace(compile_model=refuse))
+            monkeypatch.setattr(library, "core", lambda: SimpleNamespace(compile_model=refuse))
         else:
-            monkeypatch.setattr(backends._openvino(), "convert_model", refuse)
+            monkeypatch.setattr(library.openvino_package(), "convert_model", refuse)
         with pytest.raises(StyleTransferError) as caught:
             make_runner(any_model, backend="openvino", precision="fp32")
         name = any_model.card.name
@@ -383,21 +386,6 @@ class TestMemory:
         runner._network = fail
         with pytest.raises(MemoryError):
             runner.run(pictures(1, 32, 32))
-
-    @pytest.mark.parametrize(("most", "fitted"), [(9, 9), (8, 5), (5, 5), (4, 3), (2, 2), (1, 1)])
-    def test_batches_are_halved_until_they_fit(self, most, fitted):
-        def run(batch):
-            if len(batch) > most:
-                raise MemoryError
-            return -batch
-
-        runner = SimpleNamespace(device="cpu", run=run)
-        batch = np.arange(9 * 4, dtype=np.float32).reshape(9, 1, 2, 2)
-        made, size = run_smaller_on_memory_error(runner, batch)
-        assert size == fitted and np.array_equal(made, -batch)
-        runner.run = lambda batch: most // 0 if len(batch) == 9 else batch
-        with pytest.raises(ZeroDivisionError):
-            run_smaller_on_memory_error(runner, batch)
 
     def test_a_single_slice_that_does_not_fit(self, model):
         runner = make_runner(model, device="cpu", precision="fp32")

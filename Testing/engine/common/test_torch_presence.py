@@ -210,7 +210,8 @@ class TestWhatNeedsTorch:
 
     def test_the_backend_torch(self, tmp_path):
         code = f"""
-from surgical_style_engine.backends.select import TorchRunner, make_runner
+from surgical_style_engine.backends.select import make_runner
+from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import load_model
 model = load_model({str(SHIPPED)!r})

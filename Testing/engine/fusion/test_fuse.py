@@ -6,8 +6,8 @@ import pytest
 from surgical_style_engine.errors import Cancelled, InputError
 from surgical_style_engine.fusion import METHODS, align, fuse_volumes, fusion_quality
 from surgical_style_engine.fusion.align import coarser_by
-from surgical_style_engine.fusion.filters import gaussian
 from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.volumes.filters import gaussian
 from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import HUWindow
 from surgical_style_engine.volumes.volume import Volume

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.fusion import METHODS
-from surgical_style_engine.fusion.filters import gaussian
-from surgical_style_engine.fusion.guided import guided_filter
 from surgical_style_engine.fusion.inputs import FusionInputs
 from surgical_style_engine.fusion.pyramid import grow, levels, shrink
 from surgical_style_engine.fusion.selection import measure, select
+from surgical_style_engine.volumes.filters import gaussian
 
 SPACING = (2.0, 1.0, 1.0)
 SHAPE = (20, 40, 40)
@@ -135,27 +134,3 @@ def test_selection_takes_the_stronger_and_averages_what_matches():
     both, hard = chosen((1, 0.9))[strong], chosen((1, 0.9), average_matching=False)[strong]
     np.testing.assert_allclose(both, 0.955 * detail[strong], rtol=0.02)
     assert np.abs(hard).mean() > 1.02 * np.abs(both).mean()
-
-
-def test_the_guided_filter_follows_edges_of_the_guide_and_smooths_elsewhere():
-    rng = np.random.default_rng(3)
-    step = (np.arange(SHAPE[2]) >= 20).astype(np.float32)
-    noisy = (step + rng.normal(0, 0.2, SHAPE)).astype(np.float32)
-    guide = np.broadcast_to(step, SHAPE).astype(np.float32)
-    found = guided_filter(noisy, guide, 8.0, 1e-3, SPACING)
-    assert found[:, :, 18:20].mean() < 0.1 and found[:, :, 20:22].mean() > 0.9, "the edge stays sharp"
-    assert found[:, :, :18].std() < 0.05
-    flat = guided_filter(noisy, np.full(SHAPE, 0.5, np.float32), 8.0, 1e-3, SPACING)
-    assert 0.2 < flat[:, :, 18:20].mean() < 0.8, "without an edge in the guide it is a mean"
-
-
-def test_the_subsampled_guided_filter_is_close_to_the_full_one(monkeypatch):
-    from surgical_style_engine.fusion import guided
-
-    owner, guide = (texture(1) > 0).astype(np.float32), np.clip(0.5 + texture(2), 0, 1)
-    monkeypatch.setattr(guided, "SUBSAMPLING", 4.0)
-    fast = guided_filter(owner, guide, 8.0, 0.3, SPACING)
-    monkeypatch.setattr(guided, "SUBSAMPLING", 1000.0)
-    full = guided_filter(owner, guide, 8.0, 0.3, SPACING)
-    assert 0 < np.abs(fast - full).max() < 0.05
-    assert full.std() > 5 * (fast - full).std()

@@ -5,8 +5,8 @@ import pytest
 
 from surgical_style_engine.errors import Cancelled, InputError
 from surgical_style_engine.fusion import fuse_volumes, fusion_figures, fusion_quality
-from surgical_style_engine.fusion.filters import gaussian
 from surgical_style_engine.fusion.quality import entropy, mutual_information
+from surgical_style_engine.volumes.filters import gaussian
 from surgical_style_engine.volumes.volume import Volume
 
 SHAPE = (6, 48, 48)

@@ -5,6 +5,7 @@ import pytest
 from tiny_models import head, make_tiny_model
 
 from surgical_style_engine.backends import select as backends
+from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import Cancelled
 from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.inference.translate import translate_volume
@@ -15,8 +16,8 @@ from surgical_style_engine.volumes.volume import Volume
 TURNED = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
-class Fake:
-    device, precision, backend = "cpu", "fp32", "fake"
+class Fake(Runner):
+    backend = "fake"
 
     def __init__(self, function):
         self.function, self.batches = function, []

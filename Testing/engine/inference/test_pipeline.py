@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, StyleModel
@@ -25,10 +26,10 @@ PLANE_CHOICES = [("axial",), ("coronal",), ("sagittal",), ("axial", "coronal", "
 angles = st.floats(-3.2, 3.2)  # radians: any rotation, doubly oblique ones too
 
 
-class Identity:
+class Identity(Runner):
     """A network that gives back what it gets, and keeps count."""
 
-    device, precision, backend = "cpu", "fp32", "identity"
+    backend = "identity"
 
     def __init__(self):
         self.slices = 0

@@ -4,11 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from test_translate import CT, MR, T2, Fake, brain, make_model
+from fakes import CT, MR, T2, Fake, brain, make_model
 from tiny_models import head, make_tiny_model
 
-from surgical_style_engine.inference import plane_job, translate
-from surgical_style_engine.inference.plane_job import PlaneJob, Slices
+from surgical_style_engine.inference import plane_slices
+from surgical_style_engine.inference.plane_job import PlaneJob
+from surgical_style_engine.inference.plane_slices import Slices
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.volumes.volume import Volume
@@ -17,8 +18,7 @@ from surgical_style_engine.volumes.volume import Volume
 @pytest.fixture
 def large(monkeypatch):
     """Every volume counts as large."""
-    for module in (plane_job, translate):
-        monkeypatch.setattr(module, "LARGEST_WHOLE", 10)
+    monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
 
 
 def turned(volume: Volume) -> Volume:
@@ -52,8 +52,7 @@ def test_a_large_volume_gives_exactly_what_a_small_one_gives(kind, plane, spacin
 
     whole = translate_volume(volume, model, runner=Fake(blur), **options)
     direct = translate_volume(volume, model, runner=Fake(blur), keep_normalized=False, **options)
-    for module in (plane_job, translate):
-        monkeypatch.setattr(module, "LARGEST_WHOLE", 10)
+    monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
     large = translate_volume(volume, model, runner=Fake(blur), keep_normalized=False, **options)
     for made in (direct, large):
         np.testing.assert_array_equal(made.volume.array, whole.volume.array)
@@ -98,7 +97,7 @@ def test_what_the_air_keeps_is_the_input(large):
 
 
 def test_slices_are_resampled_once_while_neighbours_want_them(monkeypatch):
-    monkeypatch.setattr(plane_job, "LARGEST_WHOLE", 10)
+    monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
     seen = []
 
     def normalise(array):
@@ -121,7 +120,7 @@ def test_the_box_and_the_wanted_slices_are_those_of_the_whole(large):
     array[:, 7:15, 20:30, 15:18] = 0.5
     card = make_model(spacing_mm=None).card
     job = PlaneJob(array, (1.0, 1.0, 1.0), "axial", card, False)
-    assert job.wanted.tolist() == list(range(7, 15))
+    assert job.occupied.tolist() == list(range(7, 15))
     assert job.box == (slice(12, 38), slice(7, 26))
 
 
@@ -135,8 +134,7 @@ def test_noise_in_the_air_ends_in_no_frame(large_one, monkeypatch):
     volume = Volume(np.hypot(tissue + noise[0], noise[1])[None].astype(np.float32))
     model = make_model()
     if large_one:
-        for module in (plane_job, translate):
-            monkeypatch.setattr(module, "LARGEST_WHOLE", 10)
+        monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
     runner = Fake(lambda batch: np.where(batch > -0.9, -batch, np.float32(-0.99)))
     made = translate_volume(volume, model, runner=runner, keep_normalized=not large_one)
     rows, columns = slice(16, 84), slice(26, 94)  # margin and a block of eight, at most

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes import Fake
 
 from surgical_style_engine.backends import select as backends
 from surgical_style_engine.errors import InputError
@@ -14,13 +15,6 @@ from surgical_style_engine.metrics import compare_with_reference, mean_figures, 
 from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard
 from surgical_style_engine.volumes.normalization import HUWindow, PercentileLandmarks, RobustPercentile
 from surgical_style_engine.volumes.volume import Volume
-
-
-class FakeRunner:
-    device, precision, backend = "cpu", "fp32", "fake"
-
-    def __init__(self, function):
-        self.run = function
 
 
 def make_model(target=None, directions=("forward", "backward"), **fields):
@@ -49,9 +43,7 @@ CT = Domain(name="CT", modality="CT", units="HU", normalization=HUWindow(), inve
 def networks(monkeypatch):
     """Both directions by functions of a batch; inversion unless a test says otherwise."""
     ways = {"forward": np.negative, "backward": np.negative}
-    monkeypatch.setattr(backends, "make_runner", lambda model, way, *_: FakeRunner(ways[way]))
-    made = "surgical_style_engine.inference.translate.make_runner"
-    monkeypatch.setattr(made, lambda model, way, *_: FakeRunner(ways[way]))
+    monkeypatch.setattr(backends, "make_runner", lambda model, way, *_: Fake(ways[way]))
     return ways
 
 

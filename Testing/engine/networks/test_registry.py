@@ -1,12 +1,28 @@
 """The networks: shapes, the article's mends, spectral norm, precision, export, and the closed registry."""
 
+import importlib
+import inspect
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from surgical_style_engine.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    build_discriminator,
+    build_generator,
+    discriminator_settings,
+    generator_settings,
+    is_shallow,
+    known_layout,
+    setting_names,
+)
 from surgical_style_engine.networks.blocks import BlurDownConv, up_block
+from surgical_style_engine.networks.registry import Generator
 
 SMALL = {
     "resnet": {"ngf": 8, "n_blocks": 2},
@@ -174,3 +190,44 @@ def test_onnx_export_runs_at_other_sizes(name, tmp_path):
         image = torch.rand(shape) * 2 - 1
         (result,) = session.run(None, {"input": image.numpy()})
         assert result.shape == shape and abs(result - network(image).numpy()).max() < 1e-4
+
+
+class Mean(nn.Module):
+    """A generator from outside: the mean of its channels."""
+
+    def __init__(self, in_channels: int = 1, out_channels: int = 1, width: int = 4) -> None:
+        super().__init__()
+        self.out_channels, self.width = out_channels, width
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1, keepdim=True).expand(-1, self.out_channels, -1, -1)
+
+
+def test_another_generator_is_one_entry_more(monkeypatch):
+    monkeypatch.setitem(sys.modules, "outside", SimpleNamespace(Mean=Mean))
+    monkeypatch.setitem(GENERATORS, "mean", Generator("outside:Mean", ("width",)))
+    config = SimpleNamespace(ngf=8, n_blocks=2, width=6)
+    network = build_generator("mean", in_channels=3, **generator_settings("mean", config))
+    assert network.width == 6 and network(torch.ones(1, 3, 4, 4)).shape == (1, 1, 4, 4)
+    assert setting_names(GENERATORS) == ["ngf", "n_blocks", "width"]
+    assert known_layout("mean") is None and not is_shallow("mean")
+    with pytest.raises(InputError, match="takes no argument 'ngf'"):
+        build_generator("mean", ngf=8)
+
+
+def test_settings_are_arguments_of_the_networks():
+    for registry in (GENERATORS, DISCRIMINATORS):
+        for name, entry in registry.items():
+            module, _, attribute = entry.builder.partition(":")
+            parameters = inspect.signature(getattr(importlib.import_module(module), attribute)).parameters
+            assert set(entry.settings) <= set(parameters), name
+
+
+def test_settings_of_a_configuration():
+    config = SimpleNamespace(ngf=8, n_blocks=2, ndf=4, n_layers=2, spectral_norm=True)
+    assert generator_settings("resnet", config) == {"ngf": 8, "n_blocks": 2}
+    assert generator_settings("unet_reference", config) == {"ngf": 8}
+    assert discriminator_settings("patchgan", config) == {"ndf": 4, "n_layers": 2, "spectral_norm": True}
+    assert discriminator_settings("article", config) == {"ndf": 4}
+    with pytest.raises(InputError, match="There is no generator 'vit'"):
+        generator_settings("vit", config)

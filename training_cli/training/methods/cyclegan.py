@@ -7,7 +7,7 @@ import copy
 import torch
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.networks import build_discriminator, build_generator
+from surgical_style_engine.networks import build_discriminator, build_generator, discriminator_settings
 from training_cli.training.config import TrainingConfig
 from training_cli.training.optimisation.averaging import ExponentialMovingAverage
 from training_cli.training.optimisation.finetune import generator_arguments, start_from
@@ -40,9 +40,7 @@ class CycleGAN:
             "forward": {"in_channels": stack * channels_a, "out_channels": stack * channels_b, **shape},
             "backward": {"in_channels": stack * channels_b, "out_channels": stack * channels_a, **shape},
         }
-        critic = {"ndf": config.ndf}
-        if config.discriminator == "patchgan":
-            critic |= {"n_layers": config.n_layers, "spectral_norm": config.spectral_norm}
+        critic = discriminator_settings(config.discriminator, config)
         self.G = build_generator(config.generator, **self.architecture["forward"]).to(device)
         self.F = build_generator(config.generator, **self.architecture["backward"]).to(device)
         self.D_A = build_discriminator(config.discriminator, in_channels=stack * channels_a, **critic).to(device)

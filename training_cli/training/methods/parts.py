@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from surgical_style_engine.networks import build_discriminator
+from surgical_style_engine.networks import build_discriminator, discriminator_settings
 from training_cli.training.config import TrainingConfig
 from training_cli.training.optimisation.processes import average_gradients
 
 
 def make_discriminator(config: TrainingConfig, channels: int, device) -> torch.nn.Module:
     """The discriminator that the settings describe, for images of so many channels."""
-    shape = {"ndf": config.ndf}
-    if config.discriminator == "patchgan":
-        shape |= {"n_layers": config.n_layers, "spectral_norm": config.spectral_norm}
+    shape = discriminator_settings(config.discriminator, config)
     return build_discriminator(config.discriminator, in_channels=channels, **shape).to(device)
 
 

@@ -12,7 +12,7 @@ import torch
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.style_picture import luminance_like, read_picture
 from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
-from surgical_style_engine.networks import build_generator
+from surgical_style_engine.networks import build_generator, generator_settings
 from surgical_style_engine.stylize.features import FeatureNetwork, load_features, pick_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
@@ -33,9 +33,7 @@ class Perceptual:
     def __init__(self, config: TrainingConfig, channels_a: int, channels_b: int, device, autocast) -> None:
         self.config, self.device, self.autocast = config, device, autocast
         self.channels = channels_a, channels_b
-        shape = {"ngf": config.ngf}
-        if config.generator.startswith("resnet"):
-            shape["n_blocks"] = config.n_blocks
+        shape = generator_settings(config.generator, config)
         self.architecture = {
             "forward": {"in_channels": config.stack * channels_a, "out_channels": config.stack * channels_b, **shape}
         }

@@ -8,6 +8,7 @@ import torch
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import ModelCard, StyleModel, find_model, load_model, read_card
+from surgical_style_engine.networks import GENERATORS, generator_settings, setting_names
 from training_cli.training.config import TrainingConfig
 
 
@@ -34,7 +35,7 @@ def _settings_of(card: ModelCard) -> dict[str, Any]:
     """What a card says, by the names of the settings."""
     arguments = card.architecture.arguments
     found: dict[str, Any] = {"generator": card.architecture.name, "stack": card.stack, "plane": card.plane}
-    found |= {name: arguments[name] for name in ("ngf", "n_blocks") if name in arguments}
+    found |= {name: arguments[name] for name in setting_names(GENERATORS) if name in arguments}
     if card.spacing_mm is not None:
         found["spacing"] = card.spacing_mm
     if card.stack > 1:
@@ -55,10 +56,7 @@ def generator_arguments(config: TrainingConfig) -> dict[str, Any]:
     if config.init is not None:
         arguments = read_card(find_model(config.init)).architecture.arguments
         return {key: value for key, value in arguments.items() if key not in ("in_channels", "out_channels")}
-    shape: dict[str, Any] = {"ngf": config.ngf}
-    if config.generator.startswith("resnet"):
-        shape["n_blocks"] = config.n_blocks
-    return shape
+    return generator_settings(config.generator, config)
 
 
 def start_from(config: TrainingConfig, generators: dict[str, torch.nn.Module]) -> None:

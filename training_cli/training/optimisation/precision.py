@@ -11,7 +11,7 @@ from surgical_style_engine.backends import autotune
 from surgical_style_engine.backends.devices import bf16_helps
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models.folder import find_model, read_card
-from surgical_style_engine.networks import build_generator
+from surgical_style_engine.networks import build_generator, is_shallow
 from training_cli.training.config import TrainingConfig
 
 from .finetune import generator_arguments
@@ -24,7 +24,7 @@ def faster_precision(config: TrainingConfig, device: torch.device) -> str:
     """bf16 where the device multiplies it, or fp32; on the CPU by measuring the generator, forward and backward.
 
     Processors with AVX512-BF16 but without AMX may multiply bf16 no faster than fp32, in which convolutions need
-    fewer multiplications (``networks.winograd``). Several processes must agree, so that they do not measure.
+    fewer multiplications (``networks.fast.winograd``). Several processes must agree, so that they do not measure.
     """
     if not bf16_helps(device):
         return "fp32"
@@ -44,7 +44,7 @@ def _measured(config: TrainingConfig) -> dict[str, float]:
     """Seconds of a pass by precision."""
     name = config.generator if config.init is None else read_card(find_model(config.init)).architecture.name
     # Shallow networks take any size, U-Nets only that of the patches.
-    side = min(SIDE, config.patch_size) if name.startswith("resnet") else config.patch_size
+    side = min(SIDE, config.patch_size) if is_shallow(name) else config.patch_size
     network = build_generator(name, in_channels=config.stack, **generator_arguments(config))
     image = torch.rand(1, config.stack, side, side) * 2 - 1
     seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}

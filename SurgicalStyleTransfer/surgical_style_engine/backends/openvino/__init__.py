@@ -1,0 +1,1 @@
+"""Generators compiled by OpenVINO for the CPU."""

@@ -1,4 +1,4 @@
-"""A network's heavy convolutions in eight bits, within OpenVINO."""
+"""A network's heavy convolutions in int8, within OpenVINO."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .operations import operations
+from .library import operations
 
 LEAST_CHANNELS = 64  # of input and output; below, finding the range costs what the multiplications save
 LEVELS = 127  # steps from zero to the largest value of an image; after ReLU 255
@@ -16,8 +16,8 @@ WEIGHT_LEVELS = 64
 _LEAST_RANGE = np.float32(1e-6)  # of an image that is zero throughout
 
 
-def in_eight_bits(network: Any) -> int:
-    """Let an ``openvino.Model`` multiply in eight bits where most of its work lies. Returns how many layers it changed.
+def round_to_int8(network: Any) -> int:
+    """Let an ``openvino.Model`` multiply in int8 where most of its work lies. Returns how many layers it changed.
 
     These are convolutions of stride 1 with a kernel of at least 3x3 and LEAST_CHANNELS channels on both sides: the
     residual blocks. What leads into the network, out of it and from one scale to the next stays as it is; there eight

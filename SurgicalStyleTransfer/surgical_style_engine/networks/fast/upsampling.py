@@ -13,7 +13,7 @@ from .winograd import TiledConvolution, is_faster
 LEAST_FORWARDS = 128  # input channels from which transformed tiles are faster where nothing is trained
 
 
-class DoublingConv2d(nn.Conv2d):
+class UpsamplingConv2d(nn.Conv2d):
     """Nearest-neighbour doubling, reflection padding by one, 3x3 convolution (Odena et al., Distill 2016).
 
     (n, in_channels, h, w) -> (n, out_channels, 2h, 2w). Doubled pixels come in equal pairs, so that the nine taps of an

@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from surgical_style_engine.backends import autotune
-from surgical_style_engine.backends import select as backends
 from surgical_style_engine.backends.autotune import LEAST_PSNR, psnr_of
-from surgical_style_engine.backends.openvino.int8 import LEVELS, WEIGHT_LEVELS, in_eight_bits
-from surgical_style_engine.backends.select import EIGHT_BIT, OpenVinoRunner, TorchRunner, make_runner
+from surgical_style_engine.backends.choices import INT8
+from surgical_style_engine.backends.openvino.int8 import LEVELS, WEIGHT_LEVELS, round_to_int8
+from surgical_style_engine.backends.openvino.library import core, openvino_package
+from surgical_style_engine.backends.openvino.runner import OpenVinoRunner
+from surgical_style_engine.backends.select import make_runner
+from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
@@ -24,12 +27,12 @@ SHIPPED = sorted(folder.name for folder in shipped_models_folder().iterdir())
 
 def compiled(network: torch.nn.Module, channels: int, eight: bool = True):
     """(function of a batch, how many layers were changed)."""
-    openvino = backends._openvino()
+    openvino = openvino_package()
     model = openvino.convert_model(
         network.eval(), example_input=torch.zeros(1, channels, 24, 24), input=[(-1, channels, -1, -1)]
     )
-    changed = in_eight_bits(model) if eight else 0
-    ready = backends._openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    changed = round_to_int8(model) if eight else 0
+    ready = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda batch: np.array(ready(np.ascontiguousarray(batch, np.float32))[0]), changed
 
 
@@ -128,10 +131,10 @@ class TestRunner:
         sentence = f"The model {model.card.name} has no layers that eight bits would speed up; use fp32, bf16 or auto."
         assert str(caught.value) == sentence
         # And auto does without.
-        assert not {entry.precision for entry in autotune._measure(model, "forward")} & set(EIGHT_BIT)
+        assert not {entry.precision for entry in autotune._measure(model, "forward")} & set(INT8)
 
     @pytest.mark.parametrize("backend", ["torch", "openvino", "auto"])
-    @pytest.mark.parametrize("precision", list(EIGHT_BIT))
+    @pytest.mark.parametrize("precision", list(INT8))
     def test_the_backend(self, backend, precision):
         model = load_model("brain-mr-t1w-t2w")
         if backend == "torch":
@@ -147,7 +150,7 @@ class TestRunner:
 
     @pytest.mark.parametrize("direction", ["forward", "backward"])
     @pytest.mark.parametrize("name", SHIPPED)
-    def test_a_shipped_model_multiplies_in_eight_bits_and_keeps_45_db(self, name, direction):
+    def test_a_shipped_model_multiplies_in_int8_and_keeps_45_db(self, name, direction):
         model = load_model(name)
         runner = OpenVinoRunner(model, direction, "cpu", "int8")
         kinds = [
@@ -158,7 +161,7 @@ class TestRunner:
         assert sum(kind == "Convolution" and precision in ("i8", "u8") for kind, precision in kinds) == 12
         picture = autotune.like_a_slice(3)
         wanted = TorchRunner(model, direction, "cpu", "fp32").run(picture)
-        body = picture.max(axis=1)[0] > autotune.AIR
+        body = picture.max(axis=1)[0] > autotune.BODY_FROM
         assert LEAST_PSNR < psnr_of(runner.run(picture)[:, :, body], wanted[:, :, body]) < 90
 
     @pytest.mark.parametrize("patient", ["longitudinal/patient04_study1", "mni/patient07"])

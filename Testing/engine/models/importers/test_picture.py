@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from tiny_models import head
 
-from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import write_volume
 from surgical_style_engine.inference.preview import SlicePreview
-from surgical_style_engine.inference.translate import adjust_translation, translate_volume
+from surgical_style_engine.inference.readjust import adjust_translation
+from surgical_style_engine.inference.runners import runner_for
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import list_models, load_model
 from surgical_style_engine.models.importers.picture import import_picture, load_picture, settings_of
 from surgical_style_engine.volumes.volume import Volume
@@ -86,7 +87,7 @@ def test_preview_shows_one_slice(styles):
     for name, channels in (("rgb", 3), ("luminance", 1)):
         model = load_model(styles / name)
         preview = SlicePreview(volume, model, "forward")
-        made, plane, index = preview.render(make_runner(model, device="cpu"), "axial", (36.0, 40.0, 8.0))
+        made, plane, index = preview.render(runner_for(model, device="cpu"), "axial", (36.0, 40.0, 8.0))
         assert (plane, index) == ("axial", 2) and made.array.shape == (channels, 1, *SIZE[1:])
         assert preview.range[1] > (200 if channels == 3 else 400)
         assert made.array.std() > 10
@@ -131,7 +132,7 @@ def test_cards_that_contradict_themselves_are_refused(styles, tmp_path, change, 
     card["architecture"]["arguments"] |= change
     (folder / "model.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match=sentence):
-        make_runner(load_model(folder), device="cpu")
+        runner_for(load_model(folder), device="cpu")
 
 
 def test_weights_that_are_no_picture_are_refused(tmp_path, styles):

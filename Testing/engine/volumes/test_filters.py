@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surgical_style_engine.fusion.filters import (
+from surgical_style_engine.volumes.filters import (
     block_means,
     box_mean,
     distance_inside,

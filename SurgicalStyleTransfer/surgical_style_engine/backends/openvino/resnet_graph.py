@@ -9,7 +9,7 @@ import numpy as np
 from surgical_style_engine.networks.resnet_layout import ResnetLayout, block_side
 from surgical_style_engine.volumes.slices import middle
 
-from .operations import operations
+from .library import operations
 
 EPSILON = 1e-5  # added to the variance, as torch's InstanceNorm2d has it
 _BLUR = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
@@ -34,7 +34,7 @@ def resnet_network(layout: ResnetLayout, weights: dict[str, np.ndarray], channel
         inner = _normal_relu(_convolution(_padded(x, 1), weights[first]))
         x = op.add(x, _normal(_convolution(_padded(inner, 1), weights[second])))
     for name in layout.ups:
-        x = _normal_relu(_doubled(x, weights[name]))
+        x = _normal_relu(_upsampled(x, weights[name]))
     kernel, bias = (weights[name] for name in layout.end)
     if layout.out_channels > channels:
         kept = middle(layout.out_channels, channels)
@@ -72,10 +72,10 @@ def _blurred(x: Any) -> Any:
     return op.group_convolution(x, _constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
 
 
-def _doubled(x: Any, weight: np.ndarray) -> Any:
-    """Doubling and convolution as one transposed convolution, see ``networks.doubling``."""
+def _upsampled(x: Any, weight: np.ndarray) -> Any:
+    """Doubling and convolution as one transposed convolution, see ``networks.fast.upsampling``."""
     op = operations()
-    kernel = _constant(doubling_kernel(weight))
+    kernel = _constant(upsampling_kernel(weight))
     # The reflection of a doubled image repeats its edge.
     return op.convolution_backprop_data(
         _padded(x, 1, "edge"), kernel, strides=[2, 2], pads_begin=[3, 3], pads_end=[3, 3], dilations=[1, 1]
@@ -83,7 +83,7 @@ def _doubled(x: Any, weight: np.ndarray) -> Any:
 
 
 def _by_blocks(x: Any, weight: np.ndarray, bias: np.ndarray) -> Any:
-    """The last convolution, see ``networks.block_conv``."""
+    """The last convolution, see ``networks.fast.block_convolution``."""
     op = operations()
     side = block_side(len(weight))
     made = _convolution(x, block_kernel(weight, side), side)
@@ -96,7 +96,7 @@ def _constant(values: np.ndarray) -> Any:
     return op.constant(np.ascontiguousarray(values, np.float32))
 
 
-def doubling_kernel(weight: np.ndarray) -> np.ndarray:
+def upsampling_kernel(weight: np.ndarray) -> np.ndarray:
     """(out, in, 3, 3) on a doubled image -> (in, out, 4, 4) of a transposed convolution of stride 2 that does both."""
     for axis in (2, 3):
         first, centre, last = np.moveaxis(weight, axis, 0)

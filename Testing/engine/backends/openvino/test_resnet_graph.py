@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from surgical_style_engine.backends import autotune
-from surgical_style_engine.backends import select as backends
 from surgical_style_engine.backends.autotune import psnr_of
-from surgical_style_engine.backends.openvino.graph import block_kernel, doubling_kernel, resnet_network
-from surgical_style_engine.backends.openvino.int8 import in_eight_bits
-from surgical_style_engine.backends.select import OpenVinoRunner, TorchRunner
+from surgical_style_engine.backends.openvino.int8 import round_to_int8
+from surgical_style_engine.backends.openvino.library import core, openvino_package
+from surgical_style_engine.backends.openvino.resnet_graph import block_kernel, resnet_network, upsampling_kernel
+from surgical_style_engine.backends.openvino.runner import OpenVinoRunner, traced_network
+from surgical_style_engine.backends.openvino.writers import written_network
+from surgical_style_engine.backends.torch_runner import TorchRunner, middle_generator
 from surgical_style_engine.models.folder import load_model, shipped_models_folder
 from surgical_style_engine.networks.fast.block_convolution import BlockConv2d
 from surgical_style_engine.networks.fast.middle_slice import middle_only
@@ -38,13 +40,13 @@ def lively(in_channels: int, out_channels: int, ngf: int, n_blocks: int) -> Resn
 
 
 def traced(network: torch.nn.Module, channels: int):
-    return backends._openvino().convert_model(
+    return openvino_package().convert_model(
         network, example_input=torch.zeros(1, channels, 64, 64), input=[(-1, channels, -1, -1)]
     )
 
 
 def compiled(network):
-    ready = backends._openvino_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    ready = core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda batch: np.array(ready(batch)[0])
 
 
@@ -80,7 +82,7 @@ def test_prepared_kernels_are_those_of_torchs_layers(out_channels):
     """Bit for bit; the block's by what it gives for a single pixel, which is the kernel turned over."""
     weight = torch.randn(5, 7, 3, 3)
     wanted = _pairs_added(_pairs_added(weight, 2), 3).transpose(0, 1)
-    assert np.array_equal(doubling_kernel(weight.numpy()), wanted.numpy())
+    assert np.array_equal(upsampling_kernel(weight.numpy()), wanted.numpy())
     layer = BlockConv2d(2, out_channels, 7).requires_grad_(False)
     kernel = torch.from_numpy(block_kernel(layer.weight.numpy(), layer.block))
     image = torch.zeros(1, 2, 22, 22)
@@ -100,7 +102,7 @@ class TestShippedModel:
 
         written, wanted = (
             [node for node in network.get_ordered_ops() if node.get_type_name() in heavy]
-            for network in (backends._written_down(model, direction), backends._traced(model, direction))
+            for network in (written_network(model, direction), traced_network(model, direction))
         )
         assert Counter(node.get_type_name() for node in written)["MVN"] == 17
         for ours, torchs in zip(written, wanted, strict=True):
@@ -115,17 +117,17 @@ class TestShippedModel:
         model = load_model(name)
         picture = autotune.like_a_slice(3)
         found = OpenVinoRunner(model, direction, "cpu", "fp32").run(picture)
-        network = copy.deepcopy(backends._generator(model, direction)).double()
+        network = copy.deepcopy(middle_generator(model, direction)).double()
         with torch.inference_mode():
             wanted = network(torch.from_numpy(picture).double()).numpy()
         assert found.shape == wanted.shape and np.abs(found - wanted).max() < 1e-4
         assert psnr_of(found, TorchRunner(model, direction, "cpu", "fp32").run(picture)) > 90
-        assert np.abs(found - compiled(backends._traced(model, direction))(picture)).max() < 1e-5
+        assert np.abs(found - compiled(traced_network(model, direction))(picture)).max() < 1e-5
 
-    def test_eight_bits_change_the_same_layers_to_the_same_effect(self, name, direction):
+    def test_int8_changes_the_same_layers_to_the_same_effect(self, name, direction):
         model = load_model(name)
-        networks = backends._written_down(model, direction), backends._traced(model, direction)
-        assert [in_eight_bits(network) for network in networks] == [12, 12]
+        networks = written_network(model, direction), traced_network(model, direction)
+        assert [round_to_int8(network) for network in networks] == [12, 12]
         found, wanted = (compiled(network)(autotune.like_a_slice(3)) for network in networks)
         # Where sums differ in the last digit, a value may fall on the next of 256 levels.
         assert psnr_of(found, wanted) > 70
