@@ -66,7 +66,14 @@ class Judgement:
     """What was found.
 
     Attributes:
-        quality: the metrics, ready for JSON.
+        quality: the metrics, ready for JSON: look_ahead_score, look_ahead_score_raw, jigsaw_puzzle_error,
+            jigsaw_puzzle_error_raw (normalised units, range [-1, 1]; None without a way back), cycle_slices (how many
+            were judged), cycle_judges ("network"), judged ("delivered"), semantic_consistency [0, 1],
+            semantic_consistency_method, mask ("given" or "body"), mask_fraction, reference (None or what
+            ``ReferenceComparison.with_floors`` says), network (None where the network's output is delivered as it is,
+            else its semantic_consistency and reference), slices {axis, look_ahead, semantic_consistency} with one
+            value a slice, None where nothing is judged; worst, see ``named_slices``; disagreement (mean, normalised
+            units) where several planes or variants were run; and what the registry computes.
         cycle: the cycle metrics with their maps, None without.
         region: where everything was judged, bool (z, y, x).
     """
@@ -88,14 +95,7 @@ def judge_case(case: JudgeCase) -> Judgement:
         case: what to judge, and how.
 
     Returns:
-        The metrics. Keys of ``quality``: look_ahead_score, look_ahead_score_raw, jigsaw_puzzle_error,
-        jigsaw_puzzle_error_raw (normalised units, range [-1, 1]; None without a way back), cycle_slices (how many were
-        judged), cycle_judges ("network"), judged ("delivered"), semantic_consistency [0, 1],
-        semantic_consistency_method, mask ("given" or "body"), mask_fraction, reference (None or what
-        ``ReferenceComparison.with_floors`` says), network (None where the network's output is delivered as it is, else
-        its semantic_consistency and reference), slices {axis, look_ahead, semantic_consistency} with one value a
-        slice, None where nothing is judged; worst, see ``named_slices``; disagreement (mean, normalised units) where
-        several planes or variants were run.
+        The metrics.
 
     Raises:
         InputError: for an empty mask, a reference on another grid, or one that covers nothing of the region.
@@ -107,13 +107,8 @@ def judge_case(case: JudgeCase) -> Judgement:
         cycle = _cycle(case, region)
     delivered = Delivered(case.volume, case.model, case.translation, case.direction, case.mask)
     axis = coarsest_axis(case.volume)
-    consistency, consistency_slices = structure_agreement(delivered.input, delivered.image, region, slice_axis=axis)
-    if case.judging.segmentations is not None:
-        first, second = case.judging.segmentations
-        consistency = semantic_consistency(
-            delivered.input, delivered.image, region, source_labels=first, translated_labels=second, slice_axis=axis
-        )
     comparison = _comparison(case, region, axis)
+    consistency, consistency_slices = _consistency(case, delivered, region, axis)
     quality = {
         **_cycle_entries(cycle),
         "judged": DELIVERED,
@@ -122,22 +117,41 @@ def judge_case(case: JudgeCase) -> Judgement:
         "mask": "body" if _labels(case) is None else "given",
         "mask_fraction": float(region.mean()),
         "reference": None if comparison is None else comparison.with_floors(delivered.image, delivered.input),
-        "network": None,
+        "network": _network_entry(delivered, region, axis, comparison),
         "slices": {
             "axis": "zyx"[axis],
             "look_ahead": rounded(masked_slice_means(cycle.error, region, axis)) if cycle else None,
             "semantic_consistency": rounded(consistency_slices),
         },
     }
-    if delivered.image is not delivered.network:
-        own = structure_agreement(delivered.input, delivered.network, region, slice_axis=axis)[0]
-        paired = None if comparison is None else without_slices(comparison.metrics(delivered.network))
-        quality["network"] = {"semantic_consistency": own, "reference": paired}
     _add_registered(quality, case, delivered, region, comparison)
     quality["worst"] = named_slices(case.volume, quality)
     if case.translation.disagreement is not None:
         quality["disagreement"] = float(case.translation.disagreement.array[0][region].mean(dtype=np.float64))
     return Judgement(quality, cycle, region)
+
+
+def _consistency(case: JudgeCase, delivered: Delivered, region: np.ndarray, axis: int) -> tuple[float, np.ndarray]:
+    """Semantic Consistency of the delivered image, and of each slice."""
+    consistency, slices = structure_agreement(delivered.input, delivered.image, region, slice_axis=axis)
+    if case.judging.segmentations is not None:
+        first, second = case.judging.segmentations
+        consistency = semantic_consistency(
+            delivered.input, delivered.image, region, source_labels=first, translated_labels=second, slice_axis=axis
+        )
+    return consistency, slices
+
+
+def _network_entry(
+    delivered: Delivered, region: np.ndarray, axis: int, comparison: ReferenceComparison | None
+) -> dict[str, Any] | None:
+    """The network's own metrics, where something else is delivered."""
+    if delivered.image is delivered.network:
+        return None
+    return {
+        "semantic_consistency": structure_agreement(delivered.input, delivered.network, region, slice_axis=axis)[0],
+        "reference": None if comparison is None else without_slices(comparison.metrics(delivered.network)),
+    }
 
 
 def _add_registered(
