@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.metrics.card_entry import card_entry, card_metrics
 from surgical_style_engine.models.folder import Domain, ModelCard, read_card, write_card
@@ -35,12 +35,8 @@ def add_figures(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCa
 def write_readme(folder: Path, card: ModelCard) -> None:
     """Write README.md under a temporary name, then rename. Raises OSError."""
     path = Path(folder) / "README.md"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(model_readme(card), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def model_readme(card: ModelCard) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes.geometry import plane_first, plane_spacing, to_canonical
 from surgical_style_engine.volumes.volume import Volume
@@ -101,14 +101,11 @@ def save_comparison(
         figure.text(0.265 if contrast else 0.3, y, value, color=_INK, fontsize=10, va="center")
     if footer:
         figure.text(0.008, 0.1 / size[1], footer, color=_FAINT, fontsize=8, va="center")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial.png")
     try:
-        figure.savefig(partial, dpi=110, facecolor="black")
-        os.replace(partial, path)
+        with replacing(path, make_folders=False) as temporary:
+            figure.savefig(temporary, format="png", dpi=110, facecolor="black")
     except OSError as failure:
         raise StyleTransferError(f"Cannot write the picture {path}: {failure.strerror or failure}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _draw_contrast(figure: Any, contrast: Mapping[str, Any], place: list[float]) -> None:

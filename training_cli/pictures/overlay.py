@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes.geometry import to_canonical
 from surgical_style_engine.volumes.volume import Volume
@@ -43,15 +43,11 @@ def save_overlay(fixed: Volume, moved: Volume, path: str | Path, title: str = ""
         axis.set_axis_off()
     if title:
         figure.suptitle(title, color="white", fontsize=11)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial.png")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(partial, dpi=110, facecolor="black")
-        os.replace(partial, path)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=110, facecolor="black")
     except OSError as error:
         raise StyleTransferError(f"Cannot write the picture {path}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _grey(array: np.ndarray) -> np.ndarray:

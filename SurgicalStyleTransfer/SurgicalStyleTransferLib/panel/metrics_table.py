@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import uuid
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.metrics import registry
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
 from SurgicalStyleTransferLib.mrml import outputs
@@ -164,14 +163,8 @@ def export_csv(path: Path, quality: dict, about: dict[str, str]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.csv")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerows(_csv_lines(quality, about))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, make_folders=False) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(_csv_lines(quality, about))
 
 
 def _csv_lines(quality: dict, about: dict[str, str]) -> list[list]:

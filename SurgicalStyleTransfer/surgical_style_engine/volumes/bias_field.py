@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 
 from .body_mask import body_mask
@@ -24,7 +25,7 @@ def flatten_bias(volume: Volume, region: np.ndarray | None = None) -> Volume:
 
     if volume.channels != 1:
         raise InputError("Bias fields are flattened in scalar MR volumes, not in colours.")
-    if volume.metadata.get("Modality", "").strip().upper() == "CT" or float(volume.array.min()) < -500:
+    if volume.metadata.get("Modality", "").strip().upper() == "CT" or float(volume.array.min()) < HU_BELOW:
         raise InputError("The volume is in HU, which has no bias field; leave the flattening out.")
     inside = body_mask(volume) if region is None else np.asarray(region, bool)
     array = volume.array[0].astype(np.float32)

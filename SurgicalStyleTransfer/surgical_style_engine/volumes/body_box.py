@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-BACKGROUND = -0.98  # normalised intensity up to which a pixel counts as background, where the air is -1
-NOISIEST_AIR = -0.95  # mean normalised intensity up to which the darkest part of a volume counts as air
+from surgical_style_engine.common.thresholds import AIR_TOP, NOISIEST_AIR
+
 AIR_SHARE = 0.05  # part of the blocks that is air wherever there is any worth cutting off
 BLOCK = 8  # pixels a side of what must exceed the background on average
 MARGIN = 8  # pixels kept around the body
@@ -34,7 +34,7 @@ class BodyBox:
         """The rows and columns; all of them where nothing stands out."""
         blocks = np.concatenate(self._blocks)
         air = float(np.quantile(blocks, AIR_SHARE)) if blocks.size else -1.0
-        level = BACKGROUND + (air + 1 if air < NOISIEST_AIR else 0)
+        level = AIR_TOP + (air + 1 if air < NOISIEST_AIR else 0)
         high, wide = self._most.shape
         occupied = (blocks > level).any(axis=0).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:high, :wide]
         occupied &= self._most > level

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import LARGEST_SLICE
 from surgical_style_engine.errors import InputError
 
 from .resizing import resize
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import SimpleITK
 
 PLANES = ("axial", "coronal", "sagittal")
-LARGEST_SLICE = 1 << 30  # pixels; resampled slices beyond come from a wrong spacing
 # Order of the spatial axes (z, y, x) that brings a plane's slice axis to the front: (slice, height, width).
 _PLANE_AXES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
 

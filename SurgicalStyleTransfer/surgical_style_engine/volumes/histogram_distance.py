@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import BODY_FROM
+
 BINS = 32
-BACKGROUND_TOP = -0.9  # normalised intensity up to which voxels are air and do not count
 
 
 def body_histogram(normalized: np.ndarray, bins: int = BINS) -> np.ndarray | None:
     """Normalised intensities of any shape -> shares (bins,) over [-1, 1] of what is not air; None if all is air."""
     values = np.asarray(normalized, np.float32).ravel()
-    values = values[values > BACKGROUND_TOP]
+    values = values[values > BODY_FROM]
     if not values.size:
         return None
     return np.histogram(values, bins=bins, range=(-1, 1))[0] / values.size

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from surgical_style_engine.common.thresholds import AIR_TOP
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.style_picture import luminance_like, read_picture
 from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
@@ -17,7 +18,6 @@ from surgical_style_engine.stylize.features import FeatureNetwork, load_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
 from surgical_style_engine.stylize.sequence import STROKES
-from surgical_style_engine.volumes.body_box import BACKGROUND
 from training_cli.training.config import TrainingConfig
 from training_cli.training.data.cache import training_files
 from training_cli.training.optimisation.averaging import ExponentialMovingAverage
@@ -58,7 +58,7 @@ class Perceptual:
         images = self._images(made.float(), self.channels[1])
         # The disturbed input goes in, the clean one says what is to be kept.
         content = self._images(batch["a_clean"].float(), self.channels[0])
-        mask = (content.mean(dim=1, keepdim=True) > (BACKGROUND + 1) / 2).float()
+        mask = (content.mean(dim=1, keepdim=True) > (AIR_TOP + 1) / 2).float()
         terms = Objective(self.style(), content, self.settings, mask)(images)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -44,10 +43,8 @@ def save_checkpoint(folder: Path, step: int, state: dict, keep: int) -> Path:
     """
     path = folder / f"checkpoint-{step:08d}.pt"
     try:
-        with replacing(path) as temporary, temporary.open("wb") as stream:
+        with replacing(path, sync=True) as temporary, temporary.open("wb") as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
     except (OSError, RuntimeError) as error:
         # torch reports a failed write of its archive as RuntimeError, raised while it handled the system's own error.
         reason = getattr(error, "strerror", None) or getattr(error.__context__, "strerror", None) or error

@@ -12,7 +12,7 @@ from surgical_style_engine.imageio.volume_io import write_volume
 from surgical_style_engine.inference.readjust import adjust_translation
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.stylize.arbitrary import import_arbitrary_style, style_vector
+from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style, style_vector
 from surgical_style_engine.volumes.volume import Volume
 
 onnx = pytest.importorskip("onnx")
