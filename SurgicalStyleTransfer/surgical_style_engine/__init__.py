@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from .errors import InputError as InputError
     from .errors import OutOfMemoryError as OutOfMemoryError
     from .errors import StyleTransferError as StyleTransferError
-    from .imageio.volume_io import read_volume as read_volume
-    from .imageio.volume_io import write_volume as write_volume
+    from .imageio.read import read_volume as read_volume
+    from .imageio.write import write_volume as write_volume
     from .inference.result import Translation as Translation
     from .inference.translate import translate_volume as translate_volume
     from .models.folder import StyleModel as StyleModel
@@ -66,7 +66,8 @@ _MODULES = {
     "app.translate_case": ["TranslateCase", "translate_case"],
     "common.run_options": ["RunOptions"],
     "errors": ["Cancelled", "InputError", "OutOfMemoryError", "StyleTransferError"],
-    "imageio.volume_io": ["read_volume", "write_volume"],
+    "imageio.read": ["read_volume"],
+    "imageio.write": ["write_volume"],
     "inference.result": ["Translation"],
     "inference.translate": ["translate_volume"],
     "models.folder": ["StyleModel", "list_models", "load_model"],

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from surgical_style_engine.app.inputs import listed
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
-from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, ending_of, list_volumes
+from surgical_style_engine.imageio.formats import DICOM_ENDINGS, PICTURE_ENDINGS, ending_of, list_volumes
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
@@ -70,7 +69,7 @@ def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
     import SimpleITK as sitk
 
-    from surgical_style_engine.imageio.volume_io import silent_itk
+    from surgical_style_engine.imageio.itk import silent_itk
 
     reader = sitk.ImageSeriesReader
     with silent_itk():

@@ -47,7 +47,7 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     Raises:
         InputError: where something is not there, or input and output do not go together.
     """
-    from surgical_style_engine.imageio.volume_io import check_output
+    from surgical_style_engine.imageio.write import check_output
 
     from .matching import volumes_in
 
@@ -64,8 +64,7 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
 
 
 def _jobs(source: Path, sources: list[Path], output: Path, mask: Path | None, dicom: bool) -> list[Job]:
-    from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
-    from surgical_style_engine.imageio.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
+    from surgical_style_engine.imageio.formats import DICOM_ENDINGS, VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
 
     from .matching import stem
 
@@ -107,8 +106,9 @@ def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.imageio.dicom.write import check_output_folder, is_radiograph
-    from surgical_style_engine.imageio.volume_io import WRITABLE_ENDINGS, ending_of
+    from surgical_style_engine.imageio.dicom.source import is_radiograph
+    from surgical_style_engine.imageio.dicom.target import check_output_folder
+    from surgical_style_engine.imageio.formats import WRITABLE_ENDINGS, ending_of
 
     if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
         raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")

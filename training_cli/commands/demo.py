@@ -114,7 +114,8 @@ class _Subject:
 
 def _subject(path: Path | None, style: StyleModel, direction: str, output: Path) -> _Subject:
     """Read the volume, or the template. Raises InputError."""
-    from surgical_style_engine.imageio.volume_io import check_output, read_volume
+    from surgical_style_engine.imageio.read import read_volume
+    from surgical_style_engine.imageio.write import check_output
     from training_cli.cohort.matching import stem
     from training_cli.pictures import demo_volume
 

@@ -127,7 +127,7 @@ class _Places:
 
     def check(self, paths: list[Path], overwrite: bool) -> None:
         """Raise InputError for what cannot be fused, or not be written there."""
-        from surgical_style_engine.imageio.volume_io import check_output
+        from surgical_style_engine.imageio.write import check_output
         from training_cli.cohort.checks import check_exist, check_folders_of
         from training_cli.cohort.fusion_files import place_files
         from training_cli.cohort.paths import check_outputs, is_same
@@ -191,7 +191,7 @@ def _windows(texts: list[str], count: int) -> list[Any]:
 def _write(places: _Places, case: FuseCase, fused: FusedCase, files: Files, start: float) -> float:
     """Write everything that was asked for, the report last; the seconds so far."""
     from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.imageio.volume_io import write_volume
+    from surgical_style_engine.imageio.write import write_volume
     from training_cli.cohort.fusion_files import registrations, save_picture, write_places
 
     fusion = fused.fusion

@@ -215,7 +215,7 @@ def _features(text: str) -> tuple[str, Path | None]:
 
 
 def _check(content: Path, output: Path, style: Path, mask: Path | None, report: Path | None, plane: str) -> None:
-    from surgical_style_engine.imageio.volume_io import check_output
+    from surgical_style_engine.imageio.write import check_output
     from training_cli.cohort import checks
     from training_cli.cohort.paths import check_outputs
 

@@ -174,8 +174,8 @@ class _Asked:
         from surgical_style_engine.app.judging import Judging
         from surgical_style_engine.app.translate_case import TranslateCase, Writing
         from surgical_style_engine.common.run_options import RunOptions
-        from surgical_style_engine.imageio.dicom.write import check_target
         from surgical_style_engine.inference.runners import runner_for
+        from surgical_style_engine.models.dicom_output import check_target
         from surgical_style_engine.models.folder import CARD_NAME, load_model
         from training_cli.cohort.checks import planes_of
         from training_cli.cohort.paths import check_outputs
@@ -222,7 +222,7 @@ def _adjustments(strength: str, match: Path | None, values: dict[str, Any]) -> A
 
 
 def _reference(path: Path) -> Volume:
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.volumes.volume import check_volume
 
     reference = read_volume(path)

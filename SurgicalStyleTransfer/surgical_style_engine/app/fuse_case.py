@@ -11,7 +11,7 @@ from typing import Any
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.fusion import Fusion, fuse_learned, fuse_volumes, fusion_quality
 from surgical_style_engine.fusion.notes import fusion_notes, learned_notes
-from surgical_style_engine.imageio.volume_io import check_output
+from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.volume import Volume
 

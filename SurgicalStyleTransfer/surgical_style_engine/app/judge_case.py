@@ -9,6 +9,7 @@ import numpy as np
 
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.inference.blend import mask_on_grid
 from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.metrics.cycle import CycleMetrics
@@ -24,7 +25,6 @@ from surgical_style_engine.volumes.volume import Volume
 
 from .against_reference import ReferenceComparison, rounded, without_slices
 from .delivered import Delivered
-from .inputs import labels_on_grid
 from .judging import Judging
 
 DELIVERED, NETWORK = "delivered", "network"  # what a report says that it judged
@@ -40,7 +40,8 @@ class JudgeCase:
         translation: what came of it, with its normalised arrays.
         direction: "forward" or "backward".
         mask: the labelmap outside of which the input stayed, on any grid; None for none.
-        labels: labelmap of what is judged, on any grid; the mask's if None, and the body without either.
+        labels: labelmap of what is judged, on any grid, or an array (z, y, x) on the input's; the mask's if None, and
+            the body without either.
         reference: registered volume of the target domain on the input's grid (never an unpaired one).
         valid: where the reference has voxels, bool (z, y, x); None for everywhere.
         judging: how to judge.
@@ -179,8 +180,9 @@ def _add_registered(
 def region_of(case: JudgeCase) -> np.ndarray:
     """Where a case is judged, bool (z, y, x). Raises InputError for labels without any."""
     labels = _labels(case)
-    on_grid = None if labels is None else labels_on_grid(labels, case.volume)
-    return judged_region(on_grid, body_mask(case.volume))
+    if isinstance(labels, Volume):
+        labels = mask_on_grid(labels, case.volume)[0]
+    return judged_region(labels, body_mask(case.volume))
 
 
 def _labels(case: JudgeCase) -> Volume | np.ndarray | None:

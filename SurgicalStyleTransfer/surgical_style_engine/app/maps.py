@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.volumes.volume import Volume
 

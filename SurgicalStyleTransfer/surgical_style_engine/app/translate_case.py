@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
-from surgical_style_engine.imageio.provenance import synthetic_notes
-from surgical_style_engine.imageio.volume_io import check_output, write_volume
+from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.models.provenance import synthetic_notes
 from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
@@ -24,7 +24,7 @@ from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judging import Judging
 
 if TYPE_CHECKING:  # the modules are imported when they are used: not every case is judged, or written as DICOM
-    from surgical_style_engine.imageio.dicom.write import SourceSeries
+    from surgical_style_engine.imageio.dicom.source import SourceSeries
     from surgical_style_engine.metrics.cycle import CycleMetrics
 
     from .judge_case import Judgement
@@ -245,7 +245,7 @@ def _read(case: TranslateCase, name: str) -> _Inputs:
     volume = read(case.volume)
     writing, series = case.writing, None
     if writing.dicom:
-        from surgical_style_engine.imageio.dicom.write import open_series
+        from surgical_style_engine.imageio.dicom.source import open_series
 
         series = open_series(case.volume, volume, case.model.card.domain_to(case.direction))
     elif writing.output is not None:
@@ -299,7 +299,7 @@ def _write(case: TranslateCase, inputs: _Inputs, translation: Translation, notes
     if inputs.series is None:
         write_volume(translation.volume, output, notes)
         return
-    from surgical_style_engine.imageio.dicom.write import write_dicom_series
+    from surgical_style_engine.models.dicom_output import write_dicom_series
 
     write_dicom_series(
         translation.volume,

@@ -23,7 +23,7 @@ def fusion_notes(fusion: Fusion) -> dict[str, str]:
 
 def learned_notes(card: ModelCard) -> dict[str, str]:
     """The same for a learned fusion: by which model it was made."""
-    from surgical_style_engine.imageio.provenance import synthetic_notes
+    from surgical_style_engine.models.provenance import synthetic_notes
 
     listed = " + ".join(part.name for part in card.domains.source.inputs)
     return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.app.report import read_report
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.worker import messages
 from surgical_style_engine.worker.tasks import Tasks

@@ -210,13 +210,12 @@ def test_a_mask_elsewhere_is_refused(refused, head, tiny_model, tmp_path):
 
 def test_a_full_disk_is_one_sentence(refused, head, tiny_model, tmp_path, monkeypatch):
     import errno
-
-    from surgical_style_engine.imageio import volume_io
+    from pathlib import Path
 
     def full(_self, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(volume_io.Path, "touch", full)
+    monkeypatch.setattr(Path, "touch", full)
     out = tmp_path / "out"
     out.mkdir()
     assert "No space left" in refused("translate", head, out / "o.nrrd", "--model", tiny_model, code=1)

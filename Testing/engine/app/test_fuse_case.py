@@ -6,7 +6,7 @@ import pytest
 from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.fusion import fuse_volumes
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.translate_case import Reference, TranslateCase, Writing, adjust_case, translate_case
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 
