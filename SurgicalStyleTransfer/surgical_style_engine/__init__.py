@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from .inference.result import Translation as Translation
     from .inference.translate import translate_volume as translate_volume
     from .models.folder import StyleModel as StyleModel
-    from .models.folder import list_models as list_models
     from .models.folder import load_model as load_model
+    from .models.names import list_models as list_models
     from .volumes.volume import Volume as Volume
 
 __version__ = "0.1.0"
@@ -70,7 +70,8 @@ _MODULES = {
     "imageio.write": ["write_volume"],
     "inference.result": ["Translation"],
     "inference.translate": ["translate_volume"],
-    "models.folder": ["StyleModel", "list_models", "load_model"],
+    "models.folder": ["StyleModel", "load_model"],
+    "models.names": ["list_models"],
     "volumes.volume": ["Volume"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -144,7 +144,7 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    modules = [importlib.import_module(f"surgical_style_engine.{name}") for name in ("inference.translate", "inference.plane_job")]
+    modules = [importlib.import_module("surgical_style_engine.inference.plane_slices")]
     before = [module.LARGEST_WHOLE for module in modules]
     for module in modules:
         module.LARGEST_WHOLE = 10
@@ -157,7 +157,7 @@ def everything_is_large() -> Iterator[None]:
 
 def readjusted(image: Any, model: Any, translation: Any, strength: float) -> Any:
     """The Translation with another strength, without running the network."""
-    from surgical_style_engine.inference.translate import readjust
+    from surgical_style_engine.inference.readjust import readjust
 
     return readjust(image, model, translation, strength=strength)
 

@@ -112,7 +112,7 @@ def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) ->
     """
     by_name = {stem(source): source.resolve() for source in sources}
     owned: dict[str, list[Path]] = {}
-    free = []
+    free: list[Path] = []
     for candidate in candidates:
         taken = stem(candidate) in by_name and by_name[stem(candidate)] != candidate.resolve()
         (owned.setdefault(stem(candidate), []) if taken else free).append(candidate)

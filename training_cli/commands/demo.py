@@ -54,7 +54,8 @@ def demo(  # noqa: PLR0913 - a Typer command: one parameter an option
     from surgical_style_engine.app.maps import check_maps_folder
     from surgical_style_engine.app.translate_case import Reference, TranslateCase, Writing, translate_case
     from surgical_style_engine.common.run_options import RunOptions
-    from surgical_style_engine.models.folder import DEFAULT_MODEL, load_model
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.names import DEFAULT_MODEL
     from training_cli.cohort.checks import check_exist, told_warnings
     from training_cli.progress import Progress
 
@@ -175,7 +176,7 @@ def _save_picture(subject: _Subject, case: TranslateCase, translated: Translated
         title=f"{subject.name}: {source} to {target}, synthetic",
         figures=shown_metrics(translated.quality),
         contrast=translated.quality.get("tissue_contrast"),
-        footer=f"{card.name}, weights {card.weights.sha256[:12]}. Synthetic image, not for diagnosis. {subject.credit}",
+        footer=f"{card.name}, weights {card.stored.sha256[:12]}. Synthetic image, not for diagnosis. {subject.credit}",
     )
 
 
@@ -183,6 +184,7 @@ def _write_report(subject: _Subject, case: TranslateCase, translated: Translated
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.app.report_entries import model_entry, run_entry
 
+    more: dict[str, Any] = {} if case.reference is None else {"reference": case.reference.path}
     return write_report(
         subject.folder / "report.json",
         new_report(
@@ -199,7 +201,7 @@ def _write_report(subject: _Subject, case: TranslateCase, translated: Translated
             credit=subject.credit,
             direction=case.direction,
             maps=translated.maps,
-            **({} if case.reference is None else {"reference": case.reference.path}),
+            **more,
         ),
     )
 

@@ -47,7 +47,8 @@ def examine() -> dict[str, Any]:
         processor_name,
     )
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.models.folder import list_models, verify_model
+    from surgical_style_engine.models.folder import verify_model
+    from surgical_style_engine.models.names import list_models
 
     packages = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     problems = [f"The package {name} is missing: pip install {name}." for name in NEEDED if packages[name] is None]

@@ -159,7 +159,7 @@ def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: di
 
 def _check_outputs(planned: _Plan, style: StyleModel, maps: Path | None, report: Path) -> None:
     from surgical_style_engine.app.maps import check_maps_folder, map_files
-    from surgical_style_engine.models.folder import CARD_NAME
+    from surgical_style_engine.models.card import CARD_NAME
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
 
@@ -246,6 +246,7 @@ def _write_report(
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.app.report_entries import model_entry, shared_entry
 
+    more: dict[str, Any] = {"paired": planned.paired} if planned.paired else {}
     write_report(
         report,
         new_report(
@@ -256,7 +257,7 @@ def _write_report(
             seconds=time.perf_counter() - begun,
             volumes=entries,
             synthetic=True,
-            **({"paired": planned.paired} if planned.paired else {}),
+            **more,
         ),
     )
 

@@ -57,7 +57,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an OUTPUT 
 def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     reference: Reference,
     others: Others = None,
-    output: Output = ...,
+    output: Output = ...,  # type: ignore[assignment]  # Typer's way to say that it is needed
     method: Method = "pyramid",
     model: Model = None,
     weights: Weights = None,
@@ -165,7 +165,9 @@ def _model(method: str, name: str | None, unused: tuple[Any, Any], count: int) -
     if weights is not None or window:
         raise InputError("--weights and --window have no meaning with --method learned: the model decides.")
     from surgical_style_engine.fusion.learned import check_inputs
-    from surgical_style_engine.models.folder import find_model, load_model, read_card
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.names import find_model
 
     check_inputs(read_card(find_model(name)), count)
     return load_model(name)

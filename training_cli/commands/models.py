@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
+    from surgical_style_engine.models.card import Domain, ModelCard
 
 app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
 
@@ -56,7 +56,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace a model of
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """The models that were shipped, imported or trained into the models folders."""
-    from surgical_style_engine.models.folder import list_models, shipped_models_folder, user_models_folder
+    from surgical_style_engine.models.names import list_models, shipped_models_folder, user_models_folder
 
     found = list_models()
     shipped = shipped_models_folder().resolve()
@@ -96,7 +96,8 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def show(model: Model, as_json: Json = False) -> None:
     """What a model's card says: domains, training, figures on held-out data, licence."""
-    from surgical_style_engine.models.folder import find_model, read_card
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model
 
     folder = find_model(model)
     card = read_card(folder)
@@ -116,7 +117,7 @@ def show(model: Model, as_json: Json = False) -> None:
         "directions": ", ".join(card.directions),
         "network": f"{card.architecture.name} {_settings(card.architecture.arguments)}",
         "slices": f"{_plane(card)}, {spacing}",
-        "weights": f"{card.weights.file}, {_size(card)}, SHA-256 {card.weights.sha256}",
+        "weights": f"{card.stored.file}, {_size(card)}, SHA-256 {card.stored.sha256}",
         "intended use": card.intended_use,
         "licence": card.licence,
         "cite": card.citation,
@@ -134,12 +135,12 @@ def show(model: Model, as_json: Json = False) -> None:
 @app.command()
 def verify(model: Model) -> None:
     """Check a model's card, the digest of its weights, and that they fit the network it names."""
-    from surgical_style_engine.models.archive import check_weights
     from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.verify import check_weights
 
     loaded = load_model(model)
     check_weights(loaded)
-    typer.echo(f"{loaded.card.name} is whole: {loaded.card.weights.file}, SHA-256 {loaded.card.weights.sha256}.")
+    typer.echo(f"{loaded.card.name} is whole: {loaded.card.stored.file}, SHA-256 {loaded.card.stored.sha256}.")
 
 
 @app.command("import")
@@ -201,7 +202,7 @@ def import_(  # noqa: PLR0913 - a Typer command: one parameter an option
 def _imported(source: Path, into: Path | None, details: dict[str, Any]) -> Path:
     from surgical_style_engine.app.import_model import DetailsMissingError, ImportDetails, import_model
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.models.folder import user_models_folder
+    from surgical_style_engine.models.names import user_models_folder
 
     try:
         return import_model(source, into or user_models_folder(), ImportDetails(**details))
@@ -234,7 +235,9 @@ def export(
 def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
     """Delete a model of yours; shipped ones stay. Of a folder outside of your models, only the model's own files go."""
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.models.folder import find_model, read_card, remove_model, shipped_models_folder
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.folder import remove_model
+    from surgical_style_engine.models.names import find_model, shipped_models_folder
 
     folder = find_model(model)
     read_card(folder)  # nothing to ask of what is no model
@@ -251,7 +254,7 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
         typer.echo(f"Deleted {folder}.")
 
 
-def _side(domain, with_normalization: bool = False) -> str:
+def _side(domain: Domain, with_normalization: bool = False) -> str:
     details = [domain.modality, domain.units, "colour" if domain.channels == 3 else ""]
     if with_normalization:
         details.append(_settings(domain.normalization.model_dump()))
@@ -272,4 +275,4 @@ def _plane(card: ModelCard) -> str:
 
 
 def _size(card: ModelCard) -> str:
-    return f"{card.weights.bytes / 1e6:.1f} MB"
+    return f"{card.stored.bytes / 1e6:.1f} MB"

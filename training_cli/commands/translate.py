@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from training_cli.cohort.plan import Job, Plan
     from training_cli.progress import Progress
 
+Outcome = tuple[list[dict[str, Any]], list[tuple[Path, StyleTransferError]]]  # entries of a report, and failures
 SINGLE = ("mask", "units", "maps", "consistency")  # of a volume, that a report on one volume has itself
 
 Input = Annotated[
@@ -115,7 +116,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     with shown:
         entries, failures = _translate_all(case, planned, output)
     if report is not None:
-        _write_report(asked, case, planned, entries, failures, time.perf_counter() - begun)
+        _write_report(report, asked, case, planned, (entries, failures), time.perf_counter() - begun)
     _tell(case, entries, quiet=progress == "json")
     if failures:
         from training_cli.main import fail
@@ -175,8 +176,9 @@ class _Asked:
         from surgical_style_engine.app.translate_case import TranslateCase, Writing
         from surgical_style_engine.common.run_options import RunOptions
         from surgical_style_engine.inference.runners import runner_for
+        from surgical_style_engine.models.card import CARD_NAME
         from surgical_style_engine.models.dicom_output import check_target
-        from surgical_style_engine.models.folder import CARD_NAME, load_model
+        from surgical_style_engine.models.folder import load_model
         from training_cli.cohort.checks import planes_of
         from training_cli.cohort.paths import check_outputs
 
@@ -230,9 +232,7 @@ def _reference(path: Path) -> Volume:
     return reference
 
 
-def _translate_all(
-    case: TranslateCase, planned: Plan, output: Path
-) -> tuple[list[dict[str, Any]], list[tuple[Path, StyleTransferError]]]:
+def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
     """Translate one volume after the other: what a report says of each, and those that could not be translated.
 
     A failure of the only volume is raised."""
@@ -284,16 +284,12 @@ def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
 
 
 def _write_report(
-    asked: _Asked,
-    case: TranslateCase,
-    planned: Plan,
-    entries: list[dict[str, Any]],
-    failures: list[tuple[Path, StyleTransferError]],
-    seconds: float,
+    report: Path, asked: _Asked, case: TranslateCase, planned: Plan, outcome: Outcome, seconds: float
 ) -> None:
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.app.report_entries import model_entry, named_warnings, shared_entry, shared_quality
 
+    entries, failures = outcome
     strength: str | float = entries[0]["strength"] if entries else case.strength
     if asked.strength == "auto" and not planned.single:
         strength = "auto"
@@ -305,7 +301,7 @@ def _write_report(
     if failures:
         more["failed"] = [{"input": path, "reason": str(error)} for path, error in failures]
     write_report(
-        asked.report,
+        report,
         new_report(
             **shared_entry(entries),
             quality=shared_quality(entries),

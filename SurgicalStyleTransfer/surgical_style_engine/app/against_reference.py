@@ -9,7 +9,7 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.metrics.reference import mae, reference_metrics
-from surgical_style_engine.models.folder import Domain
+from surgical_style_engine.models.card import Domain
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 from surgical_style_engine.volumes.volume import Volume
 
@@ -96,12 +96,12 @@ class ReferenceComparison:
     def _metrics(self, image: np.ndarray) -> dict[str, Any]:
         found = reference_metrics(image, self._target, self._region, slice_axis=self._axis)
         if self._in_hu:
-            own = (self._landmarks.forward(array) for array in (image, self._target))
-            found["mae_normalised"] = mae(*own, self._region)
+            forward = self._landmarks.forward
+            found["mae_normalised"] = mae(forward(image), forward(self._target), self._region)
         else:
             found["mae_normalised"] = found["mae"]
-            own = (self._landmarks.inverse(array) for array in (image, self._target))
-            found["mae"] = mae(*own, self._region)
+            inverse = self._landmarks.inverse
+            found["mae"] = mae(inverse(image), inverse(self._target), self._region)
         return found
 
 

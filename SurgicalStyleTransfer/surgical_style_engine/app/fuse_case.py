@@ -98,7 +98,7 @@ def fuse_case(case: FuseCase) -> FusedCase:
         check_output(case.output, volumes[0])
     case.stage(f"fusing {len(volumes)} volumes")
     options = case.options
-    common = {
+    common: dict[str, Any] = {
         "register": case.register,
         "mask": read_optional(case.mask),
         "units": case.units,

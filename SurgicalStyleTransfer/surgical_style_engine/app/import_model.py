@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
+from surgical_style_engine.models.archive import import_archive, import_folder, is_model_archive
 from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
+from surgical_style_engine.models.names import check_name
 
 
 class ImportDetails(BaseModel):

@@ -98,8 +98,8 @@ def set_features(volume: Volume, array: np.ndarray, region: np.ndarray) -> np.nd
     if not volume.is_2d:
         canonical, _ = geometry.to_canonical(volume.with_array(both))
         both = canonical.array
-        _, *pixel = geometry.plane_spacing(canonical.spacing, "axial")
-        size = geometry.model_size(both.shape[-2:], tuple(pixel), FEATURE_SPACING_MM)
+        _, height_mm, width_mm = geometry.plane_spacing(canonical.spacing, "axial")
+        size = geometry.model_size(both.shape[-2:], (height_mm, width_mm), FEATURE_SPACING_MM)
         if size != both.shape[-2:]:
             both = geometry.resize_in_plane(np.ascontiguousarray(both), size)
     return slice_features(both[0], both[1] > 0.5)

@@ -59,10 +59,10 @@ def save_maps(
         raise StyleTransferError(f"The folder of maps {folder} cannot be made: {error.strerror or error}.") from None
     kept: dict[str, Path] = {}
     if cycle is not None:
-        error = cycle.error.mean(axis=0, keepdims=True)
-        error = np.where(np.isfinite(error), error, np.float32(NOT_JUDGED)).astype(np.float32)
+        errors = cycle.error.mean(axis=0, keepdims=True)
+        errors = np.where(np.isfinite(errors), errors, np.float32(NOT_JUDGED)).astype(np.float32)
         kept["cycle_error"] = folder / f"{name}_cycle_error.nii.gz"
-        write_volume(volume.with_array(error), kept["cycle_error"])
+        write_volume(volume.with_array(errors), kept["cycle_error"])
     if disagreement is not None:
         kept["disagreement"] = folder / f"{name}_disagreement.nii.gz"
         write_volume(disagreement, kept["disagreement"])

@@ -21,7 +21,7 @@ def model_entry(model: StyleModel, direction: str) -> dict[str, Any]:
         "direction": direction,
         "from": card.domain_from(direction).name,
         "to": card.domain_to(direction).name,
-        "sha256": card.weights.sha256,
+        "sha256": card.stored.sha256,
         "intended_use": card.intended_use,
         "folder": model.folder,
     }

@@ -12,8 +12,8 @@ from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.common.torch_presence import check_torch
 from surgical_style_engine.imageio.style_picture import read_picture
 from surgical_style_engine.imageio.write import check_output, write_volume
-from surgical_style_engine.models.folder import sha256_of
 from surgical_style_engine.models.style_settings import StyleSettings
+from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.volumes.file_warnings import file_warnings
 
 from .delivered import for_viewers

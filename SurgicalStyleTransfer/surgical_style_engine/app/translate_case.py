@@ -8,8 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
+from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
@@ -19,7 +22,7 @@ from surgical_style_engine.models.provenance import synthetic_notes
 from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
-from .align_reference import AlignedReference, align_reference, alignment_doubt
+from .align_reference import align_reference, alignment_doubt
 from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judging import Judging
 
@@ -128,13 +131,15 @@ class TranslatedCase:
 
 @dataclass(eq=False)
 class _Inputs:
-    """The volumes that a case names, read."""
+    """The volumes that a case names, read. series: the headers for a DICOM output; reference: on the volume's grid, and
+    valid, where it has voxels; registration: how it was aligned."""
 
     volume: Volume
     series: SourceSeries | None
     mask: Volume | None
     labels: Volume | None
-    aligned: AlignedReference | None
+    reference: Volume | None
+    valid: np.ndarray | None
     registration: dict[str, Any] | None
     warnings: list[str]
 
@@ -157,52 +162,31 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
     begun = time.perf_counter()
     name = case.title or case.volume.name or "the volume"
     inputs = _read(case, name)
-    case.stage(f"translating {name}")
-    judged = case.judging is not None
-    translation = translate_volume(
-        inputs.volume,
-        case.model,
-        direction=case.direction,
-        strength=case.strength,
-        mask=inputs.mask,
-        adjustments=case.adjustments,
-        options=replace(case.options, keep_normalized=case.options.keep_normalized or judged),
-    )
+    translation = _translate(case, inputs, name)
     quality: dict[str, Any] = {}
     cycle = None
-    if judged:
+    if case.judging is not None:
         case.stage(f"judging {name}")
-        judgement = _judge(case, inputs, translation)
+        judgement = _judge(case, inputs, case.judging, translation)
         quality, cycle = judgement.quality, judgement.cycle
         del judgement
     notes = notes_of(case.model, case.direction, translation, case.adjustments)
     volume = inputs.volume if case.writing.maps is not None else None
-    inputs.volume = None  # writing needs its room
-    _write(case, inputs, translation, notes)
-    maps: dict[str, Path] = {}
-    if volume is not None:
-        from .maps import save_maps
-
-        maps = save_maps(
-            case.writing.maps,
-            case.writing.name,
-            volume,
-            cycle,
-            notes,
-            translation=translation.volume if case.writing.output is None else None,
-            reference=inputs.aligned and inputs.aligned.volume,
-            disagreement=translation.disagreement,
-        )
+    reference, registration, warnings = inputs.reference, inputs.registration, inputs.warnings
+    series = inputs.series
+    del inputs  # writing needs the room of the volume
+    _write(case, series, translation, notes)
+    maps = {} if volume is None else _save_maps(case, volume, cycle, translation, reference, notes)
     return TranslatedCase(
         translation=translation,
         notes=notes,
         units=_units(case, translation),
         quality=quality,
         cycle=cycle,
-        reference=inputs.aligned and inputs.aligned.volume,
-        registration=inputs.registration,
+        reference=reference,
+        registration=registration,
         maps=maps,
-        warnings=[*left_out(case.volume), *translation.warnings, *inputs.warnings],
+        warnings=[*left_out(case.volume), *translation.warnings, *warnings],
         seconds=time.perf_counter() - begun,
     )
 
@@ -243,33 +227,58 @@ def notes_of(
 def _read(case: TranslateCase, name: str) -> _Inputs:
     case.stage(f"reading {name}")
     volume = read(case.volume)
-    writing, series = case.writing, None
-    if writing.dicom:
-        from surgical_style_engine.imageio.dicom.source import open_series
-
-        series = open_series(case.volume, volume, case.model.card.domain_to(case.direction))
-    elif writing.output is not None:
-        check_output(writing.output, volume)
+    if case.writing.output is not None and not case.writing.dicom:
+        check_output(case.writing.output, volume)
     mask, labels = read_optional(case.mask), read_optional(case.labels)
-    warnings = file_warnings(mask, labels, case.adjustments.match)
-    aligned = registration = None
+    inputs = _Inputs(volume, _series(case, volume), mask, labels, None, None, None, [])
+    inputs.warnings += file_warnings(mask, labels, case.adjustments.match)
     if case.reference is not None:
         case.stage("registering the reference")
-        check_volume(volume)
-        real = read(case.reference.path)
-        warnings += file_warnings(real)
-        aligned = align_reference(volume, real, case.reference.path, case.reference.register)
-        registration = aligned.how
-        if doubt := alignment_doubt(registration, case.reference.path):
-            aligned = None
-            warnings.append(doubt)
-    return _Inputs(volume, series, mask, labels, aligned, registration, warnings)
+        _align(inputs, case.reference)
+    return inputs
 
 
-def _judge(case: TranslateCase, inputs: _Inputs, translation: Translation) -> Judgement:
+def _series(case: TranslateCase, volume: Volume) -> SourceSeries | None:
+    """The headers that a DICOM output is made of. Raises InputError where there are none."""
+    if not case.writing.dicom:
+        return None
+    if isinstance(case.volume, Volume):
+        raise InputError("A DICOM output needs the folder of the series that was read.")
+    from surgical_style_engine.imageio.dicom.source import open_series
+
+    return open_series(case.volume, volume, case.model.card.domain_to(case.direction))
+
+
+def _align(inputs: _Inputs, reference: Reference) -> None:
+    """Bring the reference onto the volume's grid; one that does not fit is left out."""
+    check_volume(inputs.volume)
+    real = read(reference.path)
+    inputs.warnings += file_warnings(real)
+    aligned = align_reference(inputs.volume, real, reference.path, reference.register)
+    inputs.registration = aligned.how
+    if doubt := alignment_doubt(aligned.how, reference.path):
+        inputs.warnings.append(doubt)
+    else:
+        inputs.reference, inputs.valid = aligned.volume, aligned.valid
+
+
+def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
+    case.stage(f"translating {name}")
+    keep = case.options.keep_normalized or case.judging is not None
+    return translate_volume(
+        inputs.volume,
+        case.model,
+        direction=case.direction,
+        strength=case.strength,
+        mask=inputs.mask,
+        adjustments=case.adjustments,
+        options=replace(case.options, keep_normalized=keep),
+    )
+
+
+def _judge(case: TranslateCase, inputs: _Inputs, judging: Judging, translation: Translation) -> Judgement:
     from .judge_case import JudgeCase, judge_case
 
-    aligned = inputs.aligned
     judgement = judge_case(
         JudgeCase(
             volume=inputs.volume,
@@ -278,9 +287,9 @@ def _judge(case: TranslateCase, inputs: _Inputs, translation: Translation) -> Ju
             direction=case.direction,
             mask=inputs.mask,
             labels=inputs.labels,
-            reference=aligned and aligned.volume,
-            valid=aligned and aligned.valid,
-            judging=case.judging or Judging(),
+            reference=inputs.reference,
+            valid=inputs.valid,
+            judging=judging,
             options=case.options,
         )
     )
@@ -291,19 +300,19 @@ def _judge(case: TranslateCase, inputs: _Inputs, translation: Translation) -> Ju
     return judgement
 
 
-def _write(case: TranslateCase, inputs: _Inputs, translation: Translation, notes: dict[str, str]) -> None:
+def _write(case: TranslateCase, series: SourceSeries | None, translation: Translation, notes: dict[str, str]) -> None:
     output = case.writing.output
     if output is None:
         return
     output.parent.mkdir(parents=True, exist_ok=True)
-    if inputs.series is None:
+    if series is None:
         write_volume(translation.volume, output, notes)
         return
     from surgical_style_engine.models.dicom_output import write_dicom_series
 
     write_dicom_series(
         translation.volume,
-        inputs.series,
+        series,
         output,
         case.model.card,
         case.direction,
@@ -311,6 +320,31 @@ def _write(case: TranslateCase, inputs: _Inputs, translation: Translation, notes
         masked=case.mask is not None,
         mixed=translation.mixed,
         adjustments=case.adjustments,
+    )
+
+
+def _save_maps(
+    case: TranslateCase,
+    volume: Volume,
+    cycle: CycleMetrics | None,
+    translation: Translation,
+    reference: Volume | None,
+    notes: dict[str, str],
+) -> dict[str, Path]:
+    """Write what an assessment page shows; of the translation only where no file has it."""
+    if case.writing.maps is None:
+        return {}
+    from .maps import save_maps
+
+    return save_maps(
+        case.writing.maps,
+        case.writing.name,
+        volume,
+        cycle,
+        notes,
+        translation=translation.volume if case.writing.output is None else None,
+        reference=reference,
+        disagreement=translation.disagreement,
     )
 
 

@@ -73,7 +73,7 @@ class Warm:
 
     def runner(self, model: StyleModel, direction: str, device: str, precision: str) -> Runner:
         """A runner of a model's direction."""
-        key = (str(model.folder), model.card.weights.sha256, direction, device, precision)
+        key = (str(model.folder), model.card.stored.sha256, direction, device, precision)
         if key not in self._runners:
             self._runners[key] = runner_for(model, direction, device=device, precision=precision)
             while len(self._runners) > KEPT_RUNNERS:
@@ -83,7 +83,7 @@ class Warm:
 
     def preview(self, key: str, volume: Volume, model: StyleModel, direction: str) -> SlicePreview:
         """The preview of a volume, which the key names, by a model."""
-        whole = (key, str(model.folder), model.card.weights.sha256, direction)
+        whole = (key, str(model.folder), model.card.stored.sha256, direction)
         if self._preview is None or self._preview[0] != whole:
             self._preview = whole, SlicePreview(volume, model, direction)
         return self._preview[1]
