@@ -173,8 +173,8 @@ def fuse(volumes: list, method: str, model: Any = None) -> Any:
 
 def stylize(image: Any, picture: np.ndarray, settings: dict) -> Any:
     """Translation of a volume in the style of a picture (3, h, w) in [0, 1]."""
+    from surgical_style_engine.inference.stylize import stylize_volume
     from surgical_style_engine.models.style_settings import parse_settings
-    from surgical_style_engine.stylize.stylize import stylize_volume
 
     return stylize_volume(image, picture, parse_settings(settings), device="cpu").translation
 

@@ -23,7 +23,7 @@ from .judging import Judging
 from .translate_case import notes_of
 
 if TYPE_CHECKING:  # it needs torch
-    from surgical_style_engine.stylize.stylize import Stylization
+    from surgical_style_engine.inference.stylize import Stylization
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         check_output(case.output, volume)
     mask = read_optional(case.mask)
     check_torch("A style picture")
-    from surgical_style_engine.stylize.stylize import stylize_volume
+    from surgical_style_engine.inference.stylize import stylize_volume
 
     settings = case.complete(case.settings)
     name = case.content.name or "the volume"

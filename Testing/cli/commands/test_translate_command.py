@@ -261,7 +261,7 @@ def test_what_cannot_be_written_is_told_before_anything_is_computed(
     sst, head_volume, tiny_model, tmp_path, monkeypatch, command, name, sentence
 ):
     from surgical_style_engine.app import fuse_case, translate_case
-    from surgical_style_engine.stylize import stylize
+    from surgical_style_engine.inference import stylize
     from surgical_style_engine.volumes import registration
 
     for module, function in (
