@@ -22,7 +22,8 @@ def make_tiny_model(
     """A whole model folder with a small untrained network; returns its path."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
 
@@ -53,7 +54,8 @@ def make_tiny_fusion_model(folder: Path, name: str = "tiny-fusion", inputs: tupl
     """A model folder with a small untrained network that makes one image of several modalities; returns its path."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, InputChannel, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, InputChannel, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 

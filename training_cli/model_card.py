@@ -9,7 +9,7 @@ from typing import Any
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.metrics.card_entry import card_entry, card_metrics
-from surgical_style_engine.models.folder import Domain, ModelCard, read_card, write_card
+from surgical_style_engine.models.card import Domain, ModelCard, read_card, write_card
 
 ROWS = {"": "this model", "input": "the input itself", "histogram_matched": "the input, histogram matched"}
 

@@ -58,7 +58,8 @@ def tiny_model(tmp_path_factory) -> Path:
     """A model folder with two untrained generators, T1w <-> T2w."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 

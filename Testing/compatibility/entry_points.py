@@ -6,7 +6,6 @@ Every import is inside its function, so that a part that moved fails its own tes
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import sys
 from collections.abc import Iterator
@@ -144,15 +143,13 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    modules = [importlib.import_module("surgical_style_engine.inference.plane_slices")]
-    before = [module.LARGEST_WHOLE for module in modules]
-    for module in modules:
-        module.LARGEST_WHOLE = 10
+    from surgical_style_engine.inference import plane_slices
+
+    before, plane_slices.LARGEST_WHOLE = plane_slices.LARGEST_WHOLE, 10
     try:
         yield
     finally:
-        for module, value in zip(modules, before, strict=True):
-            module.LARGEST_WHOLE = value
+        plane_slices.LARGEST_WHOLE = before
 
 
 def readjusted(image: Any, model: Any, translation: Any, strength: float) -> Any:

@@ -236,8 +236,7 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
     """Delete a model of yours; shipped ones stay. Of a folder outside of your models, only the model's own files go."""
     from surgical_style_engine.errors import StyleTransferError
     from surgical_style_engine.models.card import read_card
-    from surgical_style_engine.models.folder import remove_model
-    from surgical_style_engine.models.names import find_model, shipped_models_folder
+    from surgical_style_engine.models.names import find_model, remove_model, shipped_models_folder
 
     folder = find_model(model)
     read_card(folder)  # nothing to ask of what is no model

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from surgical_style_engine.metrics import registry
+from surgical_style_engine.models.card import ModelCard
 
 from .charts import Chart, optimisation_charts
 from .curves import Curve, curves_of
@@ -17,9 +18,6 @@ from .names import Names
 from .pictures import MOST_SLICES, Pictures, pictures_of
 from .table import MetricTables, number
 from .tables import tables_of
-
-if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
 
 MOST_CASES = 16  # volumes of a cohort that get pictures
 ALL_SLICES = 160  # shown on one page, all volumes together; a single volume has MOST_SLICES at most

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.card import ModelCard, read_card
+from surgical_style_engine.models.names import find_model
 
 from .names import Names
 from .table import number
-
-if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
 
 MOST_INPUTS = 12  # named one by one
 _SETTINGS = (
@@ -34,8 +33,6 @@ _SETTINGS = (
 
 def find_card(model: Mapping[str, Any], folder: Path) -> tuple[ModelCard | None, str]:
     """The card of the model that a report names, and a sentence if it is not at hand or no longer the same."""
-    from surgical_style_engine.models.folder import find_model, read_card
-
     if not model.get("name"):
         return None, ""
     for place in (model.get("folder"), model["name"]):
@@ -45,11 +42,15 @@ def find_card(model: Mapping[str, Any], folder: Path) -> tuple[ModelCard | None,
             card = read_card(find_model(str(place)))
         except InputError:
             continue
-        if model.get("sha256") in (None, card.weights.sha256):
+        if model.get("sha256") in (None, _sha256(card)):
             return card, ""
     return None, (
         "The model's card is not at hand: no model of that name and with those weights is found on this computer."
     )
+
+
+def _sha256(card: ModelCard) -> str:
+    return "" if card.weights is None else card.weights.sha256
 
 
 def card_facts(card: ModelCard | None) -> list[tuple[str, str]]:
@@ -71,7 +72,7 @@ def card_facts(card: ModelCard | None) -> list[tuple[str, str]]:
         *_training_facts(card.training),
         ("Licence of the weights", card.licence),
         ("Cite", card.citation),
-        ("Weights, SHA-256", card.weights.sha256),
+        ("Weights, SHA-256", _sha256(card)),
     ]
     return [(name, value) for name, value in facts if value]
 

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surgical_style_engine import __version__
 from surgical_style_engine.errors import InputError
 
 from .cases import Case, Style, case_of, cohort_table, entries_of
@@ -61,8 +62,6 @@ def part(name: str) -> str:
 
 
 def _build(report: Mapping[str, Any], path: Path, anonymous: bool) -> str:
-    from surgical_style_engine import __version__
-
     names = Names(report, anonymous)
     entry = report.get("model")
     model: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}

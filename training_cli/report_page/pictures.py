@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS
+from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.normalization import RobustPercentile
@@ -18,11 +20,6 @@ from surgical_style_engine.volumes.volume import Volume
 
 from . import sheets
 from .files import read_named
-
-if TYPE_CHECKING:
-    import SimpleITK
-
-    from surgical_style_engine.models.folder import Domain, ModelCard
 
 MOST_SLICES = 64
 ERROR_TOP = 0.5  # of 2, drawn brightest: that of the comparison picture
@@ -219,14 +216,12 @@ def _other_layers(volumes: _Entry, result: Volume) -> list[_Layer]:
     return layers
 
 
-def _transform(entry: Mapping[str, Any], place: int) -> SimpleITK.Transform | None:
+def _transform(entry: Mapping[str, Any], place: int) -> sitk.Transform | None:
     """The transform that a fusion's report has for one of the others, from points of the reference to its own."""
     registrations = entry.get("registrations") or []
     rows = registrations[place].get("matrix") if place < len(registrations) else None
     if rows is None:
         return None
-    import SimpleITK as sitk
-
     matrix = np.asarray(rows, float)
     if matrix.shape != (3, 4):
         raise ValueError("the matrix of a registration has 3 rows of 4 numbers")

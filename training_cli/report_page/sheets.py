@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
@@ -119,8 +120,6 @@ def drawn(image: np.ndarray, is_map: bool, tile: tuple[int, int]) -> np.ndarray:
     Returns:
         uint8 (height, width, 3 or 1).
     """
-    from PIL import Image
-
     if is_map:
         from matplotlib import colormaps
 
@@ -169,8 +168,6 @@ def still(shown: list[int], tiles: list[list[np.ndarray]], named: Sequence[int])
 
 def picture_file(path: str, folder: Path) -> str:
     """A picture that a report names, as data URI; empty where it is gone or no picture."""
-    from PIL import Image
-
     place = find_file(path, folder)
     if place is None:
         return ""
@@ -185,8 +182,6 @@ def picture_file(path: str, folder: Path) -> str:
 
 def data_uri(image: np.ndarray) -> str:
     """uint8 (h, w, 1 or 3) -> a JPEG that an HTML page holds in itself."""
-    from PIL import Image
-
     stream = io.BytesIO()
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else np.ascontiguousarray(image))
     picture.save(stream, "JPEG", quality=QUALITY, optimize=True)

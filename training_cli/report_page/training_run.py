@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from surgical_style_engine import __version__
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.card import read_card
 
 from .charts import Chart, chart
 from .facts import card_facts
@@ -129,9 +132,6 @@ def build_run_page(folder: Path, anonymous: bool = False) -> str:
     Raises:
         InputError: It tells no step of a training yet.
     """
-    from surgical_style_engine import __version__
-    from surgical_style_engine.models.folder import read_card
-
     run = read_run(folder)
     card = None
     for file in sorted((folder / "model").glob("*/model.json")):
@@ -198,8 +198,6 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 def _samples(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(caption, columns, picture as data URI) of the first and last samples and some between, the last one first."""
-    from PIL import Image
-
     files = sorted(folder.glob("step-*.png"))
     chosen = sorted({round(place) for place in np.linspace(0, len(files) - 1, min(MOST_SAMPLES, len(files)))})
     a, b = settings.get("source_name") or "A", settings.get("target_name") or "B"

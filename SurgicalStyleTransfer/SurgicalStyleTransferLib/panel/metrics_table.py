@@ -163,7 +163,10 @@ def export_csv(path: Path, quality: dict, about: dict[str, str]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with replacing(path, make_folders=False) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(path, make_folders=False) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         csv.writer(stream).writerows(_csv_lines(quality, about))
 
 

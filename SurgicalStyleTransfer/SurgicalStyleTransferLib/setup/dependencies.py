@@ -118,8 +118,8 @@ def _install_torch() -> None:
     if not torch_exists():
         raise InstallationError(
             _(
-                "This style needs PyTorch, which is no longer made for Macs as Slicer runs on them. Styles trained with "
-                "this extension's own network run without it, and so do ONNX styles."
+                "This style needs PyTorch, which is no longer made for Macs as Slicer runs on them. Styles trained "
+                "with this extension's own network run without it, and so do ONNX styles."
             )
         )
     try:

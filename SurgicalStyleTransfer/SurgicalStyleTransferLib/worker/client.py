@@ -19,7 +19,7 @@ from surgical_style_engine.worker import messages as protocol
 LOG_LINES = 2000
 GRACE_MS = 1500  # for an answer to a cancel; then the process is ended
 STOP_MS = 1000
-AWAITED = ("translate", "fuse", "import")  # tasks that are not ended for another one's sake
+AWAITED = ("translate", "adjust", "fuse", "import")  # tasks that are not ended for another one's sake
 
 
 @dataclass
@@ -63,7 +63,18 @@ class WorkerClient:
         on_progress: Callable[[str, int, int], None] | None = None,
         **arguments: object,
     ) -> int:
-        """Send a request, starting the worker if need be; returns its number for ``cancel``."""
+        """Send a request, starting the worker if need be.
+
+        Args:
+            task: of the worker's tasks.
+            on_result: called with the answer.
+            on_error: called with a code and one sentence.
+            on_progress: called with stage, steps done and steps of all.
+            **arguments: of the task.
+
+        Returns:
+            The request's number, for ``cancel``.
+        """
         self._count += 1
         number = self._count
         self._pending[number] = _Pending(on_result, on_error, on_progress, task)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Domain
+from surgical_style_engine.models.card import Domain
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.volume import Volume
@@ -80,7 +80,7 @@ def adjust_output(
 
 
 def judged_region(volume: Volume, inside: np.ndarray | None, body: np.ndarray | None = None) -> np.ndarray:
-    """bool (z,y,x): the body, inside the mask where there is one."""
+    """Bool (z, y, x): the body, inside the mask where there is one."""
     body = body_mask(volume) if body is None else body
     if inside is None:
         return body

@@ -34,7 +34,8 @@ def structure_guard(
     Raises:
         InputError: where a window would hold but one voxel.
     """
-    zyx = tuple(float(mm) for mm in spacing[::-1])
+    x_mm, y_mm, z_mm = (float(mm) for mm in spacing)
+    zyx = z_mm, y_mm, x_mm
     radii = [round(size_mm / mm) for mm, count in zip(zyx, source.shape[1:], strict=True) if count > 1]
     if radii and max(radii) < 1:
         raise InputError(

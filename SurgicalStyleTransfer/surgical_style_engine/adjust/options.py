@@ -13,8 +13,10 @@ MATCHES = ("histogram", "moments")
 
 @dataclass(frozen=True, eq=False)
 class Adjustments:
-    """What is done beside running the network, in the order: flatten the bias (input) -> network, an ensemble if asked
-    for -> structure guard -> matching -> strength and mask -> output.
+    """What is done beside running the network.
+
+    The order is: flatten the bias (input) -> network, an ensemble if asked for -> structure guard -> matching ->
+    strength and mask -> output.
 
     Attributes:
         structure_guard_mm: size below which nothing may be invented, see ``guard``.

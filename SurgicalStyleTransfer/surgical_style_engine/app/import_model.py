@@ -107,7 +107,7 @@ def import_model(source: Path, models: Path, details: ImportDetails | None = Non
 def _arbitrary_style(source: Path, models: Path, details: ImportDetails) -> Path:
     if not details.name or details.transform is None or details.style is None:
         raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
-    from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
+    from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 
     folder = models / check_name(details.name)
     import_arbitrary_style(source, details.transform, details.style, folder, **_only(details, ARBITRARY_FIELDS))

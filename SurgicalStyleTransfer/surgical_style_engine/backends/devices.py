@@ -29,19 +29,19 @@ class DeviceInfo:
 
 def list_devices() -> list[DeviceInfo]:
     """The devices there are: GPUs that torch can use first, the CPU last."""
-    found = []
+    devices = []
     if _may_have_gpu():
         import torch
 
         if torch.cuda.is_available():
             for number in range(torch.cuda.device_count()):
-                free, total = torch.cuda.mem_get_info(number)
-                found.append(DeviceInfo(f"cuda:{number}", torch.cuda.get_device_name(number), free, total))
+                name = torch.cuda.get_device_name(number)
+                devices.append(DeviceInfo(f"cuda:{number}", name, *torch.cuda.mem_get_info(number)))
         if _has_mps():
-            found.append(DeviceInfo("mps", "Apple GPU", None, None))
+            devices.append(DeviceInfo("mps", "Apple GPU", None, None))
     free, total = _main_memory()
-    found.append(DeviceInfo("cpu", processor_name(), free, total))
-    return found
+    devices.append(DeviceInfo("cpu", processor_name(), free, total))
+    return devices
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -122,8 +122,10 @@ def processor_name() -> str:
 
 
 def _may_have_gpu() -> bool:
-    """Whether torch is worth being asked for a GPU. Where it is not loaded yet, which takes a second or two, a missing
-    driver is answer enough."""
+    """Whether torch is worth being asked for a GPU.
+
+    Where it is not loaded yet, which takes a second or two, a missing driver is answer enough.
+    """
     if "torch" not in sys.modules and platform.system() == "Linux":
         has_driver = Path("/dev/kfd").exists()  # AMD's
         with contextlib.suppress(OSError):

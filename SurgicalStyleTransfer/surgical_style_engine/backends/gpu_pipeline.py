@@ -72,7 +72,7 @@ class GpuPipeline:
             work.after(self._down, self._compute_stream)
             with work.on(self._down):
                 host_out.copy_(result, non_blocking=True)
-                slot.done = work.event(self._down)
+                slot.copied_back = work.event(self._down)
 
         def fetch() -> np.ndarray:
             slot.wait()
@@ -133,9 +133,9 @@ class _Slot:
         self.results: tuple[torch.Tensor, torch.Tensor] | None = None  # on the device and on the processor's side
         self.recording: Recording | None = None
         self.runs = 0
-        self.done: Event | None = None
+        self.copied_back: Event | None = None
 
     def wait(self) -> None:
-        if self.done is not None:
-            self.done.synchronize()
-            self.done = None
+        if self.copied_back is not None:
+            self.copied_back.synchronize()
+            self.copied_back = None

@@ -14,8 +14,12 @@ Forward = Callable[[], torch.Tensor]
 
 @dataclass(frozen=True)
 class Recording:
-    """Kernels that can be replayed; ``result`` is where they leave theirs. Recordings share memory: the next replay of
-    another may write over it."""
+    """Kernels that can be replayed.
+
+    Attributes:
+        replay: gives them to the device.
+        result: where they leave theirs. Recordings share memory: the next replay of another may write over it.
+    """
 
     replay: Callable[[], object]
     result: torch.Tensor

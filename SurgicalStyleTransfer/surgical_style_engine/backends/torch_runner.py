@@ -88,7 +88,7 @@ class CudaRunner(TorchRunner):
 
     def __init__(self, model: StyleModel, direction: str, device: str, precision: str) -> None:
         super().__init__(model, direction, device, precision)
-        from .gpu_pipeline import GpuPipeline
+        from .gpu_pipeline import GpuPipeline  # noqa: PLC0415 - loads torch
 
         self._pipeline = GpuPipeline(self._network, self._device, self._cast)
 
@@ -119,11 +119,19 @@ class CudaRunner(TorchRunner):
             self._torch.cuda.empty_cache()
 
 
+def torch_runner(model: StyleModel, direction: str, device: str, precision: str) -> TorchRunner:
+    """The runner for a device. Arguments and errors as of ``TorchRunner``."""
+    kind = CudaRunner if pick_device(device).type == "cuda" else TorchRunner
+    return kind(model, direction, device, precision)
+
+
 def middle_generator(model: StyleModel, direction: str) -> Any:
-    """The ``torch.nn.Module`` as a translation needs it, which computes the middle slice alone; runners may not change
-    it, since it may be the model's own."""
+    """The ``torch.nn.Module`` as a translation needs it, which computes the middle slice alone.
+
+    Runners may not change it, since it may be the model's own.
+    """
     generator = model.generator(direction)
-    from surgical_style_engine.networks.fast.middle_slice import middle_only
+    from surgical_style_engine.networks.fast.middle_slice import middle_only  # noqa: PLC0415 - loads torch
 
     return middle_only(generator, model.card.domain_to(direction).channels)
 

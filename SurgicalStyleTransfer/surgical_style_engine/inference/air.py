@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from surgical_style_engine.common.thresholds import NOISELESS_AIR_TOP
-from surgical_style_engine.models.folder import ModelCard
-from surgical_style_engine.models.importers.picture import from_picture, is_style_image
+from surgical_style_engine.models.card import ModelCard
+from surgical_style_engine.models.picture_style import from_picture, is_style_image
 from surgical_style_engine.volumes.body_or_all import find_body
 from surgical_style_engine.volumes.volume import Volume
 
@@ -59,10 +59,10 @@ def flat_background(array: np.ndarray, normalise: Normalise | None = None) -> np
         body[index] = (array[0, index] if normalise is None else normalise(array[0, index])) > NOISELESS_AIR_TOP
     if 1 - body.mean() < FLAT_FRACTION:
         return None
-    import SimpleITK as sitk
+    import SimpleITK as sitk  # noqa: PLC0415 - SimpleITK takes a quarter of a second
 
-    for index in np.flatnonzero(body.any(axis=(1, 2))):
-        image = sitk.GetImageFromArray(body[index].view(np.uint8))
+    for number in np.flatnonzero(body.any(axis=(1, 2))).tolist():
+        image = sitk.GetImageFromArray(body[number].view(np.uint8))
         filled = sitk.BinaryFillhole(image, fullyConnected=False, foregroundValue=1)
-        body[index] = sitk.GetArrayViewFromImage(filled)
+        body[number] = sitk.GetArrayViewFromImage(filled)
     return ~body[None]

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Domain, ModelCard
-from surgical_style_engine.models.importers.picture import from_picture
+from surgical_style_engine.models.card import Domain, ModelCard
+from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
@@ -36,7 +36,8 @@ class Blend:
 
     Attributes:
         volume: the input, in its own units.
-        source, target: the domains.
+        source: the domain of the input.
+        target: the domain of the translation.
         landmarks: of the input's normalisation.
         strength: blend of input (0) and translation (1).
         inside: (1, z, y, x) bool, outside of which the input stays; everywhere if None.
@@ -50,6 +51,11 @@ class Blend:
     strength: float = 1.0
     inside: np.ndarray | None = None
     flattened: np.ndarray | None = None
+
+    @property
+    def input(self) -> Volume:
+        """What goes into the network: the volume, without its bias field where that is asked for."""
+        return self.volume if self.flattened is None else self.volume.with_array(self.flattened)
 
     @property
     def shows_input(self) -> bool:
@@ -166,7 +172,8 @@ def check_blend(source: Domain, target: Domain, card: ModelCard, strength: float
     """Refuse what cannot be blended.
 
     Args:
-        source, target: the domains.
+        source: the domain of the input.
+        target: the domain of the translation.
         card: of the model.
         strength: blend of input and translation.
         masked: whether there is a mask.
@@ -205,7 +212,7 @@ def mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
 
 
 def mixture(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
-    """first at weight 0, second at weight 1, linear between."""
+    """The first at weight 0, the second at weight 1, linear between."""
     return second if weight == 1 else first + np.float32(weight) * (second - first)
 
 

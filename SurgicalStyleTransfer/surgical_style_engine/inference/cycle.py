@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.metrics.cycle import CycleMetrics, cycle_metrics
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
@@ -60,20 +61,14 @@ def cycle_of(
     options = replace(RunOptions.of(options, run), runner=None)
     card = model.card
     other = "backward" if direction == "forward" else "forward"
-    if not {direction, other} <= set(card.directions):
+    if not _has_way_back(card):
         return None
-    if card.domain_from(direction).channels != card.domain_to(direction).channels:
-        return None
-    plane = planes_for(geometry.to_canonical(volume)[0], options.planes, card)[0]
+    plane = planes_for(volume, options.planes, card)[0]
     grid = ModelGrid(volume, plane, card.spacing_mm)
     region = grid.to_model(np.ones(volume.array.shape[1:], bool) if mask is None else mask) > 0.5
     chosen = grid.choose(region, max_slices, contiguous=card.stack > 1)
     source = grid.take(grid.to_model(translation.normalized_input), chosen)
-    judged = grid.take(region, chosen)
-    # A generous mask has air along its rim. Noise there would make the pipeline take air for something to translate.
-    air = None if volume.is_2d else flat_background(source)
-    if air is not None and (judged & ~air).any():
-        judged &= ~air
+    judged = _without_air(grid.take(region, chosen), None if volume.is_2d else flat_background(source))
     translated = None
     if grid.same_size and len(chosen) == grid.depth and translation.disagreement is None:
         translated = grid.to_model(translation.normalized_output)
@@ -86,6 +81,17 @@ def cycle_of(
         returned=grid.to_input(metrics.returned, chosen),
         error=grid.to_input(metrics.error, chosen),
         slices=len(chosen),
+    )
+
+
+def _without_air(region: np.ndarray, air: np.ndarray | None) -> np.ndarray:
+    """A generous mask has air along its rim, whose noise would make the pipeline take it for something to translate."""
+    return region & ~air if air is not None and (region & ~air).any() else region
+
+
+def _has_way_back(card: ModelCard) -> bool:
+    return (
+        set(card.directions) == {"forward", "backward"} and card.domains.source.channels == card.domains.target.channels
     )
 
 
@@ -133,11 +139,11 @@ class ModelGrid:
         self.plane, self.volume = plane, volume
         canonical, self.reorientation = geometry.to_canonical(volume)
         first = geometry.plane_first(canonical.array, plane)
-        self.depth, self.original = first.shape[1], tuple(first.shape[2:])
+        self.depth, self.original = first.shape[1], (first.shape[2], first.shape[3])
         slice_mm, *pixel_mm = geometry.plane_spacing(canonical.spacing, plane)
         self.size = self.original
         if not volume.is_2d and spacing_mm is not None:
-            self.size = geometry.model_size(self.original, tuple(pixel_mm), spacing_mm)
+            self.size = geometry.model_size(self.original, (pixel_mm[0], pixel_mm[1]), spacing_mm)
         self.same_size = self.size == self.original
         # Pixel distances for which the pipeline works out exactly this size again, in the order x, y, z.
         steps = [slice_mm, *(mm * n / m for mm, n, m in zip(pixel_mm, self.original, self.size, strict=True))]

@@ -14,8 +14,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Variant:
-    """flip: mirror the width (left and right of axial and coronal slices). shift: rows and columns that the slice
-    begins later, its edge repeated."""
+    """How a slice is turned before it is run.
+
+    Attributes:
+        flip: mirror the width (left and right of axial and coronal slices).
+        shift: rows and columns that the slice begins later, its edge repeated.
+    """
 
     flip: bool = False
     shift: tuple[int, int] = (0, 0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from surgical_style_engine.backends.runner import Fetch, Runner, SequenceRunner, run_smaller_on_memory_error
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry, slices
 from surgical_style_engine.volumes.body_box import BodyBox
 
@@ -55,12 +55,11 @@ class PlaneJob:
         original = geometry.plane_first(array, plane)
         slice_mm, h_mm, w_mm = geometry.plane_spacing(spacing, plane)
         size = original.shape[-2:]
-        # Pictures have no spacing in mm; they run at their own resolution.
-        own = is_2d or card.spacing_mm is None
         self.own_size = size
-        self.slices = Slices(
-            original, size if own else geometry.model_size(size, (h_mm, w_mm), card.spacing_mm), normalise
-        )
+        # Pictures have no spacing in mm; they run at their own resolution.
+        if not is_2d and card.spacing_mm is not None:
+            size = geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
+        self.slices = Slices(original, size, normalise)
         step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
         self.stacks = slices.stack_indices(self.slices.count, card.stack, step)
         occupied = np.zeros(self.slices.count, bool)
@@ -139,8 +138,19 @@ class PlaneJob:
     def start(
         self, runner: Runner, chosen: np.ndarray, channels: int, variant: Variant = PLAIN, at_least: int = 1
     ) -> Finish:
-        """Give slices to the network, filled up to ``at_least`` with the last one. What comes back gives the result:
-        ((channels, n, h, w) of the box at the model's pixels, how many fitted into memory at once)."""
+        """Give slices to the network.
+
+        Args:
+            runner: the network.
+            chosen: numbers of the slices (n,).
+            channels: of the translation.
+            variant: of an ensemble.
+            at_least: how many slices the batch has; it is filled up with the last one.
+
+        Returns:
+            What gives the result: ((channels, n, h, w) of the box at the model's pixels, how many fitted into memory at
+            once).
+        """
         rows, columns = self.box
         needed, inverse = np.unique(self.stacks[chosen], return_inverse=True)
         around = self.slices.at_model(needed)[:, :, rows, columns]
@@ -171,7 +181,9 @@ class PlaneJob:
 
     def put_back(self, chosen: np.ndarray, translated: np.ndarray) -> np.ndarray:
         """(channels, n, ...) of the box at the model's pixels -> whole slices (channels, n, h, w) at the input's.
-        Around the box there is nothing but air; it gets what the network makes of air at the box's edge."""
+
+        Around the box there is nothing but air; it gets what the network makes of air at the box's edge.
+        """
         rows, columns = self.box
         if translated.shape[-2:] == self.slices.size:
             result = np.ascontiguousarray(translated)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from surgical_style_engine.backends.runner import Runner
+from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
@@ -21,10 +22,15 @@ from .plane_job import PlaneJob
 from .result import NOTHING
 
 
-def planes_for(canonical: Volume, planes: Sequence[str] | None, card: ModelCard) -> list[str]:
-    """The planes a canonical volume is run in: those asked for, else the model's own.
+def planes_for(volume: Volume, planes: Sequence[str] | None, card: ModelCard) -> list[str]:
+    """The planes a volume is run in: those asked for, else the model's own.
 
     A single slice is translated in its own plane, whichever that is: across it there is nothing to see.
+
+    Args:
+        volume: any orientation.
+        planes: axial, coronal, sagittal or all.
+        card: of the model.
 
     Raises:
         InputError: for an unknown plane.
@@ -35,33 +41,41 @@ def planes_for(canonical: Volume, planes: Sequence[str] | None, card: ModelCard)
     for plane in chosen:
         if plane not in geometry.PLANES:
             raise InputError(f"There is no plane '{plane}'; use axial, coronal, sagittal or all.")
-    flat = [plane for plane in geometry.PLANES if geometry.plane_first(canonical.array, plane).shape[1] == 1]
+    canonical = geometry.to_canonical(volume)[0].array
+    flat = [plane for plane in geometry.PLANES if geometry.plane_first(canonical, plane).shape[1] == 1]
     return flat[:1] or chosen
 
 
-@dataclass(frozen=True, eq=False)
 class VolumeRun:
     """A volume on its way through a network. Its methods raise what ``PlaneJob.run`` does.
 
-    Attributes:
-        canonical: (c, z, y, x) with canonical axes.
-        reorientation: how it was turned to them.
-        normalise: from its values to [-1, 1]; None where they are normalised already.
+    Args:
+        volume: (c, z, y, x), any orientation.
         card: of the model.
         channels: of the translation.
         runner: the network.
-        batch_size: slices at once; by the device if None.
-        counter: progress and cancelling.
+        options: batch size, progress and cancelling.
+        normalise: from the volume's values to [-1, 1]; None where they are normalised already.
+
+    Attributes:
+        canonical: the volume with canonical axes.
+        counter: what was done.
     """
 
-    canonical: Volume
-    reorientation: geometry.Reorientation
-    normalise: Normalise | None
-    card: ModelCard
-    channels: int
-    runner: Runner
-    batch_size: int | None
-    counter: Counter
+    def __init__(
+        self,
+        volume: Volume,
+        card: ModelCard,
+        channels: int,
+        runner: Runner,
+        options: RunOptions,
+        normalise: Normalise | None = None,
+    ) -> None:
+        self.canonical, self._reorientation = geometry.to_canonical(volume)
+        self.counter = Counter(options.progress, options.cancelled)
+        self._card, self._channels, self._runner, self._normalise = card, channels, runner, normalise
+        self._batch_size = options.batch_size
+        self._stored_size = volume.array.shape[1:]
 
     def written(self, plane: str, to_units: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Run one plane and write its slices as they come, so that nothing but input and output is held whole.
@@ -74,22 +88,22 @@ class VolumeRun:
             (channels, z, y, x) float32, as the input is stored.
         """
         self.counter.check()
-        canonical, normalise = self.canonical, self.normalise
+        canonical, normalise = self.canonical, self._normalise
         if canonical.array.size <= plane_slices.LARGEST_WHOLE:
             canonical, normalise = self._normalized(), None
-        job = PlaneJob(canonical.array, canonical.spacing, plane, self.card, canonical.is_2d, normalise)
+        job = PlaneJob(canonical.array, canonical.spacing, plane, self._card, canonical.is_2d, normalise)
         self.counter.total = len(job.occupied)
-        air = untouched_air(canonical, self.card, self.channels, normalise)
+        air = untouched_air(canonical, self._card, self._channels, normalise)
         air = None if air is None else geometry.plane_first(air, plane)
-        output = np.empty((self.channels, *self._stored_size()), np.float32)
-        view = geometry.plane_first(self.reorientation.apply(output), plane)
+        output = np.empty((self._channels, *self._stored_size), np.float32)
+        view = geometry.plane_first(self._reorientation.apply(output), plane)
 
         def put(which: np.ndarray, part: np.ndarray) -> None:
             if air is not None:
                 np.copyto(part, job.slices.own(which), where=air[:, which])
             view[:, which] = to_units(part)
 
-        job.run(self.runner, self.channels, self.batch_size, self.counter, put)
+        job.run(self._runner, self._channels, self._batch_size, self.counter, put)
         return output
 
     def averaged(
@@ -109,7 +123,7 @@ class VolumeRun:
         """
         normalized = self._normalized()
         output, spread = self._run_planes(normalized, planes, ensemble)
-        undo = self.reorientation.undo
+        undo = self._reorientation.undo
         disagreement = None if spread is None else undo(spread)
         return undo(normalized.array) if with_input else NOTHING, undo(output), disagreement
 
@@ -117,36 +131,30 @@ class VolumeRun:
         self, normalized: Volume, planes: Sequence[str], ensemble: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
         self.counter.check()
-        jobs = [PlaneJob(normalized.array, normalized.spacing, plane, self.card, normalized.is_2d) for plane in planes]
+        jobs = [PlaneJob(normalized.array, normalized.spacing, plane, self._card, normalized.is_2d) for plane in planes]
         passes = [(job, variant) for job in jobs for variant in variants_of(job.plane, ensemble)]
         self.counter.total = sum(len(job.occupied) for job, _ in passes)
-        air = untouched_air(normalized, self.card, self.channels)
+        air = untouched_air(normalized, self._card, self._channels)
         results = [self._run_plane(job, variant) for job, variant in passes]
         if air is not None:
             for result in results:
                 np.copyto(result, normalized.array, where=air)
         if len(results) == 1:
             return results[0], None
-        spread = np.std(results, axis=0, dtype=np.float32).mean(axis=0, keepdims=True)
-        return np.mean(results, axis=0, dtype=np.float32), spread
+        spread: np.ndarray = np.std(results, axis=0, dtype=np.float32).mean(axis=0, keepdims=True)
+        return np.asarray(np.mean(results, axis=0, dtype=np.float32)), spread
 
     def _run_plane(self, job: PlaneJob, variant: Variant) -> np.ndarray:
         """(channels, z, y, x) with canonical axes."""
-        result = np.empty((self.channels, job.slices.count, *job.own_size), np.float32)
+        result = np.empty((self._channels, job.slices.count, *job.own_size), np.float32)
 
         def put(which: np.ndarray, part: np.ndarray) -> None:
             result[:, which] = part
 
-        job.run(self.runner, self.channels, self.batch_size, self.counter, put, variant)
+        job.run(self._runner, self._channels, self._batch_size, self.counter, put, variant)
         return geometry.plane_first_undo(result, job.plane)
 
     def _normalized(self) -> Volume:
-        if self.normalise is None:
+        if self._normalise is None:
             return self.canonical
-        return replace(self.canonical, array=self.normalise(self.canonical.array))
-
-    def _stored_size(self) -> tuple[int, ...]:
-        """(z, y, x) of the input as it is stored."""
-        size = np.empty(3, int)
-        size[list(self.reorientation.axes)] = self.canonical.array.shape[1:]
-        return tuple(size.tolist())
+        return replace(self.canonical, array=self._normalise(self.canonical.array))

@@ -9,7 +9,7 @@ import numpy as np
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.importers.picture import output_domain
+from surgical_style_engine.models.picture_style import output_domain
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
@@ -78,8 +78,8 @@ class SlicePreview:
         normalized = self._slice(runner, plane, index)
         array = geometry.plane_first_undo(self._target.inverse.inverse(normalized)[:, None], plane)
         step = np.asarray(grid.direction)[:, axis] * grid.spacing[axis] * index
-        origin = tuple(float(value) for value in np.asarray(grid.origin) + step)
-        return replace(grid, array=np.ascontiguousarray(array), origin=origin, metadata={}), plane, index
+        x, y, z = (float(value) for value in np.asarray(grid.origin) + step)
+        return replace(grid, array=np.ascontiguousarray(array), origin=(x, y, z), metadata={}), plane, index
 
     def _slice(self, runner: Runner, plane: str, index: int) -> np.ndarray:
         """Normalised (channels, h, w) of one slice at the input's pixels."""

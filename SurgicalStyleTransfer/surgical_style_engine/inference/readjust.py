@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from surgical_style_engine.adjust.apply import adjust_output
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.volume import Volume
@@ -31,15 +30,21 @@ def adjusted(translation: Translation, blend: Blend, adjustments: Adjustments) -
         InputError: for adjustments that cannot be.
     """
     source, output = translation.normalized_input, translation.normalized_output
-    change = adjust_output(blend.volume, source, output, blend.target, adjustments, blend.strength, blend.inside)
-    blend = replace(blend, strength=change.strength)
-    array = replace(blend, target=change.target).in_units(source, change.normalized)
+    normalized, target, consistency = output, blend.target, None
+    if not adjustments.is_none_after_network:
+        # A plain translation does without the quarter of a second that SimpleITK takes.
+        from surgical_style_engine.adjust.apply import adjust_output  # noqa: PLC0415 - loads SimpleITK
+
+        change = adjust_output(blend.volume, source, output, target, adjustments, blend.strength, blend.inside)
+        normalized, target, consistency = change.normalized, change.target, change.consistency
+        blend = replace(blend, strength=change.strength)
+    array = replace(blend, target=target).in_units(source, normalized)
     return replace(
         translation,
         volume=blend.volume.with_array(array),
-        strength=change.strength,
-        consistency=change.consistency,
-        adjusted=None if change.normalized is output else change.normalized,
+        strength=blend.strength,
+        consistency=consistency,
+        adjusted=None if normalized is output else normalized,
         mixed=blend.is_mixed,
     )
 

@@ -21,7 +21,9 @@ class Translation:
         normalized_output: the same of the network's output, before strength and mask.
         slices: how many slices went through the network, all planes together.
         seconds: that the run took.
-        device, precision, backend: what was really used.
+        device: that was really used.
+        precision: the same.
+        backend: the same.
         warnings: sentences for the person.
         disagreement: standard deviation over the planes and the variants of an ensemble, (1, z, y, x) in normalised
             units, where several were run.

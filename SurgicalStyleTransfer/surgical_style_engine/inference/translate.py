@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from typing_extensions import Unpack
@@ -12,8 +11,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.importers.picture import from_picture
-from surgical_style_engine.volumes import geometry
+from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .blend import Blend
@@ -67,22 +65,10 @@ def translate_volume(
     check_suitable(volume, model, direction)
     request = check_request(volume, model, direction, strength, mask, adjustments)
     blend = request.blend(request.flattened())
-    is_flat = blend.flattened is not None
-    canonical, reorientation = geometry.to_canonical(volume.with_array(blend.flattened) if is_flat else volume)
-    planes = planes_for(canonical, options.planes, model.card)
+    planes = planes_for(blend.input, options.planes, model.card)
     runner = runner_for(model, direction, options)
     runner.begin()
-    counter = Counter(options.progress, options.cancelled)
-    network = VolumeRun(
-        canonical,
-        reorientation,
-        blend.landmarks.forward,
-        model.card,
-        blend.target.channels,
-        runner,
-        options.batch_size,
-        counter,
-    )
+    network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
     warnings = suitability_warnings(volume, model, direction, blend.landmarks) + runner.warnings
     translation = _begun(volume, runner, warnings, blend.flattened)
     if _is_written_directly(request, planes, options):
@@ -93,8 +79,8 @@ def translate_volume(
         translation.normalized_input, translation.normalized_output, spread = arrays
         translation.disagreement = None if spread is None else volume.with_array(spread)
         translation = adjusted(translation, blend, request.adjustments)
-    translation.slices = counter.total
-    translation.warnings += _run_warnings(translation, counter, blend, request.adjustments)
+    translation.slices = network.counter.total
+    translation.warnings += _run_warnings(translation, network.counter, blend, request.adjustments)
     if not options.keep_normalized:
         translation.normalized_input = translation.normalized_output = NOTHING
     translation.seconds = time.monotonic() - started
@@ -127,18 +113,15 @@ def translate_normalized(
         InputError, OutOfMemoryError, Cancelled: as ``translate_volume`` does.
     """
     options = RunOptions.of(options, run)
-    canonical, reorientation = geometry.to_canonical(normalized)
+    planes = planes_for(normalized, options.planes, model.card)
     network = VolumeRun(
-        replace(canonical, array=canonical.array.astype(np.float32, copy=False)),
-        reorientation,
-        None,
+        normalized.with_array(normalized.array.astype(np.float32, copy=False)),
         model.card,
         model.card.domain_to(direction).channels,
         runner_for(model, direction, options),
-        options.batch_size,
-        Counter(options.progress, options.cancelled),
+        options,
     )
-    return network.averaged(planes_for(canonical, options.planes, model.card), with_input=False)[1]
+    return network.averaged(planes, with_input=False)[1]
 
 
 def _begun(volume: Volume, runner: Runner, warnings: list[str], flattened: np.ndarray | None) -> Translation:

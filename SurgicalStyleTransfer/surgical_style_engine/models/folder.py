@@ -42,6 +42,7 @@ from .names import (  # noqa: F401
     find_model,
     list_models,
     models_folders,
+    remove_model,
     shipped_models_folder,
     user_models_folder,
 )
@@ -50,7 +51,7 @@ from .weights import open_weights, sha256_of, write_weights
 if TYPE_CHECKING:
     import torch
 
-    from surgical_style_engine.networks.resnet_layout import ResnetLayout
+    from surgical_style_engine.networks.registry import Layout
 
 SAFETENSORS, ONNX = get_args(WeightsName)
 
@@ -112,7 +113,7 @@ class StyleModel:
             self._check_channels(self._tried_out(network, direction), direction)
         return network
 
-    def weights(self, direction: str = "forward") -> tuple[ResnetLayout, dict[str, np.ndarray]] | None:
+    def weights(self, direction: str = "forward") -> tuple[Layout, dict[str, np.ndarray]] | None:
         """A generator's layout and weights, without torch.
 
         Args:
@@ -253,37 +254,3 @@ def save_model(
     except OSError as error:
         raise StyleTransferError(f"The model cannot be written to {folder}: {error.strerror or error}.") from None
     return card
-
-
-def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:
-    """Delete a model of the user's. Shipped models stay.
-
-    In a models folder the model's whole folder goes; elsewhere its files do, and the folder if nothing else is in it.
-    Of a link, the link goes.
-
-    Args:
-        name: Path of a model folder, or the name of a model.
-        folders: Where names are looked for; among the shipped and the user's models if None.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: For a shipped model, and for what has no card of this program's.
-        OSError: Where it cannot be deleted.
-    """
-    folder = find_model(name, folders)
-    if folder.resolve().parent == shipped_models_folder().resolve():
-        raise InputError(f"The model {folder.name} came with the program and cannot be removed.")
-    card = read_card(folder)
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.resolve().parent in [parent.resolve() for parent in folders or models_folders()]:
-        shutil.rmtree(folder)
-    else:
-        # The card goes last: as long as it is there, the rest can be removed with it.
-        for file in (card.stored.file, "README.md", "thumbnail.png", CARD_NAME):
-            (folder / file).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    return folder

@@ -1,9 +1,10 @@
-"""Models by name: which names there can be, in which folders models are looked for, and what is found there."""
+"""Models by name: which names there can be, where models are looked for, what is there, and removing one."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
@@ -97,3 +98,37 @@ def find_model(name: str | Path, folders: list[Path] | None = None) -> Path:
         raise InputError(f"The folder {name} is no model: it has no {CARD_NAME}.")
     known = sorted({folder.name for folder, _, _ in list_models(folders)})
     raise InputError(f"There is no model '{name}'; there are: {', '.join(known) or 'none'}.")
+
+
+def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:
+    """Delete a model of the user's. Shipped models stay.
+
+    In a models folder the model's whole folder goes; elsewhere its files do, and the folder if nothing else is in it.
+    Of a link, the link goes.
+
+    Args:
+        name: Path of a model folder, or the name of a model.
+        folders: Where names are looked for; among the shipped and the user's models if None.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: For a shipped model, and for what has no card of this program's.
+        OSError: Where it cannot be deleted.
+    """
+    folder = find_model(name, folders)
+    if folder.resolve().parent == shipped_models_folder().resolve():
+        raise InputError(f"The model {folder.name} came with the program and cannot be removed.")
+    card = read_card(folder)
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.resolve().parent in [parent.resolve() for parent in folders or models_folders()]:
+        shutil.rmtree(folder)
+    else:
+        # The card goes last: as long as it is there, the rest can be removed with it.
+        for file in (card.stored.file, "README.md", "thumbnail.png", CARD_NAME):
+            (folder / file).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    return folder

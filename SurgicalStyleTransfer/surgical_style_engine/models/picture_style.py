@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from safetensors import safe_open
 from typing_extensions import Unpack
 
 from surgical_style_engine.errors import InputError
@@ -122,8 +123,6 @@ def load_picture(model: StyleModel) -> np.ndarray:
     Raises:
         InputError: Where the folder holds none.
     """
-    from safetensors import safe_open
-
     try:
         with safe_open(model.weights_path, framework="np") as stored:
             keys, shape = list(stored.keys()), stored.get_slice(KEY).get_shape()

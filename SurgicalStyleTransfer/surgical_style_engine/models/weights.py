@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from safetensors import SafetensorError, deserialize, safe_open
 
 from surgical_style_engine.errors import InputError
 
@@ -46,8 +47,6 @@ class StoredWeights:
         if self._opened.get_slice(name).get_dtype() != "BF16":
             return self._opened.get_tensor(name).astype(np.float32)
         # numpy has no such numbers: they are the upper halves of single precision.
-        from safetensors import deserialize
-
         stored = dict(deserialize(self.path.read_bytes()))[name]
         halves = np.frombuffer(stored["data"], "<u2").astype(np.uint32)
         return (halves << 16).view(np.float32).reshape(stored["shape"])
@@ -72,8 +71,6 @@ def open_weights(
     Raises:
         InputError: If names or shapes differ, and for whatever safetensors and torch raise within the block.
     """
-    from safetensors import safe_open
-
     prefix = direction + "."
     try:
         with safe_open(path, framework=framework) as opened:
@@ -100,7 +97,6 @@ def write_weights(path: Path, states: Mapping[str, Mapping[str, torch.Tensor]]) 
     Raises:
         OSError: Where the file cannot be written.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {

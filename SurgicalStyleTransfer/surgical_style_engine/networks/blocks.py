@@ -39,6 +39,8 @@ class BlurDownConv(nn.Module):
     would, since both are linear, at a quarter of the cost. The kernel is a constant, not stored in the weights.
     """
 
+    kernel: torch.Tensor
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         # Written out: computed under the device "meta", where models are looked at first, it imports a compiler.
@@ -53,8 +55,10 @@ class BlurDownConv(nn.Module):
 
 
 def up_block(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Nearest-neighbour doubling and convolution, norm, ReLU. The first two keep the places that doubling and padding
-    had among the names of the weights."""
+    """Nearest-neighbour doubling and convolution, norm, ReLU.
+
+    The first two layers keep the places that doubling and padding had among the names of the weights.
+    """
     return [
         nn.Identity(),
         nn.Identity(),

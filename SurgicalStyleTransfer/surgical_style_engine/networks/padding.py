@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,17 +26,19 @@ def pad(x: torch.Tensor, widths: tuple[int, int, int, int], mode: str) -> torch.
 
 
 class _Reflected(torch.autograd.Function):
-    """Padding by reflection whose way back keeps the layout: torch's own turns channels-last images over, which takes
-    several times as long (Testing/benchmarks/NOTES.md)."""
+    """Padding by reflection whose way back keeps the layout.
+
+    torch's own turns channels-last images over, which takes several times as long (Testing/benchmarks/NOTES.md).
+    """
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:
         ctx.widths = widths
         return F.pad(x, widths, mode="reflect")
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         left, right, top, bottom = ctx.widths
         height = grad.shape[2] - top - bottom
         inner = _narrower(grad.narrow(2, top, height), left, right)

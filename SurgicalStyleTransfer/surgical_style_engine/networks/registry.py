@@ -50,8 +50,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Generator(Network):
-    """The entry of a generator: (n, in_channels, h, w) in [-1, 1] -> (n, out_channels, h, w) in [-1, 1], for h and w
-    that are multiples of 4 and at least 16.
+    """The entry of a generator.
+
+    It takes (n, in_channels, h, w) and gives (n, out_channels, h, w), both in [-1, 1], for h and w that are multiples
+    of 4 and at least 16.
 
     Attributes:
         layout: "module:class" of its ``Layout``, a dataclass of the constructor's arguments, where weights can be

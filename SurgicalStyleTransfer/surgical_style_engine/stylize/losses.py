@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -73,15 +73,16 @@ class Masks:
     def __init__(self, mask: torch.Tensor | None = None) -> None:
         """Take the mask (1 or n, 1, h, w) in [0, 1]; None: everywhere."""
         self._mask = mask
-        self._by_size: dict[tuple[int, ...], torch.Tensor] = {}
+        self._by_size: dict[tuple[int, int], torch.Tensor] = {}
 
-    def at(self, size: tuple[int, ...]) -> torch.Tensor | None:
+    def at(self, size: Sequence[int]) -> torch.Tensor | None:
         """The mask at a layer's size (h, w); None: everywhere."""
         if self._mask is None:
             return None
-        if size not in self._by_size:
-            self._by_size[size] = F.adaptive_avg_pool2d(self._mask, size)
-        return self._by_size[size]
+        height, width = size
+        if (height, width) not in self._by_size:
+            self._by_size[height, width] = F.adaptive_avg_pool2d(self._mask, (height, width))
+        return self._by_size[height, width]
 
 
 class StyleTarget:
@@ -127,7 +128,7 @@ class StyleTarget:
         terms, sum_of_weights = [], sum(self.layers.values())
         for name, layer_weight in self.layers.items():
             value = features[name]
-            weight = masks.at(tuple(value.shape[-2:]))
+            weight = masks.at(value.shape[-2:])
             of_style = self.grams[name]
             distance = (gram(value, weight) - of_style).square().sum(dim=(1, 2)).mean()
             terms.append(layer_weight * distance / of_style.square().sum().clamp_min(EPSILON))

@@ -145,12 +145,10 @@ def _descend(
     def evaluate() -> torch.Tensor:
         nonlocal best
         tick(len(totals))
-        variable.grad = None
         image = variable * unit
         terms = objective(_rgb(image))
-        terms["total"].backward()
-        if change is not None and variable.grad is not None:
-            variable.grad *= change
+        (gradient,) = torch.autograd.grad(terms["total"], variable)
+        variable.grad = gradient if change is None else gradient * change
         total = float(terms["total"].detach())
         if total == total and (best is None or total < best[1]["total"]):
             best = image.detach().clone(), {name: float(value.detach()) for name, value in terms.items()}

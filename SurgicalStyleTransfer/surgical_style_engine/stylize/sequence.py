@@ -77,13 +77,10 @@ def stylize_sequence(
     if not body.any():
         body = np.ones_like(body)
     if settings.colour == "luminance":
-        inside = content.mean(axis=0)[body]
-        picture = luminance_like(picture, float(inside.mean()), float(inside.std()))
-        content = content.mean(axis=0, keepdims=True)
-    work = _Slices(content, body, picture, network, settings, device)
+        content, picture = _in_luminance(content, picture, body)
+    work, order = _Slices(content, body, picture, network, settings, device), middle_first(body)
     results: dict[int, torch.Tensor] = {}
     outcomes: list[Outcome] = []
-    order = middle_first(body)
     stylized = np.empty((work.channels, *content.shape[1:]), np.float32)
     for place, (index, before) in enumerate(order):
         task = work.task(index, before, results)
@@ -107,6 +104,13 @@ def stylize_sequence(
         flicker_content=flicker(content, body),
         order=[index for index, _ in order],
     )
+
+
+def _in_luminance(content: np.ndarray, picture: np.ndarray, body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Content (1, s, h, w), and the picture with the content's mean and deviation of luminance."""
+    inside = content.mean(axis=0)[body]
+    picture = luminance_like(picture, float(inside.mean()), float(inside.std()))
+    return content.mean(axis=0, keepdims=True), picture
 
 
 class _Slices:

@@ -88,7 +88,7 @@ class VggFeatures(FeatureNetwork):
         for number, block in enumerate(self.blocks):
             if number:
                 x = F.avg_pool2d(x, 2, ceil_mode=True)
-            for name, convolution in block.items():
+            for name, convolution in block.named_children():
                 x = F.relu(convolution(x))
                 if name in left:
                     activations[name] = x

@@ -1,7 +1,9 @@
 """The registry of metrics: what it says of a report, and metrics that are added from outside."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,3 +175,17 @@ def test_it_is_light():
     environment = {"PYTHONPATH": (";" if sys.platform == "win32" else ":").join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
     assert ended.stdout.strip() == "[]", ended.stderr
+
+
+def test_the_metric_of_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "extending.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "metrics.registry" in block)
+    exec(compile(code, "extending.md", "exec"), {"__name__": "their_metrics"})
+    try:
+        judged = case()
+        quality = {"reference": {"psnr": 12.0}}
+        add_computed(quality, judged, {"input": judged.source, "perfect": judged.reference})
+        line = next(line for line in lines(quality) if line.metric.key == "edges_kept")
+        assert 0 < line.value < 1 and line.floors["perfect"] == 1 and line.metric.meaning.endswith("1 is perfect")
+    finally:
+        registry.unregister("edges_kept")

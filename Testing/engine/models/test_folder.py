@@ -1,7 +1,6 @@
 """A model folder is opened without running anything of it, and written whole or not at all."""
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from safetensors.torch import load_file
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models import folder as model_folder
 from surgical_style_engine.models.card import read_card, write_card
-from surgical_style_engine.models.folder import load_model, remove_model, save_model, verify_model
+from surgical_style_engine.models.folder import load_model, save_model
 from surgical_style_engine.networks import build_generator
 
 
@@ -203,42 +202,6 @@ for target in {targets}:
         with pytest.raises(KeyboardInterrupt):
             save_model(tmp_path / "m", read_card(good), {"a": torch.zeros(1)})
         assert leftovers(tmp_path) == []
-
-
-class TestRemoving:
-    def test_only_the_named_one(self, folder):
-        shutil.copytree(folder, folder.parent / "other")
-        assert remove_model("tiny", [folder.parent]) == folder
-        assert leftovers(folder.parent) == ["other"]
-        assert "There is no model 'tiny'" in refusal(remove_model, "tiny", [folder.parent])
-
-    def test_outside_the_models_folders_only_the_models_own_files_go(self, folder, tmp_path):
-        elsewhere = tmp_path / "elsewhere"
-        shutil.copytree(folder, elsewhere / "plain")
-        shutil.copytree(folder, elsewhere / "study")
-        (elsewhere / "study" / "patient.nii.gz").write_bytes(b"precious")
-        (elsewhere / "study" / "sub").mkdir()
-        assert remove_model(elsewhere / "plain") == elsewhere / "plain"
-        assert remove_model(elsewhere / "study") == elsewhere / "study"
-        assert leftovers(elsewhere) == ["study"] and leftovers(elsewhere / "study") == ["patient.nii.gz", "sub"]
-
-    def test_a_folder_with_another_programs_card_stays(self, tmp_path):
-        (tmp_path / "model.json").write_text('{"name": "something else"}')
-        (tmp_path / "data.csv").write_text("precious")
-        assert "schema version" in refusal(remove_model, tmp_path)
-        assert leftovers(tmp_path) == ["data.csv", "model.json"]
-
-    def test_of_a_link_the_link_goes(self, folder, tmp_path):
-        (tmp_path / "models").mkdir()
-        (tmp_path / "models" / "alias").symlink_to(folder)
-        assert remove_model("alias", [tmp_path / "models"]) == tmp_path / "models" / "alias"
-        assert leftovers(tmp_path / "models") == [] and verify_model(folder)
-
-    def test_a_link_to_a_shipped_model(self, good, tmp_path, monkeypatch):
-        monkeypatch.setattr(model_folder, "shipped_models_folder", lambda: good.parent)
-        (tmp_path / "alias").symlink_to(good)
-        assert "came with the program" in refusal(remove_model, "alias", [tmp_path])
-        assert verify_model(good)
 
 
 def test_loading_a_network_imports_no_compiler():

@@ -6,12 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from model_folders import refusal
+from model_folders import leftovers, refusal
 
 from surgical_style_engine.models import names as model_names
 from surgical_style_engine.models.card import read_card
-from surgical_style_engine.models.folder import load_model, remove_model
-from surgical_style_engine.models.names import find_model, list_models, shipped_models_folder, user_models_folder
+from surgical_style_engine.models.folder import load_model, verify_model
+from surgical_style_engine.models.names import (
+    find_model,
+    list_models,
+    remove_model,
+    shipped_models_folder,
+    user_models_folder,
+)
 
 
 class TestFinding:
@@ -112,3 +118,39 @@ print(list_models([Path({str(good.parent)!r})])[0][1].name, "torch" in sys.modul
             [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)}
         )
         assert done.stdout == "tiny False\n", done.stderr
+
+
+class TestRemoving:
+    def test_only_the_named_one(self, folder):
+        shutil.copytree(folder, folder.parent / "other")
+        assert remove_model("tiny", [folder.parent]) == folder
+        assert leftovers(folder.parent) == ["other"]
+        assert "There is no model 'tiny'" in refusal(remove_model, "tiny", [folder.parent])
+
+    def test_outside_the_models_folders_only_the_models_own_files_go(self, folder, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        shutil.copytree(folder, elsewhere / "plain")
+        shutil.copytree(folder, elsewhere / "study")
+        (elsewhere / "study" / "patient.nii.gz").write_bytes(b"precious")
+        (elsewhere / "study" / "sub").mkdir()
+        assert remove_model(elsewhere / "plain") == elsewhere / "plain"
+        assert remove_model(elsewhere / "study") == elsewhere / "study"
+        assert leftovers(elsewhere) == ["study"] and leftovers(elsewhere / "study") == ["patient.nii.gz", "sub"]
+
+    def test_a_folder_with_another_programs_card_stays(self, tmp_path):
+        (tmp_path / "model.json").write_text('{"name": "something else"}')
+        (tmp_path / "data.csv").write_text("precious")
+        assert "schema version" in refusal(remove_model, tmp_path)
+        assert leftovers(tmp_path) == ["data.csv", "model.json"]
+
+    def test_of_a_link_the_link_goes(self, folder, tmp_path):
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "alias").symlink_to(folder)
+        assert remove_model("alias", [tmp_path / "models"]) == tmp_path / "models" / "alias"
+        assert leftovers(tmp_path / "models") == [] and verify_model(folder)
+
+    def test_a_link_to_a_shipped_model(self, good, tmp_path, monkeypatch):
+        monkeypatch.setattr(model_names, "shipped_models_folder", lambda: good.parent)
+        (tmp_path / "alias").symlink_to(good)
+        assert "came with the program" in refusal(remove_model, "alias", [tmp_path])
+        assert verify_model(good)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.histogram_matching import histogram_match
 
 

@@ -17,7 +17,7 @@ _LEAST_RANGE = np.float32(1e-6)  # of an image that is zero throughout
 
 
 def round_to_int8(network: Any) -> int:
-    """Let an ``openvino.Model`` multiply in int8 where most of its work lies. Returns how many layers it changed.
+    """Let a network multiply in int8 where most of its work lies.
 
     These are convolutions of stride 1 with a kernel of at least 3x3 and LEAST_CHANNELS channels on both sides: the
     residual blocks. What leads into the network, out of it and from one scale to the next stays as it is; there eight
@@ -26,6 +26,12 @@ def round_to_int8(network: Any) -> int:
     Weights are rounded to 129 levels for each output channel (Jacob et al., CVPR 2018). Images are divided by their own
     largest value, one by one, and rounded to 256 levels: no range is learned beforehand, so that no
     image can leave it. The result is multiplied by both ranges again.
+
+    Args:
+        network: an ``openvino.Model``, which is changed.
+
+    Returns:
+        How many layers were changed.
     """
     changed = 0
     for layer in network.get_ordered_ops():
@@ -69,6 +75,6 @@ def _round(layer: Any) -> None:
     layer.input(1).replace_source_output(rounded.output(0))
 
     takers = list(layer.output(0).get_target_inputs())
-    made = op.multiply(layer, largest)
+    in_range = op.multiply(layer, largest)
     for place in takers:
-        place.replace_source_output(made.output(0))
+        place.replace_source_output(in_range.output(0))

@@ -10,8 +10,10 @@ from surgical_style_engine.errors import InputError
 
 
 def openvino_package() -> Any:
-    """The package, without its usage statistics: it would send some at its import and at every conversion unless the
-    user has objected, and nothing leaves the workstation from here. It does without where their package is missing.
+    """The package, without its usage statistics.
+
+    It would send some at its import and at every conversion unless the user has objected, and nothing leaves the
+    workstation from here. It does without where their package is missing.
 
     Raises:
         InputError: where it is not installed.
@@ -26,9 +28,12 @@ def openvino_package() -> Any:
 
 @cache
 def core() -> Any:
-    """One for the whole process. Each Core gives the thread a stack for signals; where two are freed in the order they
-    were made, the second one hands back the first one's, which is gone, and the next signal (Ctrl-C, the end of a child
-    process) is a segmentation fault."""
+    """One core for the whole process.
+
+    Each gives the thread a stack for signals; where two are freed in the order they were made, the second one hands
+    back the first one's, which is gone, and the next signal (Ctrl-C, the end of a child process) is a segmentation
+    fault.
+    """
     return openvino_package().Core()
 
 

@@ -16,12 +16,19 @@ _BLUR = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
 
 
 def resnet_network(layout: ResnetLayout, weights: dict[str, np.ndarray], channels: int) -> Any:
-    """The ``openvino.Model`` of a generator: (n, in_channels, h, w) float32 -> (n, channels', h, w), for any n, and
-    h and w that are multiples of 4.
+    """The network of a generator.
 
-    weights: float32, by the layout's names. channels: of a slice; of a stack of slices only the middle one's are
-    computed. It is what ``openvino.convert_model`` makes of ``networks.resnet.ResnetGenerator`` after ``middle_only``:
-    layer by layer the same operations, with weights prepared as the layers of torch prepare them.
+    It is what ``openvino.convert_model`` makes of ``networks.resnet.ResnetGenerator`` after ``middle_only``: layer by
+    layer the same operations, with weights prepared as the layers of torch prepare them.
+
+    Args:
+        layout: the generator's.
+        weights: float32, by the layout's names.
+        channels: of a slice; of a stack of slices only the middle one's are computed.
+
+    Returns:
+        An ``openvino.Model``: (n, in_channels, h, w) float32 -> (n, channels', h, w), for any n, and h and w that are
+        multiples of 4.
     """
     import openvino
 
@@ -86,9 +93,9 @@ def _by_blocks(x: Any, weight: np.ndarray, bias: np.ndarray) -> Any:
     """The last convolution, see ``networks.fast.block_convolution``."""
     op = operations()
     side = block_side(len(weight))
-    made = _convolution(x, block_kernel(weight, side), side)
-    made = op.add(made, _constant(np.repeat(bias, side**2)[None, :, None, None]))
-    return made if side == 1 else op.depth_to_space(made, "depth_first", side)
+    blocks = _convolution(x, block_kernel(weight, side), side)
+    blocks = op.add(blocks, _constant(np.repeat(bias, side**2)[None, :, None, None]))
+    return blocks if side == 1 else op.depth_to_space(blocks, "depth_first", side)
 
 
 def _constant(values: np.ndarray) -> Any:

@@ -1,7 +1,7 @@
-"""Arbitrary style transfer by two ONNX networks (Ghiasi et al., BMVC 2017): one sees the style picture and predicts a
-vector, the other transforms images by it.
+"""Arbitrary style transfer by two ONNX networks (Ghiasi et al., BMVC 2017) and a picture.
 
-The vector is computed once, at import, and becomes a constant of the second network: a style like any ONNX model.
+One network sees the style picture and predicts a vector, the other transforms images by it. The vector is computed
+once, at import, and becomes a constant of the second network: a style like any ONNX model.
 """
 
 from __future__ import annotations

@@ -13,22 +13,30 @@ from .block_convolution import BlockConv2d
 
 
 def middle_only(network: nn.Module, channels: int) -> nn.Module:
-    """The generator with its last convolution cut down to the ``channels`` output channels of the middle slice.
+    """The generator with its last convolution cut down to the output channels of the middle slice.
 
     A 2.5-D model gives the stack it takes, so that a training cycle closes; a translation keeps the middle slice only.
-    What it computes for that slice stays bit for bit the same. The network itself where there is nothing to leave out
-    or its end is another one; else a copy that shares no weights.
+    What it computes for that slice stays bit for bit the same.
+
+    Args:
+        network: a generator.
+        channels: of a slice.
+
+    Returns:
+        The network itself where there is nothing to leave out or its end is another one; else a copy that shares no
+        weights.
     """
-    ends = [name for name, layer in network.named_modules() if isinstance(layer, BlockConv2d)]
-    if len(ends) != 1 or network.get_submodule(ends[0]).out_channels <= channels:
+    ends = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, BlockConv2d)]
+    if len(ends) != 1 or ends[0][1].out_channels <= channels:
         return network
     network = copy.deepcopy(network)
-    whole = network.get_submodule(ends[0])
+    name, whole = ends[0]
     kept = middle(whole.out_channels, channels)
     part = BlockConv2d(whole.in_channels, channels, whole.kernel_size[0])
     with torch.no_grad():
-        part.weight.copy_(whole.weight[kept])
-        part.bias.copy_(whole.bias[kept])
-    parent, _, own = ends[0].rpartition(".")
+        for own_values, values in ((part.weight, whole.weight), (part.bias, whole.bias)):
+            if own_values is not None and values is not None:
+                own_values.copy_(values[kept])
+    parent, _, own = name.rpartition(".")
     setattr(network.get_submodule(parent), own, part.to(whole.weight.device, whole.weight.dtype).train(whole.training))
     return network

@@ -1,4 +1,4 @@
-"""Doubling and convolution in one layer, at less than half the arithmetic."""
+"""Upsampling by two and convolution in one layer, at less than half the arithmetic."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class UpsamplingConv2d(nn.Conv2d):
         # The reflection of a doubled image repeats its edge.
         padded = pad(x, (1, 1, 1, 1), "replicate")
         if self._by_tiles(padded):
-            made = self._tiled(padded, self.weight)
-            return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
+            result = self._tiled(padded, self.weight)
+            return result if self.bias is None else result + self.bias.view(1, -1, 1, 1)
         kernel = _pairs_added(_pairs_added(self.weight.float(), 2), 3).transpose(0, 1).to(self.weight.dtype)
         return F.conv_transpose2d(padded, kernel, self.bias, stride=2, padding=3)
 
@@ -47,8 +47,10 @@ class UpsamplingConv2d(nn.Conv2d):
 
 
 def _of_four(weight: torch.Tensor) -> torch.Tensor:
-    """(out, in, 3, 3) -> (4 * out, in, 3, 3): the kernels of the four pixels that come out for one, on that one's
-    neighbours before doubling."""
+    """(out, in, 3, 3) -> (4 * out, in, 3, 3).
+
+    These are the kernels of the four pixels that come out for one, on that one's neighbours before doubling.
+    """
     return _halves(_halves(weight, 2), 4).permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -51,8 +52,8 @@ class WinogradConv2d(nn.Conv2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not is_faster(x, self.weight, self.out_channels):
             return super().forward(x)
-        made = self._tiled(x, self.weight)
-        return made if self.bias is None else made + self.bias.view(1, -1, 1, 1)
+        result = self._tiled(x, self.weight)
+        return result if self.bias is None else result + self.bias.view(1, -1, 1, 1)
 
 
 def is_faster(x: torch.Tensor, weight: torch.Tensor, outputs: int) -> bool:
@@ -103,7 +104,7 @@ class _Winograd(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor, weight: torch.Tensor, side: int) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, side: int) -> torch.Tensor:
         """(n, in, h, w), (side^2 * out, in, 3, 3) -> (n, out, side (h - 2), side (w - 2))."""
         # The tiles have more than twice the size of the image, so that they are made again rather than kept.
         ctx.save_for_backward(x, weight)
@@ -112,7 +113,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
         x, weight = ctx.saved_tensors
         n, channels, height, width = x.shape
         outputs, side = weight.shape[0], ctx.side
@@ -123,12 +124,12 @@ class _Winograd(torch.autograd.Function):
         products = (inverse.T @ blocks.reshape(TILE**2, -1)).view(WINDOW**2, -1, outputs)
         of_weight = of_image = None
         if ctx.needs_input_grad[1]:
-            found = kernel.T @ torch.bmm(_transformed(x).transpose(1, 2), products).view(WINDOW**2, -1)
-            of_weight = found.view(3, 3, channels, outputs).permute(3, 2, 0, 1)
+            kernels = kernel.T @ torch.bmm(_transformed(x).transpose(1, 2), products).view(WINDOW**2, -1)
+            of_weight = kernels.view(3, 3, channels, outputs).permute(3, 2, 0, 1)
         if ctx.needs_input_grad[0]:
-            found = image.T @ torch.bmm(products, _kernels_of(weight).transpose(1, 2)).view(WINDOW**2, -1)
-            found = found.view(WINDOW, WINDOW, n, down, right, channels).permute(2, 3, 0, 4, 1, 5)
-            of_image = _overlapped(found)[:, :height, :width].permute(0, 3, 1, 2)
+            windows = image.T @ torch.bmm(products, _kernels_of(weight).transpose(1, 2)).view(WINDOW**2, -1)
+            windows = windows.view(WINDOW, WINDOW, n, down, right, channels).permute(2, 3, 0, 4, 1, 5)
+            of_image = _overlapped(windows)[:, :height, :width].permute(0, 3, 1, 2)
         return of_image, of_weight, None
 
 
@@ -150,10 +151,10 @@ def _convolved(x: torch.Tensor, kernels: torch.Tensor, side: int) -> torch.Tenso
     """The convolution (n, out, side (h - 2), side (w - 2)), channels-last."""
     n, _, height, width = x.shape
     down, right = _tiles(x)
-    made = _matrices()[2] @ torch.bmm(_transformed(x), kernels).view(WINDOW**2, -1)
-    made = made.view(TILE, TILE, n, down, right, side, side, -1).permute(2, 3, 0, 5, 4, 1, 6, 7)
-    made = made.reshape(n, TILE * down * side, TILE * right * side, -1)
-    return made[:, : side * (height - 2), : side * (width - 2)].permute(0, 3, 1, 2)
+    pixels = _matrices()[2] @ torch.bmm(_transformed(x), kernels).view(WINDOW**2, -1)
+    pixels = pixels.view(TILE, TILE, n, down, right, side, side, -1).permute(2, 3, 0, 5, 4, 1, 6, 7)
+    pixels = pixels.reshape(n, TILE * down * side, TILE * right * side, -1)
+    return pixels[:, : side * (height - 2), : side * (width - 2)].permute(0, 3, 1, 2)
 
 
 def _filled(rows: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -182,5 +183,6 @@ def _tiles(x: torch.Tensor) -> tuple[int, int]:
 def _matrices() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The transforms of two dimensions: of images (36, 36), kernels (36, 9) and products (16, 36)."""
     with torch.inference_mode(False):
-        one = [torch.tensor(values, dtype=torch.float64) for values in (_IMAGE, _KERNEL, _INVERSE)]
-        return tuple(torch.kron(matrix, matrix).float() for matrix in one)
+        rows = [torch.tensor(values, dtype=torch.float64) for values in (_IMAGE, _KERNEL, _INVERSE)]
+        image, kernel, inverse = (torch.kron(matrix, matrix).float() for matrix in rows)
+        return image, kernel, inverse

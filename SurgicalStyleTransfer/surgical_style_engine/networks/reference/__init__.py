@@ -1,0 +1,1 @@
+"""Networks whose weights have the names and arithmetic of published code."""

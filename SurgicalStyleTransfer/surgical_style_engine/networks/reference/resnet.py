@@ -15,8 +15,9 @@ from .normalise import Norm, has_bias, norm_layer
 
 
 class ReferenceResnetGenerator(nn.Module):
-    """ResNet generator (Johnson et al. 2016) as in junyanz/pytorch-CycleGAN-and-pix2pix and
-    taesungp/contrastive-unpaired-translation; weights are named ``model.N...`` as theirs are.
+    """ResNet generator (Johnson et al. 2016) of the reference code, whose weights are named ``model.N...``.
+
+    That is junyanz/pytorch-CycleGAN-and-pix2pix and taesungp/contrastive-unpaired-translation.
 
     (n, in_channels, h, w) in [-1, 1] -> (n, out_channels, h, w) in [-1, 1]; h and w multiples of 4, at least 8.
 
@@ -77,8 +78,13 @@ class _ResidualBlock(nn.Module):
 
 
 class BlurDown(nn.Module):
-    """Binomial [1 2 1] blur and stride 2 (Zhang, ICML 2019); (n, c, h, w) -> (n, c, h/2, w/2). ``filt``: the kernel,
-    which the reference stores among the weights."""
+    """Binomial [1 2 1] blur and stride 2 (Zhang, ICML 2019); (n, c, h, w) -> (n, c, h/2, w/2).
+
+    Attributes:
+        filt: the kernel, which the reference stores among the weights.
+    """
+
+    filt: torch.Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -37,10 +37,10 @@ class ReferenceUnetLevel(nn.Module):
         # The level below returns its input too, so twice its channels come back from it.
         returned = inner if below is None else inner * 2
         up = nn.ConvTranspose2d(returned, outer, 4, stride=2, padding=1, bias=bias or self.outermost)
-        if self.outermost:
-            layers: list[nn.Module] = [down, below, nn.ReLU(), up, nn.Tanh()]
-        elif below is None:
-            layers = [nn.LeakyReLU(0.2), down, nn.ReLU(), up, norm_layer(norm, outer)]
+        if below is None:
+            layers: list[nn.Module] = [nn.LeakyReLU(0.2), down, nn.ReLU(), up, norm_layer(norm, outer)]
+        elif self.outermost:
+            layers = [down, below, nn.ReLU(), up, nn.Tanh()]
         else:
             layers = [nn.LeakyReLU(0.2), down, norm_layer(norm, inner), below, nn.ReLU(), up, norm_layer(norm, outer)]
             if dropout:

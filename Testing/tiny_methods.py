@@ -7,7 +7,8 @@ import contextlib
 import torch
 
 from training_cli.training.config import load_config
-from training_cli.training.methods import build_method
+from training_cli.training.methods.base import Method
+from training_cli.training.methods.build import build_method
 
 SETTINGS = {
     "source": "a",
@@ -24,7 +25,8 @@ SETTINGS = {
 }
 
 
-def make_method(name: str, channels_a: int = 1, channels_b: int = 1, **settings):
+def make_method(name: str, channels_a: int = 1, channels_b: int = 1, **settings) -> Method:
+    """A method with fresh weights, always the same, and settings that take no time."""
     torch.manual_seed(0)
     config = load_config(None, SETTINGS | {"method": name} | settings)
     return build_method(name, config, channels_a, channels_b, "cpu", contextlib.nullcontext)

@@ -1,4 +1,7 @@
-"""The preview: the slice that a slice view shows, translated while the user scrolls, as its foreground."""
+"""The preview: the slice that a slice view shows, translated while the user scrolls, as its foreground.
+
+It is no ``Job``: it has no end, and of its requests only the latest counts.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from SurgicalStyleTransferLib.jobs.engine import Engine
+from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
+from SurgicalStyleTransferLib.mrml import outputs
+from SurgicalStyleTransferLib.mrml.observers import Observers
+from SurgicalStyleTransferLib.mrml.slice_views import slice_widgets
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
-from . import geometry as mrml_geometry
-from . import outputs
-from .slice_views import slice_widgets
+from .engine import Engine
 
 PLANES = ("sagittal", "coronal", "axial")  # by the patient axis (L, P, S) that is nearest to the view's normal
 
@@ -26,7 +30,8 @@ class Preview:
         self._engine, self._on_message = engine, on_message
         self._view = ""
         self._job: tuple[str, Card, str, str, str] | None = None
-        self._observed: list[tuple[object, int]] = []
+        self._slice_node: object | None = None
+        self._observers = Observers()
         self._in_flight = self._wanted = False
         self._generation = 0
         self._node_id = ""
@@ -47,25 +52,23 @@ class Preview:
             self._on_message(_("The slice view {view} is not in this layout.").format(view=view))
             return
         self._view, self._job = view, job
-        slice_node = widget.mrmlSliceNode()
+        self._slice_node = widget.mrmlSliceNode()
         composite = self._composite()
         self._before = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
         # A sequence's next frame modifies the image; voxels edited through numpy modify the node alone.
         for observed, event in (
-            (slice_node, vtk.vtkCommand.ModifiedEvent),
+            (self._slice_node, vtk.vtkCommand.ModifiedEvent),
             (node, vtk.vtkCommand.ModifiedEvent),
             (node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent),
         ):
-            self._observed.append((observed, observed.AddObserver(event, lambda caller, event: self.update())))
+            self._observers.add(observed, event, self.update)
         self.update()
 
     def stop(self) -> None:
         """Take the overlay away and put back what was there."""
         self._generation += 1
         self._in_flight = self._wanted = False
-        for observed, tag in self._observed:
-            observed.RemoveObserver(tag)
-        self._observed = []
+        self._observers.clear()
         if self._job is not None:
             composite = self._composite()
             if composite is not None and composite.GetForegroundVolumeID() == (self._node_id or None):
@@ -89,7 +92,7 @@ class Preview:
         if node is None:
             self.stop()
             return
-        matrix = slicer.util.arrayFromVTKMatrix(self._observed[0][0].GetSliceToRAS())
+        matrix = slicer.util.arrayFromVTKMatrix(self._slice_node.GetSliceToRAS())
         centre = mrml_geometry.world_to_volume(node, tuple(matrix[:3, 3]))
         ahead = mrml_geometry.world_to_volume(node, tuple(matrix[:3, 3] + matrix[:3, 2]))
         plane = PLANES[int(np.argmax(np.abs(np.subtract(ahead, centre))))]

@@ -16,12 +16,12 @@ import slicer
 import vtk
 
 from SurgicalStyleTransferLib.jobs.engine import Engine
+from SurgicalStyleTransferLib.jobs.job import Listener
 from SurgicalStyleTransferLib.jobs.style_job import Plan
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
 from SurgicalStyleTransferLib.mrml import outputs
+from SurgicalStyleTransferLib.setup import dependencies, model_cards
 from SurgicalStyleTransferLib.worker.exchange import Exchange
-
-from . import dependencies, model_cards
 
 SHAPE = (6, 32, 28)
 
@@ -143,7 +143,7 @@ def the_worker_refuses_a_damaged_style_and_the_scene_stays(case: object) -> None
 
 def _expect_error(case: object, engine: Engine, plan: Plan, part: str) -> None:
     said: list[str] = []
-    engine.apply(plan, lambda result: said.append(""), lambda code, message: said.append(message))
+    engine.apply(plan, Listener(lambda result: said.append(""), lambda code, message: said.append(message)))
     for _attempt in range(6000):
         if said:
             break
@@ -162,9 +162,9 @@ def a_shipped_style_translates(case: object) -> None:
     engine = Engine()
     try:
         result = engine.process(Plan(node.GetID(), cards[0], device="cpu"))
-        made = slicer.mrmlScene.GetNodeByID(result.output_id)
-        case.assertTrue(outputs.is_synthetic(made))
-        case.assertTrue(np.isfinite(slicer.util.arrayFromVolume(made)).all())
+        node = slicer.mrmlScene.GetNodeByID(result.output_id)
+        case.assertTrue(outputs.is_synthetic(node))
+        case.assertTrue(np.isfinite(slicer.util.arrayFromVolume(node)).all())
         case.assertGreater(result.slices, 0)
     finally:
         engine.close()

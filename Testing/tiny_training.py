@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def disc_volume(seed: int, inverted: bool, size: int = 40, slices: int = 4) -> sitk.Image:
@@ -40,6 +41,13 @@ def as_options(settings: dict) -> list[str]:
         else:
             options += [f"--{flag}", ",".join(value) if isinstance(value, list) else str(value)]
     return options
+
+
+def losses_of(run: Path) -> list[dict[str, float]]:
+    """The rows of a run's losses.csv, without what depends on the clock and without empty places."""
+    with (run / "losses.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return [{k: float(v) for k, v in row.items() if v and k not in ("seconds", "waiting")} for row in rows]
 
 
 class Process:
