@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 import typer.core
@@ -71,7 +72,7 @@ class Interrupted(BaseException):
 
 
 class _Group(typer.core.TyperGroup):
-    def invoke(self, context):
+    def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
