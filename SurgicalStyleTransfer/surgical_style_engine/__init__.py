@@ -26,6 +26,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .common.version import __version__
+
 if TYPE_CHECKING:
     from .adjust.options import Adjustments as Adjustments
     from .app.fuse_case import FuseCase as FuseCase
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
     from .models.names import list_models as list_models
     from .volumes.volume import Volume as Volume
 
-__version__ = "0.1.0"
 
 _MODULES = {
     "adjust.options": ["Adjustments"],

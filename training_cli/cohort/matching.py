@@ -133,7 +133,8 @@ def told_match(source: Path, match: Path | None, what: str) -> list[str]:
 
 def identity(name: str, sessions: bool = False) -> list[str]:
     """The parts of a name that may say whose an image is, lower case: all but modalities and roles, and sessions unless
-    wanted."""
+    wanted.
+    """
     return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 
 

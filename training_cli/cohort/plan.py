@@ -87,7 +87,8 @@ def _jobs(source: Path, sources: list[Path], output: Path, mask: Path | None, di
 
 def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
     """The mask of every volume and what is to be told of it: the named file for a single volume, else that of a folder
-    that goes with it by name. Raises InputError."""
+    that goes with it by name. Raises InputError.
+    """
     from .matching import match_all, told_match, volumes_in
 
     if mask is None:

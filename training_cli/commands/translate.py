@@ -235,7 +235,8 @@ def _reference(path: Path) -> Volume:
 def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
     """Translate one volume after the other: what a report says of each, and those that could not be translated.
 
-    A failure of the only volume is raised."""
+    A failure of the only volume is raised.
+    """
     from surgical_style_engine.app.translate_case import translate_case
     from training_cli.cohort.checks import told
     from training_cli.cohort.matching import stem

@@ -14,7 +14,8 @@ from surgical_style_engine.models.names import check_name
 
 class ImportDetails(BaseModel):
     """What a file does not say of itself. Packed models bring their own card, so that only ``name`` and ``overwrite``
-    apply to them; the fields are those of the options of ``sst models import``."""
+    apply to them; the fields are those of the options of ``sst models import``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -39,7 +39,8 @@ MIXED_NOTE = "mixed: input and translation have different units; the values are 
 @dataclass(frozen=True)
 class Reference:
     """A real image of the same patient to compare with. register: unless it shares the grid, align it rigidly; else
-    the scanner's coordinates are taken."""
+    the scanner's coordinates are taken.
+    """
 
     path: Path
     register: bool = True
@@ -132,7 +133,8 @@ class TranslatedCase:
 @dataclass(eq=False)
 class _Inputs:
     """The volumes that a case names, read. series: the headers for a DICOM output; reference: on the volume's grid, and
-    valid, where it has voxels; registration: how it was aligned."""
+    valid, where it has voxels; registration: how it was aligned.
+    """
 
     volume: Volume
     series: SourceSeries | None

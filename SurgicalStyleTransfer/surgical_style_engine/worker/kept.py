@@ -24,7 +24,8 @@ KEPT_RUNNERS = 4
 @dataclass
 class Kept:
     """A finished translation that may still be adjusted or judged. options: of its run, to be judged alike. judged:
-    whether metrics were given of it as it is now."""
+    whether metrics were given of it as it is now.
+    """
 
     volume: Volume
     model: StyleModel
@@ -48,7 +49,8 @@ class Kept:
 
     def take(self, translation: Translation, adjustments: Adjustments) -> None:
         """Take the place of the translation as it was. The blend is made anew when it is asked for; without it a kept
-        translation is a third smaller."""
+        translation is a third smaller.
+        """
         self.translation, self.adjustments = replace(translation, volume=self.volume), adjustments
         self.judged = False
 

@@ -59,7 +59,8 @@ class AdjustmentsMessage(BaseModel):
 
     def read(self, kept: Adjustments | None = None) -> Adjustments:
         """The adjustments. kept: those of the translation that is adjusted; what they did before the network cannot
-        change. Raises InputError."""
+        change. Raises InputError.
+        """
         values = {key: value for key, value in vars(self).items() if value is not None}
         for key in ("flatten_bias", "ensemble") if kept is not None else ():
             if values.setdefault(key, getattr(kept, key)) != getattr(kept, key):
@@ -111,7 +112,8 @@ class Adjust(Request):
 
 class Figures(Request):
     """Judge a kept translation. reference: a registered volume of the target domain, on any grid. error_map: file for
-    the cycle error of every voxel."""
+    the cycle error of every voxel.
+    """
 
     keep: str
     reference: VolumeMessage | None = None
@@ -151,7 +153,8 @@ class Forget(Request):
 
 class Fuse(Request):
     """Fuse volumes, the reference first. model: the folder of one that takes them in their order, for the method
-    "learned"."""
+    "learned".
+    """
 
     volumes: list[VolumeMessage]
     output: Path

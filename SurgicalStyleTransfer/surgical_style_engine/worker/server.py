@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from surgical_style_engine import __version__
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import Cancelled, StyleTransferError
 
 from .messages import VERSION, decode, encode

@@ -1,5 +1,6 @@
 """What the worker can do: each task takes a checked request, calls the use case, and gives what goes into its
-``result``."""
+``result``.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +69,8 @@ class Tasks:
 
     def translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
         """Translate, and keep the translation. ``strength`` is the one used, ``consistency`` the one it keeps (null
-        with a given strength)."""
+        with a given strength).
+        """
         progress("load", 0, 1)
         adjustments = Adjustments() if request.adjustments is None else request.adjustments.read()
         model = self._warm.model(request.model)
@@ -116,7 +118,8 @@ class Tasks:
 
     def adjust(self, request: schema.Adjust, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Adjust a kept translation anew; the network does not run. What acts before it (flatten_bias, ensemble) cannot
-        change here, and may be left out. ``stale``: metrics were given of what it was before."""
+        change here, and may be left out. ``stale``: metrics were given of what it was before.
+        """
         kept = self._warm.find(request.keep)
         given = request.adjustments
         adjustments = kept.adjustments if given is None else given.read(kept.adjustments)
@@ -134,7 +137,8 @@ class Tasks:
 
     def figures(self, request: schema.Figures, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
         """The metrics of a kept translation as it is now; with ``error_map`` also |F(G(x)) - x| per voxel, in that
-        file."""
+        file.
+        """
         from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 
         kept = self._warm.find(request.keep)
@@ -207,7 +211,8 @@ class Tasks:
     def fuse(self, request: schema.Fuse, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
         """``weights`` (sum to 1), ``figures`` ({} where nothing is covered by all), ``moved`` (mm and degrees by which
         each of the others was registered, null where the scanner's coordinates were taken). No torch, unless the
-        method is a trained one."""
+        method is a trained one.
+        """
         from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
 
         progress("fuse", 0, 1)

@@ -11,10 +11,11 @@ import numpy as np
 
 from surgical_style_engine.common.atomic_write import replacing_folder
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.itk import silent_itk
 from surgical_style_engine.volumes.volume import Volume
 
 from .derived import series_tags, slice_file
+from .read import read_dicom_folder
 from .scale import Scale, choose_scale
 from .silence import silent_pydicom
 from .source import SourceSeries, instance_numbers
@@ -84,7 +85,8 @@ def _check_image(volume: Volume, source: SourceSeries, output: Path, target: Dic
 def _check_written(folder: Path, volume: Volume, scale: Scale) -> None:
     """Only a series that gives back grid and values may take the final name. Raises StyleTransferError."""
     try:
-        written = read_volume(folder)
+        with silent_itk():
+            written = read_dicom_folder(folder)
     except InputError:
         raise StyleTransferError("The DICOM output cannot be read back; the disk may be full or failing.") from None
     bound = 0.5 * scale.slope * (1 + 1e-6) + np.finfo(np.float32).eps * float(np.abs(volume.array).max())
