@@ -126,7 +126,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         check_output(case.output, volume)
     mask = read_optional(case.mask)
     check_torch("A style picture")
-    from surgical_style_engine.inference.stylize import stylize_volume
+    from surgical_style_engine.inference.stylize import stylize_volume  # noqa: PLC0415 - torch is loaded with it
 
     settings = case.complete(case.settings)
     name = case.content.name or "the volume"
