@@ -11,6 +11,7 @@ from pathlib import Path
 from surgical_style_engine.app.inputs import listed
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, PICTURE_ENDINGS, ending_of, list_volumes
+from surgical_style_engine.imageio.itk import silent_itk
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
@@ -62,14 +63,13 @@ def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path
 
 
 def is_dicom_file(path: Path) -> bool:
+    """Whether a path is a file with the ending of DICOM."""
     return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
 def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
-    import SimpleITK as sitk
-
-    from surgical_style_engine.imageio.itk import silent_itk
+    import SimpleITK as sitk  # noqa: PLC0415 - only where a folder may hold a series beside other files
 
     reader = sitk.ImageSeriesReader
     with silent_itk():
@@ -132,8 +132,9 @@ def told_match(source: Path, match: Path | None, what: str) -> list[str]:
 
 
 def identity(name: str, sessions: bool = False) -> list[str]:
-    """The parts of a name that may say whose an image is, lower case: all but modalities and roles, and sessions unless
-    wanted.
+    """The parts of a name that may say whose an image is, lower case.
+
+    All but modalities and roles, and sessions unless wanted.
     """
     return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 

@@ -25,6 +25,7 @@ from surgical_style_engine.volumes.volume import Volume, check_volume
 from .align_reference import align_reference, alignment_doubt
 from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judging import Judging
+from .maps import save_maps
 
 if TYPE_CHECKING:  # the modules are imported when they are used: not every case is judged, or written as DICOM
     from surgical_style_engine.imageio.dicom.source import SourceSeries
@@ -38,8 +39,11 @@ MIXED_NOTE = "mixed: input and translation have different units; the values are 
 
 @dataclass(frozen=True)
 class Reference:
-    """A real image of the same patient to compare with. register: unless it shares the grid, align it rigidly; else
-    the scanner's coordinates are taken.
+    """A real image of the same patient to compare with.
+
+    Attributes:
+        path: its file or DICOM folder.
+        register: align it rigidly unless it shares the grid; False takes the scanner's coordinates.
     """
 
     path: Path
@@ -132,8 +136,13 @@ class TranslatedCase:
 
 @dataclass(eq=False)
 class _Inputs:
-    """The volumes that a case names, read. series: the headers for a DICOM output; reference: on the volume's grid, and
-    valid, where it has voxels; registration: how it was aligned.
+    """The volumes that a case names, read.
+
+    Attributes:
+        series: the headers for a DICOM output.
+        reference: on the volume's grid.
+        valid: where the reference has voxels, bool (z, y, x); None for everywhere.
+        registration: how the reference was aligned.
     """
 
     volume: Volume
@@ -246,7 +255,7 @@ def _series(case: TranslateCase, volume: Volume) -> SourceSeries | None:
         return None
     if isinstance(case.volume, Volume):
         raise InputError("A DICOM output needs the folder of the series that was read.")
-    from surgical_style_engine.imageio.dicom.source import open_series
+    from surgical_style_engine.imageio.dicom.source import open_series  # noqa: PLC0415 - for DICOM only
 
     return open_series(case.volume, volume, case.model.card.domain_to(case.direction))
 
@@ -279,7 +288,7 @@ def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
 
 
 def _judge(case: TranslateCase, inputs: _Inputs, judging: Judging, translation: Translation) -> Judgement:
-    from .judge_case import JudgeCase, judge_case
+    from .judge_case import JudgeCase, judge_case  # noqa: PLC0415 - SimpleITK is loaded with it
 
     judgement = judge_case(
         JudgeCase(
@@ -310,7 +319,7 @@ def _write(case: TranslateCase, series: SourceSeries | None, translation: Transl
     if series is None:
         write_volume(translation.volume, output, notes)
         return
-    from surgical_style_engine.models.dicom_output import write_dicom_series
+    from surgical_style_engine.models.dicom_output import write_dicom_series  # noqa: PLC0415 - for DICOM only
 
     write_dicom_series(
         translation.volume,
@@ -336,8 +345,6 @@ def _save_maps(
     """Write what an assessment page shows; of the translation only where no file has it."""
     if case.writing.maps is None:
         return {}
-    from .maps import save_maps
-
     return save_maps(
         case.writing.maps,
         case.writing.name,

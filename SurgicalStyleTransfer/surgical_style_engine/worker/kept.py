@@ -23,8 +23,11 @@ KEPT_RUNNERS = 4
 
 @dataclass
 class Kept:
-    """A finished translation that may still be adjusted or judged. options: of its run, to be judged alike. judged:
-    whether metrics were given of it as it is now.
+    """A finished translation that may still be adjusted or judged.
+
+    Attributes:
+        options: of its run, to be judged alike.
+        judged: whether metrics were given of it as it is now.
     """
 
     volume: Volume
@@ -48,8 +51,9 @@ class Kept:
         return TranslateCase(self.volume, self.model, self.direction, strength, mask=self.mask, adjustments=adjustments)
 
     def take(self, translation: Translation, adjustments: Adjustments) -> None:
-        """Take the place of the translation as it was. The blend is made anew when it is asked for; without it a kept
-        translation is a third smaller.
+        """Put a translation in the place of the one before.
+
+        The blend is made anew when it is asked for; without it a kept translation is a third smaller.
         """
         self.translation, self.adjustments = replace(translation, volume=self.volume), adjustments
         self.judged = False
