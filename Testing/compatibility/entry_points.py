@@ -143,13 +143,13 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    from surgical_style_engine.inference import plane_slices
+    from surgical_style_engine.common import thresholds
 
-    before, plane_slices.LARGEST_WHOLE = plane_slices.LARGEST_WHOLE, 10
+    before, thresholds.LARGEST_WHOLE = thresholds.LARGEST_WHOLE, 10
     try:
         yield
     finally:
-        plane_slices.LARGEST_WHOLE = before
+        thresholds.LARGEST_WHOLE = before
 
 
 def readjusted(image: Any, model: Any, translation: Any, strength: float) -> Any:
