@@ -7,8 +7,8 @@ import SimpleITK as sitk
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.dicom.source import open_series
 from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard, Weights
 from surgical_style_engine.models.dicom_output import write_dicom_series
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, Weights
 from surgical_style_engine.volumes.normalization import HUWindow, LinearLandmarks, PercentileLandmarks, RobustPercentile
 
 pydicom = pytest.importorskip("pydicom")

@@ -8,7 +8,8 @@ import sys
 def worker_with(code: str) -> list[str]:
     """A worker command with something in the engine replaced first."""
     script = (
-        "import sys, time\nimport surgical_style_engine.backends.select as backends\nrun = backends.TorchRunner.run\n"
+        "import sys, time\nimport surgical_style_engine.backends.torch_runner as backends\n"
+        "run = backends.TorchRunner.run\n"
         f"{code}\nfrom surgical_style_engine.worker.server import main\nmain(sys.argv[1:])\n"
     )
     return [sys.executable, "-c", script]

@@ -21,7 +21,7 @@ from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models.folder import StyleModel
 
 from . import devices
-from .choices import INT8
+from .choices import BACKENDS, INT8, Maker, runner_maker
 from .openvino.runner import OpenVinoRunner
 from .runner import Runner
 from .torch_runner import TorchRunner
@@ -121,14 +121,14 @@ class _Trials:
         self.measured: list[Measured] = []
         self.runners: list[Runner] = []
 
-    def add(self, kind: type[TorchRunner] | type[OpenVinoRunner], precision: str) -> None:
+    def add(self, maker: Maker, precision: str) -> None:
         """Try one way. A backend that cannot run this network is no choice; only the first must be able to.
 
         Raises:
             StyleTransferError, MemoryError: what the first way raises.
         """
         try:
-            runner = kind(self._model, self._direction, "cpu", precision)
+            runner = maker(self._model, self._direction, "cpu", precision)
             result, seconds = _timed(runner, self.picture)
         except (StyleTransferError, MemoryError):
             if self._reference is None:
@@ -137,7 +137,7 @@ class _Trials:
         result = result[:, :, self._body]
         psnr = None if self._reference is None else psnr_of(result, self._reference)
         self._reference = result if self._reference is None else self._reference
-        self.measured.append(Measured(kind.backend, precision, round(seconds, 5), psnr))
+        self.measured.append(Measured(runner.backend, precision, round(seconds, 5), psnr))
         self.runners.append(runner)
 
 
@@ -156,10 +156,16 @@ def _measure(model: StyleModel, direction: str) -> list[Measured]:
         if compiled:
             rest = min(compiled, key=lambda entry: entry.seconds).precision
             trials.add(OpenVinoRunner, next(name for name, other in INT8.items() if other == rest))
+    for name in _other_backends():
+        trials.add(runner_maker(name), "fp32")
     return [
         replace(entry, seconds=round(seconds, 5))
         for entry, seconds in zip(trials.measured, _in_turns(trials.runners, trials.picture), strict=True)
     ]
+
+
+def _other_backends() -> list[str]:
+    return [name for name in BACKENDS if name not in (TorchRunner.backend, OpenVinoRunner.backend)]
 
 
 def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
@@ -212,7 +218,8 @@ def _key(model: StyleModel, direction: str) -> str:
     packages = [f"{name} {metadata.version(name)}" for name, is_here in here.items() if is_here]
     own = f"{surgical_style_engine.__version__}.{STATE}"
     processor = devices.processor_name()
-    parts = [processor, f"{os.cpu_count()} cores", own, *packages, model.card.weights.sha256, direction]
+    ways = [own, *packages, *_other_backends()]
+    parts = [processor, f"{os.cpu_count()} cores", *ways, model.card.weights.sha256, direction]
     return " | ".join(parts)
 
 

@@ -9,12 +9,11 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
 
 from . import autotune
-from .choices import INT8, check_choices
-from .devices import device_name, pick_device
+from .choices import INT8, check_choices, runner_maker
+from .devices import device_name
 from .onnx_runner import OnnxRunner
 from .openvino.runner import OpenVinoRunner
 from .runner import Runner
-from .torch_runner import CudaRunner, TorchRunner
 
 
 def make_runner(
@@ -31,7 +30,7 @@ def make_runner(
         direction: forward or backward.
         device: auto, cpu, cuda, cuda:N or mps.
         precision: one of ``PRECISIONS``.
-        backend: one of ``BACKENDS``.
+        backend: auto, or one of ``BACKENDS``.
 
     Raises:
         InputError: for what this machine or model cannot do.
@@ -53,13 +52,7 @@ def make_runner(
         backend, precision, note = choice.backend, choice.precision, choice.note
     if backend == "auto" and _on_cpu(device) and not has_torch():
         backend = "openvino"
-    runner: Runner
-    if backend == "openvino":
-        runner = OpenVinoRunner(model, direction, device, precision)
-    elif pick_device(device).type == "cuda":
-        runner = CudaRunner(model, direction, device, precision)
-    else:
-        runner = TorchRunner(model, direction, device, precision)
+    runner = runner_maker("torch" if backend == "auto" else backend)(model, direction, device, precision)
     runner.note = note
     return runner
 

@@ -119,6 +119,12 @@ class CudaRunner(TorchRunner):
             self._torch.cuda.empty_cache()
 
 
+def torch_runner(model: StyleModel, direction: str, device: str, precision: str) -> TorchRunner:
+    """The runner for a device. Arguments and errors as of ``TorchRunner``."""
+    kind = CudaRunner if pick_device(device).type == "cuda" else TorchRunner
+    return kind(model, direction, device, precision)
+
+
 def middle_generator(model: StyleModel, direction: str) -> Any:
     """The ``torch.nn.Module`` as a translation needs it, which computes the middle slice alone.
 

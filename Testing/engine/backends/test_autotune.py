@@ -1,16 +1,20 @@
 """What is fastest is measured once; what is not precise enough is not used, and that is said."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fakes import brain
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.backends import autotune, devices
 from surgical_style_engine.backends.autotune import Choice, Measured, choose, like_a_slice, psnr_of
 from surgical_style_engine.backends.select import make_runner
-from surgical_style_engine.errors import StyleTransferError
+from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
 
@@ -129,6 +133,32 @@ def test_int8_is_tried_beside_the_faster_of_the_others(model, monkeypatch, secon
     assert [(entry.backend, entry.precision) for entry in found] == measured
     known(monkeypatch, *found)
     assert choose(model, "forward") == Choice(*measured[-1])
+
+
+class Shortcut(autotune.TorchRunner):
+    """A backend from outside: torch, by another name."""
+
+    backend = "shortcut"
+
+
+def test_a_backend_from_outside_is_one_entry_more(model, memory, monkeypatch):
+    """It runs a volume where it is asked for by name, and where it is the fastest."""
+    monkeypatch.setitem(sys.modules, "outside", SimpleNamespace(Shortcut=Shortcut))
+    volume = brain(5)
+    options = {"device": "cpu", "precision": "fp32"}
+    wanted = translate_volume(volume, model, backend="torch", **options)
+    monkeypatch.setitem(autotune.BACKENDS, "shortcut", "outside:Shortcut")
+    translation = translate_volume(volume, model, backend="shortcut", **options)
+    assert translation.backend == "shortcut"
+    np.testing.assert_array_equal(translation.volume.array, wanted.volume.array)
+
+    def in_turns(runners, picture):
+        return [0.1 if runner.backend == "shortcut" else 0.2 for runner in runners]
+
+    monkeypatch.setattr(autotune, "_in_turns", in_turns)
+    assert translate_volume(volume, model, device="cpu").backend == "shortcut"
+    with pytest.raises(InputError, match="There is no backend 'tensorrt'; use auto, torch, openvino, shortcut."):
+        make_runner(model, backend="tensorrt")
 
 
 def test_a_moment_of_load_decides_nothing(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.fusion import METHODS, align, fuse_volumes, fusion_quality
+from surgical_style_engine.fusion import METHODS, FusionMethod, FusionOptions, align, fuse_volumes, fusion_quality
 from surgical_style_engine.fusion.align import coarser_by
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.volumes.body_mask import body_mask
@@ -225,3 +225,25 @@ def test_fine_volumes_are_smoothed_before_a_coarse_grid_samples_them(pair):
     assert found.volume.array[0][inside].std() < 0.6 * plain.array[0][inside].std()
     assert found.volume.array[0][inside].mean() == pytest.approx(500, abs=5)
     assert any("finer than the reference" in sentence for sentence in found.warnings)
+
+
+def test_options_are_given_whole_or_by_keywords(pair):
+    whole = fuse_volumes(pair, FusionOptions(method="weighted", weights=[1, 3], units="none"))
+    laid_over = fuse_volumes(pair, FusionOptions(method="detail", weights=[1, 3]), method="weighted", units="none")
+    by_keywords = fuse_volumes(pair, method="weighted", weights=[1, 3], units="none")
+    for fusion in (laid_over, by_keywords):
+        np.testing.assert_array_equal(fusion.fused, whole.fused)
+        assert fusion.method == "weighted" and fusion.weights == [0.25, 0.75]
+    with pytest.raises(TypeError, match="no_option"):
+        fuse_volumes(pair, no_option=1)
+
+
+def test_a_method_from_outside_is_one_entry(pair, monkeypatch):
+    def darkest(inputs, tick):
+        tick(1)
+        return np.minimum.reduce(inputs.arrays)
+
+    monkeypatch.setitem(METHODS, "darkest", FusionMethod("darkest", "the darkest input", darkest))
+    fusion = fuse_volumes(pair, method="darkest")
+    np.testing.assert_allclose(fusion.fused, np.minimum(*fusion.inputs), atol=1e-6)
+    assert fusion.method == "darkest"

@@ -76,7 +76,7 @@ def test_a_style_picture_becomes_a_style(open_panel, until, tmp_path):
 
 
 def test_the_default_style_is_selected_first_wherever_it_stands_in_the_list(open_panel, tiny_folder, tmp_path):
-    from surgical_style_engine.models.folder import DEFAULT_MODEL
+    from surgical_style_engine.models.names import DEFAULT_MODEL
     from SurgicalStyleTransferLib.setup import model_cards
 
     assert model_cards.FIRST == DEFAULT_MODEL

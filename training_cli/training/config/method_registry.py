@@ -1,11 +1,10 @@
 """The training methods by name, and what is known of each without importing it (and torch).
 
-A method of this project is a line in ``_built_in``. One from outside is registered by ``register_method``, either by
-code that calls it before training, or by a package that names a function for it as an entry point of the group
-``surgical_style_transfer.methods``::
+A method of this project is a line in ``_built_in``. One from outside calls ``register_method`` when it is imported: by
+a script, or because its package names the module as an entry point of the group ``training_cli.methods``::
 
-    [project.entry-points."surgical_style_transfer.methods"]
-    mine = "my_package:register"
+    [project.entry-points."training_cli.methods"]
+    mine = "my_package.mine"
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from surgical_style_engine.errors import InputError
 
 from .method_settings import CUTSettings, CycleGANSettings, MethodSettings, PairedSettings, PerceptualSettings
 
-ENTRY_POINTS = "surgical_style_transfer.methods"
+ENTRY_POINTS = "training_cli.methods"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def methods() -> dict[str, MethodEntry]:
         _plugins_are_read = True
         for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS):
             try:
-                entry_point.load()()
+                entry_point.load()
             except Exception as error:  # whatever a package of others does, the other methods still train
                 warnings.warn(f"The training method '{entry_point.name}' cannot be used: {error}", stacklevel=2)
     return dict(_METHODS)

@@ -196,8 +196,8 @@ class TrainingConfig(BaseModel):
 
     def section(self, kind: type[Section]) -> Section:
         """The settings that the methods with settings of this class have."""
-        found = self.sections.get(kind.section)
-        return found if isinstance(found, kind) else kind()
+        settings = self.sections.get(kind.section)
+        return settings if isinstance(settings, kind) else kind()
 
     def extra_list(self) -> list[str]:
         """The further input modalities, one entry each."""

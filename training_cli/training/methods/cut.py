@@ -55,8 +55,8 @@ class CUT(Method):
             )
         config, channels = self.config, self.in_channels["a"]
         self.settings = config.section(CUTSettings)
-        given = self.settings.lambda_nce
-        self.weight = self.default_weight if given is None else given
+        weight = self.settings.lambda_nce
+        self.weight = self.default_weight if weight is None else weight
         self.G = self.add_generator("G", "forward")
         self.D_B = self.add_discriminator("D_B", channels)
         self.layers = encoder_layers(self.G)

@@ -17,16 +17,16 @@ from training_cli.training.config import TrainingConfig
 def adopt_settings(config: TrainingConfig) -> None:
     """Take from the model of ``init`` what decides its networks' shape and input; nothing without ``init``.
 
-    Settings that were given must agree. Raises InputError with one sentence where they do not.
+    Settings that were asked for must agree. Raises InputError with one sentence where they do not.
     """
     if config.init is None:
         return
     card = load_model(config.init).card
     if card.architecture.name == "onnx":
         raise InputError(f"The model {card.name} is an ONNX model; training cannot start from it.")
-    given = set(config.model_fields_set)
+    asked_for = set(config.model_fields_set)
     for name, value in _settings_of(card).items():
-        if name in given and getattr(config, name) not in (value, "auto"):
+        if name in asked_for and getattr(config, name) not in (value, "auto"):
             raise _disagreement(card, name, value, getattr(config, name))
         setattr(config, name, value)
     for name, value in config.generator_settings.items():

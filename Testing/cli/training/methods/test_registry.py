@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -206,10 +207,24 @@ def test_installed_packages_register_theirs_and_a_broken_one_harms_nobody(regist
         raise ImportError("no module named x")
 
     found = [
-        SimpleNamespace(name="good", load=lambda: lambda: register_method("good", Brighter, settings=BrighterSettings)),
+        SimpleNamespace(name="good", load=lambda: register_method("good", Brighter, settings=BrighterSettings)),
         SimpleNamespace(name="bad", load=broken),
     ]
     monkeypatch.setattr(method_registry, "_plugins_are_read", False)
     monkeypatch.setattr(method_registry.importlib.metadata, "entry_points", lambda group: found)
     with pytest.warns(UserWarning, match="method 'bad' cannot be used: no module named x"):
         assert {"good", "cyclegan"} <= set(methods())
+
+
+def test_the_method_of_the_documentation(registry, tiny, pairs, tmp_path, sst):
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "register_method" in block)
+    exec(compile(code, "extending.md", "exec"), {"__name__": "their_method"})
+    settings = tiny | {"method": "edges", "lambda_edges": 4, "learning_rate": 3e-3, "max_steps": 30, "stack": 1}
+    assert "needs pairs" in sst("train", *as_options(settings)).err
+    ended = sst("train", *as_options(settings | {"pairs": pairs, "sample_every": 0, "checkpoint_every": 100}))
+    assert ended.code == 0, ended
+    rows = losses_of(tmp_path / "run")
+    assert all(set(row) == {"step", "learning_rate", "generators", "pairs", "edges"} for row in rows)
+    assert rows[-1]["pairs"] < 0.8 * rows[0]["pairs"]
+    assert load_model(tmp_path / "run" / "model" / "model").card.directions == ["forward"]
