@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 import typer.core
@@ -43,7 +44,7 @@ def build_app(names: list[str]) -> typer.Typer:
         context: typer.Context, version: bool = typer.Option(False, "--version", help="show the version and exit")
     ) -> None:
         if version:
-            from surgical_style_engine import __version__
+            from surgical_style_engine.common.version import __version__
 
             typer.echo(f"sst {__version__}")
             raise typer.Exit
@@ -63,7 +64,8 @@ def build_app(names: list[str]) -> typer.Typer:
 
 class Interrupted(BaseException):
     """A signal asks to end. Like KeyboardInterrupt no Exception, so that only what cleans up takes notice; a kind of
-    its own, because Typer would end at a KeyboardInterrupt without a word."""
+    its own, because Typer would end at a KeyboardInterrupt without a word.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -71,7 +73,7 @@ class Interrupted(BaseException):
 
 
 class _Group(typer.core.TyperGroup):
-    def invoke(self, context):
+    def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
@@ -81,7 +83,8 @@ class _Group(typer.core.TyperGroup):
 @contextlib.contextmanager
 def _ending_signals() -> Iterator[list[int]]:
     """Within it, what would end the process at once ends it as Ctrl-C does: what is half done is cleaned up. Gives the
-    signals that came."""
+    signals that came.
+    """
     process, came = os.getpid(), []
 
     def end(number: int, _frame: object) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from surgical_style_engine.errors import InputError
+
+if TYPE_CHECKING:  # imported where a bar is shown
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 KINDS = ("auto", "json", "none")
 
@@ -22,7 +27,8 @@ class Progress:
             raise InputError(f"--progress is {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{kind}'.")
         self.kind = kind
         self._stage = ""
-        self._bar = None
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Progress:
         if self.kind == "auto" and sys.stderr.isatty():
@@ -41,10 +47,10 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-            self._bar = None
+            self._bar = self._task = None
 
     def stage(self, text: str) -> None:
         self._stage = text
@@ -57,9 +63,10 @@ class Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is not None:
-            if not self._bar.task_ids:
+            if self._task is None:
                 self.stage(self._stage)
-            self._bar.update(self._task, completed=done, total=total)
+            if self._task is not None:
+                self._bar.update(self._task, completed=done, total=total)
         elif self.kind == "json":
             share = done / max(total, 1)
             print(json.dumps({"progress": share, "stage": self._stage, "done": done, "total": total}), flush=True)

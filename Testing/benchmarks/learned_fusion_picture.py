@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.fusion import fuse_learned
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
@@ -19,7 +20,6 @@ from surgical_style_engine.metrics.reference import reference_metrics
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import RobustPercentile
-from training_cli.cohort.alignment import align_reference
 from training_cli.pictures.comparison import save_comparison
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -185,16 +185,18 @@ def read_picture(path: Path) -> np.ndarray:
 # Figures
 def quality(image: Any, model: Any, translation: Any, reference: Any) -> dict:
     """All quality figures of a translation, by the keys of the JSON report."""
-    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.app.judge_case import JudgeCase, judge_case
+    from surgical_style_engine.common.run_options import RunOptions
 
-    return quality_of(image, model, translation, reference, device="cpu", precision="fp32", backend="torch")
+    options = RunOptions(device="cpu", precision="fp32", backend="torch")
+    return judge_case(JudgeCase(image, model, translation, reference=reference, options=options)).quality
 
 
 def kid(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """(mean, deviation) of the kernel MMD between the slice statistics of two stacks (n, h, w) in [-1, 1]."""
-    from surgical_style_engine.metrics.set_distance import kid, slice_features
+    from surgical_style_engine.metrics.set_distance import kernel_mmd, slice_features
 
-    return kid(slice_features(first), slice_features(second))
+    return kernel_mmd(slice_features(first), slice_features(second))
 
 
 def fusion_quality(fusion: Any) -> dict:

@@ -20,12 +20,12 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from surgical_style_engine import __version__
 from surgical_style_engine.backends.autotune import psnr_of
 from surgical_style_engine.backends.choices import INT8
 from surgical_style_engine.backends.devices import bf16_helps, cpu_features, pick_device, processor_name
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.common import heap
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.inference import plane_job

@@ -41,14 +41,14 @@ def benchmark(
         raise InputError(f"The folder {output.absolute().parent} does not exist.")
     style = load_model(model)
     style.check_direction(direction)
-    if style.card.weights.file == "model.onnx" or style.card.domain_from(direction).channels != 1:
+    if style.card.stored.file == "model.onnx" or style.card.domain_from(direction).channels != 1:
         raise InputError("The benchmark takes models with weights for torch that translate scalar volumes.")
     chosen = str(pick_device(device))
     found: dict[str, Any] = {
         "machine": machine(chosen),
         "device": chosen,
         "model": style.card.name,
-        "sha256": style.card.weights.sha256,
+        "sha256": style.card.stored.sha256,
         "size": size,
         "slices": slices,
         "repeats": repeats,

@@ -30,9 +30,12 @@ def register(
     """
     import time
 
+    from surgical_style_engine.app.inputs import left_out
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.imageio.volume_io import check_output, ending_of, read_volume, write_volume
+    from surgical_style_engine.imageio.formats import ending_of
+    from surgical_style_engine.imageio.read import read_volume
+    from surgical_style_engine.imageio.write import check_output, write_volume
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from surgical_style_engine.volumes.geometry import resample_like
     from surgical_style_engine.volumes.registration import (
@@ -42,7 +45,6 @@ def register(
         write_transform,
     )
     from surgical_style_engine.volumes.volume import check_volume
-    from training_cli.cohort.matching import left_out
     from training_cli.cohort.paths import check_outputs
 
     check_output(output)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from surgical_style_engine import __version__
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import read_card
 

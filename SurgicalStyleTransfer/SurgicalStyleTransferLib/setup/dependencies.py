@@ -41,7 +41,8 @@ def requirements(onnx: bool = False) -> list[Requirement]:
 
 def torch_exists() -> bool:
     """Whether there is a PyTorch for this Slicer: there is none any more for Macs with Intel's instructions, as which
-    Slicer runs on every Mac."""
+    Slicer runs on every Mac.
+    """
     return not (sys.platform == "darwin" and platform.machine() == "x86_64")
 
 

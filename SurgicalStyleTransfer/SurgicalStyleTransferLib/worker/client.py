@@ -32,7 +32,8 @@ class _Pending:
 
 class WorkerClient:
     """Requests to the worker and what is to happen on their answers. Every request gets exactly one answer: a result,
-    or an error (code, sentence), also when the process dies or is stopped."""
+    or an error (code, sentence), also when the process dies or is stopped.
+    """
 
     def __init__(self, scratch: Callable[[], Path], command: list[str] | None = None) -> None:
         self.log: deque[str] = deque(maxlen=LOG_LINES)
@@ -86,7 +87,8 @@ class WorkerClient:
 
     def cancel(self, number: int) -> None:
         """Ask for a stop. If no answer comes soon, the worker is ended, unless somebody waits for something else that
-        it would take along; either way the request is answered."""
+        it would take along; either way the request is answered.
+        """
         if number in self._pending and self._process is not None:
             self._cancelling.add(number)
             self._write({"cancel": number})

@@ -6,8 +6,6 @@ where, is put together in ``app``.
 
 from __future__ import annotations
 
-from typing import Any
-
 from .averages import mean_metrics
 from .cycle import CycleMetrics, CycleScore, cycle_error_map, cycle_metrics, jigsaw_puzzle_error, look_ahead_score
 from .reference import data_range, mae, ms_ssim, psnr, reference_metrics, ssim, ssim_metrics
@@ -37,12 +35,3 @@ __all__ = [
     "ssim_metrics",
     "structure_agreement",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """What is put together from inference and metrics, until it has its place in ``app``."""
-    if name in ("FLOORS_NOTE", "compare_with_reference", "mean_figures", "quality_of", "set_features"):
-        from . import summary
-
-        return getattr(summary, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,10 +15,10 @@ from .provenance import Described, synthetic_notes
 if TYPE_CHECKING:
     from surgical_style_engine.imageio.dicom.source import SourceSeries
 
-    from .card import Direction, ModelCard
+    from .card import ModelCard
 
 
-def check_target(card: ModelCard, direction: Direction) -> DicomTarget:
+def check_target(card: ModelCard, direction: str) -> DicomTarget:
     """Find the domain a translation ends in.
 
     Args:
@@ -42,7 +42,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
     source: SourceSeries,
     output: Path,
     card: ModelCard,
-    direction: Direction,
+    direction: str,
     *,
     strength: float = 1.0,
     masked: bool = False,

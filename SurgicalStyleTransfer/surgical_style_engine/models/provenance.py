@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from .card import Direction, ModelCard
+    from .card import ModelCard
 
 
 class Described(Protocol):
@@ -22,7 +22,7 @@ class Described(Protocol):
 
 
 def synthetic_notes(
-    card: ModelCard, direction: Direction, strength: float = 1.0, adjustments: Described | None = None
+    card: ModelCard, direction: str, strength: float = 1.0, adjustments: Described | None = None
 ) -> dict[str, str]:
     """Say in header fields that an image is synthetic, from which domain into which, by which weights.
 

@@ -1,6 +1,6 @@
 """The child process that computes for the panel: ``python -m surgical_style_engine.worker --scratch FOLDER``.
 
-It reads requests from stdin and answers on stdout (see ``worker_protocol``), keeps models and the latest translations
+It reads requests from stdin and answers on stdout (see ``messages``), keeps models and the latest translations
 in memory, and ends itself when stdin closes: killing the launcher that started it would not reach it.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from surgical_style_engine import __version__
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import Cancelled, StyleTransferError
 
 from .messages import VERSION, decode, encode
@@ -29,16 +29,16 @@ class Requests:
     def __init__(self, stream: BinaryIO, at_end: Callable[[], None]) -> None:
         self._stream, self._at_end = stream, at_end
         self._waiting: queue.Queue[dict] = queue.Queue()
-        self._cancelled: set[int] = set()
+        self._cancelled: set[int | None] = set()
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> dict:
         return self._waiting.get()
 
-    def is_cancelled(self, number: int) -> bool:
+    def is_cancelled(self, number: int | None) -> bool:
         return number in self._cancelled
 
-    def finished(self, number: int) -> None:
+    def finished(self, number: int | None) -> None:
         """Forget a request's cancellation."""
         self._cancelled.discard(number)
 
@@ -72,7 +72,7 @@ class Worker:
             self._answer(self._requests.next())
 
     def _answer(self, request: dict) -> None:
-        number = request.get("id")
+        number: int | None = request.get("id")
 
         def progress(stage: str, done: int, total: int) -> None:
             self._say({"id": number, "event": "progress", "stage": stage, "done": done, "total": total})
@@ -104,7 +104,7 @@ class Worker:
         finally:
             self._requests.finished(number)
 
-    def _fail(self, number: int, code: str, message: str) -> None:
+    def _fail(self, number: int | None, code: str, message: str) -> None:
         traceback.print_exc()
         sys.stderr.flush()
         self._say({"id": number, "event": "error", "code": code, "message": message})

@@ -207,15 +207,15 @@ def test_it_is_a_command_of_sst(study, tmp_path, capsys):
 
 
 def test_what_was_odd_about_the_files_is_told(study, tmp_path, monkeypatch):
-    from surgical_style_engine.imageio import volume_io
+    from surgical_style_engine.imageio import read as reading
 
-    read = volume_io.read_volume
+    read = reading.read_volume
 
     def odd(path, *more):
         volume = read(path, *more)
         return replace(volume, metadata={"Warning": "The slices are shifted (tilted gantry)."})
 
-    monkeypatch.setattr(volume_io, "read_volume", odd)
+    monkeypatch.setattr(reading, "read_volume", odd)
     report = tmp_path / "r.json"
     result = sst(
         study / "p1_T1.nii.gz",

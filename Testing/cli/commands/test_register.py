@@ -122,16 +122,16 @@ def test_what_has_nothing_in_common_is_refused(study, tmp_path):
 
 
 def test_what_was_odd_about_the_files_is_told(study, tmp_path, monkeypatch):
-    from surgical_style_engine.imageio import volume_io
+    from surgical_style_engine.imageio import read as reading
 
-    read = volume_io.read_volume
+    read = reading.read_volume
 
     def odd(path, *more):
         volume = read(path, *more)
         return replace(volume, metadata={"Warning": "The slices are shifted (tilted gantry)."})
 
     folder, _ = study
-    monkeypatch.setattr(volume_io, "read_volume", odd)
+    monkeypatch.setattr(reading, "read_volume", odd)
     result = sst(
         folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "m.nii.gz", "--report", tmp_path / "r.json"
     )

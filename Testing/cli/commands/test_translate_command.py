@@ -260,16 +260,15 @@ def test_a_sheared_volume_keeps_its_place_or_is_refused(sst, head, tiny_model, t
 def test_what_cannot_be_written_is_told_before_anything_is_computed(
     sst, head_volume, tiny_model, tmp_path, monkeypatch, command, name, sentence
 ):
-    from surgical_style_engine import fusion
-    from surgical_style_engine.inference import translate
-    from surgical_style_engine.stylize import stylize
+    from surgical_style_engine.app import fuse_case, translate_case
+    from surgical_style_engine.inference import stylize
     from surgical_style_engine.volumes import registration
 
     for module, function in (
-        (translate, "translate_volume"),
+        (translate_case, "translate_volume"),
         (stylize, "stylize_volume"),
         (registration, "register_rigid"),
-        (fusion, "fuse_volumes"),
+        (fuse_case, "fuse_volumes"),
     ):
         assert hasattr(module, function)
         monkeypatch.setattr(module, function, lambda *_, **__: pytest.fail("computed in vain"))

@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from surgical_style_engine.app.maps import NOT_JUDGED
 from surgical_style_engine.imageio.volume_io import read_volume
-from training_cli.report_page.maps import NOT_JUDGED
 
 
 def test_a_map_keeps_what_was_not_judged_apart(run):
+    from surgical_style_engine.app.maps import save_maps
     from surgical_style_engine.metrics import CycleMetrics, CycleScore
-    from training_cli.report_page.maps import save_maps
 
     volume = read_volume(run / "SMITH_JOHN_T1.nrrd")
     error = np.full(volume.array.shape, np.nan, np.float32)

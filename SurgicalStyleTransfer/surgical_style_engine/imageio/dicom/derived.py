@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surgical_style_engine import __version__
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.imageio.provenance import summary
 
 from .scale import Scale, decimal_string

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.imageio.volume_io import write_volume
-
-if TYPE_CHECKING:
-    from surgical_style_engine.metrics import CycleMetrics
-    from surgical_style_engine.volumes.volume import Volume
+from surgical_style_engine.imageio.write import write_volume
+from surgical_style_engine.metrics.cycle import CycleMetrics
+from surgical_style_engine.volumes.volume import Volume
 
 KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
 NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN
@@ -62,10 +59,10 @@ def save_maps(
         raise StyleTransferError(f"The folder of maps {folder} cannot be made: {error.strerror or error}.") from None
     kept: dict[str, Path] = {}
     if cycle is not None:
-        error = cycle.error.mean(axis=0, keepdims=True)
-        error = np.where(np.isfinite(error), error, np.float32(NOT_JUDGED)).astype(np.float32)
+        errors = cycle.error.mean(axis=0, keepdims=True)
+        errors = np.where(np.isfinite(errors), errors, np.float32(NOT_JUDGED)).astype(np.float32)
         kept["cycle_error"] = folder / f"{name}_cycle_error.nii.gz"
-        write_volume(volume.with_array(error), kept["cycle_error"])
+        write_volume(volume.with_array(errors), kept["cycle_error"])
     if disagreement is not None:
         kept["disagreement"] = folder / f"{name}_disagreement.nii.gz"
         write_volume(disagreement, kept["disagreement"])

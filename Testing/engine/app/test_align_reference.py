@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
-from training_cli.cohort.alignment import align_reference
 
 PATH = Path("reference.nii.gz")
 
