@@ -37,13 +37,13 @@ def register(
     from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.imageio.write import check_output, write_volume
     from surgical_style_engine.volumes.file_warnings import file_warnings
-    from surgical_style_engine.volumes.geometry import resample_like
     from surgical_style_engine.volumes.registration import (
         NOTHING_COMMON,
         TRANSFORM_ENDINGS,
         register_rigid,
         write_transform,
     )
+    from surgical_style_engine.volumes.resampling import resample_like
     from surgical_style_engine.volumes.volume import check_volume
     from training_cli.cohort.paths import check_outputs
 

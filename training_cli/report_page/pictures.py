@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from surgical_style_engine.common.thresholds import NOISIEST_AIR
-from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS
+from surgical_style_engine.imageio.formats import PICTURE_ENDINGS
 from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.geometry import coarsest_axis
