@@ -10,8 +10,9 @@ import numpy as np
 from typing_extensions import Unpack
 
 from surgical_style_engine.common.torch_presence import check_torch
+from surgical_style_engine.imageio.formats import PICTURE_ENDINGS
 from surgical_style_engine.imageio.style_picture import as_bytes, read_picture, reduced
-from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.models.card import CardTexts, ModelCard
 from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.models.names import check_name
