@@ -14,14 +14,12 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-# "Reload" executes this file anew; without this it would find the old library.
-for _name in [name for name in sys.modules if name.split(".")[0] == "SurgicalStyleTransferLib"]:
-    del sys.modules[_name]
+from SurgicalStyleTransferLib import self_test
+from SurgicalStyleTransferLib.jobs.engine import Engine
+from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode
+from SurgicalStyleTransferLib.panel.panel import Panel
 
-from SurgicalStyleTransferLib.jobs.engine import Engine  # noqa: E402
-from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode  # noqa: E402
-from SurgicalStyleTransferLib.panel.panel import Panel  # noqa: E402
-from SurgicalStyleTransferLib.setup import self_test  # noqa: E402
+LIBRARIES = ("SurgicalStyleTransferLib", "surgical_style_engine")
 
 
 class SurgicalStyleTransfer(ScriptedLoadableModule):
@@ -57,6 +55,7 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self._parameterNodeGuiTag = None
 
     def setup(self):
+        """The module is shown for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/SurgicalStyleTransfer.ui"))
         self.layout.addWidget(uiWidget)
@@ -83,6 +82,7 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             self.panel = None
 
     def enter(self):
+        """The module is shown."""
         self.initializeParameterNode()
         self.panel.enter()
 
@@ -91,6 +91,12 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         if self.panel is not None:
             self.panel.exit()
         self.disconnectParameterNode()
+
+    def onReload(self):
+        """Slicer executes this file anew; without the libraries' modules gone, it would find the old ones."""
+        for name in [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller, event):
         if self.panel is not None:
@@ -165,7 +171,7 @@ class SurgicalStyleTransferLogic(ScriptedLoadableModuleLogic):
 
 
 class SurgicalStyleTransferTest(ScriptedLoadableModuleTest):
-    """Runs inside Slicer ("Reload and Test", ctest); what is tested is in SurgicalStyleTransferLib.setup.self_test."""
+    """Runs inside Slicer ("Reload and Test", ctest); what is tested is in SurgicalStyleTransferLib.self_test."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from surgical_style_engine.volumes.volume import Volume
+
 
 def make_tiny_model(
     folder: Path,
@@ -20,7 +22,8 @@ def make_tiny_model(
     """A whole model folder with a small untrained network; returns its path."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import RGB, LinearLandmarks, PercentileLandmarks, RobustPercentile
 
@@ -51,7 +54,8 @@ def make_tiny_fusion_model(folder: Path, name: str = "tiny-fusion", inputs: tupl
     """A model folder with a small untrained network that makes one image of several modalities; returns its path."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, InputChannel, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, InputChannel, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 
@@ -98,3 +102,14 @@ def values_and_gradients(network: object, images: object) -> tuple:
     y = network(x)
     (y**3).sum().backward()
     return y.detach(), x.grad, *(parameter.grad for parameter in network.parameters())
+
+
+def oblique_head(seed: int = 0, size: tuple[int, int, int] = (10, 40, 44)) -> Volume:
+    """An ellipsoid of three grey levels in air, oblique and anisotropic, int16."""
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, count) for count in size), indexing="ij")
+    radius = np.sqrt(z**2 + (y / 0.9) ** 2 + (x / 0.8) ** 2)
+    array = np.select([radius < 0.35, radius < 0.7, radius < 0.95], [200, 500, 800], 0).astype(np.float32)
+    array += np.random.default_rng(seed).normal(0, 8, array.shape) * (array > 0)
+    angle = 0.2
+    direction = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1.0]])
+    return Volume(array[None].astype(np.int16), (1.1, 0.9, 3.0), (-20.0, 12.5, 7.25), direction)

@@ -27,13 +27,14 @@ def main() -> int:
     given = parser.parse_args()
 
     from surgical_style_engine.adjust import Adjustments
+    from surgical_style_engine.app.align_reference import align_reference
+    from surgical_style_engine.app.judge_case import JudgeCase, judge_case
+    from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.imageio.volume_io import read_volume
     from surgical_style_engine.inference.readjust import readjust
     from surgical_style_engine.inference.translate import translate_volume
-    from surgical_style_engine.metrics import quality_of
     from surgical_style_engine.models.folder import load_model
     from surgical_style_engine.volumes.body_mask import body_mask
-    from training_cli.cohort.alignment import align_reference
 
     volume, model = read_volume(given.source), load_model(given.model)
     real, valid, _ = align_reference(volume, read_volume(given.reference), given.reference)
@@ -44,10 +45,11 @@ def main() -> int:
     ensemble = translate_volume(volume, model, adjustments=Adjustments(ensemble=True))
 
     def figures(translation) -> str:
-        found = quality_of(volume, model, translation, real, body, valid=valid, with_cycle=False)
-        paired = found["reference"]
+        case = JudgeCase(volume, model, translation, reference=real, valid=valid, judging=Judging(cycle=False))
+        quality = judge_case(case).quality
+        paired = quality["reference"]
         text = f"PSNR {paired['psnr']:.2f} dB, SSIM {paired['ssim']:.3f}"
-        text += f"\nconsistency {found['semantic_consistency']:.3f}"
+        text += f"\nconsistency {quality['semantic_consistency']:.3f}"
         print(text)
         return text
 

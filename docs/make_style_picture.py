@@ -17,11 +17,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from surgical_style_engine.imageio.style_picture import read_picture
 from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.inference.stylize import stylize_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 from surgical_style_engine.models.style_settings import StyleSettings
-from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
-from surgical_style_engine.stylize.stylize import stylize_volume
 from surgical_style_engine.volumes.geometry import plane_first, plane_spacing, to_canonical
 from surgical_style_engine.volumes.volume import Volume
 

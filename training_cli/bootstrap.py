@@ -29,8 +29,8 @@ def main(arguments: list[str]) -> int:
     task, rest = arguments[0], arguments[1:]
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
-        made = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
-        if made.returncode:
+        creation = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
+        if creation.returncode:
             return fail("The virtual environment could not be made (on Debian and Ubuntu: apt install python3-venv).")
     extras = {"demo": "[demo]", "test": "[test]", "--": ""}[task]
     install = [str(python), "-m", "pip", "install", "--quiet", "--editable", f"{ROOT}{extras}"]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.models.folder import Domain, ModelCard, read_card, write_card
+from surgical_style_engine.metrics.card_entry import card_entry, card_metrics
+from surgical_style_engine.models.card import Domain, ModelCard, read_card, write_card
 
-# What the card keeps of an evaluation: key in the report's quality -> heading and number of decimals.
-PAIRED = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 3), "ms_ssim": ("MS-SSIM", 3), "mae_normalised": ("MAE", 3)}
-UNPAIRED = {
-    "look_ahead_score": ("Look-Ahead Score", 3),
-    "jigsaw_puzzle_error": ("Jigsaw Puzzle Error", 3),
-    "semantic_consistency": ("Semantic Consistency", 3),
-}
 ROWS = {"": "this model", "input": "the input itself", "histogram_matched": "the input, histogram matched"}
 
 
@@ -29,14 +23,7 @@ def add_figures(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCa
     if not label.strip():
         raise InputError("The figures need a label that says on what they were measured.")
     card = read_card(folder)
-    found: dict[str, Any] = {key: round(quality[key], 4) for key in UNPAIRED if quality.get(key) is not None}
-    paired = quality.get("reference")
-    if paired:
-        found |= {key: round(paired[key], 4) for key in PAIRED}
-        found["floors"] = {
-            name: {key: round(values[key], 4) for key in PAIRED} for name, values in paired["floors"].items()
-        }
-    card = card.model_copy(update={"metrics": {**card.metrics, label.strip(): found}})
+    card = card.model_copy(update={"metrics": {**card.metrics, label.strip(): card_entry(quality)}})
     try:
         write_card(folder, card)
         write_readme(folder, card)
@@ -48,12 +35,8 @@ def add_figures(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCa
 def write_readme(folder: Path, card: ModelCard) -> None:
     """Write README.md under a temporary name, then rename. Raises OSError."""
     path = Path(folder) / "README.md"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(model_readme(card), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def model_readme(card: ModelCard) -> str:
@@ -109,11 +92,13 @@ def _arguments(card: ModelCard) -> str:
 def _figures(label: str, values: Mapping[str, Any]) -> str:
     """A heading line and a table of one evaluation."""
     lines = [f"**{label}**", ""]
-    if "floors" in values:
-        lines += [f"| | {' | '.join(name for name, _ in PAIRED.values())} |", f"|---|{'---|' * len(PAIRED)}"]
+    paired = [metric for metric in card_metrics(paired=True) if metric.key in values]
+    if paired and "floors" in values:
+        lines += [f"| | {' | '.join(metric.heading for metric in paired)} |", f"|---|{'---|' * len(paired)}"]
         for key, name in ROWS.items():
-            row = values["floors"][key] if key else values
-            lines.append(f"| {name} | {' | '.join(f'{row[k]:.{digits}f}' for k, (_, digits) in PAIRED.items())} |")
+            row = values["floors"].get(key, {}) if key else values
+            lines.append(f"| {name} | {' | '.join(metric.number(row.get(metric.key)) for metric in paired)} |")
         lines.append("")
-    scores = [f"{name} {values[key]:.{digits}f}" for key, (name, digits) in UNPAIRED.items() if key in values]
+    alone = [metric for metric in card_metrics(paired=False) if metric.key in values]
+    scores = [f"{metric.title} {metric.number(values[metric.key])}" for metric in alone]
     return "\n".join([*lines, ", ".join(scores) + "." if scores else ""]).rstrip()

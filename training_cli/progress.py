@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from surgical_style_engine.errors import InputError
+
+if TYPE_CHECKING:  # imported where a bar is shown
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 KINDS = ("auto", "json", "none")
 
@@ -22,13 +27,15 @@ class Progress:
             raise InputError(f"--progress is {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{kind}'.")
         self.kind = kind
         self._stage = ""
-        self._bar = None
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Progress:
         if self.kind == "auto" and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+            # rich takes a tenth of a second to load, which a run without a terminal need not wait for.
+            from rich.console import Console  # noqa: PLC0415
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+            from rich.progress import Progress as Bar  # noqa: PLC0415
 
             self._bar = Bar(
                 TextColumn("{task.description}"),
@@ -41,12 +48,14 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-            self._bar = None
+            self._bar = self._task = None
 
     def stage(self, text: str) -> None:
+        """Name what is done next."""
+        """Name what is done next."""
         self._stage = text
         if self._bar is not None:
             for task in self._bar.task_ids:
@@ -56,10 +65,13 @@ class Progress:
             print(json.dumps({"progress": 0.0, "stage": text}), flush=True)
 
     def __call__(self, done: int, total: int) -> None:
+        """Show how much of it is done."""
+        """Show how much of it is done."""
         if self._bar is not None:
-            if not self._bar.task_ids:
+            if self._task is None:
                 self.stage(self._stage)
-            self._bar.update(self._task, completed=done, total=total)
+            if self._task is not None:
+                self._bar.update(self._task, completed=done, total=total)
         elif self.kind == "json":
             share = done / max(total, 1)
             print(json.dumps({"progress": share, "stage": self._stage, "done": done, "total": total}), flush=True)

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.adjust import Adjustments
+from surgical_style_engine.app.align_reference import align_reference
+from surgical_style_engine.app.judge_case import JudgeCase, judge_case
+from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.metrics import quality_of
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.geometry import PLANES
-from training_cli.cohort.alignment import align_reference
 
 GUARDS = (1.0, 2.0, 4.0, 10.0)  # mm
 CONSISTENCIES = (0.9, 0.7, 0.5)
@@ -30,17 +30,17 @@ CONSISTENCIES = (0.9, 0.7, 0.5)
 def main(source: Path, target: Path, name: str) -> None:
     volume, model = read_volume(source), load_model(name)
     real, valid, _ = align_reference(volume, read_volume(target), target)
-    body = body_mask(volume)
     translate_volume(volume, model)  # what is loaded at the first run does not count
     begun = time.perf_counter()
     plain = translate_volume(volume, model)
     alone = time.perf_counter() - begun
 
     def row(title: str, translation: Any, seconds: float | None) -> None:
-        found = quality_of(volume, model, translation, real, body, valid=valid, with_cycle=False)
-        paired = found["reference"]
+        case = JudgeCase(volume, model, translation, reference=real, valid=valid, judging=Judging(cycle=False))
+        quality = judge_case(case).quality
+        paired = quality["reference"]
         figures = [f"{paired['psnr']:.2f}", *(f"{paired[key]:.3f}" for key in ("ssim", "ms_ssim"))]
-        figures += [f"{found['semantic_consistency']:.3f}", "" if seconds is None else f"{seconds:.1f}"]
+        figures += [f"{quality['semantic_consistency']:.3f}", "" if seconds is None else f"{seconds:.1f}"]
         print(f"| {title} | {' | '.join(figures)} |", flush=True)
 
     def adjusted(title: str, **adjustments: Any) -> Any:

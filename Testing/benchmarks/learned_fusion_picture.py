@@ -12,14 +12,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.fusion import fuse_learned
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.metrics.reference import reference_figures
+from surgical_style_engine.metrics.reference import reference_metrics
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import RobustPercentile
-from training_cli.cohort.alignment import align_reference
 from training_cli.pictures.comparison import save_comparison
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def main(data: Path, model: str, picture: Path) -> None:
     rows["learned, FLAIR replaced by T1w"] = wrong.fused[None] * 2 - 1
     rows["shipped model, T1w alone"] = shipped.normalized_output
     for name, array in rows.items():
-        found = reference_figures(array, target, region)
+        found = reference_metrics(array, target, region)
         print(f"| {name} | {found['mae']:.3f} | {found['psnr']:.1f} | {found['ssim']:.3f} |")
     save_comparison(picture, t1, columns, title="Learned fusion: T2w made of T1w and FLAIR", footer=CREDIT)
     print(*both.warnings, sep="\n")

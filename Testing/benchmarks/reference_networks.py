@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(result: Path) -> None:
     import numpy as np
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, load_model, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+    from surgical_style_engine.models.folder import load_model, save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import RGB
     from training_cli.benchmark.measure import machine, network_alone, training_steps

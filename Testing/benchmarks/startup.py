@@ -70,7 +70,7 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
 
     from SurgicalStyleTransferLib.jobs import engine as logic
     from SurgicalStyleTransferLib.setup import model_cards
-    from training_cli.benchmark.measure import made_volume
+    from training_cli.benchmark.measure import head_phantom
 
     def until(condition: object) -> None:
         end = time.monotonic() + PATIENCE
@@ -91,7 +91,7 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
     found = {"opening the panel": time.perf_counter() - begun}
     import SimpleITK as sitk
 
-    image = made_volume(256, 48)
+    image = head_phantom(256, 48)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "made")
     slicer.util.updateVolumeFromArray(node, sitk.GetArrayFromImage(image))
     node.SetSpacing(*image.GetSpacing())

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from surgical_style_engine.volumes.volume import Volume
+from tiny_models import oblique_head
 
 
 @dataclass(frozen=True)
@@ -52,18 +50,7 @@ def refused(sst):
 @pytest.fixture(scope="session")
 def head_volume():
     """``head_volume(seed)`` -> a Volume of 10 slices, 8 of them with something in them."""
-    return make_head
-
-
-def make_head(seed: int = 0, size: tuple[int, int, int] = (10, 40, 44)) -> Volume:
-    """An ellipsoid of three grey levels in air, oblique and anisotropic, int16."""
-    z, y, x = np.meshgrid(*(np.linspace(-1, 1, count) for count in size), indexing="ij")
-    radius = np.sqrt(z**2 + (y / 0.9) ** 2 + (x / 0.8) ** 2)
-    array = np.select([radius < 0.35, radius < 0.7, radius < 0.95], [200, 500, 800], 0).astype(np.float32)
-    array += np.random.default_rng(seed).normal(0, 8, array.shape) * (array > 0)
-    angle = 0.2
-    direction = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1.0]])
-    return Volume(array[None].astype(np.int16), (1.1, 0.9, 3.0), (-20.0, 12.5, 7.25), direction)
+    return oblique_head
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +58,8 @@ def tiny_model(tmp_path_factory) -> Path:
     """A model folder with two untrained generators, T1w <-> T2w."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 

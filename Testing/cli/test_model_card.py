@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import read_card, verify_model
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.folder import verify_model
 from training_cli.model_card import add_figures, model_readme
 
 QUALITY = {

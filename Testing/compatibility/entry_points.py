@@ -37,7 +37,8 @@ def write_volume(image: Any, path: Path) -> None:
 
 def write_dicom(volume: Any, source: Path, output: Path, model: Any, direction: str, strength: float) -> None:
     """Write ``volume``, the translation of the DICOM series in the folder ``source``, as a series into ``output``."""
-    from surgical_style_engine.imageio.dicom.write import open_series, write_dicom_series
+    from surgical_style_engine.imageio.dicom.source import open_series
+    from surgical_style_engine.models.dicom_output import write_dicom_series
 
     series = open_series(source, read_volume(source), model.card.domain_to(direction))
     write_dicom_series(volume, series, output, model.card, direction, strength=strength)
@@ -169,8 +170,8 @@ def fuse(volumes: list, method: str, model: Any = None) -> Any:
 
 def stylize(image: Any, picture: np.ndarray, settings: dict) -> Any:
     """Translation of a volume in the style of a picture (3, h, w) in [0, 1]."""
+    from surgical_style_engine.inference.stylize import stylize_volume
     from surgical_style_engine.models.style_settings import parse_settings
-    from surgical_style_engine.stylize.stylize import stylize_volume
 
     return stylize_volume(image, picture, parse_settings(settings), device="cpu").translation
 
@@ -184,16 +185,18 @@ def read_picture(path: Path) -> np.ndarray:
 # Figures
 def quality(image: Any, model: Any, translation: Any, reference: Any) -> dict:
     """All quality figures of a translation, by the keys of the JSON report."""
-    from surgical_style_engine.metrics import quality_of
+    from surgical_style_engine.app.judge_case import JudgeCase, judge_case
+    from surgical_style_engine.common.run_options import RunOptions
 
-    return quality_of(image, model, translation, reference, device="cpu", precision="fp32", backend="torch")
+    options = RunOptions(device="cpu", precision="fp32", backend="torch")
+    return judge_case(JudgeCase(image, model, translation, reference=reference, options=options)).quality
 
 
 def kid(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """(mean, deviation) of the kernel MMD between the slice statistics of two stacks (n, h, w) in [-1, 1]."""
-    from surgical_style_engine.metrics.set_distance import kid, slice_features
+    from surgical_style_engine.metrics.set_distance import kernel_mmd, slice_features
 
-    return kid(slice_features(first), slice_features(second))
+    return kernel_mmd(slice_features(first), slice_features(second))
 
 
 def fusion_quality(fusion: Any) -> dict:

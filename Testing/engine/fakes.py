@@ -8,7 +8,8 @@ import numpy as np
 from tiny_models import head
 
 from surgical_style_engine.backends.runner import Runner
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, StyleModel
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.normalization import RGB, HUWindow, PercentileLandmarks, RobustPercentile
 from surgical_style_engine.volumes.volume import Volume
 

@@ -101,10 +101,9 @@ def open_panel(slicer_app, scene, module, tiny_folder, monkeypatch):
     opened = []
 
     def do(command=None, folder=tiny_folder):
-        from SurgicalStyleTransferLib.jobs import engine as logic
-        from SurgicalStyleTransferLib.setup import model_cards
+        from SurgicalStyleTransferLib.setup import model_cards, models
 
-        qt.QSettings().setValue(logic.FOLDER_SETTING, str(folder))
+        qt.QSettings().setValue(models.FOLDER_SETTING, str(folder))
         monkeypatch.setattr(model_cards, "shipped_folder", lambda: Path("/nonexistent"))
         parent = slicer_app.qMRMLWidget()
         qt.QVBoxLayout(parent)
@@ -151,3 +150,60 @@ def volume(slicer_app, scene):
         return node
 
     return make
+
+
+@pytest.fixture
+def ready(open_panel, volume):
+    """Open a panel with a volume and the tiny style selected; changes are parameters."""
+
+    def make(command=None, style="tiny", node=None, **changes):
+        widget = open_panel(command)
+        parameters = widget._parameterNode
+        parameters.inputVolume = volume() if node is None else node
+        parameters.model, parameters.device = style, "cpu"
+        for name, value in changes.items():
+            setattr(parameters, name, value)
+        assert widget.ui.applyButton.enabled, widget.ui.applyButton.toolTip
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def apply(until):
+    """Press Apply and wait for the end of the run; gives the latest result."""
+
+    def press(widget):
+        widget.ui.applyButton.click()
+        until(lambda: widget.logic.engine.style_job is None, "the end of the run")
+        return widget._parameterNode.resultVolume
+
+    return press
+
+
+@pytest.fixture
+def done(ready, apply):
+    """Open a panel whose run is over."""
+
+    def make(**changes):
+        widget = ready(**changes)
+        assert apply(widget) is not None, widget.ui.statusLabel.text
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def sequence(slicer_app, scene, volume):
+    """Three frames, played by a browser; gives the browser and the proxy."""
+    node = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "Series")
+    node.SetIndexName("time")
+    node.SetIndexUnit("s")
+    for number in range(3):
+        frame = volume(f"Frame{number}", seed=number + 1)
+        node.SetDataNodeAtValue(frame, str(number * 5))
+        scene.RemoveNode(frame)
+    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "Browser")
+    browser.AddSynchronizedSequenceNode(node)
+    slicer_app.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    return browser, browser.GetProxyNode(node)

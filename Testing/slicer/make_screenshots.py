@@ -41,11 +41,10 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     from PySide6 import QtWidgets
 
     import SurgicalStyleTransfer as module
-    from SurgicalStyleTransferLib.jobs import engine as logic
-    from SurgicalStyleTransferLib.setup import model_cards
+    from SurgicalStyleTransferLib.setup import model_cards, models
 
     QtWidgets.QApplication.instance().setStyle("Fusion")
-    qt.QSettings().setValue(logic.FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
+    qt.QSettings().setValue(models.FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
     model_cards.shipped_folder = lambda: models
     parent = slicer.qMRMLWidget()
     qt.QVBoxLayout(parent)
@@ -82,7 +81,7 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     wait(seconds=3)
     shot("ready")
     ui.advancedCollapsibleButton.collapsed = False
-    wait(lambda: len(widget.panel._devices) > 0, 60)
+    wait(lambda: len(widget.panel.advanced.devices) > 0, 60)
     shot("advanced")
     ui.advancedCollapsibleButton.collapsed = True
     ui.adjustCollapsibleButton.collapsed = False
@@ -90,11 +89,11 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     shot("adjust")
     parameters.structureGuard, parameters.automaticStrength = 0.0, False
     ui.adjustCollapsibleButton.collapsed = True
-    widget.panel.on_apply()
+    widget.panel.apply.on_apply()
     wait(lambda: "left" in ui.statusLabel.text, 300)
     shot("running", 0.05)
-    wait(lambda: widget.logic.engine.run is None, 1200)
-    wait(lambda: widget.panel.figures is not None, 1200)
+    wait(lambda: widget.logic.engine.style_job is None, 1200)
+    wait(lambda: widget.panel.quality.verdict is not None, 1200)
     shot("done")
     ui.qualityCollapsibleButton.collapsed = True
     _fuse(widget, wait, shot)
@@ -103,14 +102,14 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     ct.CreateDefaultDisplayNodes()
     parameters.inputVolume = ct
     ui.qualityCollapsibleButton.collapsed = True
-    wait(lambda: bool(widget.panel._warnings), 30)
-    widget.panel._set_status("")
+    wait(lambda: bool(widget.panel.inputs.warnings), 30)
+    widget.panel.context.status.show("")
     shot("warning")
     parameters.inputVolume = node
     weights = next((models / name).glob("weights*"))
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    widget.panel.on_apply()
-    wait(lambda: widget.logic.engine.run is None and ui.progressBar.visible is False, 60)
+    widget.panel.apply.on_apply()
+    wait(lambda: widget.logic.engine.style_job is None and ui.progressBar.visible is False, 60)
     shot("error")
     widget.cleanup()
 
@@ -123,10 +122,10 @@ def _fuse(widget: object, wait: object, shot: object) -> None:
     ui.fusionAddButton.click()
     ui.fusionRegisterCheckBox.checked = False
     ui.fusionButton.click()
-    wait(lambda: widget.panel.fusion.run is None, 600)
+    wait(lambda: widget.logic.engine.fusion_job is None, 600)
     shot("fusion")
     ui.fusionCollapsibleButton.collapsed = True
-    widget.panel._set_status("")
+    widget.panel.context.status.show("")
 
 
 if __name__ == "__main__":

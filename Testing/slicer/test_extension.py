@@ -98,7 +98,8 @@ for module in (SurgicalStyleTransfer, surgical_style_engine):
     assert pathlib.Path(module.__file__).is_relative_to(installed), module.__file__
 SurgicalStyleTransfer.SurgicalStyleTransferTest.delayDisplay = lambda self, message, *_: print(message)
 SurgicalStyleTransfer.SurgicalStyleTransferTest().runTest()
-from SurgicalStyleTransferLib import model_cards, self_test
+from SurgicalStyleTransferLib import self_test
+from SurgicalStyleTransferLib.setup import model_cards
 from SurgicalStyleTransferLib.jobs.style_job import Plan
 slicer.mrmlScene.Clear(0)
 node = self_test.make_volume()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from torch import nn
 
@@ -27,11 +29,12 @@ def plain_network(network: nn.Module) -> nn.Module:
 
 
 def _plain_layer(layer: nn.Module) -> nn.Module | None:
-    """torch's own way to compute one of this engine's faster layers; None for all others."""
+    """The way of torch itself to compute one of this engine's faster layers; None for all others."""
     if isinstance(layer, nn.InstanceNorm2d):
         own: nn.Module = nn.InstanceNorm2d(layer.num_features, layer.eps, affine=layer.affine)
     elif isinstance(layer, UpsamplingConv2d | BlockConv2d | WinogradConv2d):
-        own = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None)
+        kernel = cast(tuple[int, int], layer.kernel_size)
+        own = nn.Conv2d(layer.in_channels, layer.out_channels, kernel, bias=layer.bias is not None)
     else:
         return None
     own.load_state_dict(layer.state_dict())
@@ -51,22 +54,20 @@ def plain_translate(source: Path, output: Path, network: nn.Module, model: Style
 
     The volume must have the model's in-plane spacing and a size that its network takes: nothing is resampled.
     """
-    import SimpleITK as sitk
-
     image = sitk.ReadImage(str(source))
     array = sitk.GetArrayFromImage(image).astype(np.float32)
     landmarks = model.card.domain_from(direction).normalization.fit(array[None])
     array = landmarks.forward(array)
     stack = model.card.stack
-    made = np.empty_like(array)
+    translated = np.empty_like(array)
     with torch.no_grad():
         for index in range(len(array)):
             near = np.clip(np.arange(index - stack // 2, index + stack // 2 + 1), 0, len(array) - 1)
             result = network(torch.from_numpy(array[near])[None])[0]
-            made[index] = result[len(result) // 2].numpy()
-    result = sitk.GetImageFromArray(model.card.domain_to(direction).inverse.inverse(made))
-    result.CopyInformation(image)
-    sitk.WriteImage(result, str(output))
+            translated[index] = result[len(result) // 2].numpy()
+    written = sitk.GetImageFromArray(model.card.domain_to(direction).inverse.inverse(translated))
+    written.CopyInformation(image)
+    sitk.WriteImage(written, str(output))
 
 
 class PlainCycleGAN:
@@ -76,11 +77,12 @@ class PlainCycleGAN:
     """
 
     def __init__(self, networks: dict[str, nn.Module], learning_rate: float = 2e-4) -> None:
+        """Copy the networks G, F, D_A and D_B, and make their optimisers."""
         self.networks = {name: plain_network(network) for name, network in networks.items()}
         generators = [*self.networks["G"].parameters(), *self.networks["F"].parameters()]
-        critics = [*self.networks["D_A"].parameters(), *self.networks["D_B"].parameters()]
+        discriminators = [*self.networks["D_A"].parameters(), *self.networks["D_B"].parameters()]
         self.optimizer_g = torch.optim.Adam(generators, lr=learning_rate, betas=(0.5, 0.999))
-        self.optimizer_d = torch.optim.Adam(critics, lr=learning_rate, betas=(0.5, 0.999))
+        self.optimizer_d = torch.optim.Adam(discriminators, lr=learning_rate, betas=(0.5, 0.999))
 
     def step(self, a: torch.Tensor, b: torch.Tensor) -> dict[str, float]:
         """One update on images (n, c, h, w) of both domains; the losses."""
@@ -88,18 +90,18 @@ class PlainCycleGAN:
         fake_b, fake_a = G(a), F(b)
         cycle = (F(fake_b) - a).abs().mean() + (G(fake_a) - b).abs().mean()
         identity = (G(b) - b).abs().mean() + (F(a) - a).abs().mean()
-        for critic in (D_A, D_B):
-            critic.requires_grad_(False)
+        for discriminator in (D_A, D_B):
+            discriminator.requires_grad_(False)
         adversarial = ((D_B(fake_b) - 1) ** 2).mean() + ((D_A(fake_a) - 1) ** 2).mean()
         self.optimizer_g.zero_grad()
         (adversarial + 10 * cycle + 5 * identity).backward()
         self.optimizer_g.step()
-        for critic in (D_A, D_B):
-            critic.requires_grad_(True)
+        for discriminator in (D_A, D_B):
+            discriminator.requires_grad_(True)
         self.optimizer_d.zero_grad()
         total = 0.0
-        for critic, real, fake in ((D_A, a, fake_a.detach()), (D_B, b, fake_b.detach())):
-            loss = 0.5 * (((critic(real) - 1) ** 2).mean() + (critic(fake) ** 2).mean())
+        for discriminator, real, fake in ((D_A, a, fake_a.detach()), (D_B, b, fake_b.detach())):
+            loss = 0.5 * (((discriminator(real) - 1) ** 2).mean() + (discriminator(fake) ** 2).mean())
             loss.backward()
             total += float(loss.detach())
         self.optimizer_d.step()

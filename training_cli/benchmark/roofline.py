@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import cache
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _RUNS = 8
@@ -14,8 +16,6 @@ _RUNS = 8
 
 def arithmetic(network: nn.Module, images: torch.Tensor) -> float:
     """GFLOP of a network on images: its convolutions as they are written down, two operations a multiplication."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(images)
     return counter.get_total_flops() / 1e9
@@ -37,13 +37,13 @@ def peak(device: str, precision: str) -> float:
     return max(product, convolved) / 1e9
 
 
-def _seconds(run, place: torch.device) -> float:
+def _seconds(run: Callable[[], object], place: torch.device) -> float:
     """Seconds of a call: the least of some, the first left out."""
-    found = []
+    times = []
     for _ in range(_RUNS):
         begun = time.perf_counter()
         run()
         if place.type == "cuda":
             torch.cuda.synchronize(place)
-        found.append(time.perf_counter() - begun)
-    return min(found[1:])
+        times.append(time.perf_counter() - begun)
+    return min(times[1:])

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from surgical_style_engine.app.inputs import listed
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
-from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, ending_of, list_volumes
+from surgical_style_engine.imageio.formats import DICOM_ENDINGS, PICTURE_ENDINGS, ending_of, list_volumes
+from surgical_style_engine.imageio.itk import silent_itk
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
@@ -32,60 +33,48 @@ _SHORT_SESSION = re.compile(r"[sv]\d+")  # may as well number subjects and volun
 def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path]:
     """The file itself, or the volumes directly in a folder whose names match `pattern` (`*_T1W*`).
 
-    A folder of DICOM slices is one volume, also with pictures beside them (see `left_out`); a folder of such folders, a
-    volume each. InputError when nothing is found, and for a series with other volumes beside it.
+    A folder of DICOM slices is one volume, also with pictures beside them (see `app.inputs.left_out`); a folder of such
+    folders, a volume each. InputError when nothing is found, and for a series with other volumes beside it.
     """
     if path.is_file():
         return [path]
-    found = list_volumes(path)
-    if not found:
-        series = sorted(p for p in path.iterdir() if p.is_dir() and any(map(is_dicom_file, p.iterdir())))
-        found = [p for p in series if fnmatch.fnmatch(p.name, pattern)]
-        if found:
-            return found
-    others = [p for p in found if ending_of(p) not in DICOM_ENDINGS]
-    if found and not others:
+    volumes = list_volumes(path)
+    if not volumes:
+        folders = sorted(p for p in path.iterdir() if p.is_dir() and any(map(is_dicom_file, p.iterdir())))
+        series = [p for p in folders if fnmatch.fnmatch(p.name, pattern)]
+        if series:
+            return series
+    others = [p for p in volumes if ending_of(p) not in DICOM_ENDINGS]
+    if volumes and not others:
         return [path]
-    wanted = [p for p in found if fnmatch.fnmatch(p.name, pattern)]
-    if not wanted:
+    matching = [p for p in volumes if fnmatch.fnmatch(p.name, pattern)]
+    if not matching:
         raise InputError(f"No {what} volume matches '{pattern}' in {path}.")
-    if len(others) < len(found) and any(p not in others for p in wanted) and _has_series(path):
+    if len(others) < len(volumes) and any(p not in others for p in matching) and _has_series(path):
         # Slices of a series are no volumes of their own, whatever lies beside them.
-        volumes = [p for p in wanted if p in others and ending_of(p) not in PICTURE_ENDINGS]
-        if volumes:
+        whole = [p for p in matching if p in others and ending_of(p) not in PICTURE_ENDINGS]
+        if whole:
             raise InputError(
-                f"{path} holds a DICOM series beside other volumes ({_listed(volumes)}), which is not one input; put "
+                f"{path} holds a DICOM series beside other volumes ({listed(whole)}), which is not one input; put "
                 "them into folders of their own."
             )
         return [path]
-    return wanted
+    return matching
 
 
 def is_dicom_file(path: Path) -> bool:
+    """Whether a path is a file with the ending of DICOM."""
     return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
 def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
-    import SimpleITK as sitk
-
-    from surgical_style_engine.imageio.volume_io import silent_itk
+    import SimpleITK as sitk  # noqa: PLC0415 - only where a folder may hold a series beside other files
 
     reader = sitk.ImageSeriesReader
     with silent_itk():
         series = reader.GetGDCMSeriesIDs(str(folder))
         return any(len(reader.GetGDCMSeriesFileNames(str(folder), uid)) > 1 for uid in series)
-
-
-def left_out(folder: Path) -> list[str]:
-    """A sentence on the images beside the DICOM series that a folder is taken for, where there are any."""
-    others = [] if folder.is_file() else [p for p in list_volumes(folder) if ending_of(p) not in DICOM_ENDINGS]
-    return [f"Beside the DICOM series, {folder.name} holds {_listed(others)}, which was left out."] if others else []
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(path.name for path in paths[:3]) + more
 
 
 def find_match(source: Path, candidates: Sequence[Path], what: str = "") -> Path | None:
@@ -123,16 +112,16 @@ def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) ->
     """
     by_name = {stem(source): source.resolve() for source in sources}
     owned: dict[str, list[Path]] = {}
-    free = []
+    free: list[Path] = []
     for candidate in candidates:
         taken = stem(candidate) in by_name and by_name[stem(candidate)] != candidate.resolve()
         (owned.setdefault(stem(candidate), []) if taken else free).append(candidate)
-    found = [find_match(source, [*owned.get(stem(source), []), *free], what) for source in sources]
+    matches = [find_match(source, [*owned.get(stem(source), []), *free], what) for source in sources]
     users: dict[Path, Path] = {}
-    for source, match in zip(sources, found, strict=True):
+    for source, match in zip(sources, matches, strict=True):
         if match is not None and _base(source) != _base(other := users.setdefault(match, source)):
             raise InputError(f"The {what} {match.name} fits {other.name} as well as {source.name}; give each its own.")
-    return found
+    return matches
 
 
 def told_match(source: Path, match: Path | None, what: str) -> list[str]:
@@ -143,8 +132,10 @@ def told_match(source: Path, match: Path | None, what: str) -> list[str]:
 
 
 def identity(name: str, sessions: bool = False) -> list[str]:
-    """The parts of a name that may say whose an image is, lower case: all but modalities and roles, and sessions unless
-    wanted."""
+    """The parts of a name that may say whose an image is, lower case.
+
+    All but modalities and roles, and sessions unless wanted.
+    """
     return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 
 

@@ -3,204 +3,240 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-# Figures with a reference: key, name for people, format.
-PAIRED = (
-    ("psnr", "PSNR in the body", "{:.2f} dB"),
-    ("ssim", "SSIM", "{:.3f}"),
-    ("ms_ssim", "MS-SSIM", "{:.3f}"),
-    ("mae_normalised", "MAE (range 2)", "{:.3f}"),
-)
-JUDGED_ON_CPU = 32  # slices that the cycle figures of a large volume are taken from where there is no GPU
+from surgical_style_engine.errors import InputError
+
+from .options import Backend, Device, Direction, Precision, ProgressKind
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase
+    from surgical_style_engine.models.folder import StyleModel
+    from surgical_style_engine.volumes.volume import Volume
+
+JUDGED_ON_CPU = 32  # slices that the cycle metrics of a large volume are taken from where there is no GPU
+
+Input = Annotated[
+    Optional[Path],
+    typer.Argument(help="T1-weighted brain MR of yours; the ICBM152 T1 of nilearn's package if not given"),
+]
+Output = Annotated[Path, typer.Option("--output", help="folder for the results")]
+ReferenceFile = Annotated[
+    Optional[Path], typer.Option("--reference", help="real target image of the same head, registered if need be")
+]
+Model = Annotated[Optional[str], typer.Option("--model", help="model folder or name; the shipped one")]
+MapFolder = Annotated[
+    Optional[Path],
+    typer.Option("--maps", help="folder for the maps that `sst report` shows: cycle error, registered reference"),
+]
 
 
-def demo(
-    volume: Annotated[
-        Optional[Path],
-        typer.Argument(help="T1-weighted brain MR of yours; the ICBM152 T1 of nilearn's package if not given"),
-    ] = None,
-    output: Annotated[Path, typer.Option("--output", help="folder for the results")] = Path("sst-demo"),
-    reference: Annotated[
-        Optional[Path], typer.Option("--reference", help="real target image of the same head, registered if need be")
-    ] = None,
-    model: Annotated[Optional[str], typer.Option("--model", help="model folder or name; the shipped one")] = None,
-    direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")] = "auto",
-    backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
-    map_folder: Annotated[
-        Optional[Path],
-        typer.Option("--maps", help="folder for the maps that `sst report` shows: cycle error, registered reference"),
-    ] = None,
-    progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
+def demo(  # noqa: PLR0913 - a Typer command: one parameter an option
+    volume: Input = None,
+    output: Output = Path("sst-demo"),
+    reference: ReferenceFile = None,
+    model: Model = None,
+    direction: Direction = "forward",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    map_folder: MapFolder = None,
+    progress: ProgressKind = "auto",
 ) -> None:
     """Turn a T1-weighted brain MR into a T2-weighted one: the volume, report.json with the figures, comparison.png."""
-    from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.errors import InputError
-    from surgical_style_engine.imageio.provenance import synthetic_notes
-    from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
-    from surgical_style_engine.inference.cycle import cycle_of
-    from surgical_style_engine.inference.translate import translate_volume
-    from surgical_style_engine.metrics import quality_of
-    from surgical_style_engine.metrics.tissues import tissue_contrast
-    from surgical_style_engine.models.folder import DEFAULT_MODEL, load_model
-    from surgical_style_engine.volumes.body_mask import body_mask
-    from surgical_style_engine.volumes.file_warnings import file_warnings
-    from training_cli.cohort.alignment import align_reference, alignment_doubt
-    from training_cli.cohort.matching import stem
-    from training_cli.cohort.paths import check_outputs
-    from training_cli.pictures import demo_volume
-    from training_cli.pictures.comparison import save_comparison
+    from surgical_style_engine.app.judging import Judging
+    from surgical_style_engine.app.maps import check_maps_folder
+    from surgical_style_engine.app.translate_case import Reference, TranslateCase, Writing, translate_case
+    from surgical_style_engine.common.run_options import RunOptions
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.names import DEFAULT_MODEL
+    from training_cli.cohort.checks import check_exist, told_warnings
     from training_cli.progress import Progress
-    from training_cli.report_page.maps import check_maps_folder, map_files, save_maps
-
-    from .translate import model_entry
 
     begun = time.perf_counter()
     if output.exists() and not output.is_dir():
         raise InputError(f"The output {output} is a file, not a folder.")
-    for path in (volume, reference):
-        if path is not None and not path.exists():
-            raise InputError(f"{path} does not exist.")
-    check_maps_folder(map_folder, [], made=output)
+    check_exist(volume, reference)
+    check_maps_folder(map_folder, [], future=output)
     style = load_model(model or DEFAULT_MODEL)
     style.check_direction(direction)
-    origin, goal = style.card.domain_from(direction).name, style.card.domain_to(direction).name
-    options: dict[str, Any] = {"device": device, "precision": precision, "backend": backend}
     with Progress(progress) as shown:
         shown.stage("reading")
-        if volume is None:
-            head, maps = demo_volume.icbm152()
-            name, source, credit = demo_volume.NAME, demo_volume.NAME, demo_volume.CREDIT
-        else:
-            head, maps, credit = read_volume(volume), None, ""
-            name, source = stem(volume) if volume.is_file() else volume.name, volume
-        written, picture = output / f"{name.replace(' ', '_')}_{goal}_synthetic.nii.gz", output / "comparison.png"
-        check_outputs(
-            [volume, reference],
-            [written, picture, *map_files(map_folder, name.replace(" ", "_"))],
-            output / "report.json",
+        subject = _subject(volume, style, direction, output)
+        _check_outputs(subject, reference, map_folder)
+        case = TranslateCase(
+            subject.volume,
+            style,
+            direction,
+            reference=None if reference is None else Reference(reference),
+            judging=Judging(max_slices_on_cpu=JUDGED_ON_CPU),
+            options=RunOptions(device=device, precision=precision, backend=backend, progress=shown),
+            writing=Writing(subject.written, maps=map_folder, name=subject.file_name),
+            title=subject.name,
+            stage=shown.stage,
         )
-        check_output(written, head)
-        aligned = valid = None
-        doubts: list[str] = []
-        if reference is not None:
-            shown.stage("registering the reference")
-            real = read_volume(reference)
-            aligned, valid, how = align_reference(head, real, reference)
-            doubts += file_warnings(real)
-            if doubt := alignment_doubt(how, reference):
-                aligned = valid = None
-                doubts.append(doubt)
-        shown.stage(f"translating {name}")
-        done = translate_volume(head, style, direction=direction, progress=shown, **options)
-        shown.stage("judging: there and back again")
-        judged = None if done.device != "cpu" else JUDGED_ON_CPU
-        body = body_mask(head)
-        cycle = cycle_of(
-            head, style, done, direction=direction, mask=body, max_slices=judged, progress=shown, **options
-        )
-        quality = quality_of(
-            head, style, done, aligned, direction=direction, valid=valid, body=body, cycle=cycle, **options
-        )
-        warnings = [*doubts, *done.warnings]
-        if maps is not None:
-            quality["tissue_contrast"] = tissue_contrast(head.array, done.volume.array, maps, goal)
+        translated = translate_case(case)
+    _add_tissue_contrast(subject, case, translated)
+    _save_picture(subject, case, translated)
+    report = _write_report(subject, case, translated, time.perf_counter() - begun)
+    told_warnings(translated.warnings)
+    if progress != "json":
+        _tell(subject, case, translated, report, time.perf_counter() - begun)
 
-    output.mkdir(parents=True, exist_ok=True)
-    notes = synthetic_notes(style.card, direction)
-    write_volume(done.volume, written, notes)
-    kept = {}
-    if map_folder is not None:
-        kept = save_maps(map_folder, name.replace(" ", "_"), head, cycle, notes, reference=aligned)
-    columns = {f"input ({origin})": done.normalized_input, f"translation ({goal})": done.normalized_output}
-    if aligned is not None:
-        landmarks = style.card.domain_to(direction).normalization.fit(aligned.array)
-        columns[f"real {goal}, registered"] = landmarks.forward(aligned.array)
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """What is translated, and where the results go. tissues: its maps of tissue classes, where they are known."""
+
+    volume: Volume
+    name: str
+    source: Path | str
+    credit: str
+    tissues: dict[str, np.ndarray] | None
+    folder: Path
+    written: Path
+
+    @property
+    def file_name(self) -> str:
+        """The name as files bear it."""
+        return self.name.replace(" ", "_")
+
+    @property
+    def picture(self) -> Path:
+        """Where the comparison goes."""
+        return self.folder / "comparison.png"
+
+
+def _subject(path: Path | None, style: StyleModel, direction: str, output: Path) -> _Subject:
+    """Read the volume, or the template. Raises InputError."""
+    from surgical_style_engine.imageio.read import read_volume
+    from surgical_style_engine.imageio.write import check_output
+    from training_cli.cohort.matching import stem
+    from training_cli.pictures import demo_volume
+
+    source: Path | str
+    if path is None:
+        volume, tissues = demo_volume.icbm152()
+        name, source, credit = demo_volume.NAME, demo_volume.NAME, demo_volume.CREDIT
+    else:
+        volume, tissues, credit = read_volume(path), None, ""
+        name, source = stem(path) if path.is_file() else path.name, path
+    target = style.card.domain_to(direction).name
+    written = output / f"{name.replace(' ', '_')}_{target}_synthetic.nii.gz"
+    check_output(written, volume)
+    return _Subject(volume, name, source, credit, tissues, output, written)
+
+
+def _check_outputs(subject: _Subject, reference: Path | None, map_folder: Path | None) -> None:
+    from surgical_style_engine.app.maps import map_files
+    from training_cli.cohort.paths import check_outputs
+
+    source = subject.source if isinstance(subject.source, Path) else None
+    written = [subject.written, subject.picture, *map_files(map_folder, subject.file_name)]
+    check_outputs([source, reference], written, subject.folder / "report.json")
+
+
+def _add_tissue_contrast(subject: _Subject, case: TranslateCase, translated: TranslatedCase) -> None:
+    """Of the template, whose tissues are known, whether the translation has them in the target's order."""
+    from surgical_style_engine.metrics.tissues import tissue_contrast
+
+    if subject.tissues is not None:
+        target = case.model.card.domain_to(case.direction).name
+        image = translated.translation.volume.array
+        translated.quality["tissue_contrast"] = tissue_contrast(subject.volume.array, image, subject.tissues, target)
+
+
+def _save_picture(subject: _Subject, case: TranslateCase, translated: TranslatedCase) -> None:
+    import numpy as np
+
+    from training_cli.pictures.comparison import save_comparison
+
+    card, translation, cycle = case.model.card, translated.translation, translated.cycle
+    source, target = card.domain_from(case.direction).name, card.domain_to(case.direction).name
+    columns = {
+        f"input ({source})": translation.normalized_input,
+        f"translation ({target})": translation.normalized_output,
+    }
+    if translated.reference is not None:
+        landmarks = card.domain_to(case.direction).normalization.fit(translated.reference.array)
+        columns[f"real {target}, registered"] = landmarks.forward(translated.reference.array)
     if cycle is not None:
-        import numpy as np
-
-        columns[f"and back ({origin})"] = np.nan_to_num(cycle.returned, nan=-1.0)
+        columns[f"and back ({source})"] = np.nan_to_num(cycle.returned, nan=-1.0)
     save_comparison(
-        picture,
-        head,
+        subject.picture,
+        subject.volume,
         columns,
         error=None if cycle is None else cycle.error,
-        title=f"{name}: {origin} to {goal}, synthetic",
-        figures=shown_figures(quality),
-        contrast=quality.get("tissue_contrast"),
-        footer=f"{style.card.name}, weights {style.card.weights.sha256[:12]}. "
-        f"Synthetic image, not for diagnosis. {credit}",
+        title=f"{subject.name}: {source} to {target}, synthetic",
+        figures=shown_metrics(translated.quality),
+        contrast=translated.quality.get("tissue_contrast"),
+        footer=f"{card.name}, weights {card.stored.sha256[:12]}. Synthetic image, not for diagnosis. {subject.credit}",
     )
-    seconds = time.perf_counter() - begun
-    report = write_report(
-        output / "report.json",
+
+
+def _write_report(subject: _Subject, case: TranslateCase, translated: TranslatedCase, seconds: float) -> Path:
+    from surgical_style_engine.app.report import new_report, write_report
+    from surgical_style_engine.app.report_entries import model_entry, run_entry
+
+    more: dict[str, Any] = {} if case.reference is None else {"reference": case.reference.path}
+    return write_report(
+        subject.folder / "report.json",
         new_report(
-            inputs=source,
-            output=written,
-            model=model_entry(style, direction),
-            device=done.device,
-            backend=done.backend,
-            precision=done.precision,
+            inputs=subject.source,
+            output=subject.written,
+            model=model_entry(case.model, case.direction),
+            **run_entry(translated),
             seconds=seconds,
-            slices=done.slices,
-            quality=quality,
-            warnings=warnings,
-            translation_seconds=done.seconds,
-            comparison=picture,
+            quality=translated.quality,
+            warnings=translated.warnings,
+            translation_seconds=translated.translation.seconds,
+            comparison=subject.picture,
             synthetic=True,
-            credit=credit,
-            direction=direction,
-            maps=kept,
-            **({} if reference is None else {"reference": reference}),
+            credit=subject.credit,
+            direction=case.direction,
+            maps=translated.maps,
+            **more,
         ),
     )
-    for sentence in warnings:
-        typer.echo(f"Warning: {sentence}", err=True)
-    if progress == "json":
-        return
-    _print_figures(quality, origin, goal)
-    how = f"{done.device} ({done.precision})"
-    typer.echo(f"{done.slices} slices in {done.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
-    typer.echo(f"Volume:  {written}\nReport:  {report}\nPicture: {picture}")
 
 
-def shown_figures(quality: dict) -> list[tuple[str, str]]:
-    """The report's figures as (name, value) lines for people."""
-    lines = []
-    for key, name in (("look_ahead_score", "Look-Ahead Score"), ("jigsaw_puzzle_error", "Jigsaw Puzzle Error")):
-        if quality.get(key) is not None:
-            lines.append((name, f"{quality[key]:.3f}  (raw {quality[f'{key}_raw']:.3f}; 0 is perfect)"))
-    lines.append(("Semantic Consistency", f"{quality['semantic_consistency']:.3f}  (1 is perfect)"))
-    paired = quality.get("reference")
-    if paired:
-        floors = paired["floors"]
-        for key, name, form in PAIRED:
-            input_, matched = floors["input"][key], floors["histogram_matched"][key]
-            beside = f"(input {form.format(input_)}, histogram-matched {form.format(matched)})"
-            lines.append((name, f"{form.format(paired[key])}  {beside}"))
-    return lines
+def shown_metrics(quality: dict[str, Any]) -> list[tuple[str, str]]:
+    """The report's metrics as (name, value) lines for people."""
+    from surgical_style_engine.metrics import registry
+
+    lines = [line for line in registry.lines(quality) if line.metric.comparable]
+    return [(line.metric.title, f"{line.text()}  ({line.remark()})".removesuffix("  ()")) for line in lines]
 
 
-def _print_figures(quality: dict, origin: str, goal: str) -> None:
+def _tell(subject: _Subject, case: TranslateCase, translated: TranslatedCase, report: Path, seconds: float) -> None:
+    card, translation = case.model.card, translated.translation
+    _print_metrics(translated.quality, card.domain_from(case.direction).name, card.domain_to(case.direction).name)
+    how = f"{translation.device} ({translation.precision})"
+    typer.echo(f"{translation.slices} slices in {translation.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
+    typer.echo(f"Volume:  {subject.written}\nReport:  {report}\nPicture: {subject.picture}")
+
+
+def _print_metrics(quality: dict[str, Any], source: str, target: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    table = Table("figure", "value", title=f"{origin} to {goal}")
-    for name, value in shown_figures(quality):
+    table = Table("figure", "value", title=f"{source} to {target}")
+    for name, value in shown_metrics(quality):
         table.add_row(name, value)
     console.print(table)
     contrast = quality.get("tissue_contrast")
     if contrast:
-        table = Table("tissue", f"mean before ({origin})", f"mean after ({goal})")
+        table = Table("tissue", f"mean before ({source})", f"mean after ({target})")
         for name, values in contrast["tissues"].items():
             table.add_row(name, f"{values['before']:.3g}", f"{values['after']:.4g}")
         console.print(table)
-        verdict = {True: f"the order of a {goal}", False: f"NOT the order of a {goal}", None: "no known order"}
+        verdict = {True: f"the order of a {target}", False: f"NOT the order of a {target}", None: "no known order"}
         order = " < ".join(contrast["order_after"])
         typer.echo(f"After translation: {order}: {verdict[contrast['as_expected']]}.")

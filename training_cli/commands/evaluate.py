@@ -1,51 +1,69 @@
-"""`sst evaluate`: the quality figures of a model on volumes it has not seen."""
+"""`sst evaluate`: the quality metrics of a model on volumes it has not seen."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from surgical_style_engine.errors import InputError
+
+from .options import Backend, Device, Direction, Precision, ProgressKind
+
 if TYPE_CHECKING:
+    from surgical_style_engine.app.judge_set import TargetSet
+    from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase
     from surgical_style_engine.models.folder import StyleModel
-    from surgical_style_engine.volumes.volume import Volume
+
+Model = Annotated[str, typer.Option("--model", help="model folder or name")]
+Source = Annotated[Path, typer.Option("--source", help="volume, or folder of volumes, to translate")]
+Report = Annotated[Path, typer.Option("--report", help="JSON report to write")]
+ReferenceFolder = Annotated[
+    Optional[Path],
+    typer.Option("--reference", help="volume or folder of real target volumes, matched to the source by name"),
+]
+Masks = Annotated[
+    Optional[Path], typer.Option("--masks", help="mask or folder of masks; without it the body mask is found")
+]
+PatternSource = Annotated[str, typer.Option("--pattern-source", help="files of --source, e.g. '*_T1W*'")]
+PatternReference = Annotated[str, typer.Option("--pattern-reference", help="files of --reference")]
+PatternMasks = Annotated[str, typer.Option("--pattern-masks", help="files of --masks")]
+Register = Annotated[
+    bool, typer.Option("--register/--no-register", help="align references rigidly unless they share the grid")
+]
+Cycle = Annotated[bool, typer.Option("--cycle/--no-cycle", help="cycle figures (six more translations a volume)")]
+WriteCard = Annotated[
+    str, typer.Option("--write-card", help="also store the mean figures in the model's card, under this label")
+]
+MapFolder = Annotated[
+    Optional[Path],
+    typer.Option("--maps", help="folder for what `sst report` shows: translations, cycle errors, references"),
+]
 
 
-def evaluate(
-    model: Annotated[str, typer.Option("--model", help="model folder or name")],
-    source: Annotated[Path, typer.Option("--source", help="volume, or folder of volumes, to translate")],
-    report: Annotated[Path, typer.Option("--report", help="JSON report to write")],
-    reference: Annotated[
-        Optional[Path],
-        typer.Option("--reference", help="volume or folder of real target volumes, matched to the source by name"),
-    ] = None,
-    masks: Annotated[
-        Optional[Path], typer.Option("--masks", help="mask or folder of masks; without it the body mask is found")
-    ] = None,
-    direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
-    pattern_source: Annotated[str, typer.Option("--pattern-source", help="files of --source, e.g. '*_T1W*'")] = "*",
-    pattern_reference: Annotated[str, typer.Option("--pattern-reference", help="files of --reference")] = "*",
-    pattern_masks: Annotated[str, typer.Option("--pattern-masks", help="files of --masks")] = "*",
-    register: Annotated[
-        bool, typer.Option("--register/--no-register", help="align references rigidly unless they share the grid")
-    ] = True,
-    cycle: Annotated[
-        bool, typer.Option("--cycle/--no-cycle", help="cycle figures (six more translations a volume)")
-    ] = True,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")] = "auto",
-    backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
-    write_card: Annotated[
-        str, typer.Option("--write-card", help="also store the mean figures in the model's card, under this label")
-    ] = "",
-    maps: Annotated[
-        Optional[Path],
-        typer.Option("--maps", help="folder for what `sst report` shows: translations, cycle errors, references"),
-    ] = None,
-    progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
+def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
+    model: Model,
+    source: Source,
+    report: Report,
+    reference: ReferenceFolder = None,
+    masks: Masks = None,
+    direction: Direction = "forward",
+    pattern_source: PatternSource = "*",
+    pattern_reference: PatternReference = "*",
+    pattern_masks: PatternMasks = "*",
+    register: Register = True,
+    cycle: Cycle = True,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    write_card: WriteCard = "",
+    maps: MapFolder = None,
+    progress: ProgressKind = "auto",
 ) -> None:
     """Translate volumes and judge the result: cycle scores, semantic consistency, and what references allow.
 
@@ -55,232 +73,201 @@ def evaluate(
     references also gives the KID between the translated set and that set, paired or not, with the same floors (the
     histogram then being that of all references).
     """
-    import time
+    from surgical_style_engine.app.judging import Judging
+    from surgical_style_engine.app.translate_case import TranslateCase, Writing
+    from surgical_style_engine.common.run_options import RunOptions
+    from surgical_style_engine.models.folder import load_model
+    from training_cli.cohort.checks import told
 
-    from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.errors import InputError
-    from surgical_style_engine.metrics import mean_figures
-    from surgical_style_engine.models.folder import CARD_NAME, load_model
-    from training_cli.cohort.matching import left_out, match_all, stem, told_match, volumes_in
-    from training_cli.cohort.paths import check_outputs
-    from training_cli.report_page.maps import check_maps_folder, map_files
-
-    from .translate import model_entry
-
-    if direction not in ("forward", "backward"):
-        raise InputError(f"--direction is forward or backward, not '{direction}'.")
-    if progress not in ("auto", "json", "none"):
-        raise InputError(f"--progress is auto, json or none, not '{progress}'.")
-    if not report.absolute().parent.is_dir():
-        raise InputError(f"The folder {report.absolute().parent} of the report does not exist.")
-    for path in (source, reference, masks):
-        if path is not None and not path.exists():
-            raise InputError(f"{path} does not exist.")
-    start = time.perf_counter()
+    _check(direction, progress, report, (source, reference, masks))
+    begun = time.perf_counter()
     style = load_model(model)
     style.check_direction(direction)
-    sources = volumes_in(source, pattern_source, "source")
-    references = [] if reference is None else volumes_in(reference, pattern_reference, "reference")
-    mask_files = [] if masks is None else volumes_in(masks, pattern_masks, "mask")
-    check_maps_folder(maps, [stem(path) for path in sources])
-    check_outputs(
-        [*sources, *references, *mask_files, style.folder / CARD_NAME],
-        [file for path in sources for file in map_files(maps, stem(path))],
-        report,
+    patterns = {"source": pattern_source, "reference": pattern_reference, "mask": pattern_masks}
+    planned = _plan(source, reference, masks, patterns)
+    _check_outputs(planned, style, maps, report)
+    told(planned.paired)
+    case = TranslateCase(
+        source,
+        style,
+        direction,
+        judging=Judging(cycle=cycle),
+        target_set=_target_set(planned, style, direction),
+        writing=Writing(maps=maps),
+        options=RunOptions(device=device, precision=precision, backend=backend),
     )
-
-    def match(candidates: list[Path], named: Path | None, what: str) -> list[Path | None]:
-        if len(sources) == 1 and candidates == [named]:
-            return [named]  # one volume and one reference were named: they belong together
-        found = match_all(sources, candidates, what)
-        for path, each in zip(sources, found, strict=True):
-            paired.extend(told_match(path, each, what))
-        return found
-
-    options = {"device": device, "precision": precision, "backend": backend}
-    entries, warnings, paired = [], [], []
-    pairs, mask_paths = match(references, reference, "reference"), match(mask_files, masks, "mask")
-    for sentence in paired:
-        typer.echo(sentence, err=True)
-    target_set = _TargetSet(style, references, direction) if len(references) > 1 else None
-    for number, (path, pair, mask_path) in enumerate(zip(sources, pairs, mask_paths, strict=True)):
-        warnings += left_out(path)
-        if reference is not None and pair is None:
-            warnings.append(f"{path.name}: no reference has a matching name; only unpaired figures.")
-        if masks is not None and mask_path is None:
-            warnings.append(f"{path.name}: no mask has a matching name; the body mask was found instead.")
-        entry = _evaluate_one(style, path, pair, mask_path, direction, register, cycle, target_set, options, maps)
-        warnings += [f"{path.name}: {sentence}" for sentence in entry.pop("warnings")]
-        entries.append(entry)
-        _tell(progress, number + 1, len(sources), entry)
-
-    quality = mean_figures([entry["quality"] for entry in entries])
-    if target_set is not None:
-        quality["kid"] = target_set.distances()
-    kinds = {name: sorted({entry[name] for entry in entries}) for name in ("device", "backend", "precision")}
-    write_report(
-        report,
-        new_report(
-            inputs=sources,
-            model=model_entry(style, direction),
-            **{name: ", ".join(values) for name, values in kinds.items()},
-            seconds=time.perf_counter() - start,
-            slices=sum(entry["slices"] for entry in entries),
-            quality=quality,
-            warnings=warnings,
-            volumes=entries,
-            synthetic=True,
-            **({"paired": paired} if paired else {}),
-        ),
-    )
+    entries, warnings = _evaluate_all(case, planned, register, progress)
+    quality = _quality(case, entries)
+    _write_report(report, case, planned, entries, {"quality": quality, "warnings": warnings}, begun)
     if write_card:
         from training_cli.model_card import add_figures
 
         add_figures(style.folder, write_card, quality)
-    if progress != "json":
-        _print_table(style.card.name, quality, len(entries), report)
-    for sentence in warnings:
-        typer.echo(f"Warning: {sentence}", err=True)
+    _tell(style.card.name, quality, entries, warnings, "" if progress == "json" else str(report))
 
 
-def _evaluate_one(
-    style: StyleModel,
-    path: Path,
-    reference_path: Path | None,
-    mask_path: Path | None,
-    direction: str,
-    register: bool,
-    cycle: bool,
-    target_set: _TargetSet | None,
-    options: dict[str, Any],
-    maps: Path | None = None,
-) -> dict:
-    """Translate one volume and return its part of the report; hands its slices to `target_set` for the KID."""
-    from surgical_style_engine.imageio.provenance import synthetic_notes
-    from surgical_style_engine.imageio.volume_io import read_volume
-    from surgical_style_engine.inference.cycle import cycle_of
-    from surgical_style_engine.inference.translate import translate_volume
-    from surgical_style_engine.metrics import quality_of
-    from surgical_style_engine.volumes.body_mask import body_mask
-    from surgical_style_engine.volumes.file_warnings import file_warnings
-    from surgical_style_engine.volumes.geometry import labels_like
-    from surgical_style_engine.volumes.volume import check_volume
-    from training_cli.cohort.alignment import align_reference, alignment_doubt
+@dataclass(frozen=True)
+class _Plan:
+    """The volumes to translate, each with its reference and its mask where it has any.
+
+    Attributes:
+        all_references: of the folder, paired or not.
+        paired: how references and masks were found by their names, where that is worth telling.
+        with_references, with_masks: whether there should be some.
+    """
+
+    sources: list[Path]
+    references: list[Path | None]
+    masks: list[Path | None]
+    all_references: list[Path]
+    paired: list[str]
+    with_references: bool
+    with_masks: bool
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Everything that is read."""
+        return [*self.sources, *self.all_references, *(path for path in self.masks if path is not None)]
+
+
+def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...]) -> None:
+    from training_cli.cohort.checks import check_direction, check_exist
+
+    check_direction(direction)
+    if progress not in ("auto", "json", "none"):
+        raise InputError(f"--progress is auto, json or none, not '{progress}'.")
+    if not report.absolute().parent.is_dir():
+        raise InputError(f"The folder {report.absolute().parent} of the report does not exist.")
+    check_exist(*inputs)
+
+
+def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: dict[str, str]) -> _Plan:
+    """Find the volumes, and what belongs to each. Raises InputError."""
+    from training_cli.cohort.matching import match_all, told_match, volumes_in
+
+    sources = volumes_in(source, patterns["source"], "source")
+    paired: list[str] = []
+
+    def match(folder: Path | None, what: str) -> tuple[list[Path], list[Path | None]]:
+        candidates = [] if folder is None else volumes_in(folder, patterns[what], what)
+        if len(sources) == 1 and candidates == [folder]:
+            return candidates, [folder]  # one volume and one reference were named: they belong together
+        matched = match_all(sources, candidates, what)
+        for path, file in zip(sources, matched, strict=True):
+            paired.extend(told_match(path, file, what))
+        return candidates, matched
+
+    all_references, references = match(reference, "reference")
+    _all_masks, mask_files = match(masks, "mask")
+    return _Plan(sources, references, mask_files, all_references, paired, reference is not None, masks is not None)
+
+
+def _check_outputs(planned: _Plan, style: StyleModel, maps: Path | None, report: Path) -> None:
+    from surgical_style_engine.app.maps import check_maps_folder, map_files
+    from surgical_style_engine.models.card import CARD_NAME
     from training_cli.cohort.matching import stem
-    from training_cli.report_page.maps import save_maps
+    from training_cli.cohort.paths import check_outputs
 
-    volume = read_volume(path)
-    check_volume(volume, path.name)
-    mask = None
-    doubts = []
-    if mask_path is not None:
-        labels = read_volume(mask_path)
-        doubts += file_warnings(labels)
-        mask = labels_like(labels, volume).array[0] > 0
-    aligned = valid = alignment = None
-    if reference_path is not None:
-        real = read_volume(reference_path)
-        doubts += file_warnings(real)
-        aligned, valid, alignment = align_reference(volume, real, reference_path, register)
-        if doubt := alignment_doubt(alignment, reference_path):
-            aligned = valid = None
-            doubts.append(doubt)
-    translation = translate_volume(volume, style, direction=direction, **options)
-    judged = None
-    if cycle:
-        region = body_mask(volume) if mask is None else mask
-        judged = cycle_of(volume, style, translation, direction=direction, mask=region, **options)
-    quality = quality_of(
-        volume,
-        style,
-        translation,
-        aligned,
-        mask,
-        direction=direction,
-        valid=valid,
-        cycle=judged,
-        with_cycle=False,
-        **options,
-    )
-    kept = {}
-    if maps is not None:
-        notes = synthetic_notes(style.card, direction)
-        kept = save_maps(maps, stem(path), volume, judged, notes, translation.volume, aligned)
-    if target_set is not None:
-        target_set.add(volume, translation, mask)
+    names = [stem(path) for path in planned.sources]
+    check_maps_folder(maps, names)
+    written = [file for name in names for file in map_files(maps, name)]
+    check_outputs([*planned.inputs, style.folder / CARD_NAME], written, report)
+
+
+def _target_set(planned: _Plan, style: StyleModel, direction: str) -> TargetSet | None:
+    if len(planned.all_references) < 2:
+        return None
+    from surgical_style_engine.app.judge_set import TargetSet
+
+    return TargetSet(style, planned.all_references, direction)
+
+
+def _evaluate_all(
+    case: TranslateCase, planned: _Plan, register: bool, progress: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a report says of each volume, and the warnings on all of them."""
+    from dataclasses import replace
+
+    from surgical_style_engine.app.translate_case import Reference, translate_case
+    from training_cli.cohort.matching import stem
+
+    entries: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    whole = zip(planned.sources, planned.references, planned.masks, strict=True)
+    for number, (path, reference, mask) in enumerate(whole):
+        if planned.with_references and reference is None:
+            warnings.append(f"{path.name}: no reference has a matching name; only unpaired figures.")
+        if planned.with_masks and mask is None:
+            warnings.append(f"{path.name}: no mask has a matching name; the body mask was found instead.")
+        one = replace(
+            case,
+            volume=path,
+            reference=None if reference is None else Reference(reference, register),
+            labels=mask,
+            writing=replace(case.writing, name=stem(path)),
+        )
+        translated = translate_case(one)
+        warnings += [f"{path.name}: {sentence}" for sentence in translated.warnings]
+        entries.append(_entry(path, reference, mask, translated))
+        del translated  # the next volume needs its room
+        _tell_progress(progress, number + 1, len(planned.sources), entries[-1])
+    return entries, warnings
+
+
+def _entry(path: Path, reference: Path | None, mask: Path | None, translated: TranslatedCase) -> dict[str, Any]:
+    """What a report says of one volume."""
+    from surgical_style_engine.app.report_entries import run_entry
+
     return {
         "input": path,
-        "reference": reference_path,
-        "mask": mask_path,
-        "registration": alignment,
-        "device": translation.device,
-        "backend": translation.backend,
-        "precision": translation.precision,
-        "seconds": translation.seconds,
-        "slices": translation.slices,
-        "quality": quality,
-        "maps": kept,
-        "warnings": [*doubts, *translation.warnings],
+        "reference": reference,
+        "mask": mask,
+        "registration": translated.registration,
+        **run_entry(translated),
+        "seconds": translated.translation.seconds,
+        "quality": translated.quality,
+        "maps": translated.maps,
     }
 
 
-class _TargetSet:
-    """The slices of all references, and those of the translations to be judged against them by the KID."""
+def _quality(case: TranslateCase, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the volumes, and the distance of the sets."""
+    from surgical_style_engine.metrics import mean_metrics
 
-    def __init__(self, style: StyleModel, paths: list[Path], direction: str) -> None:
-        import numpy as np
-
-        from surgical_style_engine.imageio.volume_io import read_volume
-        from surgical_style_engine.metrics import set_features
-        from surgical_style_engine.volumes.body_mask import body_mask
-        from surgical_style_engine.volumes.volume import check_volume
-
-        self.count = len(paths)
-        features, values = [], []
-        for path in paths:
-            volume = read_volume(path)
-            check_volume(volume, path.name)
-            array = style.card.domain_to(direction).normalization.fit(volume.array).forward(volume.array)
-            region = body_mask(volume)
-            features.append(set_features(volume, array, region))
-            inside = array[:, region].ravel()
-            values.append(inside[:: max(1, inside.size // 50_000)])
-        self.real, self.values = np.concatenate(features), np.concatenate(values)
-        self.sets: dict[str, list] = {"translated": [], "input": [], "histogram_matched": []}
-
-    def add(self, volume: Volume, translation: Any, mask: Any) -> None:
-        from surgical_style_engine.metrics import histogram_match, set_features
-        from surgical_style_engine.volumes.body_mask import body_mask
-
-        region = body_mask(volume) if mask is None else mask
-        source = translation.normalized_input
-        arrays = {
-            "translated": translation.normalized_output,
-            "input": source,
-            "histogram_matched": histogram_match(source, self.values, region),
-        }
-        for name, array in arrays.items():
-            self.sets[name].append(set_features(volume, array, region))
-
-    def distances(self) -> dict:
-        """KID of the translations and of the two floors, to the references."""
-        import numpy as np
-
-        from surgical_style_engine.metrics.set_distance import kid
-
-        found = {name: kid(np.concatenate(rows), self.real) for name, rows in self.sets.items()}
-        return {
-            "value": found["translated"][0],
-            "deviation": found["translated"][1],
-            "floors": {name: found[name][0] for name in ("input", "histogram_matched")},
-            "translated_slices": sum(map(len, self.sets["translated"])),
-            "reference_slices": len(self.real),
-            "reference_volumes": self.count,
-            "features": "slice statistics (no Inception network): comparable between runs of this program only",
-        }
+    quality = mean_metrics([entry["quality"] for entry in entries])
+    if case.target_set is not None:
+        quality["kid"] = case.target_set.distances()
+    return quality
 
 
-def _tell(progress: str, done: int, total: int, entry: dict) -> None:
+def _write_report(
+    report: Path,
+    case: TranslateCase,
+    planned: _Plan,
+    entries: list[dict[str, Any]],
+    judged: dict[str, Any],
+    begun: float,
+) -> None:
+    from surgical_style_engine.app.report import new_report, write_report
+    from surgical_style_engine.app.report_entries import model_entry, shared_entry
+
+    more: dict[str, Any] = {"paired": planned.paired} if planned.paired else {}
+    write_report(
+        report,
+        new_report(
+            inputs=planned.sources,
+            model=model_entry(case.model, case.direction),
+            **shared_entry(entries),
+            **judged,
+            seconds=time.perf_counter() - begun,
+            volumes=entries,
+            synthetic=True,
+            **more,
+        ),
+    )
+
+
+def _tell_progress(progress: str, done: int, total: int, entry: dict[str, Any]) -> None:
     name = Path(entry["input"]).name
     if progress == "json":
         print(json.dumps({"progress": done / total, "volume": name, "seconds": entry["seconds"]}), flush=True)
@@ -290,35 +277,35 @@ def _tell(progress: str, done: int, total: int, entry: dict) -> None:
         print(f"{done}/{total} {name}: translated in {entry['seconds']:.1f} s{figures}", file=sys.stderr, flush=True)
 
 
-def _print_table(name: str, quality: dict, count: int, report: Path) -> None:
-    from rich.console import Console
+def _tell(name: str, quality: dict[str, Any], entries: list[dict[str, Any]], warnings: list[str], report: str) -> None:
+    """Print the table, unless no report's path is given, and the warnings."""
+    from training_cli.cohort.checks import told_warnings
+
+    if report:
+        from rich.console import Console
+
+        console = Console()
+        volumes = f"{len(entries)} volume{'s' if len(entries) > 1 else ''}"
+        console.print(_table(f"{name}: mean of {volumes}", quality))
+        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+    told_warnings(warnings)
+
+
+def _table(title: str, quality: dict[str, Any]) -> Any:
+    """Every metric that the registry knows of, with its floors."""
     from rich.table import Table
 
-    console = Console()
-    table = Table(title=f"{name}: mean of {count} volume{'s' if count > 1 else ''}")
+    from surgical_style_engine.metrics import registry
+
+    table = Table(title=title)
     for heading in ("figure", "value", "floor: input", "floor: histogram"):
         table.add_column(heading, justify="left" if heading == "figure" else "right")
-    for key, label in (
-        ("look_ahead_score", "Look-Ahead Score"),
-        ("jigsaw_puzzle_error", "Jigsaw Puzzle Error"),
-        ("semantic_consistency", "Semantic Consistency"),
-    ):
-        raw = quality.get(f"{key}_raw")
-        if quality.get(key) is not None:
-            table.add_row(label, f"{quality[key]:.4f}" + (f" (raw {raw:.4f})" if raw is not None else ""), "", "")
-    paired = quality.get("reference")
-    if paired:
-        rows = (("psnr", "PSNR (dB)"), ("ssim", "SSIM"), ("ms_ssim", "MS-SSIM"), ("mae", "MAE (reference's units)"))
-        for key, label in rows:
-            values = (paired, *(paired["floors"][floor] for floor in ("input", "histogram_matched")))
-            table.add_row(label, *(_number(entry.get(key)) for entry in values))
-    if quality.get("kid"):
-        distance = quality["kid"]
-        floors = (distance["floors"][floor] for floor in ("input", "histogram_matched"))
-        table.add_row("KID (own features)", _number(distance["value"]), *map(_number, floors))
-    console.print(table)
-    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    for line in registry.lines(quality):
+        metric = line.metric
+        value = metric.number(line.value, precise=True)
+        if line.raw is not None:
+            value += f" (raw {metric.number(line.raw, precise=True)})"
+        floors = (line.floors.get(name) for name in ("input", "histogram_matched"))
+        cells = (metric.number(floor, precise=True) if line.floors else "" for floor in floors)
+        table.add_row(metric.heading, value, *cells)
+    return table

@@ -4,25 +4,61 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
+    from surgical_style_engine.models.card import Domain, ModelCard
 
 app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="model folder or name")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 
+ImportedFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="*_net_G*.pth, generator.onnx, style picture, model folder, or a zip archive of one"
+    ),
+]
+Name = Annotated[str, typer.Option("--name", help="name of the model here")]
+Title = Annotated[str, typer.Option("--title", help="title for people")]
+SourceName = Annotated[str, typer.Option("--source-name", help="source domain, e.g. 'T1w'")]
+TargetName = Annotated[str, typer.Option("--target-name", help="target domain, e.g. 'CT'")]
+SourceModality = Annotated[str, typer.Option("--source-modality", help="MR, CT, ... or none")]
+TargetModality = Annotated[str, typer.Option("--target-modality", help="MR, CT, ... or none")]
+SourceWindow = Annotated[
+    Optional[tuple[float, float]], typer.Option("--source-window", help="values that were mapped to -1 and 1")
+]
+TargetWindow = Annotated[Optional[tuple[float, float]], typer.Option("--target-window", help="likewise")]
+OtherDirection = Annotated[
+    Optional[Path], typer.Option("--other-direction", help="the .pth that goes back, e.g. latest_net_G_B.pth")
+]
+ImageSize = Annotated[int, typer.Option("--image-size", min=1, help="pixels it was trained at")]
+Spacing = Annotated[Optional[float], typer.Option("--spacing", help="mm in plane it was trained at")]
+Plane = Annotated[str, typer.Option("--plane", help="axial, coronal or sagittal")]
+Licence = Annotated[str, typer.Option("--licence", help="licence of the weights or of the picture")]
+Citation = Annotated[str, typer.Option("--citation", help="what to cite")]
+Colour = Annotated[str, typer.Option("--colour", help="of a style picture: rgb or luminance")]
+Features = Annotated[str, typer.Option("--features", help="of a style picture: auto, vgg19 or random")]
+Steps = Annotated[Optional[int], typer.Option("--steps", help="of a style picture: for the first slice")]
+Transform = Annotated[
+    Optional[Path], typer.Option("--transform", help="of an arbitrary-style network: FILE's second part, ONNX")
+]
+StylePicture = Annotated[
+    Optional[Path], typer.Option("--style", help="of an arbitrary-style network: the picture whose style it gets")
+]
+Into = Annotated[Optional[Path], typer.Option("--into", help="models folder; your own by default")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace a model of that name")]
+
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """The models that were shipped, imported or trained into the models folders."""
-    from surgical_style_engine.models.folder import list_models, shipped_models_folder, user_models_folder
+    from surgical_style_engine.models.names import list_models, shipped_models_folder, user_models_folder
 
-    found = list_models()
+    models = list_models()
     shipped = shipped_models_folder().resolve()
     if as_json:
         rows = [
@@ -33,11 +69,11 @@ def list_(as_json: Json = False) -> None:
                 "problem": problem,
                 "card": None if card is None else card.model_dump(),
             }
-            for folder, card, problem in found
+            for folder, card, problem in models
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    if not found:
+    if not models:
         typer.echo(f"There are no models; imported ones go to {user_models_folder()}.")
         return
     from rich.console import Console
@@ -45,7 +81,7 @@ def list_(as_json: Json = False) -> None:
     from rich.text import Text
 
     table = Table("name", "from", "to", "ways", "plane", "size", "licence", "origin")
-    for folder, card, problem in found:
+    for folder, card, problem in models:
         origin = "shipped" if folder.resolve().parent == shipped else "yours"
         # As text: names and licences come from files, and must not be read as rich's markup.
         if card is None:
@@ -60,7 +96,8 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def show(model: Model, as_json: Json = False) -> None:
     """What a model's card says: domains, training, figures on held-out data, licence."""
-    from surgical_style_engine.models.folder import find_model, read_card
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model
 
     folder = find_model(model)
     card = read_card(folder)
@@ -80,7 +117,7 @@ def show(model: Model, as_json: Json = False) -> None:
         "directions": ", ".join(card.directions),
         "network": f"{card.architecture.name} {_settings(card.architecture.arguments)}",
         "slices": f"{_plane(card)}, {spacing}",
-        "weights": f"{card.weights.file}, {_size(card)}, SHA-256 {card.weights.sha256}",
+        "weights": f"{card.stored.file}, {_size(card)}, SHA-256 {card.stored.sha256}",
         "intended use": card.intended_use,
         "licence": card.licence,
         "cite": card.citation,
@@ -98,131 +135,80 @@ def show(model: Model, as_json: Json = False) -> None:
 @app.command()
 def verify(model: Model) -> None:
     """Check a model's card, the digest of its weights, and that they fit the network it names."""
-    from surgical_style_engine.models.archive import check_weights
     from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.verify import check_weights
 
     loaded = load_model(model)
     check_weights(loaded)
-    typer.echo(f"{loaded.card.name} is whole: {loaded.card.weights.file}, SHA-256 {loaded.card.weights.sha256}.")
+    typer.echo(f"{loaded.card.name} is whole: {loaded.card.stored.file}, SHA-256 {loaded.card.stored.sha256}.")
 
 
 @app.command("import")
-def import_(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", help="*_net_G*.pth, generator.onnx, style picture, model folder, or a zip archive of one"
-        ),
-    ],
-    name: Annotated[str, typer.Option("--name", help="name of the model here")] = "",
-    title: Annotated[str, typer.Option("--title", help="title for people")] = "",
-    source_name: Annotated[str, typer.Option("--source-name", help="source domain, e.g. 'T1w'")] = "",
-    target_name: Annotated[str, typer.Option("--target-name", help="target domain, e.g. 'CT'")] = "",
-    source_modality: Annotated[str, typer.Option("--source-modality", help="MR, CT, ... or none")] = "",
-    target_modality: Annotated[str, typer.Option("--target-modality", help="MR, CT, ... or none")] = "",
-    source_window: Annotated[
-        Optional[tuple[float, float]], typer.Option("--source-window", help="values that were mapped to -1 and 1")
-    ] = None,
-    target_window: Annotated[Optional[tuple[float, float]], typer.Option("--target-window", help="likewise")] = None,
-    other_direction: Annotated[
-        Optional[Path], typer.Option("--other-direction", help="the .pth that goes back, e.g. latest_net_G_B.pth")
-    ] = None,
-    image_size: Annotated[int, typer.Option("--image-size", min=1, help="pixels it was trained at")] = 256,
-    spacing: Annotated[Optional[float], typer.Option("--spacing", help="mm in plane it was trained at")] = None,
-    plane: Annotated[str, typer.Option("--plane", help="axial, coronal or sagittal")] = "axial",
-    licence: Annotated[str, typer.Option("--licence", help="licence of the weights or of the picture")] = "unstated",
-    citation: Annotated[str, typer.Option("--citation", help="what to cite")] = "",
-    colour: Annotated[str, typer.Option("--colour", help="of a style picture: rgb or luminance")] = "rgb",
-    features: Annotated[str, typer.Option("--features", help="of a style picture: auto, vgg19 or random")] = "auto",
-    steps: Annotated[Optional[int], typer.Option("--steps", help="of a style picture: for the first slice")] = None,
-    transform: Annotated[
-        Optional[Path], typer.Option("--transform", help="of an arbitrary-style network: FILE's second part, ONNX")
-    ] = None,
-    style: Annotated[
-        Optional[Path], typer.Option("--style", help="of an arbitrary-style network: the picture whose style it gets")
-    ] = None,
-    into: Annotated[Optional[Path], typer.Option("--into", help="models folder; your own by default")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model of that name")] = False,
+def import_(  # noqa: PLR0913 - a Typer command: one parameter an option
+    source: ImportedFile,
+    name: Name = "",
+    title: Title = "",
+    source_name: SourceName = "",
+    target_name: TargetName = "",
+    source_modality: SourceModality = "",
+    target_modality: TargetModality = "",
+    source_window: SourceWindow = None,
+    target_window: TargetWindow = None,
+    other_direction: OtherDirection = None,
+    image_size: ImageSize = 256,
+    spacing: Spacing = None,
+    plane: Plane = "axial",
+    licence: Licence = "unstated",
+    citation: Citation = "",
+    colour: Colour = "rgb",
+    features: Features = "auto",
+    steps: Steps = None,
+    transform: Transform = None,
+    style: StylePicture = None,
+    into: Into = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn weights of the CycleGAN, pix2pix or CUT code, an ONNX generator, a picture or a packed model into a style.
 
     Weights files are read without running anything in them. Packed models bring their own card, so that only --name,
     --into and --overwrite apply to them.
     """
-    from surgical_style_engine.errors import InputError
-    from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
-    from surgical_style_engine.models.folder import user_models_folder
-    from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
-
-    if not source.exists():
-        raise InputError(f"There is no file {source}.")
-    models = into or user_models_folder()
-    if source.is_dir():
-        folder = import_folder(source, models, name, overwrite)
-    elif source.suffix.lower() == ".zip" or is_model_archive(source):
-        folder = import_archive(source, models, name, overwrite)
-    elif transform is not None or style is not None:
-        if not name or transform is None or style is None:
-            raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
-        from surgical_style_engine.stylize.arbitrary import import_arbitrary_style
-
-        folder = models / check_name(name)
-        import_arbitrary_style(
-            source,
-            transform,
-            style,
-            folder,
-            name=name,
-            title=title,
-            licence=licence,
-            citation=citation,
-            colour=colour,
-            plane=plane,
-            overwrite=overwrite,
-        )
-    elif is_picture_file(source):
-        if not name:
-            raise InputError("A picture has no name of its own; give --name.")
-        folder = models / check_name(name)
-        import_picture(
-            source,
-            folder,
-            name=name,
-            title=title,
-            licence=licence,
-            colour=colour,
-            features=features,
-            steps=steps,
-            plane=plane,
-            overwrite=overwrite,
-        )
-    else:
-        from surgical_style_engine.models.importers.reference import import_reference
-
-        given = {"--name": name, "--source-name": source_name, "--target-name": target_name}
-        if lacking := [option for option, value in given.items() if not value]:
-            raise InputError(f"Weights say nothing of their data; give {', '.join(lacking)}.")
-        folder = models / check_name(name)
-        import_reference(
-            source,
-            folder,
-            name=name,
-            title=title,
-            source_name=source_name,
-            target_name=target_name,
-            source_modality=source_modality,
-            target_modality=target_modality,
-            source_window=source_window,
-            target_window=target_window,
-            other_direction=other_direction,
-            image_size=image_size,
-            spacing_mm=spacing,
-            plane=plane,
-            licence=licence,
-            citation=citation,
-            overwrite=overwrite,
-        )
+    details = {
+        "name": name,
+        "title": title,
+        "source_name": source_name,
+        "target_name": target_name,
+        "source_modality": source_modality,
+        "target_modality": target_modality,
+        "source_window": source_window,
+        "target_window": target_window,
+        "other_direction": other_direction,
+        "image_size": image_size,
+        "spacing_mm": spacing,
+        "plane": plane,
+        "licence": licence,
+        "citation": citation,
+        "colour": colour,
+        "features": features,
+        "steps": steps,
+        "transform": transform,
+        "style": style,
+        "overwrite": overwrite,
+    }
+    folder = _imported(source, into, details)
     typer.echo(f"Imported {folder.name} into {folder}.")
+
+
+def _imported(source: Path, into: Path | None, details: dict[str, Any]) -> Path:
+    from surgical_style_engine.app.import_model import DetailsMissingError, ImportDetails, import_model
+    from surgical_style_engine.errors import InputError
+    from surgical_style_engine.models.names import user_models_folder
+
+    try:
+        return import_model(source, into or user_models_folder(), ImportDetails(**details))
+    except DetailsMissingError as error:
+        options = ", ".join(f"--{field.replace('_', '-')}" for field in error.fields)
+        raise InputError(f"{error.why}; give {options}.") from None
 
 
 @app.command()
@@ -249,7 +235,8 @@ def export(
 def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
     """Delete a model of yours; shipped ones stay. Of a folder outside of your models, only the model's own files go."""
     from surgical_style_engine.errors import StyleTransferError
-    from surgical_style_engine.models.folder import find_model, read_card, remove_model, shipped_models_folder
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model, remove_model, shipped_models_folder
 
     folder = find_model(model)
     read_card(folder)  # nothing to ask of what is no model
@@ -266,7 +253,7 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
         typer.echo(f"Deleted {folder}.")
 
 
-def _side(domain, with_normalization: bool = False) -> str:
+def _side(domain: Domain, with_normalization: bool = False) -> str:
     details = [domain.modality, domain.units, "colour" if domain.channels == 3 else ""]
     if with_normalization:
         details.append(_settings(domain.normalization.model_dump()))
@@ -287,4 +274,4 @@ def _plane(card: ModelCard) -> str:
 
 
 def _size(card: ModelCard) -> str:
-    return f"{card.weights.bytes / 1e6:.1f} MB"
+    return f"{card.stored.bytes / 1e6:.1f} MB"

@@ -1,89 +1,70 @@
-"""`sst train`: every field of the training configuration is an option, over an optional YAML file."""
+"""`sst train`: every setting of the training configuration is an option, over an optional YAML file."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from surgical_style_engine.errors import InputError
 from training_cli.progress import KINDS
-from training_cli.training.config import TrainingConfig, load_config
+from training_cli.training.config import load_config
+from training_cli.training.config.options import setting_options
 
-METAVARS = {int: "<int>", float: "<float>", Path: "<path>"}
-
-
-def _kind(annotation: Any) -> Any:
-    """int for int | None, str for a choice or a list, and so on."""
-    if get_origin(annotation) in (Literal, list):
-        return str
-    arguments = [part for part in get_args(annotation) if part is not type(None)]
-    return _kind(arguments[0]) if arguments else annotation
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
-def _signature() -> inspect.Signature:
-    parameters = [
-        inspect.Parameter(
-            "config",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[Optional[Path], typer.Option("--config", help="YAML file with any of the settings")],
-        ),
-        inspect.Parameter(
-            "resume",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=False,
-            annotation=Annotated[bool, typer.Option("--resume", help="go on from the run's last checkpoint")],
-        ),
-        inspect.Parameter(
-            "progress",
-            inspect.Parameter.KEYWORD_ONLY,
-            default="auto",
-            annotation=Annotated[str, typer.Option("--progress", help="auto, json or none")],
-        ),
-    ]
-    for name, field in TrainingConfig.model_fields.items():
-        kind = _kind(field.annotation)
-        flag = "--" + name.replace("_", "-")
-        declaration = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
-        default = "" if field.is_required() or field.default in (None, "") else f" [{_shown(field.default)}]"
-        choices = f" ({'|'.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
-        option = typer.Option(
-            declaration, help=f"{field.description}{choices}{default}", show_default=False, metavar=METAVARS.get(kind)
-        )
-        # All but switches come as text, so that the configuration judges them, with one sentence for what is wrong.
-        annotation = Annotated[Optional[bool if kind is bool else str], option]
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
-    return inspect.Signature(parameters)
+def __getattr__(name: str) -> Any:
+    """``train``, with an option for every setting of the methods that are registered at that time."""
+    if name == "train":
+        return _with_options(_train)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _shown(default: Any) -> str:
-    return ",".join(default) if isinstance(default, list) else str(default)
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with what Typer reads: a signature that has the options of the configuration too."""
+
+    @functools.wraps(function)
+    def command(**options: Any) -> None:
+        function(**options)
+
+    own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values()]
+    parameters = [parameter for parameter in own if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+    parameters += setting_options()
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
 
 
-def train(**options: Any) -> None:
+def _train(
+    *,
+    config: Annotated[Optional[Path], typer.Option(help="YAML file with any of the settings")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the run's last checkpoint")] = False,
+    progress: Annotated[str, typer.Option(help="auto, json or none")] = "auto",
+    **settings: Any,
+) -> None:
     """Train a style model on two folders of volumes (or pictures) and write it as a model folder.
 
     The run folder gets the preprocessed cache, checkpoints, losses.csv, TensorBoard curves, sample pictures and,
     once the budget is used, the model. Ctrl-C saves and exits; --resume goes on.
     """
-    path, resume, progress = options.pop("config"), options.pop("resume"), options.pop("progress")
     if progress not in KINDS:
         raise InputError(f"--progress is {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{progress}'.")
-    if isinstance(options.get("trackers"), str):
-        options["trackers"] = [part.strip() for part in options["trackers"].split(",") if part.strip()]
-    config = load_config(path, options)
+    configuration = load_config(config, settings)
 
     from training_cli.training.loop import train as run_training
 
     # Under torchrun every process runs this; the first one speaks.
     with TrainingProgress(progress if os.environ.get("RANK", "0") == "0" else "none") as shown:
-        summary = run_training(config, resume=resume, bar=shown.update, say=shown.say)
+        summary = run_training(configuration, resume=resume, bar=shown.update, say=shown.say)
     if not summary.pop("main_process"):
         return
     if summary["finished"]:
@@ -102,7 +83,7 @@ class TrainingProgress:
 
     def __init__(self, kind: str) -> None:
         self.kind = "bar" if kind == "auto" and sys.stderr.isatty() else "lines" if kind == "auto" else kind
-        self._bar = None
+        self._bar: Progress | None = None
         self._last_percent = -1
 
     def __enter__(self) -> TrainingProgress:
@@ -123,12 +104,13 @@ class TrainingProgress:
             self._task = self._bar.add_task("train", total=1.0, step=0, left="?", losses="")
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._bar:
             self._bar.stop()
 
     def say(self, line: str) -> None:
-        if self.kind == "bar":
+        """Show a line of text."""
+        if self._bar:
             self._bar.console.print(line, highlight=False)
         elif self.kind == "json":
             print(json.dumps({"message": line}), flush=True)
@@ -136,17 +118,21 @@ class TrainingProgress:
             print(line, flush=True)
 
     def update(self, done: float, step: int, losses: dict[str, float], left: float) -> None:
+        """Show how far the training is.
+
+        Args:
+            done: share of the budget, 0 to 1.
+            step: number of the last step.
+            losses: of that step, by name.
+            left: seconds that it will take yet.
+        """
         if self.kind == "json":
             print(json.dumps({"progress": done, "step": step, "seconds_left": left, "losses": losses}), flush=True)
             return
         text = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        if self.kind == "bar":
+        if self._bar:
             minutes, seconds = divmod(int(left), 60)
             self._bar.update(self._task, completed=done, step=step, left=f"{minutes}:{seconds:02d}", losses=text)
         elif self.kind == "lines" and int(done * 100) > self._last_percent:
             self._last_percent = int(done * 100)
             print(f"{done:6.1%} step {step}, {left / 60:.1f} min left: {text}", flush=True)
-
-
-train.__signature__ = _signature()  # type: ignore[attr-defined]
-train.__annotations__ = {p.name: p.annotation for p in train.__signature__.parameters.values()}  # type: ignore[attr-defined]

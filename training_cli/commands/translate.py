@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -13,197 +11,220 @@ import typer
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 
+from .options import Backend, Device, Direction, Precision, ProgressKind, Report
+
 if TYPE_CHECKING:
-    from surgical_style_engine.adjust import Adjustments
-    from surgical_style_engine.backends.runner import Runner
-    from surgical_style_engine.models.folder import StyleModel
+    from surgical_style_engine.adjust.options import Adjustments
+    from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase
     from surgical_style_engine.volumes.volume import Volume
+    from training_cli.cohort.plan import Job, Plan
     from training_cli.progress import Progress
 
-PLANES = ("axial", "coronal", "sagittal")
+Outcome = tuple[list[dict[str, Any]], list[tuple[Path, StyleTransferError]]]  # entries of a report, and failures
 SINGLE = ("mask", "units", "maps", "consistency")  # of a volume, that a report on one volume has itself
 
+Input = Annotated[
+    Path, typer.Argument(metavar="INPUT", help="volume or picture, DICOM folder, or folder of volumes (a cohort)")
+]
+Output = Annotated[Path, typer.Argument(help="file to write; for a cohort, or with --dicom, a folder")]
+Model = Annotated[str, typer.Option("--model", help="model folder or name (see: sst models list)")]
+Plane = Annotated[
+    Optional[str],
+    typer.Option("--plane", help="axial, coronal, sagittal, or all (averaged); the model's own if not given"),
+]
+Strength = Annotated[
+    str, typer.Option("--strength", help="0 is the input, 1 the whole translation; auto: see --least-consistency")
+]
+Mask = Annotated[
+    Optional[Path],
+    typer.Option("--mask", help="labelmap; outside it the input stays (for a cohort: a folder, matched by name)"),
+]
+Match = Annotated[Optional[Path], typer.Option("--match", help="reference volume whose intensities the output follows")]
+MatchBy = Annotated[str, typer.Option("--match-by", help="histogram or moments")]
+StructureGuard = Annotated[
+    Optional[float],
+    typer.Option("--structure-guard", help="edges from the input, only tone from the model, below this size in mm"),
+]
+FlattenBias = Annotated[bool, typer.Option("--flatten-bias", help="remove the bias field of an MR input first (N4)")]
+LeastConsistency = Annotated[
+    Optional[float],
+    typer.Option("--least-consistency", help="with --strength auto: Semantic Consistency to keep, 0 to 1"),
+]
+Ensemble = Annotated[
+    bool, typer.Option("--ensemble", help="average over flips and small shifts in each plane: 4 times slower")
+]
+Pattern = Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")]
+BatchSize = Annotated[
+    Optional[int], typer.Option("--batch-size", help="slices at once; chosen by the device if not given")
+]
+Dicom = Annotated[
+    bool, typer.Option("--dicom", help="write a DICOM series, derived from that of the INPUT folder, into OUTPUT")
+]
+Quality = Annotated[bool, typer.Option("--quality/--no-quality", help="figures in the report (six more translations)")]
+MapFolder = Annotated[
+    Optional[Path],
+    typer.Option("--maps", help="folder for the maps that `sst report` shows: the cycle error (with the figures)"),
+]
 
-def translate(
-    source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="volume or picture, DICOM folder, or folder of volumes (a cohort)")
-    ],
-    output: Annotated[Path, typer.Argument(help="file to write; for a cohort, or with --dicom, a folder")],
-    model: Annotated[str, typer.Option("--model", help="model folder or name (see: sst models list)")],
-    direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
-    plane: Annotated[
-        Optional[str],
-        typer.Option("--plane", help="axial, coronal, sagittal, or all (averaged); the model's own if not given"),
-    ] = None,
-    strength: Annotated[
-        str, typer.Option("--strength", help="0 is the input, 1 the whole translation; auto: see --least-consistency")
-    ] = "1",
-    mask: Annotated[
-        Optional[Path],
-        typer.Option("--mask", help="labelmap; outside it the input stays (for a cohort: a folder, matched by name)"),
-    ] = None,
-    match: Annotated[
-        Optional[Path], typer.Option("--match", help="reference volume whose intensities the output follows")
-    ] = None,
-    match_by: Annotated[str, typer.Option("--match-by", help="histogram or moments")] = "histogram",
-    structure_guard: Annotated[
-        Optional[float],
-        typer.Option("--structure-guard", help="edges from the input, only tone from the model, below this size in mm"),
-    ] = None,
-    flatten_bias: Annotated[
-        bool, typer.Option("--flatten-bias", help="remove the bias field of an MR input first (N4)")
-    ] = False,
-    least_consistency: Annotated[
-        Optional[float],
-        typer.Option("--least-consistency", help="with --strength auto: Semantic Consistency to keep, 0 to 1"),
-    ] = None,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="average over flips and small shifts in each plane: 4 times slower")
-    ] = False,
-    pattern: Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")] = "*",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")] = "auto",
-    backend: Annotated[str, typer.Option("--backend", help="auto, torch or openvino")] = "auto",
-    batch_size: Annotated[
-        Optional[int], typer.Option("--batch-size", help="slices at once; chosen by the device if not given")
-    ] = None,
-    dicom: Annotated[
-        bool, typer.Option("--dicom", help="write a DICOM series, derived from that of the INPUT folder, into OUTPUT")
-    ] = False,
-    report: Annotated[Optional[Path], typer.Option("--report", help="JSON report with the quality figures")] = None,
-    quality: Annotated[
-        bool, typer.Option("--quality/--no-quality", help="figures in the report (six more translations)")
-    ] = True,
-    maps: Annotated[
-        Optional[Path],
-        typer.Option("--maps", help="folder for the maps that `sst report` shows: the cycle error (with the figures)"),
-    ] = None,
-    progress: Annotated[str, typer.Option("--progress", help="auto, json or none")] = "auto",
+
+def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
+    source: Input,
+    output: Output,
+    model: Model,
+    direction: Direction = "forward",
+    plane: Plane = None,
+    strength: Strength = "1",
+    mask: Mask = None,
+    match: Match = None,
+    match_by: MatchBy = "histogram",
+    structure_guard: StructureGuard = None,
+    flatten_bias: FlattenBias = False,
+    least_consistency: LeastConsistency = None,
+    ensemble: Ensemble = False,
+    pattern: Pattern = "*",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    batch_size: BatchSize = None,
+    dicom: Dicom = False,
+    report: Report = None,
+    quality: Quality = True,
+    maps: MapFolder = None,
+    progress: ProgressKind = "auto",
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
 
     A translation is a synthetic image: the header of the output says so. In a cohort every volume that can be
     translated is; those that cannot are named at the end, with the reason.
     """
-    from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.imageio.dicom.write import check_target
-    from surgical_style_engine.inference.runners import runner_for
-    from surgical_style_engine.models.folder import CARD_NAME, load_model
-    from training_cli.cohort.matching import stem
-    from training_cli.cohort.paths import check_outputs
     from training_cli.progress import Progress
-    from training_cli.report_page.maps import check_maps_folder, map_files
 
     begun = time.perf_counter()
     shown = Progress(progress)
-    wanted = _adjustments(structure_guard, match, match_by, flatten_bias, least_consistency, ensemble, strength)
-    blend = 1.0 if strength == "auto" else float(strength)
-    jobs = _plan(source, output, pattern, mask, report, direction, plane, blend, dicom)
-    check_outputs(
-        [path for job in jobs for path in (job.source, job.mask)] + [match],
-        [job.output for job in jobs] + [path for job in jobs for path in map_files(maps, stem(job.source))],
-        report,
-    )
-    if wanted.match is None and match is not None:
-        wanted = replace(wanted, match=_reference(match))
-    check_maps_folder(maps, [stem(job.source) for job in jobs])
-    style = load_model(model)
-    check_outputs([style.folder / CARD_NAME], [report])
-    style.check_direction(direction)
-    if dicom:
-        check_target(style.card, direction)
-    job_options = {
-        "direction": direction,
-        "planes": _planes(plane),
-        "device": device,
-        "precision": precision,
-        "backend": backend,
-        "batch_size": batch_size,
+    adjusted = {
+        "structure_guard_mm": structure_guard,
+        "match_by": match_by,
+        "flatten_bias": flatten_bias,
+        "least_consistency": least_consistency,
+        "ensemble": ensemble,
     }
-    single = not _is_cohort(source, jobs)
-    runner = runner_for(style, direction, device=device, precision=precision, backend=backend)
-    if not single:
-        output.mkdir(parents=True, exist_ok=True)
-    paired = [sentence for job in jobs for sentence in job.paired]
-    for sentence in paired:
-        typer.echo(sentence, err=True)
-    entries, failures = [], []
+    adjustments = _adjustments(strength, match, adjusted)
+    run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size}
+    asked = _Asked(source, output, direction, plane, strength, mask, match, pattern, dicom, report, quality, maps)
+    planned = asked.plan()
+    case = asked.case(model, adjustments, run, shown)
     with shown:
-        for number, job in enumerate(jobs):
-            name = job.source.name if single else f"{job.source.name} ({number + 1}/{len(jobs)})"
-            try:
-                entries.append(
-                    _run(job, style, blend, wanted, runner, job_options, report and quality, shown, name, maps, dicom)
-                )
-            except StyleTransferError as error:
-                if single:
-                    raise
-                failures.append((job.source, error))
-                print(f"sst: {job.source.name}: {error}", file=sys.stderr)
+        entries, failures = _translate_all(case, planned, output)
     if report is not None:
-        write_report(
-            report,
-            new_report(
-                **_shared(entries),
-                inputs=[job.source for job in jobs],
-                output=output,
-                model=model_entry(style, direction),
-                seconds=time.perf_counter() - begun,
-                direction=direction,
-                plane=plane or style.card.plane,
-                strength="auto" if strength == "auto" and not single else entries[0]["strength"] if entries else blend,
-                adjustments=wanted.sentence(),
-                **({"match": match} if match is not None else {}),
-                **({"paired": paired} if paired else {}),
-                **({key: entries[0][key] for key in SINGLE} if single else {"volumes": entries}),
-                **({"failed": [{"input": path, "reason": str(error)} for path, error in failures]} if failures else {}),
-            ),
-        )
-    for entry in entries:
-        if progress != "json":
-            goal = style.card.domain_to(direction).name
-            typer.echo(f"{entry['output']}: {goal} (synthetic), {entry['slices']} slices in {entry['seconds']:.1f} s")
-            if entry["consistency"] is not None:
-                typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
-        for sentence in entry["warnings"]:
-            typer.echo(f"Warning: {sentence}", err=True)
+        _write_report(report, asked, case, planned, (entries, failures), time.perf_counter() - begun)
+    _tell(case, entries, quiet=progress == "json")
     if failures:
         from training_cli.main import fail
 
         bad_input = all(error.exit_code == 2 for _, error in failures)
-        fail(f"{len(failures)} of {len(jobs)} volumes could not be translated.", 2 if bad_input else 1)
+        fail(f"{len(failures)} of {len(planned.jobs)} volumes could not be translated.", 2 if bad_input else 1)
 
 
-def _adjustments(
-    guard: float | None,
-    match: Path | None,
-    match_by: str,
-    flatten: bool,
-    least: float | None,
-    ensemble: bool,
-    strength: str,
-) -> Adjustments:
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked for, as the options say it."""
+
+    source: Path
+    output: Path
+    direction: str
+    plane: str | None
+    strength: str
+    mask: Path | None
+    match: Path | None
+    pattern: str
+    dicom: bool
+    report: Path | None
+    quality: bool
+    maps: Path | None
+
+    @property
+    def blend(self) -> float:
+        """The strength as a number; 1 where it is chosen automatically."""
+        return 1.0 if self.strength == "auto" else float(self.strength)
+
+    def plan(self) -> Plan:
+        """What to do, everything checked that can be before a network is loaded. Raises InputError."""
+        from surgical_style_engine.app.maps import check_maps_folder, map_files
+        from training_cli.cohort import checks
+        from training_cli.cohort.matching import stem
+        from training_cli.cohort.paths import check_outputs
+        from training_cli.cohort.plan import plan
+
+        checks.check_direction(self.direction)
+        checks.check_plane(self.plane)
+        if not 0 <= self.blend <= 1:
+            raise InputError(f"--strength is between 0 and 1, not {self.blend:g}.")
+        checks.check_folders_of(self.report)
+        planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
+        jobs = planned.jobs
+        check_outputs(
+            [path for job in jobs for path in (job.source, job.mask)] + [self.match],
+            [job.output for job in jobs] + [path for job in jobs for path in map_files(self.maps, stem(job.source))],
+            self.report,
+        )
+        check_maps_folder(self.maps, [stem(job.source) for job in jobs])
+        return planned
+
+    def case(self, model: str, adjustments: Adjustments, run: dict[str, Any], shown: Progress) -> TranslateCase:
+        """What all volumes have in common. Raises InputError."""
+        from surgical_style_engine.app.judging import Judging
+        from surgical_style_engine.app.translate_case import TranslateCase, Writing
+        from surgical_style_engine.common.run_options import RunOptions
+        from surgical_style_engine.inference.runners import runner_for
+        from surgical_style_engine.models.card import CARD_NAME
+        from surgical_style_engine.models.dicom_output import check_target
+        from surgical_style_engine.models.folder import load_model
+        from training_cli.cohort.checks import planes_of
+        from training_cli.cohort.paths import check_outputs
+
+        if self.match is not None:
+            adjustments = replace(adjustments, match=_reference(self.match))
+        style = load_model(model)
+        check_outputs([style.folder / CARD_NAME], [self.report])
+        style.check_direction(self.direction)
+        if self.dicom:
+            check_target(style.card, self.direction)
+        judged = self.report is not None and self.quality
+        options = RunOptions(**run, planes=planes_of(self.plane), progress=shown, keep_normalized=judged)
+        runner = runner_for(style, self.direction, options)
+        return TranslateCase(
+            self.source,
+            style,
+            self.direction,
+            self.blend,
+            adjustments=adjustments,
+            judging=Judging() if judged else None,
+            writing=Writing(dicom=self.dicom, maps=self.maps),
+            options=replace(options, runner=runner),
+            stage=shown.stage,
+        )
+
+
+def _adjustments(strength: str, match: Path | None, values: dict[str, Any]) -> Adjustments:
     """The adjustments of the options, the reference to match still unread. Raises InputError."""
-    from surgical_style_engine.adjust import Adjustments
+    from surgical_style_engine.adjust.options import Adjustments
 
     if strength != "auto":
         try:
             float(strength)
         except ValueError:
             raise InputError(f"--strength is between 0 and 1, or auto, not '{strength}'.") from None
-    if (strength == "auto") != (least is not None):
+    if (strength == "auto") != (values["least_consistency"] is not None):
         raise InputError("--strength auto and --least-consistency X belong together: X is what the strength must keep.")
     if match is not None and not match.exists():
         raise InputError(f"{match} does not exist.")
-    if match is None and match_by != "histogram":
+    if match is None and values["match_by"] != "histogram":
         raise InputError("--match-by needs --match REFERENCE.")
-    return Adjustments(
-        structure_guard_mm=guard, match_by=match_by, flatten_bias=flatten, least_consistency=least, ensemble=ensemble
-    )
+    return Adjustments(**values)
 
 
 def _reference(path: Path) -> Volume:
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.volumes.volume import check_volume
 
     reference = read_volume(path)
@@ -211,231 +232,103 @@ def _reference(path: Path) -> Volume:
     return reference
 
 
-@dataclass(frozen=True)
-class Job:
-    """One volume to translate; the mask's file, if any. paired: what is to be told of how that was found."""
+def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
+    """Translate one volume after the other: what a report says of each, and those that could not be translated.
 
-    source: Path
-    output: Path
-    mask: Path | None
-    paired: tuple[str, ...] = ()
+    A failure of the only volume is raised.
+    """
+    from surgical_style_engine.app.translate_case import translate_case
+    from training_cli.cohort.checks import told
+    from training_cli.cohort.matching import stem
 
-
-def _plan(
-    source: Path,
-    output: Path,
-    pattern: str,
-    mask: Path | None,
-    report: Path | None,
-    direction: str,
-    plane: str | None,
-    strength: float,
-    dicom: bool = False,
-) -> list[Job]:
-    """What to do, everything checked that can be before a network is loaded. Raises InputError."""
-    from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
-    from surgical_style_engine.imageio.volume_io import VOLUME_ENDINGS, WRITABLE_ENDINGS, check_output, ending_of
-    from training_cli.cohort.matching import stem, volumes_in
-
-    if direction not in ("forward", "backward"):
-        raise InputError(f"--direction is forward or backward, not '{direction}'.")
-    if plane not in (None, "all", *PLANES):
-        raise InputError(f"--plane is {', '.join(PLANES)} or all, not '{plane}'.")
-    if not 0 <= strength <= 1:
-        raise InputError(f"--strength is between 0 and 1, not {strength:g}.")
-    for path in (source, mask):
-        if path is not None and not path.exists():
-            raise InputError(f"{path} does not exist.")
-    for path in (output, report):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(f"The folder {path.absolute().parent} does not exist.")
-    sources = volumes_in(source, pattern)
-    if dicom:
-        _check_dicom(source, sources, output)
-    if sources == [source]:
-        if not dicom:
-            check_output(output)
-        return [Job(source, output, *_masks(sources, mask)[0])]
-    if output.is_file() or ending_of(output) in (*VOLUME_ENDINGS, *WRITABLE_ENDINGS, *DICOM_ENDINGS):
-        raise InputError(
-            f"{source} is a folder of {len(sources)} volumes, so the output must be a folder, and {output.name} is the "
-            "name of a file."
+    if not planned.single:
+        output.mkdir(parents=True, exist_ok=True)
+    told(planned.paired)
+    entries: list[dict[str, Any]] = []
+    failures: list[tuple[Path, StyleTransferError]] = []
+    for number, job in enumerate(planned.jobs):
+        name = job.source.name
+        one = replace(
+            case,
+            volume=job.source,
+            mask=job.mask,
+            writing=replace(case.writing, output=job.output, name=stem(job.source)),
+            title=name if planned.single else f"{name} ({number + 1}/{len(planned.jobs)})",
         )
-    jobs = []
-    for path, (found, paired) in zip(sources, _masks(sources, mask), strict=True):
-        ending = ending_of(path) if path.is_file() and ending_of(path) in WRITABLE_ENDINGS else ".nii.gz"
-        ending = ".png" if ending in (".jpg", ".jpeg") else ending  # not to lose anything more
-        ending = "" if dicom else ending
-        jobs.append(Job(path, output / f"{stem(path)}_synthetic{ending}", found, paired))
-    names = [job.output.name for job in jobs]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"Two inputs would both become {twice[0]}; narrow them down with --pattern.")
-    return jobs
+        try:
+            entries.append(_entry(job, translate_case(one)))
+        except StyleTransferError as error:
+            if planned.single:
+                raise
+            failures.append((job.source, error))
+            told([f"sst: {name}: {error}"])
+    return entries, failures
 
 
-def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
-    """The mask of every volume and what is to be told of it: the named file for a single volume, else that of a folder
-    that goes with it by name. Raises InputError."""
-    from training_cli.cohort.matching import match_all, told_match, volumes_in
+def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
+    """What a report says of one volume."""
+    from surgical_style_engine.app.report_entries import run_entry
 
-    if mask is None:
-        return [(None, ())] * len(sources)
-    masks = volumes_in(mask, what="mask")
-    if masks == [mask] and len(sources) == 1:
-        return [(mask, ())]
-    if mask.is_file():
-        raise InputError(f"{mask.name} is one mask for {len(sources)} volumes; give a folder with a mask of each.")
-    found = match_all(sources, masks, "mask")
-    for path, each in zip(sources, found, strict=True):
-        if each is None:
-            raise InputError(f"No mask in {mask} goes with {path.name}.")
-    return [(each, tuple(told_match(path, each, "mask"))) for path, each in zip(sources, found, strict=True)]
-
-
-def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
-    """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.imageio.dicom.write import check_output_folder, is_radiograph
-    from surgical_style_engine.imageio.volume_io import WRITABLE_ENDINGS, ending_of
-
-    if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
-        raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
-    if ending_of(output) in (*WRITABLE_ENDINGS, ".dcm"):
-        raise InputError(f"With --dicom the output is a folder, and {output.name} is the name of a file.")
-    if sources == [source]:
-        check_output_folder(output)
-
-
-def _is_cohort(source: Path, jobs: Sequence[Job]) -> bool:
-    return [job.source for job in jobs] != [source]
-
-
-def _run(
-    job: Job,
-    style: StyleModel,
-    strength: float,
-    wanted: Adjustments,
-    runner: Runner,
-    options: dict[str, Any],
-    with_quality: Any,
-    shown: Progress,
-    name: str,
-    maps: Path | None = None,
-    dicom: bool = False,
-) -> dict:
-    """Translate one volume, write it, and give its part of the report."""
-    from surgical_style_engine.imageio.dicom.write import open_series, write_dicom_series
-    from surgical_style_engine.imageio.provenance import synthetic_notes
-    from surgical_style_engine.imageio.volume_io import check_output, read_volume, write_volume
-    from surgical_style_engine.inference.cycle import cycle_of
-    from surgical_style_engine.inference.translate import translate_volume
-    from surgical_style_engine.metrics import quality_of
-    from surgical_style_engine.volumes.body_mask import body_mask
-    from surgical_style_engine.volumes.file_warnings import file_warnings
-    from surgical_style_engine.volumes.geometry import labels_like
-    from training_cli.cohort.matching import left_out, stem
-    from training_cli.report_page.maps import save_maps
-
-    begun = time.perf_counter()
-    shown.stage(f"translating {name}")
-    volume = read_volume(job.source)
-    goal = style.card.domain_to(options["direction"])
-    series = open_series(job.source, volume, goal) if dicom else None
-    if not dicom:
-        check_output(job.output, volume)
-    mask = None if job.mask is None else read_volume(job.mask)
-    done = translate_volume(
-        volume,
-        style,
-        strength=strength,
-        mask=mask,
-        adjustments=wanted,
-        runner=runner,
-        progress=shown,
-        keep_normalized=bool(with_quality),
-        **options,
-    )
-    figures = cycle = region = None
-    if with_quality:
-        shown.stage(f"judging {name}")
-        region = body_mask(volume) if mask is None else labels_like(mask, volume).array[0] != 0
-        cycle = cycle_of(volume, style, done, mask=region, progress=shown, **options)
-        body = region if mask is None else None
-        figures = quality_of(volume, style, done, mask=mask, body=body, cycle=cycle, with_cycle=False, **options)
-        figures |= runner.outcome()  # what an optimisation came to
-    notes = synthetic_notes(style.card, options["direction"], done.strength, wanted)
-    if done.mixed:
-        notes["SyntheticUnits"] = "mixed: input and translation have different units; the values are no measurements"
-    shown_on = volume if maps is not None else None
-    del volume, region  # writing needs their room
-    if series is None:
-        write_volume(done.volume, job.output, notes)
-    else:
-        masked = mask is not None
-        write_dicom_series(
-            done.volume,
-            series,
-            job.output,
-            style.card,
-            options["direction"],
-            strength=done.strength,
-            masked=masked,
-            mixed=done.mixed,
-            adjustments=wanted,
-        )
-    kept = {}
-    if maps is not None:
-        kept = save_maps(maps, stem(job.source), shown_on, cycle, notes, disagreement=done.disagreement)
     return {
         "input": job.source,
         "output": job.output,
         "mask": job.mask,
-        "device": done.device,
-        "backend": done.backend,
-        "precision": done.precision,
-        "seconds": time.perf_counter() - begun,
-        "slices": done.slices,
-        "units": "mixed" if done.mixed else style.card.domain_to(options["direction"]).units or "arbitrary",
-        "strength": done.strength,
-        "consistency": done.consistency,
-        "quality": figures or {},
-        "maps": kept,
-        "warnings": [*left_out(job.source), *done.warnings, *file_warnings(mask, wanted.match)],
+        **run_entry(translated),
+        "seconds": translated.seconds,
+        "units": translated.units,
+        "strength": translated.translation.strength,
+        "consistency": translated.translation.consistency,
+        "quality": translated.quality,
+        "maps": translated.maps,
+        "warnings": translated.warnings,
     }
 
 
-def model_entry(style: StyleModel, direction: str) -> dict:
-    """What a report says of the model."""
-    card = style.card
-    return {
-        "name": card.name,
-        "title": card.title,
-        "direction": direction,
-        "from": card.domain_from(direction).name,
-        "to": card.domain_to(direction).name,
-        "sha256": card.weights.sha256,
-        "intended_use": card.intended_use,
-        "folder": style.folder,
-    }
+def _write_report(
+    report: Path, asked: _Asked, case: TranslateCase, planned: Plan, outcome: Outcome, seconds: float
+) -> None:
+    from surgical_style_engine.app.report import new_report, write_report
+    from surgical_style_engine.app.report_entries import model_entry, named_warnings, shared_entry, shared_quality
+
+    entries, failures = outcome
+    strength: str | float = entries[0]["strength"] if entries else case.strength
+    if asked.strength == "auto" and not planned.single:
+        strength = "auto"
+    more: dict[str, Any] = {key: entries[0][key] for key in SINGLE} if planned.single else {"volumes": entries}
+    if asked.match is not None:
+        more["match"] = asked.match
+    if planned.paired:
+        more["paired"] = planned.paired
+    if failures:
+        more["failed"] = [{"input": path, "reason": str(error)} for path, error in failures]
+    write_report(
+        report,
+        new_report(
+            **shared_entry(entries),
+            quality=shared_quality(entries),
+            warnings=named_warnings([(entry["input"], entry["warnings"]) for entry in entries]),
+            inputs=[job.source for job in planned.jobs],
+            output=asked.output,
+            model=model_entry(case.model, case.direction),
+            seconds=seconds,
+            synthetic=True,
+            direction=case.direction,
+            plane=asked.plane or case.model.card.plane,
+            strength=strength,
+            adjustments=case.adjustments.sentence(),
+            **more,
+        ),
+    )
 
 
-def _shared(entries: list[dict]) -> dict:
-    """The report's keys that speak of all volumes together."""
-    from surgical_style_engine.metrics import mean_figures
+def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> None:
+    from training_cli.cohort.checks import told_warnings
 
-    figures = [entry["quality"] for entry in entries]
-    kinds = {
-        name: ", ".join(sorted({entry[name] for entry in entries})) or None
-        for name in ("device", "backend", "precision")
-    }
-    named = [(entry["input"].name, sentence) for entry in entries for sentence in entry["warnings"]]
-    return {
-        **kinds,
-        "slices": sum(entry["slices"] for entry in entries),
-        "quality": figures[0] if len(figures) == 1 else mean_figures(figures) if figures else {},
-        "warnings": [text if len(entries) == 1 else f"{name}: {text}" for name, text in named],
-        "synthetic": True,
-    }
-
-
-def _planes(plane: str | None) -> list[str] | None:
-    return list(PLANES) if plane == "all" else [plane] if plane else None
+    target = case.model.card.domain_to(case.direction).name
+    for entry in entries:
+        if not quiet:
+            slices, seconds = entry["slices"], entry["seconds"]
+            typer.echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
+            if entry["consistency"] is not None:
+                typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
+        told_warnings(entry["warnings"])

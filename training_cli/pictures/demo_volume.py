@@ -19,6 +19,9 @@ def icbm152() -> tuple[Volume, dict[str, np.ndarray]]:
     """The brain-extracted T1 average at 1 mm, and bool (z, y, x) maps of white, grey and CSF. Downloads nothing.
 
     White and grey are where their probability is above 0.8; CSF is what lies in the brain and is neither.
+
+    Raises:
+        InputError: The package nilearn is not installed.
     """
     try:
         from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template

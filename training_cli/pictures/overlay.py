@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes.geometry import to_canonical
 from surgical_style_engine.volumes.volume import Volume
@@ -17,8 +18,14 @@ TILES = 6  # checkerboard fields along the longer side
 def save_overlay(fixed: Volume, moved: Volume, path: str | Path, title: str = "") -> None:
     """Write a PNG with three planes: the fixed volume with the moved one's edges, and a checkerboard of both.
 
-    fixed, moved: scalar volumes on one grid, any orientation. Missing folders are made; written to a temporary name
-    first; StyleTransferError if unwritable.
+    Args:
+        fixed: A scalar volume in any orientation.
+        moved: Another on its grid.
+        path: The file, whole or absent; missing folders are made.
+        title: Above it.
+
+    Raises:
+        StyleTransferError: The file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,15 +50,11 @@ def save_overlay(fixed: Volume, moved: Volume, path: str | Path, title: str = ""
         axis.set_axis_off()
     if title:
         figure.suptitle(title, color="white", fontsize=11)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial.png")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(partial, dpi=110, facecolor="black")
-        os.replace(partial, path)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=110, facecolor="black")
     except OSError as error:
         raise StyleTransferError(f"Cannot write the picture {path}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _grey(array: np.ndarray) -> np.ndarray:
@@ -68,7 +71,7 @@ def _middle_slice(array: np.ndarray, axis: int) -> np.ndarray:
     return array.take(centre, axis=axis)
 
 
-def _aspect(spacing_xyz, axis: int) -> float:
+def _aspect(spacing_xyz: Sequence[float], axis: int) -> float:
     rows_columns = {0: (1, 0), 1: (2, 0), 2: (2, 1)}[axis]
     return spacing_xyz[rows_columns[0]] / spacing_xyz[rows_columns[1]]
 

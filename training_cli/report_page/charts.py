@@ -15,8 +15,18 @@ LOGARITHMIC = 30.0  # ratio of the largest to the smallest value from which the 
 
 @dataclass(frozen=True)
 class Chart:
-    """path: SVG path in a box of 100 x 100. low, high: values at the bottom and top of the axis. first, last: steps
-    at its ends. final: the last value drawn. note: how it was drawn."""
+    """A curve along steps.
+
+    Attributes:
+        title: What is drawn.
+        path: SVG path in a box of 100 x 100.
+        low: Value at the bottom of the axis.
+        high: Value at its top.
+        first: Step at the left end.
+        last: Step at the right end.
+        final: The last value drawn.
+        note: How it was drawn.
+    """
 
     title: str
     path: str
@@ -33,9 +43,9 @@ def chart(title: str, steps: Sequence[float], values: Sequence[float | None]) ->
     pairs = [(s, v) for s, v in zip(steps, values, strict=True) if isinstance(v, int | float) and math.isfinite(v)]
     if len(pairs) < 2:
         return None
-    x, y = (np.asarray(each, float) for each in zip(*pairs, strict=True))
+    x, y = (np.asarray(side, float) for side in zip(*pairs, strict=True))
     parts = np.array_split(np.arange(len(x)), min(POINTS, len(x)))
-    x, y = (np.array([each[part].mean() for part in parts]) for each in (x, y))
+    x, y = (np.array([side[part].mean() for part in parts]) for side in (x, y))
     low, high = float(y.min()), float(y.max())
     logarithmic = low > 0 and high > LOGARITHMIC * low
     level = np.log(y) if logarithmic else y
@@ -50,8 +60,10 @@ def chart(title: str, steps: Sequence[float], values: Sequence[float | None]) ->
 
 
 def optimisation_charts(quality: Mapping[str, Any]) -> list[Chart]:
-    """The curve of an optimisation that a report's quality holds under ``loss_curve`` (or ``curve``): a list of totals,
-    or of {scale, total}, whose scales become a chart each."""
+    """The curve of an optimisation that a report's quality holds under ``loss_curve`` (or ``curve``).
+
+    That is a list of totals, or of {scale, total}, whose scales become a chart each.
+    """
     entries = quality.get("loss_curve") or quality.get("curve")
     if not isinstance(entries, list) or not entries:
         return []
@@ -61,5 +73,5 @@ def optimisation_charts(quality: Mapping[str, Any]) -> list[Chart]:
             scales.setdefault(f"Loss at scale {entry.get('scale', 1):g}", []).append(entry.get("total"))
         else:
             scales.setdefault("Loss", []).append(entry)
-    made = [chart(title, range(1, len(values) + 1), values) for title, values in scales.items()]
-    return [each for each in made if each is not None]
+    charts = [chart(title, range(1, len(values) + 1), values) for title, values in scales.items()]
+    return [drawn for drawn in charts if drawn is not None]

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from surgical_style_engine.metrics.registry import is_number, of_slices
 from surgical_style_engine.metrics.worst_slices import worst_slices
-
-# Keys of `quality.slices` and `quality.reference.slices`: title, whether low values are good, number format.
-KNOWN = {
-    "look_ahead": ("Look-Ahead error", True, "{:.3f}"),
-    "semantic_consistency": ("Semantic Consistency", False, "{:.3f}"),
-    "psnr": ("PSNR (dB)", False, "{:.1f}"),
-    "ssim": ("SSIM", False, "{:.3f}"),
-    "mae": ("MAE", True, "{:.3g}"),
-}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure along the slices. values: one a slice of the volume, None where it was not judged. worst: numbers of
-    the worst slices (from 0), worst first, none beside another. path: SVG path in a box of 100 x 100."""
+    """One metric along the slices.
+
+    Attributes:
+        key: Its key in the report.
+        title: Its name with the unit.
+        low_is_good: Whether low values are good.
+        values: One a slice of the volume, None where it was not judged.
+        form: How a value is written.
+        worst: Numbers of the worst slices (from 0), worst first, none beside another.
+        path: SVG path in a box of 100 x 100.
+        low: The lowest value.
+        high: The highest.
+    """
 
     key: str
     title: str
@@ -35,32 +37,36 @@ class Curve:
     high: float
 
     def shown(self, value: float | None) -> str:
+        """A slice's value as text."""
         return "not judged" if value is None else self.form.format(value)
 
 
 def curves_of(quality: Mapping[str, Any]) -> list[Curve]:
     """The curves that a report's quality holds; those without two judged slices are left out."""
-    found = []
     paired = quality.get("reference") or {}
-    for source in (quality.get("slices"), paired.get("slices")):
-        for key, values in (source or {}).items():
-            if isinstance(values, list):
-                made = curve(str(key), values)
-                if made is not None:
-                    found.append(made)
-    return found
+    curves = [
+        curve(str(key), values)
+        for per_slice in (quality.get("slices"), paired.get("slices"))
+        for key, values in (per_slice or {}).items()
+        if isinstance(values, list)
+    ]
+    return [drawn for drawn in curves if drawn is not None]
 
 
 def curve(key: str, values: Sequence[Any]) -> Curve | None:
-    """One curve, or None with fewer than two judged slices. Figures it does not know are drawn without a verdict."""
-    title, low_is_good, form = KNOWN.get(key, (key.replace("_", " ").capitalize(), False, "{:.3g}"))
-    numbers = [float(v) if _is_number(v) else None for v in values]
+    """One curve, or None with fewer than two judged slices. Metrics it does not know are drawn without a verdict."""
+    metric = of_slices(key)
+    numbers = [float(value) if is_number(value) else None for value in values]
     judged = [value for value in numbers if value is not None]
     if len(judged) < 2:
         return None
     low, high = min(judged), max(judged)
-    worst = worst_slices(numbers, low_is_good) if key in KNOWN else []
-    return Curve(key, title, low_is_good, numbers, form, worst, _path(numbers, low, high), low, high)
+    path = _path(numbers, low, high)
+    if metric is None:
+        return Curve(key, key.replace("_", " ").capitalize(), False, numbers, "{:.3g}", [], path, low, high)
+    low_is_good = not metric.higher_is_better
+    worst = worst_slices(numbers, low_is_good)
+    return Curve(key, metric.slice_heading, low_is_good, numbers, metric.format, worst, path, low, high)
 
 
 def _path(values: Sequence[float | None], low: float, high: float) -> str:
@@ -76,7 +82,3 @@ def _path(values: Sequence[float | None], low: float, high: float) -> str:
         parts.append(f"{'L' if drawn else 'M'}{x:.2f} {y:.2f}" + ("h0.4" if alone else ""))
         drawn = True
     return "".join(parts)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -39,6 +39,7 @@ class Names:
     """The names of one report's files. ``text`` replaces them wherever they turn up in what the page shows."""
 
     def __init__(self, report: Mapping[str, Any], anonymous: bool = False) -> None:
+        """Find the files of a report; ``anonymous``: they are called by their role and a number."""
         self.anonymous = anonymous
         self._labels: dict[str, str] = {}
         counts: dict[str, int] = {}
@@ -75,8 +76,8 @@ class Names:
     def text(self, text: str) -> str:
         """A sentence with all files of the report called by their names on the page."""
         if self._pattern:
-            text = self._pattern.sub(lambda found: self._words[found[0]], text)
-        text = _STRAY_PATH.sub(lambda found: "a file" if self.anonymous else last_part(found[0]), text)
+            text = self._pattern.sub(lambda match: self._words[match[0]], text)
+        text = _STRAY_PATH.sub(lambda match: "a file" if self.anonymous else last_part(match[0]), text)
         return _STRAY_FILE.sub("a file", text) if self.anonymous else text
 
     def everywhere(self, value: Any) -> Any:
@@ -84,8 +85,8 @@ class Names:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {key: self.everywhere(each) for key, each in value.items()}
-        return [self.everywhere(each) for each in value] if isinstance(value, list) else value
+            return {key: self.everywhere(entry) for key, entry in value.items()}
+        return [self.everywhere(entry) for entry in value] if isinstance(value, list) else value
 
 
 def last_part(path: str) -> str:
@@ -96,10 +97,10 @@ def last_part(path: str) -> str:
 def _paths(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """(role, path) of everything in a report that names a file; inputs come first, in their order."""
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _paths(each, str(name))
+        for name, entry in value.items():
+            yield from _paths(entry, str(name))
     elif isinstance(value, list):
-        for each in value:
-            yield from _paths(each, key)
+        for entry in value:
+            yield from _paths(entry, key)
     elif isinstance(value, str) and value and (key in ROLES or key not in _SENTENCES and _ABSOLUTE.match(value)):
         yield ROLES.get(key, "folder" if key == "folder" else "file"), value

@@ -7,16 +7,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.card import read_card
 
 from .charts import Chart, chart
-from .figures import number
+from .facts import card_facts
+from .page import environment, part
+from .sheets import data_uri
+from .table import number
 
 MOST_SAMPLES = 8
 WIDEST_SAMPLE = 1200  # pixels
@@ -50,7 +55,19 @@ _SETTINGS = (
 
 @dataclass
 class Run:
-    """What a run folder holds. steps: the last step told; minutes: in steps; waiting: part of them spent on data."""
+    """What a run folder holds.
+
+    Attributes:
+        name: Of the run.
+        title: Of what it trains.
+        charts: Its losses.
+        steps: The last step told.
+        minutes: Spent in steps.
+        waiting: Part of them spent on waiting for data.
+        samples: (caption, columns, picture as data URI).
+        settings: (name, value) lines.
+        warnings: Sentences.
+    """
 
     name: str
     title: str
@@ -85,7 +102,7 @@ def read_run(folder: Path) -> Run:
     run = Run(
         str(settings.get("name") or folder.resolve().name),
         _title(settings),
-        [each for each in charts if each],
+        [drawn for drawn in charts if drawn],
         int(steps[-1]),
         seconds / 60,
         waiting,
@@ -106,28 +123,22 @@ def read_run(folder: Path) -> Run:
 
 
 def build_run_page(folder: Path, anonymous: bool = False) -> str:
-    """The HTML of the page of a training's run folder. anonymous: without the folder's name. Raises InputError."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """The HTML of the page of a training's run folder.
 
-    from surgical_style_engine import __version__
-    from surgical_style_engine.models.folder import read_card
+    Args:
+        folder: Of the run.
+        anonymous: Without its name.
 
-    from .page import _card_facts
-
+    Raises:
+        InputError: It tells no step of a training yet.
+    """
     run = read_run(folder)
     card = None
-    for found in sorted((folder / "model").glob("*/model.json")):
+    for file in sorted((folder / "model").glob("*/model.json")):
         try:
-            card = read_card(found.parent)
+            card = read_card(file.parent)
         except InputError as error:
             run.warnings.append(str(error) if not anonymous else "The exported model cannot be read.")
-    environment = Environment(
-        loader=PackageLoader("training_cli", "report_page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     written = datetime.fromtimestamp((folder / "losses.csv").stat().st_mtime).strftime("%Y-%m-%d %H:%M")
     facts = [
         ("Steps", f"{run.steps}"),
@@ -136,14 +147,18 @@ def build_run_page(folder: Path, anonymous: bool = False) -> str:
         ("Last step told", written),
         ("Run folder", "" if anonymous else folder.resolve().name),
     ]
-    return environment.get_template("training.html").render(
-        run=run,
-        card=card,
-        card_facts=_card_facts(card),
-        version=__version__,
-        lines=[(name, value) for name, value in facts + run.settings if value],
-        style=resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
-        made=datetime.now().strftime("%Y-%m-%d %H:%M"),
+    return (
+        environment()
+        .get_template("training.html")
+        .render(
+            run=run,
+            card=card,
+            card_facts=card_facts(card),
+            version=__version__,
+            lines=[(name, value) for name, value in facts + run.settings if value],
+            style=part("page.css"),
+            written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        )
     )
 
 
@@ -170,10 +185,10 @@ def _number(text: str) -> float | None:
 
 def _settings(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return settings if isinstance(settings, Mapping) else {}
 
 
 def _title(settings: Mapping[str, Any]) -> str:
@@ -183,14 +198,10 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 def _samples(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(caption, columns, picture as data URI) of the first and last samples and some between, the last one first."""
-    from PIL import Image
-
-    from .pictures import data_uri
-
     files = sorted(folder.glob("step-*.png"))
     chosen = sorted({round(place) for place in np.linspace(0, len(files) - 1, min(MOST_SAMPLES, len(files)))})
     a, b = settings.get("source_name") or "A", settings.get("target_name") or "B"
-    found = []
+    samples = []
     for file in [files[place] for place in reversed(chosen)]:
         try:
             with Image.open(file) as picture:
@@ -204,5 +215,5 @@ def _samples(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, str, 
         columns = f"{a}, made {b}, {a} again, {b}, made {a}, {b} again"
         if settings.get("method") in ("cut", "pix2pix"):
             columns = f"{a}, made {b}, {b}"
-        found.append((f"Step {step}", columns, data_uri(np.asarray(image))))
-    return found
+        samples.append((f"Step {step}", columns, data_uri(np.asarray(image))))
+    return samples

@@ -3,80 +3,117 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import ModelCard, save_model
+from surgical_style_engine.models.card import Architecture, Direction, Domain, Domains, ModelCard
+from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.volumes.histogram_distance import body_histogram, usual_distance
-from surgical_style_engine.volumes.normalization import parse_normalization
+from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
 from training_cli.model_card import model_readme
-from training_cli.training.data.cache import CachedItem, TrainingData, typical_landmarks
+from training_cli.training.data.items import CachedItem, TrainingData, typical_landmarks
 
 from .config import TrainingConfig
 
 
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of a training.
+
+    Attributes:
+        generators: the averaged networks by direction.
+        architecture: by direction, the arguments that build them anew.
+        steps: done.
+        minutes: of training, over all resumed parts.
+        started_from: name, sha256 and directions of the model that a fine-tuning began with, else None.
+    """
+
+    generators: Mapping[Direction, torch.nn.Module]
+    architecture: Mapping[Direction, dict[str, Any]]
+    steps: int
+    minutes: float
+    started_from: dict[str, Any] | None = None
+
+
 def export_model(
-    config: TrainingConfig,
-    data: TrainingData,
-    generators: dict[str, torch.nn.Module],
-    architecture: dict,
-    steps: int,
-    minutes: float,
-    folder: Path | None = None,
-    started_from: dict | None = None,
+    config: TrainingConfig, data: TrainingData, result: TrainingResult, folder: Path | None = None
 ) -> Path:
-    """Write ``<run>/model/<name>`` (or ``folder``): weights in half precision, card and README. Returns the folder.
+    """Write a model folder: weights in half precision, card and README.
 
     A model of several inputs gets its forward direction only: nothing is to be made of one image but one other.
-    started_from: name and sha256 of the model that a fine-tuning began with.
+
+    Args:
+        config: of the training.
+        data: that it was trained on.
+        result: what came of it.
+        folder: of the model; ``<run>/model/<name>`` if not given.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        StyleTransferError: where the weights are no numbers in half precision, or cannot be written.
     """
+    generators = dict(result.generators)
     if data.source[0].inputs:
         generators = {"forward": generators["forward"]}
-    card = ModelCard(
+    states = {direction: half_precision(network) for direction, network in generators.items()}
+    target = folder or Path(config.output) / "model" / config.name
+    card = _card(config, data, result, sorted(generators, reverse=True))
+    save_model(target, card, states["forward"], states.get("backward"), model_readme(card), overwrite=True)
+    return target
+
+
+def _card(config: TrainingConfig, data: TrainingData, result: TrainingResult, directions: list[Direction]) -> ModelCard:
+    return ModelCard(
         name=config.name,
         title=config.title or f"{config.source_name} to {config.target_name}",
-        architecture={
-            "name": config.generator,
-            "arguments": architecture["forward"],
-            "backward_arguments": architecture.get("backward") if "backward" in generators else None,
-        },
-        domains={"source": _domain(config, "source", data.source), "target": _domain(config, "target", data.target)},
+        architecture=Architecture(
+            name=config.generator,
+            arguments=result.architecture["forward"],
+            backward_arguments=result.architecture.get("backward") if "backward" in directions else None,
+        ),
+        domains=Domains(source=_domain(config, "source", data.source), target=_domain(config, "target", data.target)),
         spacing_mm=config.spacing,
         plane=config.plane,
         stack=config.stack,
         stack_spacing_mm=config.stack_spacing,
-        directions=sorted(generators, reverse=True),
-        training={
-            "method": config.method,
-            "digest": config.digest(),
-            "steps": steps,
-            "minutes": round(minutes, 1),
-            "settings": config.decisive(),
-            "data": config.data_description,
-            "notes": config.notes,
-            "volumes": {
-                "source": [item.name for item in data.source],
-                "target": [item.name for item in data.target],
-                "pairs": [f"{a.name} + {b.name}" for a, b in data.pairs],
-            },
-            "precision": config.precision,
-            "torch": torch.__version__.split("+")[0],
-            "processor": platform.machine(),
-            "date": date.today().isoformat(),
-            **({"started_from": started_from} if started_from else {}),
-        },
+        directions=directions,
+        training=_training(config, data, result),
         metrics={},
         licence=config.licence,
         citation=config.citation,
         intended_use=config.intended_use,
     )
-    states = {direction: half_precision(network) for direction, network in generators.items()}
-    target = folder or Path(config.output) / "model" / config.name
-    save_model(target, card, states["forward"], states.get("backward"), model_readme(card), overwrite=True)
-    return target
+
+
+def _training(config: TrainingConfig, data: TrainingData, result: TrainingResult) -> dict[str, Any]:
+    """What the card tells of the training."""
+    return {
+        "method": config.method,
+        "digest": config.digest(),
+        "steps": result.steps,
+        "minutes": round(result.minutes, 1),
+        "settings": config.decisive(),
+        "data": config.data_description,
+        "notes": config.notes,
+        "volumes": {
+            "source": [item.name for item in data.source],
+            "target": [item.name for item in data.target],
+            "pairs": [f"{a.name} + {b.name}" for a, b in data.pairs],
+        },
+        "precision": config.precision,
+        "torch": torch.__version__.split("+")[0],
+        "processor": platform.machine(),
+        "date": date.today().isoformat(),
+        **({"started_from": result.started_from} if result.started_from else {}),
+    }
 
 
 def half_precision(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -92,9 +129,9 @@ def half_precision(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return state
 
 
-def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> dict:
+def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> Domain:
     kind = items[0].landmarks["kind"]
-    return {
+    values = {
         "name": getattr(config, f"{side}_name"),
         "modality": getattr(config, f"{side}_modality"),
         "channels": items[0].load().shape[0],
@@ -104,9 +141,10 @@ def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> dict:
         "statistics": {} if items[0].inputs else _statistics(items),
         "inputs": _inputs(config, items[0]) if items[0].inputs else [],
     }
+    return Domain.model_validate(values)
 
 
-def _inputs(config: TrainingConfig, item: CachedItem) -> list[dict]:
+def _inputs(config: TrainingConfig, item: CachedItem) -> list[dict[str, Any]]:
     """Name and normalisation of each channel of a source domain of several modalities."""
     names = [config.source_name, *config.extra_name_list()]
     names += [f"input {number + 1}" for number in range(len(names), len(item.inputs))]
@@ -116,14 +154,16 @@ def _inputs(config: TrainingConfig, item: CachedItem) -> list[dict]:
     ]
 
 
-def _specification(config: TrainingConfig, kind: str):
+def _specification(config: TrainingConfig, kind: str) -> Normalization:
     window = {"lower": config.hu_lower, "upper": config.hu_upper} if kind == "hu_window" else {}
     return parse_normalization({"kind": kind, **window})
 
 
-def _statistics(items: list[CachedItem]) -> dict:
-    """What the out-of-domain check compares with: the histograms of the volumes' normalised body intensities, how far
-    apart they are themselves, and the raw range."""
+def _statistics(items: list[CachedItem]) -> dict[str, Any]:
+    """What the out-of-domain check compares with.
+
+    The histograms of the volumes' normalised body intensities, how far apart they are themselves, and the raw range.
+    """
     histograms = []
     for item in items:
         shares = body_histogram(item.load()[:, item.body[:: max(1, len(item.body) // 12)]])

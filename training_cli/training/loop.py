@@ -7,260 +7,281 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, set_seed
+from accelerate.utils import set_seed
 
-from surgical_style_engine.backends.devices import pick_device
-from surgical_style_engine.common import heap
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
-from training_cli.training.data.cache import TrainingData, prepare_data
 from training_cli.training.data.dataset import SampleByNumber, make_loader
-from training_cli.training.methods.base import Method
-from training_cli.training.optimisation.finetune import adopt_settings, origin_of
-from training_cli.training.optimisation.precision import faster_precision
+from training_cli.training.data.items import TrainingData
+from training_cli.training.data.prepare import prepare_data
+from training_cli.training.methods.base import Losses, Method
+from training_cli.training.methods.build import build_method
+from training_cli.training.optimisation.accelerator import make_accelerator
+from training_cli.training.optimisation.finetune import adopt_settings
 from training_cli.training.optimisation.processes import agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
-from training_cli.training.state.checkpoint import (
-    last_good,
-    latest_checkpoint,
-    load_checkpoint,
-    random_state,
-    save_checkpoint,
-    set_random_state,
-)
+from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
+from training_cli.training.state.resume import checkpoint_to_resume
 from training_cli.training.state.samples import save_samples
 from training_cli.training.state.signals import Stopped, StopRequest
 from training_cli.training.state.tracking import CsvCurve, told_once
 
 from .config import TrainingConfig
-from .methods import build_method
+from .export import TrainingResult, export_model
 
 SAMPLE_SLICES = 4
-LONGEST_WAIT = timedelta(days=1)  # of other processes for the one that prepares the data
+STEPS_BETWEEN_LOGS = 10  # of TensorBoard
 
 Bar = Callable[[float, int, dict[str, float], float], None]
 Say = Callable[[str], None]
 
 
-def train(config: TrainingConfig, resume: bool = False, bar: Bar | None = None, say: Say = lambda line: None) -> dict:
-    """Run the training that ``config`` describes; returns a summary (steps, minutes, finished, saved, model...).
+def train(
+    config: TrainingConfig, resume: bool = False, bar: Bar | None = None, say: Say = lambda line: None
+) -> dict[str, Any]:
+    """Run the training that ``config`` describes.
 
-    ``bar`` is called as bar(progress 0..1, step, losses, seconds_left); ``say`` gets lines for the person watching.
-    Raises InputError for unusable data or an unfit resume, StyleTransferError on NaN losses, a full disk or too little
-    memory; the last good checkpoint stays intact in all of them. A run folder that bad input made is removed again.
+    Args:
+        config: of the training.
+        resume: whether to go on from the run's last checkpoint.
+        bar: called as bar(progress 0..1, step, losses, seconds_left).
+        say: gets lines for the person watching.
+
+    Returns:
+        A summary: steps, minutes, finished, saved, model, waiting_fraction, main_process, device, precision.
+
+    Raises:
+        InputError: for unusable data or an unfit resume; a run folder that it made is removed again.
+        StyleTransferError: on NaN losses, a full disk or too little memory; the last good checkpoint stays intact.
     """
-    accelerator = _accelerator(config)
-    run = Path(config.output)
-    made = [path for path in (run, *run.parents) if not path.exists()] if accelerator.is_main_process else []
+    accelerator = make_accelerator(config)
     if not accelerator.is_main_process:
         bar, say = None, lambda line: None
-    with StopRequest() as stop, told_once():
+    with StopRequest() as stop, told_once(), _explained_failures(config, accelerator):
+        training = _Training(config, accelerator, stop, say)
         try:
-            return _train(config, resume, accelerator, stop, bar, say)
+            training.prepare(resume)
         except Stopped:
-            return _summary(config, accelerator, 0, 0.0, 0.0, finished=False, saved=False)
-        except InputError:
-            if made:
-                shutil.rmtree(run, ignore_errors=True)
-            for folder in made[1:]:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            return training.summary(finished=False, saved=False)
+        finished = training.run(bar)
+        return training.finish(finished)
+
+
+@contextlib.contextmanager
+def _explained_failures(config: TrainingConfig, accelerator: Accelerator) -> Iterator[None]:
+    """Failures within the block become one sentence each; after bad input the folders made since then are gone."""
+    run = Path(config.output)
+    missing = [path for path in (run, *run.parents) if not path.exists()] if accelerator.is_main_process else []
+    try:
+        yield
+    except InputError:
+        if missing:
+            shutil.rmtree(run, ignore_errors=True)
+        for folder in missing[1:]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
             raise
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            advice = "a smaller patch_size, batch_size or ngf needs less"
-            raise OutOfMemoryError(
-                f"The device {accelerator.device} has too little memory ({advice}); {last_good(run / 'checkpoints')}."
-            ) from None
-        except OSError as error:
-            reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-            raise StyleTransferError(
-                f"The run folder {run} cannot be used ({reason}); {last_good(run / 'checkpoints')}."
-            ) from None
+        advice = "a smaller patch_size, batch_size or ngf needs less"
+        raise OutOfMemoryError(
+            f"The device {accelerator.device} has too little memory ({advice}); {last_good(run / 'checkpoints')}."
+        ) from None
+    except OSError as error:
+        reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        raise StyleTransferError(
+            f"The run folder {run} cannot be used ({reason}); {last_good(run / 'checkpoints')}."
+        ) from None
 
 
-def _train(
-    config: TrainingConfig, resume: bool, accelerator: Accelerator, stop: StopRequest, bar: Bar | None, say: Say
-) -> dict:
-    run, device, main = Path(config.output), accelerator.device, accelerator.is_main_process
-    checkpoints = run / "checkpoints"
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    set_seed(config.seed)
-    adopt_settings(config)
-    state = _checkpoint_to_resume(checkpoints, config, resume, say)
-    data = _prepare_together(config, run / "cache", accelerator, stop, say)
-    channels_a, channels_b = data.source[0].channels, data.target[0].channels
-    if state and state["channels"] != [channels_a, channels_b]:
-        raise InputError("The images have other channels than those the checkpoint was trained with.")
-    method: Method = build_method(config.method, config, channels_a, channels_b, device, accelerator.autocast)
-    step, minutes_before = 0, 0.0
-    started_from = state.get("started_from") if state else origin_of(config)
-    if state:
-        method.load_state_dict(state["method"])
-        set_random_state(state["random"])
-        step, minutes_before = int(state["step"]), float(state["minutes"])
-        say(f"Resumed from step {step}.")
-    saved_step = step if state else -1
-    del state
-    if main:
-        with replacing(run / "config.json") as temporary:
-            temporary.write_text(json.dumps(config.model_dump(mode="json"), indent=2))
+@dataclass
+class _Clock:
+    """Time spent in training. minutes_before: in earlier parts; waited: seconds of this part spent on data."""
 
-    loader = iter(make_loader(data, config, step, accelerator.process_index, accelerator.num_processes))
-    samples = _sample_batches(data, config, device) if main and config.sample_every else []
-    curve = CsvCurve(run / "losses.csv", step) if main and "csv" in config.trackers else None
-    if "tensorboard" in config.trackers:
-        # What was logged after the checkpoint is told anew.
-        accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": step + 1}})
+    minutes_before: float = 0.0
+    started: float = 0.0
+    waited: float = 0.0
 
-    started = time.monotonic()
-    waited = 0.0
-    begun_at = budget_used(config, step, minutes_before)
+    def start(self) -> None:
+        self.started = time.monotonic()
 
-    def elapsed() -> float:
-        return minutes_before + (time.monotonic() - started) / 60
+    def seconds(self) -> float:
+        """Of this part."""
+        return time.monotonic() - self.started if self.started else 0.0
 
-    def save() -> None:
-        # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.
-        if not _is_finite(method):
-            raise StyleTransferError(f"A weight became infinite or NaN by step {step}; {last_good(checkpoints)}.")
-        state = {
-            "step": step,
-            "minutes": elapsed(),
-            "digest": config.digest(),
-            "decisive": config.decisive(),
-            "method": method.state_dict(),
-            "random": random_state(),
-            "channels": [channels_a, channels_b],
-            "architecture": method.architecture,
-            "started_from": started_from,
-        }
-        save_checkpoint(checkpoints, step, state, config.keep_checkpoints)
+    def minutes(self) -> float:
+        """Of all parts."""
+        return self.minutes_before + self.seconds() / 60
 
-    def draw() -> None:
-        save_samples(run / "samples" / f"step-{step:08d}.png", method.generators(), samples, config.stack)
 
-    while True:
-        progress = agree_largest(budget_used(config, step, elapsed()), device)
-        stopping = agree_largest(float(stop.signal is not None), device) > 0
-        if progress >= 1 or stopping:
-            break
-        begun = time.monotonic()
-        batch = {key: value.to(device, non_blocking=True) for key, value in next(loader).items()}
-        waiting = time.monotonic() - begun
-        waited += waiting
-        rate = learning_rate(config, progress)
-        losses = {name: float(value) for name, value in method.step(batch, progress, rate).items()}
-        step += 1
-        bad = agree_largest(float(not all(math.isfinite(value) for value in losses.values())), device) > 0
-        if bad:
-            raise StyleTransferError(f"A loss became infinite or NaN at step {step}; {last_good(checkpoints)}.")
-        if not main:
-            continue
-        if curve:
-            seconds = time.monotonic() - begun
-            curve.write({"step": step, "seconds": seconds, "waiting": waiting, "learning_rate": rate, **losses})
-        if "tensorboard" in config.trackers and step % 10 == 0:
-            accelerator.log({**losses, "learning_rate": rate}, step=step)
-        if bar:
-            done = min(budget_used(config, step, elapsed()), 1.0)
-            left = (time.monotonic() - started) * (1 - done) / max(done - begun_at, 1e-9)
-            bar(done, step, losses, left)
-        if config.sample_every and step % config.sample_every == 0:
-            draw()
-        if step % config.checkpoint_every == 0:
-            save()
-            saved_step = step
+class _Training:
+    """One part of a training, from its start or resume to its end or stop: ``prepare``, ``run``, ``finish``."""
 
-    minutes = elapsed()
-    if main:
-        if step != saved_step:
-            save()
-        if samples and step:
-            draw()
-        if curve:
-            curve.close()
-    accelerator.end_training()
-    summary = _summary(config, accelerator, step, minutes, waited / max(time.monotonic() - started, 1e-9), not stopping)
-    if main and not stopping:
-        from .export import export_model
+    data: TrainingData
+    method: Method
 
-        folder = export_model(
-            config, data, method.generators(), method.architecture, step, minutes, started_from=started_from
+    def __init__(self, config: TrainingConfig, accelerator: Accelerator, stop: StopRequest, say: Say) -> None:
+        self.config, self.accelerator, self.stop, self.say = config, accelerator, stop, say
+        self.folder, self.device, self.is_main = Path(config.output), accelerator.device, accelerator.is_main_process
+        self.checkpoints = self.folder / "checkpoints"
+        self.clock = _Clock()
+        self.step, self.saved_step = 0, -1
+        self.started_from: dict[str, Any] | None = None
+        self.samples: list[dict[str, torch.Tensor]] = []
+        self.curve: CsvCurve | None = None
+        self.progress_before = 0.0
+
+    def prepare(self, resume: bool) -> None:
+        """Make or find all that training needs. Raises Stopped, InputError, StyleTransferError."""
+        config = self.config
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        set_seed(config.seed)
+        adopt_settings(config)
+        state = checkpoint_to_resume(self.checkpoints, config, resume, self.say)
+        self.data = _prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say)
+        channels_a, channels_b = self._channels()
+        if state and state["channels"] != [channels_a, channels_b]:
+            raise InputError("The images have other channels than those the checkpoint was trained with.")
+        self.method = build_method(
+            config.method, config, channels_a, channels_b, self.device, self.accelerator.autocast
         )
-        summary["model"] = str(folder)
-    return summary
+        self.started_from = self.method.started_from
+        if state:
+            self._restore(state)
+        if self.is_main:
+            with replacing(self.folder / "config.json") as temporary:
+                temporary.write_text(json.dumps(config.model_dump(mode="json"), indent=2))
 
+    def _channels(self) -> tuple[int, int]:
+        return self.data.source[0].channels, self.data.target[0].channels
 
-def _summary(
-    config: TrainingConfig,
-    accelerator: Accelerator,
-    step: int,
-    minutes: float,
-    waiting: float,
-    finished: bool,
-    saved: bool = True,
-) -> dict:
-    return {
-        "steps": step,
-        "minutes": minutes,
-        "finished": finished,
-        "saved": saved,
-        "waiting_fraction": waiting,
-        "main_process": accelerator.is_main_process,
-        "device": str(accelerator.device),
-        "precision": config.precision,
-    }
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.method.load_state_dict(state["method"])
+        set_random_state(state["random"])
+        self.step = self.saved_step = int(state["step"])
+        self.clock.minutes_before = float(state["minutes"])
+        self.started_from = state.get("started_from")
+        self.say(f"Resumed from step {self.step}.")
 
+    def run(self, bar: Bar | None) -> bool:
+        """Train until the budget is used or a stop is wished for; returns whether it is used."""
+        config, device, processes = self.config, self.device, self.accelerator.num_processes
+        batches = iter(make_loader(self.data, config, self.step, self.accelerator.process_index, processes))
+        self._open_trackers()
+        self.clock.start()
+        self.progress_before = budget_used(config, self.step, self.clock.minutes_before)
+        while True:
+            progress = agree_largest(budget_used(config, self.step, self.clock.minutes()), device)
+            stopping = agree_largest(float(self.stop.signal is not None), device) > 0
+            if progress >= 1 or stopping:
+                return not stopping
+            self._one_step(batches, progress, bar)
 
-def _accelerator(config: TrainingConfig) -> Accelerator:
-    """Accelerate's object for the device and precision asked for; ``config.precision`` becomes the one that is used."""
-    if config.device not in ("auto", "cpu", "cuda", "mps"):
-        raise InputError(f"There is no device '{config.device}'; use auto, cpu, cuda or mps.")
-    device = pick_device(config.device)
-    if device.type == "cpu":
-        heap.keep_freed(heap.TO_TRAIN)
-    if config.precision == "auto":
-        config.precision = faster_precision(config, device)
-    return Accelerator(
-        cpu=config.device == "cpu",
-        mixed_precision="bf16" if config.precision == "bf16" else "no",
-        log_with=["tensorboard"] if "tensorboard" in config.trackers else None,
-        project_dir=str(config.output),
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
-    )
+    def _open_trackers(self) -> None:
+        config = self.config
+        if self.is_main and config.sample_every:
+            self.samples = _sample_batches(self.data, config, self.device)
+        if self.is_main and "csv" in config.trackers:
+            self.curve = CsvCurve(self.folder / "losses.csv", self.method.losses, self.step)
+        if "tensorboard" in config.trackers:
+            # What was logged after the checkpoint is told anew.
+            self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": self.step + 1}})
 
+    def _one_step(self, batches: Iterator[dict[str, torch.Tensor]], progress: float, bar: Bar | None) -> None:
+        begun = time.monotonic()
+        batch = {key: value.to(self.device, non_blocking=True) for key, value in next(batches).items()}
+        waiting = time.monotonic() - begun
+        self.clock.waited += waiting
+        rate = learning_rate(self.config, progress)
+        losses = _numbers(self.method.step(batch, progress, rate))
+        self.step += 1
+        if agree_largest(float(not all(map(math.isfinite, losses.values()))), self.device) > 0:
+            raise StyleTransferError(
+                f"A loss became infinite or NaN at step {self.step}; {last_good(self.checkpoints)}."
+            )
+        if not self.is_main:
+            return
+        seconds = time.monotonic() - begun
+        self._tell({"seconds": seconds, "waiting": waiting, "learning_rate": rate}, losses, bar)
+        if self.config.sample_every and self.step % self.config.sample_every == 0:
+            self._draw()
+        if self.step % self.config.checkpoint_every == 0:
+            self._save()
 
-def _checkpoint_to_resume(checkpoints: Path, config: TrainingConfig, resume: bool, say: Say) -> dict | None:
-    """The state to go on from, or None to begin. Raises InputError where that is not what was asked for."""
-    found = latest_checkpoint(checkpoints)
-    if not resume:
-        if found:
-            run = checkpoints.parent
-            raise InputError(f"{run} already holds a training; go on with --resume, or name another folder.")
-        return None
-    if not found:
-        say("There is no checkpoint yet; starting from the beginning.")
-        return None
-    state = load_checkpoint(found)
-    if state["digest"] != config.digest():
-        changed = _differences(state, config)
-        raise InputError(f"The settings differ from those {found.name} was trained with: {changed}.")
-    return state
+    def _tell(self, facts: dict[str, float], losses: dict[str, float], bar: Bar | None) -> None:
+        """Write a step's numbers to where they are followed."""
+        if self.curve:
+            self.curve.write({"step": self.step, **facts, **losses})
+        if "tensorboard" in self.config.trackers and self.step % STEPS_BETWEEN_LOGS == 0:
+            self.accelerator.log({**losses, "learning_rate": facts["learning_rate"]}, step=self.step)
+        if bar:
+            progress = min(budget_used(self.config, self.step, self.clock.minutes()), 1.0)
+            left = self.clock.seconds() * (1 - progress) / max(progress - self.progress_before, 1e-9)
+            bar(progress, self.step, losses, left)
 
+    def _draw(self) -> None:
+        path = self.folder / "samples" / f"step-{self.step:08d}.png"
+        save_samples(path, self.method.generators(), self.samples, self.config.stack)
 
-def _differences(state: dict, config: TrainingConfig) -> str:
-    now, then = config.decisive(), state.get("decisive", {})
-    changed = sorted(key for key in now if now[key] != then.get(key))
-    return ", ".join(f"{key} was {then.get(key)} and is {now[key]}" for key in changed) or "unknown settings"
+    def _save(self) -> None:
+        # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.
+        if not _is_finite(self.method):
+            raise StyleTransferError(
+                f"A weight became infinite or NaN by step {self.step}; {last_good(self.checkpoints)}."
+            )
+        state = {
+            "step": self.step,
+            "minutes": self.clock.minutes(),
+            "digest": self.config.digest(),
+            "decisive": self.config.decisive(),
+            "method": self.method.state_dict(),
+            "random": random_state(),
+            "channels": list(self._channels()),
+            "architecture": self.method.architecture,
+            "started_from": self.started_from,
+        }
+        save_checkpoint(self.checkpoints, self.step, state, self.config.keep_checkpoints)
+        self.saved_step = self.step
+
+    def finish(self, finished: bool) -> dict[str, Any]:
+        """The last checkpoint and sample, and the model if the budget is used; returns the summary."""
+        minutes = self.clock.minutes()
+        if self.is_main:
+            if self.step != self.saved_step:
+                self._save()
+            if self.samples and self.step:
+                self._draw()
+            if self.curve:
+                self.curve.close()
+        self.accelerator.end_training()
+        summary = self.summary(finished, saved=True) | {"minutes": minutes}
+        if self.is_main and finished:
+            method = self.method
+            result = TrainingResult(method.generators(), method.architecture, self.step, minutes, self.started_from)
+            summary["model"] = str(export_model(self.config, self.data, result))
+        return summary
+
+    def summary(self, finished: bool, saved: bool) -> dict[str, Any]:
+        """See ``train``."""
+        return {
+            "steps": self.step,
+            "minutes": self.clock.minutes(),
+            "finished": finished,
+            "saved": saved,
+            "waiting_fraction": self.clock.waited / max(self.clock.seconds(), 1e-9),
+            "main_process": self.is_main,
+            "device": str(self.device),
+            "precision": self.config.precision,
+        }
 
 
 def _prepare_together(
@@ -276,7 +297,8 @@ def _prepare_together(
             raise Stopped
         say(line)
 
-    data, problem = None, None
+    data: TrainingData | None = None
+    problem: Exception | None = None
     if accelerator.is_main_process:
         try:
             data = prepare_data(config, folder, report)
@@ -290,11 +312,15 @@ def _prepare_together(
     return data or prepare_data(config, folder)
 
 
-def _sample_batches(data: TrainingData, config: TrainingConfig, device) -> list[dict]:
+def _sample_batches(data: TrainingData, config: TrainingConfig, device: torch.device) -> list[dict[str, torch.Tensor]]:
     """Fixed samples from beyond the numbers that training uses, without augmentation."""
     plain = SampleByNumber(data, config.model_copy(update={"augment": False}))
     numbers = range(2**40, 2**40 + SAMPLE_SLICES)
     return [{key: plain[n][key][None].to(device) for key in ("a", "b")} for n in numbers]
+
+
+def _numbers(losses: Losses) -> dict[str, float]:
+    return {name: float(value) for name, value in losses.items()}
 
 
 def _is_finite(method: Method) -> bool:

@@ -13,8 +13,16 @@ from SurgicalStyleTransferLib.worker.exchange import Exchange
 
 @dataclass(frozen=True)
 class Adjustments:
-    """structure_guard_mm: 0 for none. match_id: volume node, by ID, "" for none. match_by: "histogram" or "moments".
-    least_consistency: None unless the strength is chosen by it. flatten_bias and ensemble act before the network."""
+    """How an image is adjusted.
+
+    Attributes:
+        structure_guard_mm: structures below this size come from the input; 0 for none.
+        match_id: ID of the volume node whose intensities the image takes on; "" for none.
+        match_by: "histogram" or "moments".
+        least_consistency: the strength is chosen so that this Semantic Consistency is kept; None for a given strength.
+        flatten_bias: remove the input's bias field first; before the network.
+        ensemble: average over planes, flips and shifts; before the network.
+    """
 
     structure_guard_mm: float = 0.0
     match_id: str = ""
@@ -27,12 +35,36 @@ class Adjustments:
         """What can change without running the network again; equal where nothing of it differs."""
         return self.structure_guard_mm, self.match_id, self.match_id and self.match_by, self.least_consistency
 
-    def message(self, exchange: Exchange, with_network: bool = True) -> dict:
-        """For the worker's "translate", or without ``with_network`` for "adjust".
+    def everything(self) -> tuple:
+        """All of it; equal where nothing differs."""
+        return (*self.after_network(), self.flatten_bias, self.ensemble)
 
-        Raises ValueError and OSError where the volume to match cannot be uploaded.
+    def describe(self) -> str:
+        """In words; "" where nothing is adjusted."""
+        parts = []
+        if self.structure_guard_mm:
+            parts.append(_("structure guard {size:g} mm").format(size=self.structure_guard_mm))
+        if self.match_id:
+            node = slicer.mrmlScene.GetNodeByID(self.match_id)
+            parts.append(_("matched to {name}").format(name=node.GetName() if node is not None else self.match_id))
+        if self.flatten_bias:
+            parts.append(_("bias field removed"))
+        if self.ensemble:
+            parts.append(_("ensemble"))
+        return ", ".join(parts)
+
+    def message(self, exchange: Exchange, with_network: bool = True) -> dict:
+        """For the worker.
+
+        Args:
+            exchange: the volume to match goes there.
+            with_network: for the task "translate"; without, for "adjust".
+
+        Raises:
+            ValueError: the volume to match is gone, or cannot be described.
+            OSError: it cannot be written.
         """
-        found: dict = {
+        message: dict = {
             "structure_guard_mm": self.structure_guard_mm or None,
             "least_consistency": self.least_consistency,
         }
@@ -40,10 +72,10 @@ class Adjustments:
             node = slicer.mrmlScene.GetNodeByID(self.match_id)
             if node is None or node.GetImageData() is None:
                 raise ValueError(_("The volume to match to is gone or empty; nothing was written."))
-            found.update(match=exchange.upload(node, outputs.modality_of(node)), match_by=self.match_by)
+            message.update(match=exchange.upload(node, outputs.modality_of(node)), match_by=self.match_by)
         if with_network:
-            found.update(flatten_bias=self.flatten_bias, ensemble=self.ensemble)
-        return found
+            message.update(flatten_bias=self.flatten_bias, ensemble=self.ensemble)
+        return message
 
 
 def of_parameters(parameters: object) -> Adjustments:

@@ -1,9 +1,9 @@
-"""The quality figures of a result: of every frame of a sequence, one after the other, and their mean."""
+"""The quality metrics of a result: of every frame of a sequence, one after the other, and their mean."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,73 +11,87 @@ import numpy as np
 from SurgicalStyleTransferLib.worker.client import WorkerClient
 from SurgicalStyleTransferLib.worker.exchange import Exchange
 
+from .job import FramewiseJob, Listener
+from .judged import Judged
 
-class FiguresRun:
-    """Asks the worker frame by frame. Exactly one of ``on_done(figures, map or None)`` and ``on_error`` is called."""
+
+@dataclass(frozen=True)
+class Verdict:
+    """What judging a result has found.
+
+    Attributes:
+        metrics: as the worker states them; of a sequence see ``mean``.
+        error_map: float32 (z, y, x), the cycle error per voxel; None for a model without a way back.
+        judged: the image they are of.
+    """
+
+    metrics: dict
+    error_map: np.ndarray | None
+    judged: Judged
+
+
+class MetricsJob(FramewiseJob):
+    """Judges the image that was delivered last for a result; its outcome is a ``Verdict``."""
 
     def __init__(
         self,
         client: WorkerClient,
         exchange: Exchange,
+        judged: Judged,
         keys: list[str],
-        reference: dict | None,
-        max_slices: int | None,
-        on_done: Callable[[dict, object], None],
-        on_error: Callable[[str, str], None],
-        on_progress: Callable[[int, int], None],
+        listener: Listener,
+        *,
+        reference: dict | None = None,
+        max_slices: int | None = None,
     ) -> None:
-        self._client, self._exchange, self._keys = client, exchange, keys
+        """Args:
+        client: of the worker.
+        exchange: for the error maps.
+        judged: what is judged.
+        keys: of the translations that the worker keeps, one a frame.
+        listener: whom to tell.
+        reference: the worker's description of a registered volume of the target domain.
+        max_slices: how many slices the cycle metrics are computed on; None for all.
+        """
+        super().__init__(client, exchange, listener)
+        self.judged = judged
+        self._keys = keys
         self._arguments = {"reference": reference, "max_slices": max_slices}
-        self._on_done, self._on_error, self._on_progress = on_done, on_error, on_progress
-        self._found: list[dict] = []
+        self._map_path: Path | None = None
         self._map_sum: np.ndarray | None = None
-        self._request: int | None = None
-        self._path: Path | None = None
 
-    def start(self) -> None:
-        self._next()
+    def _frame_count(self) -> int:
+        return len(self._keys)
 
-    def cancel(self) -> None:
-        if self._request is not None:
-            self._client.cancel(self._request)
-
-    def _next(self) -> None:
-        self._path = self._exchange.new_path("map")
-        self._request = self._client.request(
-            "figures",
-            self._on_frame,
-            self._on_error,
-            self._on_message,
-            keep=self._keys[len(self._found)],
-            error_map=str(self._path),
-            **self._arguments,
-        )
-
-    def _on_message(self, stage: str, done: int, total: int) -> None:
-        frames = len(self._keys)
-        self._on_progress(len(self._found) * total + done, frames * total)
+    def _ask_frame(self, index: int) -> None:
+        self._map_path = self._new_file("map")
+        # The worker's task has the name of version 0.1.0.
+        self._ask("figures", self._on_frame, keep=self._keys[index], error_map=str(self._map_path), **self._arguments)
 
     def _on_frame(self, answer: dict) -> None:
-        self._found.append(answer["figures"])
         if answer["has_map"]:
-            array = self._exchange.take(self._path)
+            array = self._exchange.take(self._map_path)
             self._map_sum = array if self._map_sum is None else self._map_sum + array
-        if len(self._found) < len(self._keys):
-            self._next()
-            return
-        figures = mean(self._found)
-        error_map = None if self._map_sum is None else self._map_sum / np.float32(len(self._found))
-        self._on_done(figures, error_map)
+        super()._on_frame(answer)
+
+    def _all_answered(self) -> None:
+        error_map = None if self._map_sum is None else self._map_sum / np.float32(self._frame_count())
+        self._finish(Verdict(mean([answer["figures"] for answer in self._answers]), error_map, self.judged))
 
 
-def mean(found: list[dict]) -> dict:
-    """The figures of a sequence: the mean of every number over the frames, slice by slice where there are lists.
+def mean(frames: list[dict]) -> dict:
+    """The metrics of a sequence: the mean of every number over the frames, slice by slice where there are lists.
 
-    ``frames`` holds those of each frame; texts are those of the first. A frame without a figure does not count.
+    Args:
+        frames: the metrics of each frame, equally built.
+
+    Returns:
+        The same keys, texts being those of the first frame, and ``frames`` with those of each. A frame that lacks a
+        metric does not count for it. One frame's metrics are returned as they are.
     """
-    if len(found) == 1:
-        return found[0]
-    return {**_mean(found), "frames": found}
+    if len(frames) == 1:
+        return frames[0]
+    return {**_mean(frames), "frames": frames}
 
 
 def _mean(values: list) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +15,31 @@ from SurgicalStyleTransferLib.setup.model_cards import Card
 from SurgicalStyleTransferLib.worker.client import WorkerClient
 from SurgicalStyleTransferLib.worker.exchange import Exchange
 
-from .adjustments import Adjustments
+from .adjustments import Adjustments, of_parameters
+from .job import FramewiseJob, Listener, Progress
+
+ALL_PLANES = ("axial", "coronal", "sagittal")
 
 
 @dataclass
 class Plan:
-    """What a run is to do; nodes by ID, for they may be gone when it ends."""
+    """What a run is to do; nodes by ID, for they may be gone when it ends.
+
+    Attributes:
+        input_id: the volume to translate.
+        card: the style.
+        direction: "forward" or "backward".
+        strength: blend of input (0) and translation (1).
+        region_id: segmentation or labelmap outside of which the input stays; "" for the whole volume.
+        segment: ID of the region's segment, in a segmentation.
+        all_frames: of the sequence that the input is a frame of.
+        output_id: volume to overwrite; "" makes a new one.
+        planes: of the slices; None for the style's own.
+        device: "auto", or a name of the worker's devices.
+        precision: "auto", "fp32", "bf16", "fp16" or "int8".
+        batch_size: slices at once; None leaves it to the engine.
+        adjustments: what is adjusted beside the strength.
+    """
 
     input_id: str
     card: Card
@@ -40,8 +58,22 @@ class Plan:
 
 @dataclass
 class Result:
-    """A finished run. keys: of the translations that the worker keeps, one a frame. strength: as asked for;
-    used_strength and consistency: of the first frame, where the strength was chosen automatically (else None)."""
+    """A finished run, and how its image was made last.
+
+    Attributes:
+        plan: what was to be done.
+        output_id: the node of the result.
+        keys: of the translations that the worker keeps, one a frame.
+        strength: as asked for; another one after adjusting.
+        seconds: from Apply to the result.
+        slices: how many were translated.
+        device, backend, precision: what the worker ran on.
+        warnings: of the worker, one sentence each.
+        adjustments: of the image; those of the plan until something is adjusted.
+        used_strength: of the first frame; another than ``strength`` where it was chosen automatically.
+        consistency: of the first frame, where the strength was chosen automatically; else None.
+        region: the region that the image was made with.
+    """
 
     plan: Plan
     output_id: str
@@ -56,99 +88,94 @@ class Result:
     adjustments: Adjustments = Adjustments()
     used_strength: float | None = None
     consistency: float | None = None
+    region: regions.RegionState = regions.WHOLE_VOLUME
 
 
-@dataclass
-class Progress:
-    """stage: "load" or "translate". seconds_left: None while nobody can tell."""
+def plan_of(parameters: object, card: Card, all_frames: bool) -> Plan:
+    """The plan that the panel's parameter node describes.
 
-    stage: str
-    done: int
-    total: int
-    frame: int
-    frames: int
-    seconds_left: float | None
+    Args:
+        parameters: the parameter node; its input volume is there.
+        card: the style.
+        all_frames: whether all frames of a sequence are meant; they make a new sequence, whatever output is chosen.
+    """
+    output = None if all_frames else parameters.outputVolume
+    return Plan(
+        input_id=parameters.inputVolume.GetID(),
+        card=card,
+        direction=parameters.direction,
+        strength=parameters.strength,
+        region_id=parameters.region.GetID() if parameters.region else "",
+        segment=parameters.segment,
+        all_frames=all_frames,
+        output_id=output.GetID() if output else "",
+        planes=_planes(parameters),
+        device=parameters.device,
+        precision=parameters.precision,
+        batch_size=parameters.batchSize or None,
+        adjustments=of_parameters(parameters),
+    )
 
 
-class StyleRun:
-    """Runs a plan without blocking. Exactly one of ``on_done`` and ``on_error`` is called."""
+def _planes(parameters: object) -> list[str] | None:
+    """All planes where it is averaged over them, also by an ensemble for which no single one was chosen."""
+    if parameters.plane:
+        return list(ALL_PLANES) if parameters.plane == "all" else [parameters.plane]
+    is_one_slice = parameters.inputVolume.GetImageData().GetDimensions()[2] == 1
+    return list(ALL_PLANES) if parameters.ensemble and not is_one_slice else None
 
-    def __init__(
-        self,
-        client: WorkerClient,
-        exchange: Exchange,
-        plan: Plan,
-        on_done: Callable[[Result], None],
-        on_error: Callable[[str, str], None],
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> None:
+
+class StyleJob(FramewiseJob):
+    """Runs a plan; its outcome is a ``Result``."""
+
+    def __init__(self, client: WorkerClient, exchange: Exchange, plan: Plan, listener: Listener) -> None:
+        super().__init__(client, exchange, listener)
         self.plan = plan
-        self._client, self._exchange = client, exchange
-        self._on_done, self._on_error = on_done, on_error
-        self._on_progress = on_progress or (lambda progress: None)
         self._frames: list[object] = []
-        self._answers: list[dict] = []
         self._paths: list[Path] = []
         self._keys: list[str] = []
         self._mask: dict | None = None
-        self._region: object | None = None  # a labelmap, handed over with every frame: the exchange keeps only a few
-        self._request: int | None = None
-        self._ended = False
+        self._labelmap: object | None = None  # handed over with every frame: the exchange keeps only a few files
+        self._region = regions.WHOLE_VOLUME
         self._first_batch: tuple[float, int] | None = None
-        self._started = time.monotonic()
 
-    def start(self) -> None:
-        """Begin; failures before the first request are reported the same way as later ones."""
-        node = slicer.mrmlScene.GetNodeByID(self.plan.input_id)
-        try:
-            self._frames = sequences.frames(node) if self.plan.all_frames else [node]
-            if self.plan.region_id:
-                region = slicer.mrmlScene.GetNodeByID(self.plan.region_id)
-                if not region.IsA("vtkMRMLSegmentationNode"):
-                    self._region = region
-                self._mask = regions.upload(self._exchange, region, self.plan.segment, node)
-        except (ValueError, OSError) as error:
-            self._fail("bad_input", str(error))
-            return
-        self._next()
+    def _frame_count(self) -> int:
+        return len(self._frames)
 
-    def cancel(self) -> None:
-        if self._request is not None and not self._ended:
-            self._client.cancel(self._request)
+    def _begin(self) -> None:
+        plan, source = self.plan, self._source()
+        self._frames = sequences.frames(source) if plan.all_frames else [source]
+        if plan.region_id:
+            region = slicer.mrmlScene.GetNodeByID(plan.region_id)
+            self._region = regions.state(region, plan.segment, source)
+            if region.IsA("vtkMRMLSegmentationNode"):
+                self._mask = regions.upload(self._exchange, region, plan.segment, source)
+            else:
+                self._labelmap = region
+        super()._begin()
 
-    def abandon(self, message: str) -> None:
-        """Stop because a node is gone; the answer that still comes is not waited for."""
-        if not self._ended:
-            self.cancel()
-            self._fail("abandoned", message)
+    def _source(self) -> object:
+        source = slicer.mrmlScene.GetNodeByID(self.plan.input_id)
+        if source is None:
+            raise ValueError(_("The input volume was deleted during the run; nothing was written."))
+        return source
 
-    def _next(self) -> None:
-        index = len(self._answers)
-        node = self._frames[index]
-        path = self._exchange.new_path("output")
-        plan = self.plan
-        try:
-            modality = outputs.modality_of(slicer.mrmlScene.GetNodeByID(plan.input_id))
-            adjustments = plan.adjustments.message(self._exchange)
-            if self._region is not None:
-                source = slicer.mrmlScene.GetNodeByID(plan.input_id)
-                self._mask = regions.upload(self._exchange, self._region, plan.segment, source)
-            volume = self._exchange.upload(node, modality)
-        except (ValueError, OSError) as error:
-            self._fail("bad_input", str(error))
-            return
-        key = path.stem
-        self._keys.append(key)
+    def _ask_frame(self, index: int) -> None:
+        plan, source = self.plan, self._source()
+        path = self._new_file("output")
+        adjustments = plan.adjustments.message(self._exchange)
+        if self._labelmap is not None:
+            self._mask = regions.upload(self._exchange, self._labelmap, plan.segment, source)
+        volume = self._exchange.upload(self._frames[index], outputs.modality_of(source))
         self._paths.append(path)
-        self._request = self._client.request(
+        self._keys.append(path.stem)
+        self._ask(
             "translate",
             self._on_frame,
-            self._fail,
-            self._on_message,
             volume=volume,
             model=str(plan.card.folder),
             output=str(path),
-            keep=key,
+            keep=path.stem,
             direction=plan.direction,
             strength=plan.strength,
             mask=self._mask,
@@ -160,83 +187,71 @@ class StyleRun:
         )
 
     def _on_message(self, stage: str, done: int, total: int) -> None:
-        left = None
-        if stage == "translate" and total:
-            index, frames = len(self._answers), len(self._frames)
-            now, finished = time.monotonic(), index * total + done
-            # The first batch warms up; the pace is measured from its end on.
-            if self._first_batch is None:
-                self._first_batch = now, finished
-            elif finished > self._first_batch[1]:
-                pace = (now - self._first_batch[0]) / (finished - self._first_batch[1])
-                left = pace * (frames * total - finished)
-        self._on_progress(Progress(stage, done, total, len(self._answers) + 1, len(self._frames), left))
+        index, frames = self.frames_done, self._frame_count()
+        left = self._seconds_left(index * total + done, frames * total) if stage == "translate" and total else None
+        self._tell(Progress(stage, done, total, index + 1, frames, left))
 
-    def _on_frame(self, answer: dict) -> None:
-        if self._ended:
-            return
-        self._answers.append(answer)
-        if len(self._answers) < len(self._frames):
-            self._next()
-            return
-        try:
-            output = self._write()
-        except (ValueError, OSError, RuntimeError) as error:
-            self._fail("failed", str(error))
-            return
-        self._ended = True
-        answers = self._answers
-        warnings = list(dict.fromkeys(text for entry in answers for text in entry["warnings"]))
-        self._on_done(
+    def _seconds_left(self, done: int, total: int) -> float | None:
+        now = time.monotonic()
+        # The first batch warms up; the pace is measured from its end on.
+        if self._first_batch is None:
+            self._first_batch = now, done
+        elif done > self._first_batch[1]:
+            return (now - self._first_batch[0]) / (done - self._first_batch[1]) * (total - done)
+        return None
+
+    def _all_answered(self) -> None:
+        output = self._write()
+        answers, first = self._answers, self._answers[0]
+        self._finish(
             Result(
-                self.plan,
-                output.GetID(),
-                self._keys,
-                self.plan.strength,
-                time.monotonic() - self._started,
-                sum(entry["slices"] for entry in answers),
-                answers[0]["device"],
-                answers[0]["backend"],
-                answers[0]["precision"],
-                warnings,
-                self.plan.adjustments,
-                answers[0]["strength"],
-                answers[0]["consistency"],
+                plan=self.plan,
+                output_id=output.GetID(),
+                keys=self._keys,
+                strength=self.plan.strength,
+                seconds=self.seconds,
+                slices=sum(answer["slices"] for answer in answers),
+                device=first["device"],
+                backend=first["backend"],
+                precision=first["precision"],
+                warnings=list(dict.fromkeys(text for answer in answers for text in answer["warnings"])),
+                adjustments=self.plan.adjustments,
+                used_strength=first["strength"],
+                consistency=first["consistency"],
+                region=self._region,
             )
         )
 
     def _write(self) -> object:
-        """The output node from complete results."""
-        plan = self.plan
-        source = slicer.mrmlScene.GetNodeByID(plan.input_id)
-        if source is None:
-            raise ValueError(_("The input volume was deleted during the run; nothing was written."))
+        """The output node from complete results; it refers to the input, also in a saved scene."""
+        plan, source = self.plan, self._source()
         target = slicer.mrmlScene.GetNodeByID(plan.output_id) if plan.output_id else None
         if plan.output_id and target is None:
             raise ValueError(_("The output volume was deleted during the run; nothing was written."))
         arrays = [self._exchange.take(path) for path in self._paths]
-        if not plan.all_frames:
-            return outputs.write_volume(source, arrays[0], plan.card, plan.direction, self._answers[0], target)
+        if plan.all_frames:
+            node = self._write_sequence(source, arrays)
+        else:
+            node = outputs.write_volume(source, arrays[0], plan.card, plan.direction, self._answers[0], target)
+        node.SetNodeReferenceID(outputs.INPUT_ROLE, source.GetID())
+        return node
+
+    def _write_sequence(self, source: object, arrays: list) -> object:
+        """A sequence beside the input's, with a proxy of its own; returns the proxy."""
+        plan, first = self.plan, self._answers[0]
         side = plan.card.ends_in(plan.direction)
-        made = []
+        volumes = []
         for frame, array, answer in zip(self._frames, arrays, self._answers, strict=True):
             volume = getattr(slicer, outputs.volume_class(side.channels))()
             slicer.util.updateVolumeFromArray(volume, array)
             mrml_geometry.copy(frame, volume)
             outputs.mark(volume, source.GetName(), answer["notes"])
-            made.append(volume)
+            volumes.append(volume)
         name = outputs.synthetic_name(source.GetName(), side)
-        proxy = sequences.add_sequence(source, made, name)
+        proxy = sequences.add_sequence(source, volumes, name)
         proxy.SetName(name)
         proxy.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-        outputs.mark(proxy, source.GetName(), self._answers[0]["notes"])
-        outputs.show_as(proxy, side, plan.card, self._answers[0]["range"])
+        outputs.mark(proxy, source.GetName(), first["notes"])
+        outputs.show_as(proxy, side, plan.card, first["range"])
         outputs.place_beside(proxy, source)
         return proxy
-
-    def _fail(self, code: str, message: str) -> None:
-        if not self._ended:
-            self._ended = True
-            for path in self._paths:
-                self._exchange.discard(path)
-            self._on_error(code, message)

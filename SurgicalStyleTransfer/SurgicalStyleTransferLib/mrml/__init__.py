@@ -1,0 +1,1 @@
+"""MRML: volumes, sequences, regions and slice views, as the jobs and the panel need them."""

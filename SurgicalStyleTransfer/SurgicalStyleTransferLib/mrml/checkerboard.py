@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from . import geometry as mrml_geometry
 from . import outputs
+from .observers import Observers
 
 SQUARE_MM = 20.0
 DELAY_MS = 50  # after a change of a volume or its window, of which dragging makes many
@@ -21,7 +22,7 @@ class Checkerboard:
         self._node_id = ""
         self._of: tuple[str, str] = ("", "")
         self._key: tuple = ()
-        self._observed: list[tuple[object, int]] = []
+        self._observers = Observers()
         self._timer = qt.QTimer()
         self._timer.singleShot = True
         self._timer.connect("timeout()", self.refresh)
@@ -32,7 +33,15 @@ class Checkerboard:
         return slicer.mrmlScene.GetNodeByID(self._node_id) if self._node_id else None
 
     def show(self, first: object, second: object) -> object:
-        """Make it of two volumes of one size (or make it anew); returns its volume node."""
+        """Make it of two volumes of one size, or make it anew.
+
+        Args:
+            first: on whose grid it lies.
+            second: of the same size.
+
+        Returns:
+            Its volume node.
+        """
         self._of = first.GetID(), second.GetID()
         colour = 3 in (_components(first), _components(second))
         node = self.node
@@ -95,27 +104,22 @@ class Checkerboard:
 
     def _observe(self, *nodes: object) -> None:
         """Follow these volumes, their windows and transforms, and no others."""
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed = [
-            (node, node.AddObserver(event, lambda caller, event: self._timer.start(DELAY_MS)))
-            for node in nodes
+        self._observers.clear()
+        for node in nodes:
             for event in (
                 vtk.vtkCommand.ModifiedEvent,
                 slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
                 slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent,
                 slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-            )
-        ]
+            ):
+                self._observers.add(node, event, lambda: self._timer.start(DELAY_MS))
 
     @staticmethod
     def _state(first: object, second: object) -> tuple:
-        found = []
-        for node in (first, second):
-            display = node.GetDisplayNode()
-            found += [node.GetImageData().GetMTime(), node.GetTransformNodeID()]
-            found.append(_window(node, display))
-        return tuple(found)
+        return tuple(
+            (node.GetImageData().GetMTime(), node.GetTransformNodeID(), _window(node, node.GetDisplayNode()))
+            for node in (first, second)
+        )
 
 
 def divisions(node: object) -> tuple[int, int, int]:

@@ -49,6 +49,22 @@ def of_volume(node: object, relative_to: object | None = None) -> Geometry:
     )
 
 
+def place(node: object, relative_to: object) -> tuple:
+    """Where a volume or segmentation lies as another node sees it; equal as long as nothing of it has moved."""
+    first, second = node.GetParentTransformNode(), relative_to.GetParentTransformNode()
+    values: list[float] = []
+    if node.IsA("vtkMRMLVolumeNode"):
+        matrix = vtk.vtkMatrix4x4()
+        node.GetIJKToRASMatrix(matrix)
+        values = slicer.util.arrayFromVTKMatrix(matrix).ravel().tolist()
+    if first is second:
+        return tuple(values)
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(first, second, transform)
+    corners = ((0, 0, 0), (100, 0, 0), (0, 100, 0), (0, 0, 100))
+    return (*values, *(value for corner in corners for value in transform.TransformPoint(*corner)))
+
+
 def _is_picture(node: object) -> bool:
     """Whether a volume of one slice is a picture without a place in space: pixels of 1 mm at the origin's axes."""
     return all(abs(value - 1) < 1e-6 for value in node.GetSpacing())

@@ -30,9 +30,18 @@ def synthetic_name(input_name: str, target: Side) -> str:
 def write_volume(
     input_node: object, array: np.ndarray, card: Card, direction: str, result: dict, output_node: object | None = None
 ) -> object:
-    """Put a result into ``output_node``, or a new node beside the input's; returns it.
+    """Put a result into a node.
 
-    array: (z, y, x) or (z, y, x, 3). result: what the worker said of it.
+    Args:
+        input_node: the volume that was translated.
+        array: (z, y, x) or (z, y, x, 3).
+        card: the style.
+        direction: "forward" or "backward".
+        result: what the worker said of it.
+        output_node: volume to overwrite; None makes a new one beside the input's.
+
+    Returns:
+        The node.
     """
     target = card.ends_in(direction)
     node = output_node
@@ -48,10 +57,15 @@ def write_volume(
     return node
 
 
-def mark(node: object, input_name: str, notes: dict[str, str]) -> None:
-    """Attributes and description that say the volume is synthetic, by which model, by which weights."""
+def set_notes(node: object, notes: dict[str, str]) -> None:
+    """What the engine notes of how an image was made, as attributes of its node."""
     for key, value in notes.items():
         node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
+
+
+def mark(node: object, input_name: str, notes: dict[str, str]) -> None:
+    """Attributes and description that say the volume is synthetic, by which model, by which weights."""
+    set_notes(node, notes)
     node.SetDescription(
         _(
             "Synthetic {target} image made from {input} ({source}) by the style {model}, weights {digest}, strength "
@@ -77,20 +91,27 @@ def show_as(node: object, target: Side, card: Card, value_range: list[float]) ->
     """Greys and a window for the target domain: fixed ones in HU, else from the values."""
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
+    if target.channels == 3:
+        return
+    if target.units != "HU":
+        show_in_greys(node, value_range)
+        return
+    brain = "brain" in f"{card.title} {card.name}".lower()
+    window, level = (BRAIN_WINDOW, BRAIN_LEVEL) if brain else (CT_WINDOW, CT_LEVEL)
+    show_in_greys(node, [level - window / 2, level + window / 2])
+
+
+def show_in_greys(node: object, value_range: list[float]) -> None:
+    """In greys, with a window over a range of values; nothing where the node has no display."""
     display = node.GetDisplayNode()
-    if target.channels == 3 or display is None:
+    if display is None:
         return
     grey = "vtkMRMLColorTableNodeGrey"
     if slicer.mrmlScene.GetNodeByID(grey):
         display.SetAndObserveColorNodeID(grey)
+    low, high = value_range
     display.SetAutoWindowLevel(False)
-    if target.units == "HU":
-        brain = "brain" in f"{card.title} {card.name}".lower()
-        window, level = (BRAIN_WINDOW, BRAIN_LEVEL) if brain else (CT_WINDOW, CT_LEVEL)
-    else:
-        low, high = value_range
-        window, level = max(high - low, 1e-3), (low + high) / 2
-    display.SetWindowLevel(window, level)
+    display.SetWindowLevel(max(high - low, 1e-3), (low + high) / 2)
 
 
 def place_beside(node: object, neighbour: object) -> None:

@@ -18,8 +18,7 @@ AnyRegion = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # n
 
 @parameterNodeWrapper
 class SurgicalStyleTransferParameterNode:
-    """
-    inputVolume - what is translated.
+    """inputVolume - what is translated.
     region - segmentation or labelmap outside of which the input stays.
     segment - segment ID within a segmentation.
     frames - for sequences: "ask", "current" or "all".

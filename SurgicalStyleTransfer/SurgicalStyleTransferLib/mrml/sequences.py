@@ -6,6 +6,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from .observers import Observers
+
 LEADER_ROLE = "SurgicalStyleTransferMovesWith"
 
 
@@ -24,11 +26,18 @@ def frames(node: object) -> list[object]:
     return [sequence.GetNthDataNode(index) for index in range(sequence.GetNumberOfDataNodes())]
 
 
-def add_sequence(input_node: object, made: list[object], name: str) -> object:
-    """A sequence of finished volumes, indexed like the input's, with a browser of its own; returns its proxy node.
+def add_sequence(input_node: object, volumes: list[object], name: str) -> object:
+    """A sequence of finished volumes, indexed like the input's, with a browser of its own.
 
-    made: volumes outside of any scene; they are copied. The browser names the input's as the one it moves with, see
-    ``BrowserLinks``.
+    The browser names the input's as the one it moves with, see ``BrowserLinks``.
+
+    Args:
+        input_node: proxy of the sequence that they were made from.
+        volumes: outside of any scene; they are copied.
+        name: of the sequence.
+
+    Returns:
+        The proxy node of the new sequence.
     """
     leader = browser_of(input_node)
     source = leader.GetSequenceNode(input_node)
@@ -36,7 +45,7 @@ def add_sequence(input_node: object, made: list[object], name: str) -> object:
     sequence.SetIndexName(source.GetIndexName())
     sequence.SetIndexUnit(source.GetIndexUnit())
     sequence.SetIndexType(source.GetIndexType())
-    for index, volume in enumerate(made):
+    for index, volume in enumerate(volumes):
         sequence.SetDataNodeAtValue(volume, source.GetNthIndexValue(index))
     browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", _("{name} browser").format(name=name))
     browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
@@ -52,7 +61,7 @@ class BrowserLinks:
     """Keeps the browsers of results at the frames of the browsers of their inputs, whichever of them is moved."""
 
     def __init__(self) -> None:
-        self._observed: list[tuple[object, int]] = []
+        self._observers = Observers()
         self._moving = False
 
     def refresh(self) -> None:
@@ -65,12 +74,10 @@ class BrowserLinks:
                 self._follow(browser, leader)
 
     def close(self) -> None:
-        for browser, tag in self._observed:
-            browser.RemoveObserver(tag)
-        self._observed = []
+        self._observers.clear()
 
     def _follow(self, moved: object, follower: object) -> None:
-        def step(_caller: object, _event: str) -> None:
+        def step() -> None:
             number = moved.GetSelectedItemNumber()
             if self._moving or number < 0 or number == follower.GetSelectedItemNumber():
                 return
@@ -85,7 +92,7 @@ class BrowserLinks:
             finally:
                 self._moving = False
 
-        self._observed.append((moved, moved.AddObserver(vtk.vtkCommand.ModifiedEvent, step)))
+        self._observers.add(moved, vtk.vtkCommand.ModifiedEvent, step)
 
 
 def replace_frames(proxy: object, write: object) -> None:

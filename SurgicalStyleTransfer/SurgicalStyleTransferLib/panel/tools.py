@@ -1,8 +1,14 @@
-"""What the panel's sections share: durations in words, combo boxes filled and set without telling anybody."""
+"""What the sections share: durations in words, combo boxes filled and set without telling anybody, timers, colours."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import qt
 from slicer.i18n import tr as _
+
+WARNING_STYLE = "padding: 6px; border: 1px solid #c90; border-radius: 3px; background: #fff4d6; color: #3a2c00;"
+ERROR_STYLE = "padding: 6px; border: 1px solid #b33; border-radius: 3px; background: #fde4e1; color: #4a0d08;"
 
 
 def duration(seconds: float) -> str:
@@ -32,3 +38,11 @@ def select(combo: object, data: str) -> None:
     blocked = combo.blockSignals(True)
     combo.currentIndex = combo.findData(data)
     combo.blockSignals(blocked)
+
+
+def single_shot_timer(callback: Callable[[], None]) -> object:
+    """A timer that calls back once after each ``start(milliseconds)``."""
+    timer = qt.QTimer()
+    timer.singleShot = True
+    timer.connect("timeout()", callback)
+    return timer

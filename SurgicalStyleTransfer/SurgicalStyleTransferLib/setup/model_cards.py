@@ -84,13 +84,13 @@ def default_user_folder() -> Path:
 
 def list_cards(user_folder: Path) -> list[Card]:
     """The shipped models, then the user's, by name. A folder named like a shipped one is left out."""
-    found: dict[str, Card] = {}
+    cards: dict[str, Card] = {}
     for parent in (shipped_folder(), user_folder):
         if parent.is_dir():
             for folder in sorted(path for path in parent.iterdir() if (path / CARD_NAME).is_file()):
                 if not folder.name.startswith("."):
-                    found.setdefault(folder.name, read(folder))
-    return list(found.values())
+                    cards.setdefault(folder.name, read(folder))
+    return list(cards.values())
 
 
 def read(folder: Path) -> Card:
@@ -201,12 +201,12 @@ def _figures(metrics: dict, way: str, other_way: str) -> str:
         "look_ahead_score": _("Look-Ahead {value:.3f}"),
         "semantic_consistency": _("Consistency {value:.3f}"),
     }
-    found: dict[str, float] = {}
+    shown: dict[str, float] = {}
 
     def collect(values: dict) -> None:
         for key, value in values.items():
             if key in known and isinstance(value, (int, float)) and not isinstance(value, bool):
-                found.setdefault(key, float(value))
+                shown.setdefault(key, float(value))
         # One level of nesting after another, but never the floors that a translation is compared with.
         for key, value in values.items():
             other = other_way in key and way not in key
@@ -214,7 +214,7 @@ def _figures(metrics: dict, way: str, other_way: str) -> str:
                 collect(value)
 
     collect(metrics)
-    return ", ".join(text.format(value=found[key]) for key, text in known.items() if key in found) or _("unknown")
+    return ", ".join(text.format(value=shown[key]) for key, text in known.items() if key in shown) or _("unknown")
 
 
 def _escape(text: str) -> str:

@@ -1,0 +1,1 @@
+"""The worker process: requests to it, and the files through which voxels travel."""

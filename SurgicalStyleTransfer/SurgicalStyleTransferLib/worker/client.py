@@ -19,7 +19,7 @@ from surgical_style_engine.worker import messages as protocol
 LOG_LINES = 2000
 GRACE_MS = 1500  # for an answer to a cancel; then the process is ended
 STOP_MS = 1000
-AWAITED = ("translate", "fuse", "import")  # tasks that are not ended for another one's sake
+AWAITED = ("translate", "adjust", "fuse", "import")  # tasks that are not ended for another one's sake
 
 
 @dataclass
@@ -32,7 +32,8 @@ class _Pending:
 
 class WorkerClient:
     """Requests to the worker and what is to happen on their answers. Every request gets exactly one answer: a result,
-    or an error (code, sentence), also when the process dies or is stopped."""
+    or an error (code, sentence), also when the process dies or is stopped.
+    """
 
     def __init__(self, scratch: Callable[[], Path], command: list[str] | None = None) -> None:
         self.log: deque[str] = deque(maxlen=LOG_LINES)
@@ -63,7 +64,18 @@ class WorkerClient:
         on_progress: Callable[[str, int, int], None] | None = None,
         **arguments: object,
     ) -> int:
-        """Send a request, starting the worker if need be; returns its number for ``cancel``."""
+        """Send a request, starting the worker if need be.
+
+        Args:
+            task: of the worker's tasks.
+            on_result: called with the answer.
+            on_error: called with a code and one sentence.
+            on_progress: called with stage, steps done and steps of all.
+            **arguments: of the task.
+
+        Returns:
+            The request's number, for ``cancel``.
+        """
         self._count += 1
         number = self._count
         self._pending[number] = _Pending(on_result, on_error, on_progress, task)
@@ -75,7 +87,8 @@ class WorkerClient:
 
     def cancel(self, number: int) -> None:
         """Ask for a stop. If no answer comes soon, the worker is ended, unless somebody waits for something else that
-        it would take along; either way the request is answered."""
+        it would take along; either way the request is answered.
+        """
         if number in self._pending and self._process is not None:
             self._cancelling.add(number)
             self._write({"cancel": number})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Domain
+from surgical_style_engine.models.card import Domain
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.volume import Volume

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
@@ -15,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
 
 KEYS = ("inputs", "output", "model", "device", "backend", "precision", "seconds", "slices", "quality", "warnings")
 
 
-def new_report(
+def new_report(  # noqa: PLR0913 - one parameter a key that every report has
     *,
     inputs: Any = None,
     output: Any = None,
@@ -52,22 +50,11 @@ def write_report(path: str | Path, report: Mapping) -> Path:
     path = Path(path)
     full = {**new_report(**{k: v for k, v in report.items() if k in KEYS}), **report}
     text = json.dumps(plain(full), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    partial = None
     try:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)  # mkstemp makes private files: give this one the rights any new file gets
-        os.umask(mask)
-        os.chmod(partial, 0o666 & ~mask)
-        os.replace(partial, path)
-        partial = None
+        with replacing(path, make_folders=False) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StyleTransferError(f"Cannot write the report {path}: {error.strerror or error}.") from error
-    finally:
-        if partial is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(partial)
     return path
 
 

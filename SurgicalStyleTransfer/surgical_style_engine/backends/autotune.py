@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-import surgical_style_engine
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.common.thresholds import BODY_FROM
 from surgical_style_engine.common.torch_presence import has_torch, is_installed
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models.folder import StyleModel
 
@@ -216,7 +216,7 @@ def memory_file() -> Path:
 def _key(model: StyleModel, direction: str) -> str:
     here = {"torch": is_installed(), "openvino": find_spec("openvino")}
     packages = [f"{name} {metadata.version(name)}" for name, is_here in here.items() if is_here]
-    own = f"{surgical_style_engine.__version__}.{STATE}"
+    own = f"{__version__}.{STATE}"
     processor = devices.processor_name()
     ways = [own, *packages, *_other_backends()]
     parts = [processor, f"{os.cpu_count()} cores", *ways, model.card.weights.sha256, direction]

@@ -1,24 +1,148 @@
-"""Files that are whole or absent: written under a temporary name in the same folder, then renamed."""
+"""Files and folders that are whole or absent: written under a temporary name in the same folder, then renamed.
+
+The only place that does so. A rename within one folder is atomic on every file system in use; in between, the old file
+stays what it was. The writer opens the temporary file itself, which thereby gets the rights of any new file.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+_LONGEST_STEM = 32  # characters of the name that the temporary one repeats, so that long names stay allowed
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Gives the temporary path to write to; it takes the name ``path`` when the block ends well, and goes otherwise.
+def replacing(path: Path | str, *, make_folders: bool = True, sync: bool = False) -> Iterator[Path]:
+    """Give a temporary path to write to, which takes the name ``path`` when the block ends well, and goes otherwise.
 
-    The temporary name begins with a dot and keeps the ending, by which some writers choose their format. Makes missing
-    folders. Raises OSError.
+    Args:
+        path: The file's final name; a file of this name is replaced.
+        make_folders: Whether missing folders are made.
+        sync: Whether the system is made to write the file to the disk before it is renamed, so that not even a power
+            failure leaves an empty file under the final name.
+
+    Yields:
+        The temporary path: it begins with a dot and keeps the ending, by which some writers choose their format.
+
+    Raises:
+        OSError: Where the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with replacing(folder / "report.json") as temporary:
+        ...     _ = temporary.write_text("{}")
+        >>> [file.name for file in folder.iterdir()]
+        ['report.json']
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    path = Path(path)
+    if make_folders:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem[:_LONGEST_STEM]}.{uuid.uuid4().hex[:12]}.tmp{path.suffix}")
     try:
         yield temporary
+        if sync:
+            _sync(temporary)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # such as of a folder that is not one: the first failure is what counts
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def beside(path: Path | str) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``, in which to write and check what is renamed then; it goes in the end.
+
+    Args:
+        path: What the folder is for; missing folders above it are made.
+
+    Yields:
+        The folder, empty.
+
+    Raises:
+        OSError: Where it cannot be made.
+    """
+    temporary = Path(path).with_name(f".{uuid.uuid4().hex[:12]}.partial")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path | str) -> Iterator[Path]:
+    """The same as ``replacing`` for a folder, which is replaced as a whole.
+
+    Args:
+        folder: The folder's final name; missing folders above it are made.
+
+    Yields:
+        The temporary folder, empty, beside the final one.
+
+    Raises:
+        OSError: Where it cannot be written; a folder that was there before is there still.
+    """
+    with beside(folder) as temporary:
+        yield temporary
+        put_folder(temporary, Path(folder))
+
+
+def put_folder(temporary: Path, folder: Path) -> None:
+    """Give a finished folder its final name beside it; one of that name goes last, and is put back if that fails.
+
+    Args:
+        temporary: The finished folder, on the same file system.
+        folder: The final name.
+
+    Raises:
+        OSError: Where it cannot be renamed; ``folder`` is what it was.
+    """
+    if not folder.exists():
+        os.replace(temporary, folder)
+        return
+    old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
+    os.replace(folder, old)
+    try:
+        os.replace(temporary, folder)
+    except OSError:
+        os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def put_files(places: Sequence[tuple[Path, Path]]) -> None:
+    """Give finished files their final names, in this order; if one cannot, all names hold what they held.
+
+    Args:
+        places: The finished file and its final name, each on one file system.
+
+    Raises:
+        OSError: Where a file cannot be renamed.
+    """
+    kept: dict[Path, Path] = {}
+    renamed: list[Path] = []
+    try:
+        for temporary, path in places[:-1]:
+            if path.exists():
+                kept[path] = temporary.with_name(f"{uuid.uuid4().hex[:12]}.kept")
+                os.replace(path, kept[path])
+            os.replace(temporary, path)
+            renamed.append(path)
+        os.replace(*places[-1])  # atomic by itself
+    except OSError:
+        for path in renamed:
+            path.unlink(missing_ok=True)
+        for path, old in kept.items():
+            os.replace(old, path)
+        raise
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -18,3 +18,5 @@ BODY_FROM = -0.9  # a single voxel above it is body: a twentieth of the range, w
 # Of sizes.
 LARGEST_WHOLE = 1 << 26  # voxels; larger volumes go slice by slice, so that one float32 copy (256 MB) is never two
 LARGEST_SLICE = 1 << 30  # pixels; a resampled slice that is larger comes from a wrong spacing
+SMALLEST_STYLE_PICTURE = 32  # pixels of a side; smaller pictures have no texture to speak of
+LARGEST_STYLE_PICTURE = 1024  # pixels of the longer side; larger pictures are reduced

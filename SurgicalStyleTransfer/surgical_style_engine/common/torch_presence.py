@@ -21,10 +21,10 @@ def is_installed() -> bool:
 
 def _is_too_old() -> bool:
     try:
-        found = re.match(r"(\d+)\.(\d+)", metadata.version("torch") or "")  # None where it is damaged
+        version = re.match(r"(\d+)\.(\d+)", metadata.version("torch") or "")  # None where it is damaged
     except metadata.PackageNotFoundError:  # built from source
         return False
-    return bool(found) and (int(found[1]), int(found[2])) < OLDEST
+    return version is not None and (int(version[1]), int(version[2])) < OLDEST
 
 
 def has_torch() -> bool:

@@ -5,9 +5,12 @@
 """
 
 from .align import REGISTRATIONS, Aligned, align
-from .fuse import METHODS, UNITS, Fusion, fuse_volumes
+from .fuse import fuse_volumes
 from .learned import fuse_learned
-from .quality import fusion_figures, fusion_quality
+from .methods import METHODS, FusionMethod
+from .options import UNITS, FusionOptions
+from .quality import fusion_metrics, fusion_quality
+from .result import Fusion
 
 __all__ = [
     "METHODS",
@@ -15,9 +18,11 @@ __all__ = [
     "UNITS",
     "Aligned",
     "Fusion",
+    "FusionMethod",
+    "FusionOptions",
     "align",
     "fuse_learned",
     "fuse_volumes",
-    "fusion_figures",
+    "fusion_metrics",
     "fusion_quality",
 ]

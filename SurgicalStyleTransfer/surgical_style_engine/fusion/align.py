@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.filters import distance_inside
+from surgical_style_engine.volumes.filters import Spacing, distance_inside
 from surgical_style_engine.volumes.geometry import resample_like
-from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_affine, register_rigid
+from surgical_style_engine.volumes.registration import (
+    NOTHING_COMMON,
+    RegistrationResult,
+    register_affine,
+    register_rigid,
+)
 from surgical_style_engine.volumes.volume import Volume
-
-if TYPE_CHECKING:
-    from surgical_style_engine.volumes.registration import RegistrationResult
 
 REGISTRATIONS = ("auto", "none", "rigid", "affine")
 MINIMUM_OVERLAP = 0.1  # of the body that another volume must cover
@@ -29,9 +30,12 @@ LARGE_STRETCH = 0.05
 class Aligned:
     """A volume on the reference's grid.
 
-    volume: scalar, float32, linear interpolation. coverage: bool (z,y,x), inside its field of view. support: float32
-    (z,y,x), 0 outside, rising to 1 within FEATHER_MM; None if all of the grid is covered. registration: what was
-    found, None if the scanner's coordinates were taken.
+    Attributes:
+        volume: (1, z, y, x) float32, by linear interpolation.
+        coverage: bool (z, y, x), inside its field of view.
+        support: float32 (z, y, x), 0 outside, rising to 1 within FEATHER_MM; None if all of the grid is covered.
+        registration: How it was moved; None if the scanner's coordinates were taken.
+        warnings: Sentences.
     """
 
     volume: Volume
@@ -55,28 +59,35 @@ def align(
     name: str = "The volume",
     cancelled: Callable[[], bool] | None = None,
 ) -> Aligned:
-    """`moving` on the grid of `reference`, registered or by the scanner's coordinates.
+    """Bring a volume onto the reference's grid, registered or by the scanner's coordinates.
 
-    body: bool (z,y,x) on the reference's grid: registration looks there, and the overlap is measured there. register:
-    rigid, affine, none, or auto: rigid unless both are on one grid already. name: begins the sentences.
+    Args:
+        moving: (1, z, y, x).
+        reference: (1, z, y, x).
+        body: bool (z, y, x) on the reference's grid: registration looks there, and the overlap is measured there.
+        register: "rigid", "affine", "none", or "auto": rigid unless both are on one grid already.
+        name: What sentences begin with.
+        cancelled: Asked between two iterations of a registration.
 
-    Raises InputError when the registration fails or the two do not overlap, Cancelled.
+    Raises:
+        InputError: When the registration fails or the two do not overlap.
+        Cancelled: When cancelled.
     """
     if register not in REGISTRATIONS:
         raise InputError(f"There is no registration '{register}'; use {', '.join(REGISTRATIONS)}.")
     same = reference.same_grid(moving)
     if register == "auto":
         register = "none" if same else "rigid"
-    found = None
+    registration = None
     if register != "none":
         try:
             find = register_affine if register == "affine" else register_rigid
-            found = find(reference, moving, body, cancelled=cancelled)
+            registration = find(reference, moving, body, cancelled=cancelled)
         except InputError as error:
             raise InputError(f"{name} cannot be laid over the reference. {error}") from None
-        if not found.found_common:
+        if not registration.found_common:
             raise InputError(f"{name} cannot be laid over the reference: {NOTHING_COMMON}.")
-    transform = None if found is None else found.transform
+    transform = None if registration is None else registration.transform
     if same and transform is None:
         moved, coverage = moving.array.astype(np.float32), np.ones(moving.array.shape[1:], bool)
     else:
@@ -87,8 +98,8 @@ def align(
     if overlap < MINIMUM_OVERLAP:
         raise InputError(f"{name} and the reference do not overlap: it covers {100 * overlap:.0f} % of the body.")
     support = None if coverage.all() else _feathered(coverage, reference.spacing[::-1])
-    warnings = _warnings(name, moving, reference, overlap, found)
-    return Aligned(reference.with_array(moved), coverage, support, found, warnings)
+    warnings = _warnings(name, moving, reference, overlap, registration)
+    return Aligned(reference.with_array(moved), coverage, support, registration, warnings)
 
 
 def coarser_by(moving: Volume, reference: Volume) -> list[float]:
@@ -111,25 +122,26 @@ def _without_aliases(moving: Volume, reference: Volume) -> Volume:
     return moving.with_array(sitk.GetArrayFromImage(smooth)[None])
 
 
-def _feathered(coverage: np.ndarray, spacing) -> np.ndarray:
+def _feathered(coverage: np.ndarray, spacing: Spacing) -> np.ndarray:
+    """0 outside, rising to 1 within FEATHER_MM."""
     ramp = distance_inside(coverage, spacing)
     ramp /= FEATHER_MM
     return np.minimum(ramp, 1, out=ramp)
 
 
 def _warnings(
-    name: str, moving: Volume, reference: Volume, overlap: float, found: RegistrationResult | None
+    name: str, moving: Volume, reference: Volume, overlap: float, registration: RegistrationResult | None
 ) -> list[str]:
     warnings = []
     if overlap < 0.98:
         warnings.append(f"{name} covers {100 * overlap:.0f} % of the body; the rest shows the other inputs.")
     if max(coarser_by(moving, reference)) > 1.5:
         warnings.append(f"{name} is finer than the reference's grid: a part of its detail is lost there.")
-    if found is not None and (found.translation_mm > LARGE_MOTION[0] or found.rotation_deg > LARGE_MOTION[1]):
-        warnings.append(
-            f"{name} was moved by {found.translation_mm:.0f} mm and {found.rotation_deg:.0f} degrees: "
-            "look whether it fits."
-        )
-    if found is not None and max(found.stretch[1] - 1, 1 - found.stretch[0]) > LARGE_STRETCH:
-        warnings.append(f"{name} was stretched by a factor of {found.stretch[0]:.2f} to {found.stretch[1]:.2f}.")
+    if registration is None:
+        return warnings
+    shift, turn, (least, most) = registration.translation_mm, registration.rotation_deg, registration.stretch
+    if shift > LARGE_MOTION[0] or turn > LARGE_MOTION[1]:
+        warnings.append(f"{name} was moved by {shift:.0f} mm and {turn:.0f} degrees: look whether it fits.")
+    if max(most - 1, 1 - least) > LARGE_STRETCH:
+        warnings.append(f"{name} was stretched by a factor of {least:.2f} to {most:.2f}.")
     return warnings

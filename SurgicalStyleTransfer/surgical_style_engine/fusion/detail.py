@@ -10,14 +10,22 @@ import numpy as np
 
 from surgical_style_engine.volumes.filters import gaussian
 
-from .inputs import FusionInputs, Tick
+from .inputs import FusionInputs, Tick, weighted_sum
 from .selection import measure, select
 
 SCALES = (1.0, 2.0, 4.0)  # sigmas, in voxels of the finest axis
 
 
 def fuse_detail(inputs: FusionInputs, tick: Tick) -> np.ndarray:
-    """Sum of the strongest details of every scale and of the weighted mean of what is left: (z,y,x)."""
+    """Sum of the strongest details of every scale and of the weighted mean of what is left.
+
+    Args:
+        inputs: What is fused.
+        tick: Told the part that is done.
+
+    Returns:
+        (z, y, x) float32.
+    """
     spacing, finest, priors = inputs.spacing, min(inputs.spacing), inputs.priors()
     current, measured = list(inputs.arrays), []
     for number, scale in enumerate(SCALES):
@@ -26,7 +34,7 @@ def fuse_detail(inputs: FusionInputs, tick: Tick) -> np.ndarray:
         measured.append([measure(detail, scale * finest, spacing, inputs.body) for detail in details])
         current = smooth
         tick(0.7 * (number + 1) / len(SCALES))
-    result = sum(array * prior for array, prior in zip(current, priors, strict=True))
+    result = weighted_sum(current, priors)
     for number in reversed(range(len(SCALES))):
         entries = measured[number]
         if number + 1 < len(SCALES):

@@ -21,7 +21,15 @@ DETAIL_FILTER = (7.0, 1e-6)  # the same for the details' weights
 
 
 def fuse_guided(inputs: FusionInputs, tick: Tick) -> np.ndarray:
-    """Fuse base and detail layer with the guided weights of each: (z,y,x)."""
+    """Fuse base and detail layer with the guided weights of each (Li, Kang and Hu 2013).
+
+    Args:
+        inputs: What is fused.
+        tick: Told the part that is done.
+
+    Returns:
+        (z, y, x) float32.
+    """
     spacing, arrays = inputs.spacing, inputs.arrays
     owner = _most_salient(inputs)
     tick(0.2)

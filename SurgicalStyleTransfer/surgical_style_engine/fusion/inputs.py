@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from surgical_style_engine.volumes.filters import Spacing
 
+Prior = np.ndarray | np.float32
 Tick = Callable[[float], None]  # called with the part of the work that is done, 0..1; raises Cancelled
 
 
@@ -16,9 +17,13 @@ Tick = Callable[[float], None]  # called with the part of the work that is done,
 class FusionInputs:
     """Aligned, normalised inputs, the reference first.
 
-    arrays: (z,y,x) float32 in [0, 1]; outside an input's field of view they show the reference. supports: (z,y,x)
-    float32 in [0, 1], 0 outside the field of view and rising to 1 within it; None where it covers the whole grid.
-    weights: one a input, at least 0, not all 0. spacing: (z,y,x) in mm. body: bool (z,y,x), where noise is judged.
+    Attributes:
+        arrays: (z, y, x) float32 in [0, 1]; outside an input's field of view they show the reference.
+        supports: (z, y, x) float32 in [0, 1], 0 outside the field of view and rising to 1 within it; None where it
+            covers the whole grid.
+        weights: One an input, at least 0, not all 0.
+        spacing: (z, y, x) in mm.
+        body: bool (z, y, x), where noise is judged.
     """
 
     arrays: list[np.ndarray]
@@ -27,8 +32,8 @@ class FusionInputs:
     spacing: Spacing
     body: np.ndarray
 
-    def priors(self) -> list[np.ndarray | float]:
-        """The weights times the supports, scaled to sum to 1: numbers where all cover the grid, else maps (z,y,x).
+    def priors(self) -> list[Prior]:
+        """The weights times the supports, scaled to sum to 1: numbers where all cover the grid, else maps (z, y, x).
 
         Where nothing of weight is left, the reference has all.
         """
@@ -41,7 +46,15 @@ class FusionInputs:
             np.full(shape, share, np.float32) if support is None else support * share
             for share, support in zip(shares, self.supports, strict=True)
         ]
-        present = sum(maps)
+        present = weighted_sum(maps, [np.float32(1)] * len(maps))
         maps[0][present <= 1e-6] = 1
         present = np.where(present <= 1e-6, 1, present)
         return [part / present for part in maps]
+
+
+def weighted_sum(arrays: Sequence[np.ndarray], priors: Sequence[Prior]) -> np.ndarray:
+    """Sum of w_i x_i over arrays (z, y, x) and their weights, numbers or maps (z, y, x)."""
+    total = np.zeros_like(arrays[0])
+    for array, prior in zip(arrays, priors, strict=True):
+        total += array * prior
+    return total

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from surgical_style_engine.models.card import ModelCard
+from surgical_style_engine.models.provenance import synthetic_notes
 
-from .fuse import Fusion
-
-if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import ModelCard
+from .result import Fusion
 
 
 def fusion_notes(fusion: Fusion) -> dict[str, str]:
@@ -23,7 +21,5 @@ def fusion_notes(fusion: Fusion) -> dict[str, str]:
 
 def learned_notes(card: ModelCard) -> dict[str, str]:
     """The same for a learned fusion: by which model it was made."""
-    from surgical_style_engine.imageio.provenance import synthetic_notes
-
     listed = " + ".join(part.name for part in card.domains.source.inputs)
     return {**synthetic_notes(card, "forward"), "SyntheticFrom": listed}

@@ -13,7 +13,7 @@ import numpy as np
 
 from surgical_style_engine.volumes.filters import Spacing
 
-from .inputs import FusionInputs, Tick
+from .inputs import FusionInputs, Tick, weighted_sum
 from .selection import measure, select
 
 COARSEST_MM = 24.0  # grid of the remainder that is averaged: wider than a ventricle, which should be of one input
@@ -23,7 +23,15 @@ NEARLY_EQUAL = 1.5  # spacings that differ by no more than this factor are halve
 
 
 def fuse_pyramid(inputs: FusionInputs, tick: Tick) -> np.ndarray:
-    """Fuse by the details of each scale: (z,y,x)."""
+    """Fuse by the details of each scale (Burt and Kolczynski 1993).
+
+    Args:
+        inputs: What is fused.
+        tick: Told the part that is done.
+
+    Returns:
+        (z, y, x) float32.
+    """
     plan = levels(inputs.arrays[0].shape, inputs.spacing)
     current, priors, body = list(inputs.arrays), inputs.priors(), inputs.body
     measured, level_priors = [], []
@@ -37,7 +45,7 @@ def fuse_pyramid(inputs: FusionInputs, tick: Tick) -> np.ndarray:
             body = np.ones_like(body)
         current = coarser
         tick(0.5 * (1 - 0.25 ** (number + 1)))  # every level has a fraction of the voxels of the one before
-    result = sum(array * prior for array, prior in zip(current, priors, strict=True))
+    result = weighted_sum(current, priors)
     coarse_saliences: list[np.ndarray] = []
     for number in reversed(range(len(plan))):
         spacing, axes = plan[number]
@@ -52,18 +60,29 @@ def fuse_pyramid(inputs: FusionInputs, tick: Tick) -> np.ndarray:
 
 
 def levels(shape: tuple[int, ...], spacing: Spacing) -> list[tuple[Spacing, tuple[int, ...]]]:
-    """For each level its spacing (z,y,x) in mm and the axes that are halved to get to the next, fine to coarse."""
-    found = []
-    shape, spacing = tuple(shape), tuple(spacing)
+    """The levels of the pyramid, fine to coarse.
+
+    Args:
+        shape: (z, y, x) in voxels.
+        spacing: (z, y, x) in mm.
+
+    Returns:
+        For each level its spacing (z, y, x) in mm and the axes that are halved to get to the next.
+
+    >>> levels((48, 128, 128), (3.0, 1.8, 1.8))[0]
+    ((3.0, 1.8, 1.8), (1, 2))
+    """
+    plan: list[tuple[Spacing, tuple[int, ...]]] = []
     while True:
         long = [axis for axis in range(3) if shape[axis] >= SMALLEST]
         if not long or min(spacing[axis] for axis in long) >= COARSEST_MM:
-            return found
+            return plan
         finest = min(spacing[axis] for axis in long)
         axes = tuple(axis for axis in long if spacing[axis] <= NEARLY_EQUAL * finest)
-        found.append((spacing, axes))
+        plan.append((spacing, axes))
         shape = tuple((n + 1) // 2 if axis in axes else n for axis, n in enumerate(shape))
-        spacing = tuple(mm * 2 if axis in axes else mm for axis, mm in enumerate(spacing))
+        z, y, x = (mm * 2 if axis in axes else mm for axis, mm in enumerate(spacing))
+        spacing = (z, y, x)
 
 
 def shrink(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

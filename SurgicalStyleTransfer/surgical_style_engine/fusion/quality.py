@@ -1,6 +1,6 @@
-"""Figures of a fusion: how much of each input is found in the result, all inside the body mask.
+"""Metrics of a fusion: how much of each input is found in the result, all inside the body mask.
 
-There is no right answer to compare with, so every figure stands beside two floors: the reference alone (no fusion) and
+There is no right answer to compare with, so every metric stands beside two floors: the reference alone (no fusion) and
 the plain average of the inputs. The reference alone has all of one input and is hard to beat in sums over inputs; how
 much is kept of the input served worst tells more.
 
@@ -9,14 +9,16 @@ Gradients and windows are two-dimensional, in slices across the coarsest axis, a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.metrics.summary import coarsest_axis
+from surgical_style_engine.volumes.geometry import coarsest_axis
 
-from .fuse import Fusion
+from .result import Fusion
 
 BINS = 64  # of joint histograms, over [0, 1]
 ENTROPY_BINS = 256
@@ -27,18 +29,27 @@ C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for intensities in [0, 1]
 FLOORS_NOTE = "Floors: 'reference' is the reference without any fusion, 'average' the plain mean of the inputs."
 
 
-def fusion_quality(fusion: Fusion, *, cancelled: Callable[[], bool] | None = None) -> dict:
-    """All figures of a fusion and of both floors, JSON-ready.
+def fusion_quality(fusion: Fusion, *, cancelled: Callable[[], bool] | None = None) -> dict[str, Any]:
+    """All metrics of a fusion and of both floors.
 
-    Keys: those of `fusion_figures`, inputs (names), mask_fraction (of the grid: the body where all inputs cover it),
-    floors {reference {...}, average {...}}, floors_note. Empty where no part of the body is covered by all inputs.
+    Args:
+        fusion: What is judged.
+        cancelled: Asked from time to time.
+
+    Returns:
+        JSON-ready: the keys of ``fusion_metrics``, inputs (names), mask_fraction (of the grid: the body where all
+        inputs cover it), floors {reference {...}, average {...}}, floors_note. Empty where no part of the body is
+        covered by all inputs.
+
+    Raises:
+        Cancelled: When cancelled.
     """
     region = fusion.body & fusion.covered
     if not region.any():
         return {}
     axis = coarsest_axis(fusion.volume)
     average = sum(fusion.inputs) / np.float32(len(fusion.inputs))
-    result, reference, mean = fusion_figures(
+    result, reference, mean = fusion_metrics(
         [fusion.fused, fusion.inputs[0], average], fusion.inputs, region, slice_axis=axis, cancelled=cancelled
     )
     return {
@@ -50,33 +61,44 @@ def fusion_quality(fusion: Fusion, *, cancelled: Callable[[], bool] | None = Non
     }
 
 
-def fusion_figures(
+def fusion_metrics(
     candidates: list[np.ndarray],
     inputs: list[np.ndarray],
     region: np.ndarray,
     *,
     slice_axis: int = 0,
     cancelled: Callable[[], bool] | None = None,
-) -> list[dict]:
-    """The figures of each candidate fusion of `inputs`; arrays (z,y,x) in [0, 1], region bool (z,y,x).
+) -> list[dict[str, Any]]:
+    """The metrics of each candidate fusion of some inputs.
 
-    Keys:
-    mutual_information: with each input, in bits. normalized_mutual_information: with each input, 2 I / (H + H), 1 for
-    equal images; normalized_mutual_information_lowest: of the input served worst. q_abf: Q^AB/F (Xydeas and Petrovic,
-    Electronics Letters 2000) in [0, 1], 0.975 at best by its constants. piella, piella_weighted, piella_edge: Q, Q_W
-    and Q_E (Piella and Heijmans, ICIP 2003) in [-1, 1] with SSIM in place of the older index, which is undefined in
-    even windows. entropy: in bits, of 256 levels; noise raises it too.
+    Args:
+        candidates: (z, y, x) each, in [0, 1].
+        inputs: (z, y, x) each, in [0, 1].
+        region: bool (z, y, x), where to judge.
+        slice_axis: 0, 1 or 2 for z, y, x: the axis across which slices lie.
+        cancelled: Asked from time to time.
+
+    Returns:
+        For each candidate:
+        mutual_information: with each input, in bits.
+        normalized_mutual_information: with each input, 2 I / (H + H), 1 for equal images.
+        normalized_mutual_information_lowest: of the input served worst.
+        q_abf: Q^AB/F (Xydeas and Petrovic, Electronics Letters 2000) in [0, 1], 0.975 at best by its constants.
+        piella, piella_weighted, piella_edge: Q, Q_W and Q_E (Piella and Heijmans, ICIP 2003) in [-1, 1] with SSIM in
+        place of the older index, which is undefined in even windows.
+        entropy: in bits, of 256 levels; noise raises it too.
+
+    Raises:
+        InputError: If the region is empty.
+        Cancelled: When cancelled.
     """
     if not region.any():
         raise InputError("The body mask of the fusion is empty.")
     box = _bounding_box(region, slice_axis)
+    check = _asking(cancelled)
 
     def cut(array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(array[box], slice_axis, 0))
-
-    def check() -> None:
-        if cancelled is not None and cancelled():
-            raise Cancelled("The quality figures were cancelled.")
 
     inside = cut(region)
     sources = []
@@ -86,27 +108,37 @@ def fusion_figures(
     results = []
     for array in candidates:
         check()
-        image = _Image(cut(array))
-        information = [mutual_information(image.array[inside], source.array[inside]) for source in sources]
-        check()
-        weighted, plain = _piella([(s.array, *s.moments) for s in sources], (image.array, *image.moments), inside)
-        check()
-        edges, _ = _piella(
-            [(s.strength, *s.edge_moments) for s in sources], (image.strength, *image.edge_moments), inside
-        )
-        results.append(
-            {
-                "mutual_information": [bits for bits, _ in information],
-                "normalized_mutual_information": [share for _, share in information],
-                "normalized_mutual_information_lowest": min(share for _, share in information),
-                "q_abf": _q_abf(sources, image, inside),
-                "piella": plain,
-                "piella_weighted": weighted,
-                "piella_edge": weighted * edges,
-                "entropy": entropy(image.array[inside], ENTROPY_BINS),
-            }
-        )
+        results.append(_metrics(_Image(cut(array)), sources, inside, check))
     return results
+
+
+def _asking(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
+    """A function that raises Cancelled when cancelled."""
+
+    def check() -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("The quality figures were cancelled.")
+
+    return check
+
+
+def _metrics(image: _Image, sources: list[_Image], inside: np.ndarray, check: Callable[[], None]) -> dict[str, Any]:
+    """The metrics of one candidate. inside: bool (s, h, w)."""
+    information = [mutual_information(image.array[inside], source.array[inside]) for source in sources]
+    check()
+    weighted, plain = _piella([(s.array, *s.moments) for s in sources], (image.array, *image.moments), inside)
+    check()
+    edges, _ = _piella([(s.strength, *s.edge_moments) for s in sources], (image.strength, *image.edge_moments), inside)
+    return {
+        "mutual_information": [bits for bits, _ in information],
+        "normalized_mutual_information": [share for _, share in information],
+        "normalized_mutual_information_lowest": min(share for _, share in information),
+        "q_abf": _q_abf(sources, image, inside),
+        "piella": plain,
+        "piella_weighted": weighted,
+        "piella_edge": weighted * edges,
+        "entropy": entropy(image.array[inside], ENTROPY_BINS),
+    }
 
 
 def entropy(values: np.ndarray, bins: int = ENTROPY_BINS) -> float:
@@ -151,8 +183,10 @@ _WithMoments = tuple[np.ndarray, np.ndarray, np.ndarray]  # an image (s,h,w), it
 
 
 def _piella(inputs: list[_WithMoments], fused: _WithMoments, inside: np.ndarray) -> tuple[float, float]:
-    """(Q_W, Q): SSIM to each input, shared by the inputs' variance in each window; with and without weights that
-    favour windows where any input has much."""
+    """(Q_W, Q): SSIM to each input, shared by the inputs' variance in each window.
+
+    With and without weights that favour windows where any input has much.
+    """
     mean, variance = (a[inside] for a in fused[1:])
     quality, total, largest = np.zeros_like(mean), np.zeros_like(mean), np.zeros_like(mean)
     for array, input_mean, input_variance in inputs:
@@ -179,8 +213,8 @@ def _box(array: np.ndarray) -> np.ndarray:
     result = np.empty_like(array)
     for index, image in enumerate(array):
         padded = np.pad(image, RADIUS, mode="edge")
-        rows = sum(padded[k : k + image.shape[0]] for k in range(width))
-        result[index] = sum(rows[:, k : k + image.shape[1]] for k in range(width))
+        rows = functools.reduce(np.add, [padded[k : k + image.shape[0]] for k in range(width)])
+        result[index] = functools.reduce(np.add, [rows[:, k : k + image.shape[1]] for k in range(width)])
     result *= np.float32(1 / width**2)
     return result
 
@@ -210,7 +244,7 @@ def _bounding_box(region: np.ndarray, slice_axis: int) -> tuple[slice, ...]:
     """The part that holds the region and, in plane, the windows around it."""
     box = []
     for axis in range(3):
-        found = np.flatnonzero(region.any(tuple(a for a in range(3) if a != axis)))
+        places = np.flatnonzero(region.any(tuple(a for a in range(3) if a != axis)))
         margin = 0 if axis == slice_axis else 2 * RADIUS
-        box.append(slice(max(found[0] - margin, 0), found[-1] + 1 + margin))
+        box.append(slice(max(places[0] - margin, 0), places[-1] + 1 + margin))
     return tuple(box)

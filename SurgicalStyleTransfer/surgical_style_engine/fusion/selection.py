@@ -21,6 +21,8 @@ import numpy as np
 
 from surgical_style_engine.volumes.filters import Spacing, gaussian
 
+from .inputs import Prior, weighted_sum
+
 MATCH = 0.75  # Burt and Kolczynski's threshold
 NOISE_PERCENTILE = 20.0  # of the energy inside the body: flat tissue, whose detail is noise
 NOISE_MARGIN = 2.0  # the energy of noise varies from place to place by about this factor
@@ -28,8 +30,14 @@ NOISE_MARGIN = 2.0  # the energy of noise varies from place to place by about th
 
 @dataclass(eq=False)
 class Detail:
-    """One input at one scale, (z,y,x) float32 each: its detail, its energy, and its salience (at first of this scale
-    alone; the caller adds that of the coarser ones). noise: the energy that is noise."""
+    """One input at one scale, (z, y, x) float32 each.
+
+    Attributes:
+        detail: What the scale adds to the coarser ones.
+        energy: Its square, averaged over the neighbourhood.
+        salience: The energy above the noise; of this scale alone at first, the caller adds that of the coarser ones.
+        noise: The energy that is noise.
+    """
 
     detail: np.ndarray
     energy: np.ndarray
@@ -38,7 +46,14 @@ class Detail:
 
 
 def measure(detail: np.ndarray, window_mm: float, spacing: Spacing, body: np.ndarray) -> Detail:
-    """Energy and salience of one scale of an input. window_mm: sigma of the neighbourhood. body: bool (z,y,x)."""
+    """Energy and salience of one scale of an input.
+
+    Args:
+        detail: (z, y, x).
+        window_mm: Sigma of the neighbourhood.
+        spacing: (z, y, x) in mm.
+        body: bool (z, y, x), where noise is judged.
+    """
     energy = np.maximum(gaussian(detail * detail, window_mm, spacing), 0)  # recursive filters ring, a little
     noise = np.float32(max(NOISE_MARGIN * np.percentile(energy[body], NOISE_PERCENTILE), 1e-12))
     return Detail(detail, energy, np.maximum(energy - noise, 0), noise)
@@ -46,16 +61,24 @@ def measure(detail: np.ndarray, window_mm: float, spacing: Spacing, body: np.nda
 
 def select(
     inputs: list[Detail],
-    priors: list[np.ndarray | float],
+    priors: list[Prior],
     window_mm: float,
     spacing: Spacing,
     *,
     average_matching: bool = True,
 ) -> np.ndarray:
-    """Combine one scale's details of all inputs into one: (z,y,x) float32.
+    """Combine one scale's details of all inputs into one.
 
-    priors: weights that sum to 1, a number or a map each; they multiply the saliences (an input of weight 0 is never
-    selected) and weigh the averages. average_matching: False takes the strongest input alone.
+    Args:
+        inputs: Their details.
+        priors: Weights that sum to 1, a number or a map (z, y, x) each; they multiply the saliences (an input of weight
+            0 is never selected) and weigh the averages.
+        window_mm: Sigma of the neighbourhood.
+        spacing: (z, y, x) in mm.
+        average_matching: False takes the strongest input alone.
+
+    Returns:
+        (z, y, x) float32.
     """
     shape = inputs[0].detail.shape
     best, strongest = np.full(shape, -1, np.float32), np.zeros(shape, np.int8)
@@ -66,7 +89,7 @@ def select(
         best[better], strongest[better] = weighted[better], number
         chosen[better], chosen_energy[better] = entry.detail[better], entry.energy[better]
         confidence[better] = (entry.salience / (entry.salience + entry.noise))[better]
-    mean = sum(entry.detail * prior for entry, prior in zip(inputs, priors, strict=True))
+    mean = weighted_sum([entry.detail for entry in inputs], priors)
     result = chosen.copy()
     if average_matching:
         for number, (entry, prior) in enumerate(zip(inputs, priors, strict=True)):

@@ -11,7 +11,7 @@ import hashlib
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,9 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK = 1 << 20
+from .formats import JPEG_ENDINGS, META_ENDINGS, NIFTI_ENDINGS
+from .gzip_bytes import plain_bytes
+
 _LONGEST_HEADER = 540
 _FLOAT32, _FLOAT64 = 16, 64  # NIfTI's codes of types
 _META_BYTES = {
@@ -40,18 +41,24 @@ _META_BYTES = {
 
 
 def check_whole(path: Path) -> None:
-    """Raise InputError if a NIfTI, MetaImage or JPEG file is truncated or its compressed data are damaged, or if a
-    NIfTI file holds values that are not finite.
+    """Refuse files that are cut short or damaged, and NIfTI files with values that are not finite.
 
     Reads the file once (NIfTI and JPEG) or only its header (MetaImage). Other formats pass: their readers notice.
+
+    Args:
+        path: The file, of any format.
+
+    Raises:
+        InputError: If a NIfTI, MetaImage or JPEG file is truncated, its compressed data are damaged, or a NIfTI file
+            holds NaN or infinite values.
     """
     name = path.name.lower()
     try:
-        if name.endswith((".nii", ".nii.gz")):
+        if name.endswith(NIFTI_ENDINGS):
             whole = _nifti_whole(path)
-        elif name.endswith((".mha", ".mhd")):
+        elif name.endswith(META_ENDINGS):
             whole = _meta_whole(path)
-        elif name.endswith((".jpg", ".jpeg")):
+        elif name.endswith(JPEG_ENDINGS):
             whole = _jpeg_whole(path)
         else:
             return
@@ -71,9 +78,17 @@ class _NiftiLayout:
 
 
 def nifti_digest(path: Path) -> str | None:
-    """SHA-256 of the voxels' bytes as they lie in a NIfTI file, uncompressed; None if it is not whole.
+    """Compute the SHA-256 of the voxels' bytes as they lie in a NIfTI file, uncompressed; a piece at a time.
 
-    Reads the file once, a piece at a time. Raises InputError for values that are not finite, OSError.
+    Args:
+        path: The file.
+
+    Returns:
+        The digest, hexadecimal; None if the file is not whole.
+
+    Raises:
+        InputError: For values that are not finite.
+        OSError: Where the file cannot be read.
     """
     digest = hashlib.sha256()
     return digest.hexdigest() if _nifti_whole(path, digest.update) else None
@@ -108,33 +123,6 @@ def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> boo
     if not _complete(header):
         return False
     return layout is None or count >= layout.start + layout.count
-
-
-def plain_bytes(path: Path) -> Iterator[bytes]:
-    """The file's bytes, uncompressed if it is a gzip file of one or more members. Raises zlib.error for a bad checksum
-    or an unfinished member; anything that is no gzip member at the end is ignored, as gzip itself does."""
-    with path.open("rb") as stream:
-        pending = stream.read(_CHUNK)
-        if not pending.startswith(_GZIP_MAGIC):
-            while pending:
-                yield pending
-                pending = stream.read(_CHUNK)
-            return
-        member = zlib.decompressobj(wbits=31)
-        while pending:
-            data = member.decompress(pending)
-            if data:
-                yield data
-            if member.eof:
-                pending = member.unused_data
-                if len(pending) < len(_GZIP_MAGIC):
-                    pending += stream.read(_CHUNK)
-                if not pending.startswith(_GZIP_MAGIC):
-                    return
-                member = zlib.decompressobj(wbits=31)
-            else:
-                pending = stream.read(_CHUNK)
-    raise zlib.error("unfinished")
 
 
 def _complete(header: bytes) -> bool:

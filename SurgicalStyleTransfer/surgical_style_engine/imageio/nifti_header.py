@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .integrity import plain_bytes
+from .gzip_bytes import plain_bytes
 
 _LENGTH = 348
 _MM = {1: 1e3, 3: 1e-3}  # by the code of units; millimetres where there is none
@@ -25,8 +25,11 @@ _DIM, _PIXDIM, _UNITS, _CODES, _QUATERN, _SROW = 40, 76, 123, 252, 256, 280  # o
 class NiftiHeader:
     """Part of a header of version 1.
 
-    dimension: of the image. size: (x, y, z), 1 where the image has no such axis. qform, sform: (3, 4) from voxel
-    (x, y, z) to mm LPS; None where the file sets none.
+    Attributes:
+        dimension: Of the image.
+        size: (x, y, z) in voxels, 1 where the image has no such axis.
+        qform: (3, 4) from voxel (x, y, z) to mm LPS; None where the file sets none.
+        sform: As ``qform``.
     """
 
     dimension: int
@@ -41,7 +44,18 @@ class NiftiHeader:
 
 
 def read_nifti_header(path: Path) -> NiftiHeader | None:
-    """None for other formats (NIfTI-2, Analyze). Raises OSError, and zlib.error for damaged compression."""
+    """Read what a file says of its place.
+
+    Args:
+        path: A NIfTI file, compressed or not.
+
+    Returns:
+        The header; None for other formats (NIfTI-2, Analyze).
+
+    Raises:
+        OSError: Where the file cannot be read.
+        zlib.error: For damaged compression.
+    """
     data = _start(path)
     order = _order(data)
     if order is None:
@@ -50,22 +64,24 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     pixdim = struct.unpack_from(f"{order}8f", data, _PIXDIM)
     qcode, scode = struct.unpack_from(f"{order}2h", data, _CODES)
     mm = _MM.get(data[_UNITS] & 7, 1.0)
-    size = tuple(max(1, length) if axis < dim[0] else 1 for axis, length in enumerate(dim[1:4]))
+    x, y, z = (max(1, length) if axis < dim[0] else 1 for axis, length in enumerate(dim[1:4]))
     qform = sform = None
     if qcode > 0:
         qform = _to_lps(_quaternion_form(struct.unpack_from(f"{order}6f", data, _QUATERN), pixdim), mm)
     if scode > 0:
         sform = _to_lps(np.reshape(struct.unpack_from(f"{order}12f", data, _SROW), (3, 4)), mm)
-    return NiftiHeader(dim[0], size, qform, sform)
+    return NiftiHeader(dim[0], (x, y, z), qform, sform)
 
 
 def as_volume(path: Path) -> bytes:
-    """The bytes of a file of two dimensions as those of a volume of one slice, not compressed.
+    """Return the bytes of a file of two dimensions as those of a volume of one slice, not compressed.
 
     ITK drops what a plane image says of the third axis, and refuses planes that are not axial.
     """
     data = bytearray(b"".join(plain_bytes(path)))
     order = _order(data)
+    if order is None:
+        raise ValueError("not a header of version 1, which the caller has read")
     struct.pack_into(f"{order}h", data, _DIM, 3)
     struct.pack_into(f"{order}h", data, _DIM + 6, 1)
     (thickness,) = struct.unpack_from(f"{order}f", data, _PIXDIM + 12)
@@ -90,7 +106,7 @@ def _start(path: Path) -> bytes:
     return data[:_LENGTH]
 
 
-def _order(data: bytes) -> str | None:
+def _order(data: bytes | bytearray) -> str | None:
     """Byte order of a single-file header of version 1; None if it is none."""
     if len(data) < _LENGTH or data[344:347] != b"n+1":
         return None

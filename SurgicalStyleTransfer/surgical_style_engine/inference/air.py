@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from surgical_style_engine.common.thresholds import NOISELESS_AIR_TOP
-from surgical_style_engine.models.folder import ModelCard
-from surgical_style_engine.models.importers.picture import from_picture, is_style_image
+from surgical_style_engine.models.card import ModelCard
+from surgical_style_engine.models.picture_style import from_picture, is_style_image
 from surgical_style_engine.volumes.body_or_all import find_body
 from surgical_style_engine.volumes.volume import Volume
 

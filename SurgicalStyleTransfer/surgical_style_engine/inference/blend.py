@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Domain, ModelCard
-from surgical_style_engine.models.importers.picture import from_picture
+from surgical_style_engine.models.card import Domain, ModelCard
+from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
@@ -113,6 +113,59 @@ class Blend:
         if strength == 0:
             array = base
         return array if self.inside is None else np.where(self.inside, array, untouched)
+
+    def judged_input(self, normalized_input: np.ndarray) -> np.ndarray:
+        """The input on the scale that images are judged on.
+
+        Args:
+            normalized_input: (c, z, y, x) in [-1, 1], of the flattened input if it was.
+
+        Returns:
+            The same, but in the target's range where both sides have the same physical units and other ranges.
+        """
+        if not self._meets_in_units or self.landmarks == self.target.inverse:
+            return normalized_input
+        return self.target.inverse.forward(self._base)
+
+    def judged(self, normalized_input: np.ndarray, normalized_output: np.ndarray) -> np.ndarray:
+        """The image that is delivered, on the scale that images are judged on.
+
+        Where both sides have the same physical units they are blended in these, and what is judged is that blend in
+        the target's range. Everywhere else they are blended as normalised intensities, and what is judged is that
+        blend, whatever range ``in_units`` shows it in.
+
+        Args:
+            normalized_input: (c, z, y, x) in [-1, 1], of the flattened input if it was.
+            normalized_output: (channels, z, y, x) in [-1, 1].
+
+        Returns:
+            (channels, z, y, x) float32 in [-1, 1]; ``normalized_output`` itself where the input does not show through.
+        """
+        if not self.shows_input:
+            return normalized_output
+        source = self.judged_input(normalized_input)
+        if source.shape[0] < self.target.channels:
+            source = np.repeat(source, self.target.channels, axis=0)
+        array = source if self.strength == 0 else normalized_output
+        if 0 < self.strength < 1 and self._meets_in_units:
+            inverse = self.target.inverse
+            array = inverse.forward(mixture(self._base, inverse.inverse(normalized_output), self.strength))
+        elif 0 < self.strength < 1:
+            array = mixture(source, normalized_output, self.strength)
+        if self.inside is None:
+            return array
+        untouched = source if self.flattened is None else self.landmarks.forward(self.volume.array)
+        return np.where(self.inside, array, untouched)
+
+    @property
+    def _meets_in_units(self) -> bool:
+        """Whether input and translation are blended in physical units."""
+        return bool(self.source.units) and self.source.units == self.target.units
+
+    @property
+    def _base(self) -> np.ndarray:
+        """What is blended in, in the input's units."""
+        return self.volume.array.astype(np.float32) if self.flattened is None else self.flattened
 
 
 def check_blend(source: Domain, target: Domain, card: ModelCard, strength: float, masked: bool) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from typing_extensions import Unpack
 
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
-from surgical_style_engine.metrics.cycle import CycleFigures, cycle_figures
-from surgical_style_engine.models.folder import ModelCard, StyleModel
+from surgical_style_engine.metrics.cycle import CycleMetrics, cycle_metrics
+from surgical_style_engine.models.card import ModelCard
+from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
@@ -32,7 +33,7 @@ def cycle_of(
     max_slices: int | None = None,
     options: RunOptions | None = None,
     **run: Unpack[RunSettings],
-) -> CycleFigures | None:
+) -> CycleMetrics | None:
     """Cycle metrics of a translated volume.
 
     Everything runs in one plane (the first of the options' planes, the model's own by default) on the model's grid, so
@@ -72,7 +73,7 @@ def cycle_of(
     if grid.same_size and len(chosen) == grid.depth and translation.disagreement is None:
         translated = grid.to_model(translation.normalized_output)
     passes = _Passes(model, grid, options, total=(2 + 4 * jigsaw) + (translated is None))
-    metrics = cycle_figures(
+    metrics = cycle_metrics(
         source, passes.way(direction), passes.way(other), judged, translated=translated, jigsaw=jigsaw
     )
     return replace(

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import numpy as np
 
 from surgical_style_engine.backends.runner import Fetch, Runner, SequenceRunner, run_smaller_on_memory_error
+from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry, slices
 from surgical_style_engine.volumes.body_box import BodyBox
 
-from .counter import Counter
 from .ensemble import PLAIN, Variant
 from .plane_slices import AT_ONCE, Slices
 

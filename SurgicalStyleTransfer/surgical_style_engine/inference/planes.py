@@ -9,14 +9,14 @@ import numpy as np
 
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common import thresholds
+from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
 from .air import Normalise, untouched_air
-from .counter import Counter
 from .ensemble import Variant, variants_of
 from .plane_job import PlaneJob
 from .result import NOTHING

@@ -9,7 +9,7 @@ import numpy as np
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.importers.picture import output_domain
+from surgical_style_engine.models.picture_style import output_domain
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume, check_volume
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import Domain, ModelCard, StyleModel
-from surgical_style_engine.models.importers.picture import is_style_image, output_domain
+from surgical_style_engine.models.card import Domain, ModelCard
+from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.models.picture_style import is_style_image, output_domain
 from surgical_style_engine.volumes.volume import Volume
 
 from .blend import Blend, check_blend, mask_on_grid

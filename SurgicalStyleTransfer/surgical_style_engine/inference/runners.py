@@ -10,7 +10,7 @@ from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.common.torch_presence import check_torch
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.importers.picture import is_style_image
+from surgical_style_engine.models.picture_style import is_style_image
 
 
 def runner_for(

@@ -9,13 +9,13 @@ from typing_extensions import Unpack
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.backends.runner import Runner
+from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.importers.picture import from_picture
+from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .blend import Blend
-from .counter import Counter
 from .planes import VolumeRun, planes_for
 from .readjust import adjusted
 from .request import Request, check_request

@@ -1,40 +1,37 @@
-"""Quality figures of a translation: cycle, structure, comparison with a registered reference, distance of sets.
+"""Quality metrics of a translation: cycle, structure, comparison with a registered reference, distance of sets.
 
-Everything takes plain arrays (c,z,y,x) and callables, so it works for any translator; `quality_of` puts the figures
-of one translated volume together for a report.
+Everything here takes plain arrays (c, z, y, x) and callables, so it works for any translator; what is judged, and
+where, is put together in ``app``.
 """
 
-from surgical_style_engine.volumes.histogram_matching import histogram_match
+from __future__ import annotations
 
-from .cycle import CycleFigures, CycleScore, cycle_error_map, cycle_figures, jigsaw_puzzle_error, look_ahead_score
-from .reference import data_range, mae, ms_ssim, psnr, reference_figures, ssim, ssim_figures
-from .set_distance import kid, slice_features
+from .averages import mean_metrics
+from .cycle import CycleMetrics, CycleScore, cycle_error_map, cycle_metrics, jigsaw_puzzle_error, look_ahead_score
+from .reference import data_range, mae, ms_ssim, psnr, reference_metrics, ssim, ssim_metrics
+from .region import judged_region
+from .set_distance import kernel_mmd, slice_features
 from .structure import dice, semantic_consistency, structure_agreement
-from .summary import FLOORS_NOTE, compare_with_reference, mean_figures, quality_of, set_features
 
 __all__ = [
-    "FLOORS_NOTE",
-    "CycleFigures",
+    "CycleMetrics",
     "CycleScore",
-    "compare_with_reference",
     "cycle_error_map",
-    "cycle_figures",
+    "cycle_metrics",
     "data_range",
     "dice",
-    "histogram_match",
     "jigsaw_puzzle_error",
-    "kid",
+    "judged_region",
+    "kernel_mmd",
     "look_ahead_score",
     "mae",
-    "mean_figures",
+    "mean_metrics",
     "ms_ssim",
     "psnr",
-    "quality_of",
-    "reference_figures",
+    "reference_metrics",
     "semantic_consistency",
-    "set_features",
     "slice_features",
     "ssim",
-    "ssim_figures",
+    "ssim_metrics",
     "structure_agreement",
 ]

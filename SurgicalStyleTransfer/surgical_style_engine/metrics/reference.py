@@ -1,11 +1,13 @@
-"""Figures against a registered reference: MAE, PSNR, SSIM and MS-SSIM inside a body mask.
+"""Metrics against a registered reference: MAE, PSNR, SSIM and MS-SSIM inside a body mask.
 
 Only for a reference of the same patient that was registered to the translation's grid: against an unpaired image
-these numbers mean nothing (use `kid`). SSIM and MS-SSIM are MONAI's (the tests compare them), but with a mask, a value
-for the border and a separable window: slice by slice in plain numpy, about ten times faster on a CPU.
+these numbers mean nothing (use `kernel_mmd`). SSIM and MS-SSIM are as MONAI's (the tests compare them), but with a
+mask, a value for the border and a separable window: slice by slice in plain numpy, about ten times faster on a CPU.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +20,14 @@ K1, K2 = 0.01, 0.03
 
 
 def data_range(reference: np.ndarray, mask: np.ndarray | None = None) -> tuple[float, float]:
-    """(low, high): the 0.5 and 99.5 percentiles of the reference inside the mask; InputError if constant there."""
+    """The range that PSNR and SSIM are stated for: 0.5 and 99.5 percentile of the reference inside the mask.
+
+    Returns:
+        (low, high).
+
+    Raises:
+        InputError: The reference is constant inside the mask.
+    """
     reference = np.asarray(reference)
     values = reference[_region(mask, reference.shape)]
     low, high = (float(v) for v in np.percentile(values, RANGE_PERCENTILES))
@@ -28,7 +37,16 @@ def data_range(reference: np.ndarray, mask: np.ndarray | None = None) -> tuple[f
 
 
 def mae(output: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None) -> float:
-    """Mean absolute error inside the mask, in the units given. Arrays (c,z,y,x), mask (z,y,x) or (c,z,y,x)."""
+    """Mean absolute error inside the mask, in the units of the arrays.
+
+    Args:
+        output: What is judged, (c, z, y, x).
+        reference: On its grid, in its units.
+        mask: Bool (z, y, x) or (c, z, y, x); None for everywhere.
+
+    >>> mae(np.zeros((1, 1, 2, 2)), np.full((1, 1, 2, 2), 3.0))
+    3.0
+    """
     output, reference = _pair(output, reference)
     region = _region(mask, reference.shape)
     return float(np.abs(output[region] - reference[region]).mean(dtype=np.float64))
@@ -42,8 +60,13 @@ def psnr(
 ) -> float:
     """Peak signal-to-noise ratio in dB inside the mask: 20 log10(range / rmse); infinite for equal arrays.
 
-    limits: (low, high) whose difference is the range; `data_range` of the reference if None. A robust range is
-    narrower than the full one, so figures are lower than those of papers that take the maximum or 2 for [-1, 1].
+    Args:
+        output: What is judged, (c, z, y, x).
+        reference: On its grid, in its units.
+        mask: Bool (z, y, x) or (c, z, y, x); None for everywhere.
+        limits: (low, high) whose difference is the range; `data_range` of the reference if None. A robust range is
+            narrower than the full one, so values are lower than those of papers that take the maximum, or 2 for
+            [-1, 1].
     """
     output, reference = _pair(output, reference)
     region = _region(mask, reference.shape)
@@ -61,7 +84,7 @@ def ssim(
     slice_axis: int = 0,
 ) -> float:
     """Structural similarity (Wang et al. 2004; 2-D, 11 x 11 Gaussian window): mean of its map inside the mask."""
-    return ssim_figures(output, reference, mask, limits, slice_axis=slice_axis, scales=1)[0]
+    return ssim_metrics(output, reference, mask, limits, slice_axis=slice_axis, scales=1)[0]
 
 
 def ms_ssim(
@@ -73,10 +96,10 @@ def ms_ssim(
     slice_axis: int = 0,
 ) -> float:
     """Multi-scale SSIM (Wang et al. 2003) inside the mask. Images too small for five scales use fewer."""
-    return ssim_figures(output, reference, mask, limits, slice_axis=slice_axis)[1]
+    return ssim_metrics(output, reference, mask, limits, slice_axis=slice_axis)[1]
 
 
-def ssim_figures(
+def ssim_metrics(
     output: np.ndarray,
     reference: np.ndarray,
     mask: np.ndarray | None = None,
@@ -85,11 +108,25 @@ def ssim_figures(
     slice_axis: int = 0,
     scales: int = len(MS_SSIM_WEIGHTS),
 ) -> tuple[float, float, np.ndarray]:
-    """(SSIM, MS-SSIM, SSIM per slice (s,) with NaN where the mask is empty) from one pass over the slices.
+    """SSIM and MS-SSIM from one pass over the slices.
 
     Intensities are shifted and scaled so that `limits` become 0..1 (SSIM's luminance term assumes values from 0 on).
     MS-SSIM takes the masked mean of each scale's map over the whole volume, then their weighted product; a pixel of a
     coarser scale counts by the part of it inside the mask. Negative contrast terms count as 0, as in MONAI.
+
+    Args:
+        output: What is judged, (c, z, y, x).
+        reference: On its grid, in its units.
+        mask: Bool (z, y, x) or (c, z, y, x); None for everywhere.
+        limits: (low, high), `data_range` of the reference if None.
+        slice_axis: 0, 1 or 2 for z, y, x: slices lie across it.
+        scales: At most so many; fewer where slices are small.
+
+    Returns:
+        (SSIM, MS-SSIM, SSIM per slice (s,) with NaN where the mask is empty).
+
+    Raises:
+        InputError: Slices of fewer than 6 pixels a side, or a reference that is constant inside the mask.
     """
     output, reference = _pair(output, reference)
     region = _region(mask, reference.shape)
@@ -114,8 +151,8 @@ def ssim_figures(
             inside = float(w.sum(dtype=np.float64))
             if scale == 0:
                 slice_sums[index], slice_counts[index] = float((full * w).sum(dtype=np.float64)), inside
-            wanted = full if scale == scales - 1 else contrast
-            sums[scale] += float((wanted * w).sum(dtype=np.float64))
+            term = full if scale == scales - 1 else contrast
+            sums[scale] += float((term * w).sum(dtype=np.float64))
             counts[scale] += inside
     single = float(slice_sums.sum() / slice_counts.sum())
     multiple = float(np.prod(np.clip(sums / counts, 0, None) ** weights))
@@ -123,16 +160,18 @@ def ssim_figures(
     return single, multiple, per_slice
 
 
-def reference_figures(
+def reference_metrics(
     output: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None, *, slice_axis: int = 0
 ) -> dict:
-    """All figures of one volume against its registered reference, both (c,z,y,x) in the same units.
+    """All metrics of one volume against its registered reference, both (c, z, y, x) in the same units.
 
-    Keys: mae, psnr (dB), psnr_range [low, high], ssim, ms_ssim, and slices {mae, psnr, ssim}: lists along slice_axis.
+    Returns:
+        Keys mae, psnr (dB), psnr_range [low, high], ssim, ms_ssim, and slices {mae, psnr, ssim}: lists along
+        ``slice_axis``.
     """
     output, reference = _pair(output, reference)
     limits = data_range(reference, mask)
-    single, multiple, ssim_slices = ssim_figures(output, reference, mask, limits, slice_axis=slice_axis)
+    single, multiple, ssim_slices = ssim_metrics(output, reference, mask, limits, slice_axis=slice_axis)
     absolute, squared = _slice_errors(output, reference, _region(mask, reference.shape), slice_axis)
     with np.errstate(divide="ignore", invalid="ignore"):
         psnr_slices = 20 * np.log10(limits[1] - limits[0]) - 10 * np.log10(squared)
@@ -155,7 +194,9 @@ def masked_slice_means(values: np.ndarray, mask: np.ndarray | None, slice_axis: 
     return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
-def _slice_errors(output, reference, region, slice_axis) -> tuple[np.ndarray, np.ndarray]:
+def _slice_errors(
+    output: np.ndarray, reference: np.ndarray, region: np.ndarray, slice_axis: int
+) -> tuple[np.ndarray, np.ndarray]:
     difference = output - reference
     return (
         masked_slice_means(np.abs(difference), region, slice_axis),
@@ -163,7 +204,7 @@ def _slice_errors(output, reference, region, slice_axis) -> tuple[np.ndarray, np
     )
 
 
-def _pair(output, reference) -> tuple[np.ndarray, np.ndarray]:
+def _pair(output: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     output, reference = np.asarray(output, np.float32), np.asarray(reference, np.float32)
     if output.shape != reference.shape or output.ndim != 4:
         raise InputError(
@@ -187,7 +228,7 @@ def _region(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
 def _ssim_maps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """SSIM and its contrast-structure part for (c,h,w) images of range 0..1, each (c,h,w); borders are mirrored."""
     half = WINDOW // 2
-    mode = "reflect" if min(x.shape[-2:]) > half else "edge"
+    mode: Literal["reflect", "edge"] = "reflect" if min(x.shape[-2:]) > half else "edge"
     x, y = (np.pad(a, ((0, 0), (half, half), (half, half)), mode=mode) for a in (x, y))
     mean_x, mean_y = _windowed(x), _windowed(y)
     variance = _windowed(x * x + y * y) - mean_x * mean_x - mean_y * mean_y

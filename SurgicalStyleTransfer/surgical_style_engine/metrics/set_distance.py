@@ -1,13 +1,15 @@
-"""Kernel Inception Distance over sets of slices, with features that need no download.
+"""Kernel MMD of slice statistics: how far apart two sets of slices look, paired or not.
 
-The distance is the unbiased squared maximum mean discrepancy with the cubic polynomial kernel of Binkowski et al.,
-"Demystifying MMD GANs", ICLR 2018. Their features come from an Inception network, whose weights cannot be assumed on
-an offline workstation and were made for photographs. The default features here are statistics of what makes the look
-of a slice: its intensities, and the strength and shape of its detail at several scales. Values are therefore
-comparable between runs of this program, never with Inception-based numbers of papers. `kid` takes any features.
+The distance is the unbiased squared maximum mean discrepancy with the cubic polynomial kernel that Binkowski et al.
+("Demystifying MMD GANs", ICLR 2018) apply to features of an Inception network. Such weights cannot be assumed on an
+offline workstation and were made for photographs. The features here are statistics of what makes the look of a slice:
+its intensities, and the strength and shape of its detail at several scales. Values are therefore comparable between
+runs of this program, never with the Inception-based numbers of papers. `kernel_mmd` takes any features.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +21,7 @@ LIMIT = 3.0  # deviations
 SEED = 0
 
 
-def kid(
+def kernel_mmd(
     generated: np.ndarray,
     real: np.ndarray,
     *,
@@ -28,19 +30,30 @@ def kid(
     subset_size: int = 200,
     seed: int = SEED,
 ) -> tuple[float, float]:
-    """Unbiased polynomial MMD^2 of two sets of features, (n,d) and (m,d): (mean, standard deviation over subsets).
+    """Unbiased polynomial MMD^2 of two sets of features, with k(x, y) = (x.y / d + 1)^3.
 
-    k(x, y) = (x.y / d + 1)^3. Being unbiased it is 0 on average, and may be slightly negative, when both sets have
-    one distribution. standardise: features of different units are first centred on the real set's mean, divided by its
-    deviation, and bent smoothly to at most 3 deviations, or single odd slices would rule the cubic kernel. Sets
-    smaller than `subset_size` are used whole: then the deviation is that of random halves of the data. InputError for
-    fewer than 2 rows in a set.
+    Being unbiased it is 0 on average, and may be slightly negative, when both sets have one distribution.
+
+    Args:
+        generated: Features, (n, d).
+        real: Features, (m, d).
+        standardise: Features of different units are first centred on the real set's mean, divided by its deviation,
+            and bent smoothly to at most 3 deviations, or single odd slices would rule the cubic kernel.
+        subsets: How many random subsets are compared.
+        subset_size: Rows in each. Smaller sets are used whole: then the deviation is that of random halves of the data.
+        seed: Of the choice.
+
+    Returns:
+        (mean, standard deviation over the subsets).
+
+    Raises:
+        InputError: Fewer than 2 rows in a set, or features of different lengths.
     """
     generated, real = np.asarray(generated, np.float64), np.asarray(real, np.float64)
     if generated.ndim != 2 or real.ndim != 2 or generated.shape[1] != real.shape[1]:
-        raise InputError(f"KID needs features (n, d) and (m, d), not {generated.shape} and {real.shape}.")
+        raise InputError(f"The kernel MMD needs features (n, d) and (m, d), not {generated.shape} and {real.shape}.")
     if min(len(generated), len(real)) < 2:
-        raise InputError("KID needs at least two slices in each set.")
+        raise InputError("The kernel MMD needs at least two slices in each set.")
     if standardise:
         spread = real.std(0)
         spread = np.where(spread > 1e-9, spread, 1.0)
@@ -74,24 +87,34 @@ def polynomial_mmd(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def slice_features(slices: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Look statistics of every slice: (n,h,w) in [-1, 1] -> (n, d) float64. mask: bool (n,h,w), what counts.
+    """Look statistics of every slice.
 
     Per slice: quantiles, mean and deviation of the intensities inside the mask; at each of LEVELS scales (halved each
     time) mean magnitude, deviation and kurtosis of the detail (image minus its local mean) and of the gradient, and
     the mean detail within each quarter of the intensities (is it the dark or the bright tissue that is textured?).
     Slices with fewer than 64 pixels inside the mask are left out. Bring all slices to one pixel size first.
+
+    Args:
+        slices: (n, h, w) in [-1, 1].
+        mask: Bool (n, h, w), what counts; None for all.
+
+    Returns:
+        Float64 (rows, d), a row for each slice that was kept.
+
+    Raises:
+        InputError: No slice was kept.
     """
     slices = np.asarray(slices, np.float32)
     mask = np.ones(slices.shape, bool) if mask is None else np.broadcast_to(np.asarray(mask, bool), slices.shape)
     rows = [_features(image, inside) for image, inside in zip(slices, mask, strict=True) if inside.sum() >= 64]
     if not rows:
-        raise InputError("KID: no slice has anything inside the mask.")
+        raise InputError("The kernel MMD: no slice has anything inside the mask.")
     return np.stack(rows)
 
 
 def _features(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
     values = image[inside]
-    found = [*np.percentile(values, INTENSITY_QUANTILES), values.mean(), values.std()]
+    statistics = [*np.percentile(values, INTENSITY_QUANTILES), values.mean(), values.std()]
     for level in range(LEVELS):
         smooth = _smooth(image)
         detail = image - smooth
@@ -100,18 +123,18 @@ def _features(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
         for band in (detail[weight], gradient[weight]):
             deviation = band.std()
             centred = (band - band.mean()) / max(deviation, 1e-6)
-            found += [np.abs(band).mean(), deviation, np.log1p((centred**4).mean())]
+            statistics += [np.abs(band).mean(), deviation, np.log1p((centred**4).mean())]
         edges = np.percentile(image[weight], (25, 50, 75))
         quarter = np.digitize(image[weight], edges)
         sizes = np.maximum(np.bincount(quarter, minlength=4), 1)
-        found += list(np.bincount(quarter, weights=np.abs(detail[weight]), minlength=4) / sizes)
+        statistics += list(np.bincount(quarter, weights=np.abs(detail[weight]), minlength=4) / sizes)
         if min(image.shape) < 16:
-            found += [0.0] * (10 * (LEVELS - 1 - level))
+            statistics += [0.0] * (10 * (LEVELS - 1 - level))
             break
         height, width = (size // 2 * 2 for size in image.shape)
         image = smooth[:height:2, :width:2]
         inside = inside[:height:2, :width:2]
-    return np.array(found, np.float64)
+    return np.array(statistics, np.float64)
 
 
 def _smooth(image: np.ndarray) -> np.ndarray:
@@ -120,5 +143,6 @@ def _smooth(image: np.ndarray) -> np.ndarray:
     for axis in (0, 1):
         padded = np.pad(image, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="reflect")
         length = image.shape[axis]
-        image = sum(w * padded.take(np.arange(k, k + length), axis=axis) for k, w in enumerate(weights))
+        parts = (w * padded.take(np.arange(k, k + length), axis=axis) for k, w in enumerate(weights))
+        image = cast(np.ndarray, sum(parts))
     return image

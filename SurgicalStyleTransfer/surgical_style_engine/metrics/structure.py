@@ -8,6 +8,7 @@ patches resemble each other, which no change of contrast, not even an inverted o
 from __future__ import annotations
 
 from itertools import combinations
+from typing import cast
 
 import numpy as np
 
@@ -31,10 +32,6 @@ def semantic_consistency(
 ) -> float:
     """Agreement of structure between x and G(x), in [0, 1]: 1 for the same structure, 0 for no more than chance.
 
-    source, translated: (c,z,y,x) of any intensities; channels are averaged. mask: bool (z,y,x) or (1,z,y,x).
-    slice_axis: 0, 1, 2 for z, y, x: descriptors are 2-D, in slices across this (the coarsest) axis.
-    With label maps of both, the mean Dice over their labels instead.
-
     Per pixel p, with P the 3x3 patches two pixels left, right, above and below, one value per pair (i, j) of the six:
       D_ij(p) = mean over the patch of (I(P_i) - I(P_j))^2,  W(p) = mean_ij D_ij(p),
       V(p) = W(p) + 0.1 * mean of W over the slice's mask,  M_ij(p) = exp(-(D_ij(p) - min_ij D_ij(p)) / V(p)).
@@ -43,10 +40,21 @@ def semantic_consistency(
     where q is drawn at random: dividing by the disagreement of unrelated pixels corrects for chance, as kappa does.
     Two real contrasts of one head stay well below 1, since each shows edges the other lacks: compare S between
     models on the same volumes, not with 1.
+
+    Args:
+        source: x, (c, z, y, x) of any intensities; channels are averaged.
+        translated: G(x), of the same size.
+        mask: Bool (z, y, x) or (1, z, y, x); None for everywhere.
+        source_labels: Label map of x; with those of both, the mean Dice over their labels is returned instead.
+        translated_labels: Label map of G(x).
+        slice_axis: 0, 1 or 2 for z, y, x: descriptors are 2-D, in slices across this, the coarsest, axis.
+
+    Raises:
+        InputError: Sizes differ, the mask is empty, or there are labels of one volume only.
     """
     if (source_labels is None) != (translated_labels is None):
         raise InputError("Semantic consistency by Dice needs the label maps of both volumes.")
-    if source_labels is not None:
+    if source_labels is not None and translated_labels is not None:
         scores = dice(source_labels, translated_labels)
         return float(np.mean(list(scores.values()))) if scores else float("nan")
     return structure_agreement(source, translated, mask, slice_axis=slice_axis)[0]
@@ -55,7 +63,11 @@ def semantic_consistency(
 def structure_agreement(
     source: np.ndarray, translated: np.ndarray, mask: np.ndarray | None = None, *, slice_axis: int = 0
 ) -> tuple[float, np.ndarray]:
-    """`semantic_consistency` of the volume and of every slice: (S, (s,) float with NaN where the mask is empty)."""
+    """`semantic_consistency` of the volume and of every slice.
+
+    Returns:
+        (S, float (s,) with NaN where the mask is empty).
+    """
     x, y = _slices(source, slice_axis), _slices(translated, slice_axis)
     if x.shape != y.shape:
         raise InputError(f"Semantic consistency needs volumes of one size, not {x.shape} and {y.shape}.")
@@ -122,8 +134,9 @@ def _distances(image: np.ndarray) -> np.ndarray:
 def _box(array: np.ndarray) -> np.ndarray:
     """Mean over (2 RADIUS + 1) squared windows, valid part only."""
     width = 2 * RADIUS + 1
-    rows = sum(array[k : array.shape[0] - width + 1 + k] for k in range(width))
-    return sum(rows[:, k : rows.shape[1] - width + 1 + k] for k in range(width)) / np.float32(width * width)
+    rows = cast(np.ndarray, sum(array[k : array.shape[0] - width + 1 + k] for k in range(width)))
+    total = cast(np.ndarray, sum(rows[:, k : rows.shape[1] - width + 1 + k] for k in range(width)))
+    return total / np.float32(width * width)
 
 
 def _slices(array: np.ndarray, axis: int) -> np.ndarray:

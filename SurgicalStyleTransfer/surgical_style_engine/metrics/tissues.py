@@ -13,12 +13,20 @@ BRAIN_ORDER = {"T1w": ("CSF", "grey", "white"), "T2w": ("white", "grey", "CSF"),
 
 
 def tissue_contrast(before: np.ndarray, after: np.ndarray, tissues: Mapping[str, np.ndarray], domain: str = "") -> dict:
-    """Means of each tissue in two images (c, z, y, x), any units, and the tissues from dark to bright in each.
+    """Means of each tissue in two images, and the tissues from dark to bright in each.
 
-    tissues: name -> bool (z, y, x). domain: the domain translated into; where `BRAIN_ORDER` knows it, `as_expected`
-    says whether the tissues come in its order, else it is None.
+    Args:
+        before: (c, z, y, x), any units.
+        after: The translation, on the same grid.
+        tissues: Name -> bool (z, y, x).
+        domain: The domain translated into; where `BRAIN_ORDER` knows it, ``as_expected`` says whether the tissues come
+            in its order, else it is None.
 
-    Keys: tissues {name {before, after, voxels}}, order_before, order_after, expected, as_expected.
+    Returns:
+        Keys tissues {name {before, after, voxels}}, order_before, order_after, expected, as_expected.
+
+    Raises:
+        InputError: A map is empty or of another size.
     """
     rows = {}
     for name, region in tissues.items():

@@ -10,31 +10,39 @@ import numpy as np
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
+from .registry import of_slices
+
 COUNT = 3
-# Figures that say where it went wrong: key in the report, whether low values are good.
-NAMED = (("semantic_consistency", False), ("look_ahead", True), ("psnr", False))
+NAMED = ("semantic_consistency", "look_ahead", "psnr")  # keys of a report's ``slices`` that say where it went wrong
 
 
 def worst_slices(values: Sequence[float | None], low_is_good: bool, count: int = COUNT) -> list[int]:
-    """Numbers of the ``count`` worst values, worst first. Neighbours of one already named say little new: they keep
-    a distance of a sixteenth of all slices, two at least."""
+    """Numbers of the ``count`` worst values, worst first.
+
+    Neighbours of one already named say little new: they keep a distance of a sixteenth of all slices, two at least.
+
+    >>> worst_slices([0.9, 0.1, 0.2, None, 0.5, 0.8], low_is_good=False, count=2)
+    [1, 4]
+    """
     apart = max(2, len(values) // 16)
-    order = sorted(
-        (index for index, value in enumerate(values) if value is not None),
-        key=lambda index: (-values[index] if low_is_good else values[index], index),
-    )
-    found: list[int] = []
-    for index in order:
-        if len(found) < count and all(abs(index - other) >= apart for other in found):
-            found.append(index)
-    return found
+    order = sorted((-value if low_is_good else value, index) for index, value in enumerate(values) if value is not None)
+    worst: list[int] = []
+    for _, index in order:
+        if len(worst) < count and all(abs(index - other) >= apart for other in worst):
+            worst.append(index)
+    return worst
 
 
 def named_slices(volume: Volume, quality: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The worst slices that a volume's figures (as of ``quality_of``) name, those of one figure together, worst first.
+    """The worst slices that a volume's metrics name, those of one metric together, worst first.
 
-    Each is {slice: number from 0 in the file's order, plane, position_lps: [x, y, z] of its centre in mm, figure:
-    semantic_consistency, look_ahead or psnr, value}. A picture or a volume of one slice has none.
+    Args:
+        volume: The input.
+        quality: As in its report, with ``slices`` and, against a reference, ``reference.slices``.
+
+    Returns:
+        {slice: number from 0 in the file's order, plane, position_lps: [x, y, z] of its centre in mm, figure: one of
+        `NAMED`, value} each. A picture or a volume of one slice has none.
     """
     slices = quality.get("slices") or {}
     paired = (quality.get("reference") or {}).get("slices") or {}
@@ -42,15 +50,15 @@ def named_slices(volume: Volume, quality: Mapping[str, Any]) -> list[dict[str, A
         return []
     axis = "zyx".index(slices["axis"])
     plane = geometry.PLANES[geometry.to_canonical(volume)[1].axes.index(axis)]
-    found = []
-    for figure, low_is_good in NAMED:
-        values = slices.get(figure) or paired.get(figure)
-        for index in worst_slices(values, low_is_good) if values else []:
+    entries = []
+    for key in NAMED:
+        values, metric = slices.get(key) or paired.get(key) or [], of_slices(key)
+        for index in worst_slices(values, low_is_good=metric is not None and not metric.higher_is_better):
             place = slice_centre(volume, axis, index)
-            found.append(
-                {"slice": index, "plane": plane, "position_lps": place, "figure": figure, "value": values[index]}
+            entries.append(
+                {"slice": index, "plane": plane, "position_lps": place, "figure": key, "value": values[index]}
             )
-    return found
+    return entries
 
 
 def slice_centre(volume: Volume, axis: int, index: int) -> list[float]:

@@ -1,0 +1,1 @@
+"""Models: folders without code, their cards and weights, and what brings models from elsewhere into such folders."""

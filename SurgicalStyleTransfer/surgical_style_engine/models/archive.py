@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 import stat
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from surgical_style_engine.common.atomic_write import beside, put_folder
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.models.importers.onnx import read_onnx
 
-from .folder import CARD_NAME, ModelCard, StyleModel, load_model, read_card, verify_model, write_card
+from .card import CARD_NAME, ModelCard, read_card, write_card
+from .folder import load_model, verify_model
+from .names import check_name
+from .verify import check_weights
 
 LARGEST_UNPACKED = 1 << 30  # bytes
 MOST_FILES = 200
 # A model folder holds a card, weights, text and pictures; anything else has no business in it.
 SUFFIXES = {".json", ".md", ".txt", ".yaml", ".csv", ".safetensors", ".onnx", ".png", ".jpg", ".jpeg", ".svg"}
 PLAIN_NAMES = {"LICENSE", "LICENCE"}
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # as in the card
 IGNORED = {"__MACOSX", ".DS_Store"}  # what one system's archiver adds
 
 
@@ -36,10 +37,21 @@ def is_model_archive(path: Path) -> bool:
 
 
 def import_archive(source: Path, models: Path, name: str = "", overwrite: bool = False) -> Path:
-    """Unpack a zip archive of one model folder into ``models/<name>``; the card's name unless given.
+    """Unpack a zip archive of one model folder into ``models/<name>``.
 
-    Raises InputError for absolute paths, "..", links, encrypted or foreign files, more than 1 GB unpacked, and for a
-    model that ``verify_model`` or its architecture refuses. Nothing is left behind then.
+    Args:
+        source: The archive.
+        models: The folder of models; made if need be.
+        name: The model's name from now on; the card's if empty.
+        overwrite: Whether a model of that name is replaced.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        InputError: For absolute paths, "..", links, encrypted or foreign files, more than 1 GB unpacked, and for a
+            model that ``verify_model`` or its architecture refuses. Nothing is left behind then.
+        StyleTransferError: If it cannot be written.
     """
     with _staging(models) as staging:
         try:
@@ -64,10 +76,10 @@ def import_archive(source: Path, models: Path, name: str = "", overwrite: bool =
 
 
 def import_folder(source: Path, models: Path, name: str = "", overwrite: bool = False) -> Path:
-    """Copy a model folder into ``models/<name>``; as ``import_archive``."""
+    """Copy a model folder into ``models/<name>``; arguments, result and errors as of ``import_archive``."""
     card = verify_model(source)
     with _staging(models) as staging:
-        for file in (CARD_NAME, card.weights.file, "README.md"):
+        for file in (CARD_NAME, card.stored.file, "README.md"):
             if (source / file).is_file():
                 shutil.copyfile(source / file, staging / file)
         return _move_in(staging, models, name, overwrite)
@@ -75,7 +87,7 @@ def import_folder(source: Path, models: Path, name: str = "", overwrite: bool = 
 
 def _checked_members(archive: zipfile.ZipFile, source: Path) -> dict[zipfile.ZipInfo, PurePosixPath]:
     """The files of an archive and their safe relative paths."""
-    members = {}
+    members: dict[zipfile.ZipInfo, PurePosixPath] = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
         unsafe = "\\" in info.filename or "\0" in info.filename or re.match("[A-Za-z]:", info.filename)
@@ -99,19 +111,19 @@ def _checked_members(archive: zipfile.ZipFile, source: Path) -> dict[zipfile.Zip
 
 @contextmanager
 def _staging(models: Path) -> Iterator[Path]:
-    """A hidden folder beside the models, on the same disk, deleted at the end. Raises StyleTransferError if the disk
-    does not take it."""
-    staging = Path(models) / f".import.{uuid.uuid4().hex[:8]}"
+    """A hidden folder beside the models, on the same disk, deleted at the end.
+
+    Raises StyleTransferError if the disk does not take it.
+    """
     try:
-        staging.mkdir(parents=True)
-        yield staging
+        with beside(Path(models) / "model") as staging:
+            yield staging
     except OSError as error:
         raise StyleTransferError(f"The model cannot be written to {models}: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
+    """Check the model in a staging folder, and give the folder its final name."""
     card = read_card(staging)
     if name and name != card.name:
         card = ModelCard.model_validate(card.model_dump() | {"name": check_name(name)})
@@ -121,30 +133,5 @@ def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
     folder = Path(models) / card.name
     if folder.exists() and not overwrite:
         raise InputError(f"There is a model {card.name} in {models} already.")
-    # The old one goes away last, so that there is one at every moment but between two renames.
-    old = Path(f"{staging}.old")
-    if folder.exists():
-        folder.rename(old)
-    staging.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    put_folder(staging, folder)
     return folder
-
-
-def check_weights(model: StyleModel) -> None:
-    """Raise InputError unless the weights are what the card says: a network that fits them, or a style picture."""
-    from surgical_style_engine.models.importers.picture import is_style_image, load_picture, settings_of
-
-    if is_style_image(model.card):
-        settings_of(model.card)
-        load_picture(model)
-    elif model.card.weights.file == "weights.safetensors":
-        model.check_weights()
-    else:
-        read_onnx(model.weights_path)
-
-
-def check_name(name: str) -> str:
-    """The name itself if it can be a model's. Raises InputError."""
-    if not NAME.fullmatch(name):
-        raise InputError(f"'{name}' cannot be a model's name; use letters, digits, '.', '-' and '_', at most 64.")
-    return name

@@ -6,16 +6,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
-
-STYLE_IMAGE = "style-image"  # the architecture's name in a model card whose weights are a picture
-TINIEST = 32  # pixels of a side; smaller pictures have no texture to speak of
-LARGEST_PICTURE = 1024  # pixels of the longer side; larger pictures are reduced
 
 
 class StyleSettings(BaseModel):
-    """Settings of the optimisation (Gatys, Ecker & Bethge, CVPR 2016). Weights belong to terms that are free of scale,
-    so that they hold for any picture and network."""
+    """Settings of the optimisation (Gatys, Ecker & Bethge, CVPR 2016).
+
+    Weights belong to terms that are free of scale, so that they hold for any picture and network.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -32,13 +31,25 @@ class StyleSettings(BaseModel):
     consistency_weight: float = Field(20.0, ge=0, description="weight of keeping to the neighbouring slice")
     layers: dict[str, float] | None = Field(None, description="weights of the layers of the style")
     brush: float = Field(1.0, gt=0.05, le=10, description="size of the picture's strokes; 1 suits most")
-    size: int | None = Field(None, ge=TINIEST, le=4096, description="longest side at which slices are worked on")
+    size: int | None = Field(
+        None, ge=SMALLEST_STYLE_PICTURE, le=4096, description="longest side at which slices are worked on"
+    )
     independent: bool = Field(False, description="every slice by itself, from its own content")
     seed: int = Field(0, ge=0, description="of the random filters")
 
 
 def parse_settings(values: dict[str, Any]) -> StyleSettings:
-    """StyleSettings from JSON or options. Raises InputError with one sentence."""
+    """Settings from JSON or options.
+
+    Args:
+        values: Fields of ``StyleSettings``.
+
+    Raises:
+        InputError: With one sentence, for an unknown name or a value that cannot be.
+
+    >>> parse_settings({"colour": "luminance"}).steps
+    100
+    """
     try:
         return StyleSettings.model_validate(values)
     except ValidationError as error:

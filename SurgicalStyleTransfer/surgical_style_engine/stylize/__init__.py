@@ -1,4 +1,5 @@
-"""Styles that are pictures: optimisation-based style transfer (Gatys, Ecker & Bethge, CVPR 2016) of volumes.
+"""Styles that are pictures: optimisation-based style transfer (Gatys, Ecker & Bethge, CVPR 2016) of slices.
 
-Nothing here is imported before it is used: ``settings`` and ``card`` work without torch.
+Its cards and settings are in ``models``, where they work without torch; whole volumes go through
+``inference.stylize``.
 """

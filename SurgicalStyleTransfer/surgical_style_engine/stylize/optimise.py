@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch.nn import functional as F
 
+from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
+from surgical_style_engine.models.style_settings import StyleSettings
 
 from .losses import Objective, StyleTarget
 
@@ -23,7 +25,13 @@ ADAM_RATE = 0.03
 
 @dataclass
 class Outcome:
-    """image: (1, 1 or 3, h, w) in [0, 1]. terms: the objective's, at full size. curve: (scale, total) a step."""
+    """What came of an optimisation.
+
+    Attributes:
+        image: (1, 1 or 3, h, w) in [0, 1].
+        terms: The objective's, at full size.
+        curve: (scale, total) of every step.
+    """
 
     image: torch.Tensor
     terms: dict[str, float]
@@ -34,9 +42,13 @@ class Outcome:
 class Task:
     """One picture to be made.
 
-    content: (1, 1 or 3, h, w) in [0, 1]; as many channels come out. styles: the style's targets by scale (of SCALES).
-    change, guide: (1, 1, h, w) in [0, 1], where pixels may change and where the style is measured; None: everywhere.
-    start: what to begin from (the content, if None). neighbour: see ``Objective``.
+    Attributes:
+        content: (1, 1 or 3, h, w) in [0, 1]; as many channels come out.
+        styles: Gives the style's target by scale (of ``SCALES``).
+        change: (1, 1, h, w) in [0, 1], where pixels may change; everywhere if None.
+        guide: (1, 1, h, w) in [0, 1], where the style is measured; everywhere if None.
+        start: What to begin from; the content if None.
+        neighbour: See ``Objective``.
     """
 
     content: torch.Tensor
@@ -48,9 +60,21 @@ class Task:
 
 
 def optimise(task: Task, settings: StyleSettings, steps: int, tick: Callable[[int, int], None]) -> Outcome:
-    """Do so many evaluations of the objective in all; ``tick(done, steps)`` is called before each, and may raise."""
-    plan = scales_and_steps(tuple(task.content.shape[-2:]), settings.schedule, steps)
-    image, curve, before = task.start, [], None
+    """Change a picture until content and style fit, from coarse to fine.
+
+    Args:
+        task: What is to be made.
+        settings: Weights, schedule and optimiser.
+        steps: Evaluations of the objective in all.
+        tick: Called with (steps done, steps) before each; may raise.
+
+    Raises:
+        StyleTransferError: If the optimisation diverges.
+    """
+    plan = scales_and_steps(task.content.shape[-2:], settings.schedule, steps)
+    image, before = task.start, None
+    curve: list[tuple[int, float]] = []
+    terms: dict[str, float] = {}
     for scale, count in plan:
         small = _scaled(task, scale)
         if image is None:
@@ -62,21 +86,26 @@ def optimise(task: Task, settings: StyleSettings, steps: int, tick: Callable[[in
         style = task.styles(scale)
         if settings.schedule == "multiscale":
             # No coarser scale can have made the finest strokes, and they take long to grow from nothing.
-            strokes = SEED * style.detail(tuple(image.shape[-2:]))[:, : image.shape[1]]
+            strokes = SEED * style.detail(image.shape[-2:])[:, : image.shape[1]]
             image = (image + (strokes if small.change is None else strokes * small.change)).clamp(0, 1)
         objective = Objective(style, _rgb(small.content), settings, small.guide, small.neighbour)
-        done = len(curve)
-        image, terms, totals = _descend(
-            objective, image, small.change, settings.optimizer, count, lambda n, done=done: tick(done + n, steps)
-        )
+        tick_here = functools.partial(_tick_after, tick, len(curve), steps)
+        image, terms, totals = _descend(objective, image, small.change, settings.optimizer, count, tick_here)
         curve += [(scale, total) for total in totals]
         before = small.content
+    assert image is not None, "there is one scale at least"
     return Outcome(image, terms, curve)
 
 
-def scales_and_steps(size: tuple[int, int], schedule: str, steps: int) -> list[tuple[int, int]]:
+def _tick_after(tick: Callable[[int, int], None], before: int, steps: int, count: int) -> None:
+    tick(before + count, steps)
+
+
+def scales_and_steps(size: Sequence[int], schedule: str, steps: int) -> list[tuple[int, int]]:
     """(scale, steps) from coarse to fine; scales at which too little of the picture is left are not used."""
-    scales = [scale for scale in SCALES if min(size) // scale >= TINIEST] if schedule == "multiscale" else []
+    scales = (
+        [scale for scale in SCALES if min(size) // scale >= SMALLEST_STYLE_PICTURE] if schedule == "multiscale" else []
+    )
     scales = scales or [1]
     total = sum(SHARES[scale] for scale in scales)
     counts = [max(1, round(steps * SHARES[scale] / total)) for scale in scales]
@@ -85,16 +114,16 @@ def scales_and_steps(size: tuple[int, int], schedule: str, steps: int) -> list[t
 
 
 def _scaled(task: Task, scale: int) -> Task:
-    if scale == 1:
-        size = tuple(task.content.shape[-2:])
-    else:
-        size = tuple(max(1, side // scale) for side in task.content.shape[-2:])
+    """The task at a size that is smaller by so much, without a start."""
+    size = [side if scale == 1 else max(1, side // scale) for side in task.content.shape[-2:]]
 
     def fit(image: torch.Tensor | None) -> torch.Tensor | None:
         return None if image is None else resized(image, size)
 
-    neighbour = None if task.neighbour is None else (fit(task.neighbour[0]), fit(task.neighbour[1]))
-    return Task(fit(task.content), task.styles, fit(task.change), fit(task.guide), None, neighbour)
+    neighbour = None
+    if task.neighbour is not None:
+        neighbour = resized(task.neighbour[0], size), resized(task.neighbour[1], size)
+    return Task(resized(task.content, size), task.styles, fit(task.change), fit(task.guide), None, neighbour)
 
 
 def _descend(
@@ -116,12 +145,10 @@ def _descend(
     def evaluate() -> torch.Tensor:
         nonlocal best
         tick(len(totals))
-        variable.grad = None
         image = variable * unit
         terms = objective(_rgb(image))
-        terms["total"].backward()
-        if change is not None:
-            variable.grad *= change
+        (gradient,) = torch.autograd.grad(terms["total"], variable)
+        variable.grad = gradient if change is None else gradient * change
         total = float(terms["total"].detach())
         if total == total and (best is None or total < best[1]["total"]):
             best = image.detach().clone(), {name: float(value.detach()) for name, value in terms.items()}
@@ -151,8 +178,8 @@ def _descend(
     return best[0].clamp(0, 1), best[1], totals
 
 
-def resized(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """(n, c, h, w) at another size, without aliasing; the image itself where it has that size."""
+def resized(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """(n, c, h, w) at another size (h, w), without aliasing; the image itself where it has that size."""
     if tuple(image.shape[-2:]) == tuple(size):
         return image
     return F.interpolate(image, size=tuple(size), mode="bilinear", antialias=True)

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.imageio.style_picture import luminance_like
-from surgical_style_engine.models.style_settings import TINIEST, StyleSettings
+from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.volumes.body_or_all import find_body
 
-from .features import FeatureNetwork
+from .feature_network import FeatureNetwork
 from .losses import StyleTarget
 from .optimise import SCALES, Outcome, Task, optimise, resized
 
@@ -24,8 +25,16 @@ ALIKE = 0.1  # difference of neighbouring contents (of 1) from which on they are
 
 @dataclass
 class Sequence:
-    """slices: (c, s, h, w) float32 in [0, 1]. terms: mean over the slices, at full size. curve: of the first slice.
-    flicker, flicker_content: mean |difference of neighbours| inside the body, of 1; None for a single slice."""
+    """What came of the slices of a volume.
+
+    Attributes:
+        slices: (c, s, h, w) float32 in [0, 1].
+        terms: Of the objective, means over the slices at full size.
+        curve: (scale, total) of every step of the first slice.
+        flicker: Mean |difference of neighbours| inside the body, of 1; None for a single slice.
+        flicker_content: The same of the content.
+        order: In which the slices were worked on.
+    """
 
     slices: np.ndarray
     terms: dict[str, float]
@@ -46,67 +55,120 @@ def stylize_sequence(
     tick: Callable[[int, int], None] = lambda done, steps: None,
     finished: Callable[[int], None] = lambda count: None,
 ) -> Sequence:
-    """content: (1 or 3, s, h, w) in [0, 1]; picture: (3, h', w') in [0, 1]. 3 channels come out, or 1 with the colour
-    "luminance".
+    """Give slices the style of a picture.
 
-    network: makes the features for the prepared picture (1, 3, h'', w''). body: bool (s, h, w); found if None. The
-    slice with the most body comes first, then its neighbours outwards: each begins from the neighbour's result plus
+    The slice with the most body comes first, then its neighbours outwards: each begins from the neighbour's result plus
     what differs in the content, and a term holds it there where the contents agree (Ruder et al., GCPR 2016).
-    tick: called with (steps done, steps) of the current slice before every step. finished: after a slice.
+
+    Args:
+        content: (1 or 3, s, h, w) in [0, 1].
+        picture: (3, h', w') in [0, 1].
+        network: Makes the features for the prepared picture (1, 3, h'', w'').
+        settings: Of the optimisation.
+        device: Torch's.
+        body: bool (s, h, w); found if None.
+        tick: Called with (steps done, steps) of the current slice before every step; may raise.
+        finished: Called with 1 after every slice.
+
+    Returns:
+        Slices of three channels, or of one with the colour "luminance".
     """
-    depth, (height, width) = content.shape[1], content.shape[-2:]
     body = find_body(content) if body is None else body
     if not body.any():
         body = np.ones_like(body)
-    keep = settings.background == "keep"
-    grey = settings.colour == "luminance"
-    if grey:
-        inside = content.mean(axis=0)[body]
-        picture = luminance_like(picture, float(inside.mean()), float(inside.std()))
-        content = content.mean(axis=0, keepdims=True)
-    padded = _padded(content)
-    styles = _targets(picture, network, settings, padded.shape[-2:], device)
-    channels = 1 if grey else 3
-    made = np.empty((channels, depth, height, width), np.float32)
-    order = middle_first(body)
+    if settings.colour == "luminance":
+        content, picture = _in_luminance(content, picture, body)
+    work, order = _Slices(content, body, picture, network, settings, device), middle_first(body)
     results: dict[int, torch.Tensor] = {}
     outcomes: list[Outcome] = []
+    stylized = np.empty((work.channels, *content.shape[1:]), np.float32)
     for place, (index, before) in enumerate(order):
-        image = torch.from_numpy(np.ascontiguousarray(padded[:, index]))[None].to(device)
-        image = image if image.shape[1] == channels else image.expand(-1, channels, -1, -1)
-        change = guide = None
-        if keep:
-            area = torch.from_numpy(_padded(body[None, index : index + 1].astype(np.float32))[:, 0])[None].to(device)
-            change, guide = _soft(area), _eroded(area)
-            guide = guide if guide.sum() > 0 else None
-        start = neighbour = None
-        if before is not None and not settings.independent:
-            other = torch.from_numpy(np.ascontiguousarray(padded[:, before]))[None].to(device)
-            start = (image + results[before] - other).clamp(0, 1)
-            alike = torch.exp(-((image - other).mean(dim=1, keepdim=True) / ALIKE).square())
-            neighbour = results[before], alike if change is None else alike * change
-        steps = settings.steps if start is None else settings.neighbour_steps
-        chosen = settings if start is None else settings.model_copy(update={"schedule": "single"})
-        outcome = optimise(Task(image, styles, change, guide, start, neighbour), chosen, steps, tick)
+        task = work.task(index, before, results)
+        steps = settings.steps if task.start is None else settings.neighbour_steps
+        chosen = settings if task.start is None else settings.model_copy(update={"schedule": "single"})
+        outcome = optimise(task, chosen, steps, tick)
+        image, change = task.content, task.change
         result = outcome.image if change is None else image + change * (outcome.image - image)
         results[index] = result
-        if before is not None:
-            results.pop(_used_up(order, place), None)
+        used_up = _used_up(order, place)
+        if used_up is not None:
+            results.pop(used_up, None)
         outcomes.append(outcome)
-        made[:, index] = result[0, :, :height, :width].cpu().numpy()
+        stylized[:, index] = result[0, :, : content.shape[-2], : content.shape[-1]].cpu().numpy()
         finished(1)
-    names = sorted({name for outcome in outcomes for name in outcome.terms})
-    terms = {
-        name: float(np.mean([outcome.terms[name] for outcome in outcomes if name in outcome.terms])) for name in names
-    }
     return Sequence(
-        made, terms, outcomes[0].curve, flicker(made, body), flicker(content, body), [index for index, _ in order]
+        slices=stylized,
+        terms=_mean_terms(outcomes),
+        curve=outcomes[0].curve,
+        flicker=flicker(stylized, body),
+        flicker_content=flicker(content, body),
+        order=[index for index, _ in order],
     )
 
 
+def _in_luminance(content: np.ndarray, picture: np.ndarray, body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Content (1, s, h, w), and the picture with the content's mean and deviation of luminance."""
+    inside = content.mean(axis=0)[body]
+    picture = luminance_like(picture, float(inside.mean()), float(inside.std()))
+    return content.mean(axis=0, keepdims=True), picture
+
+
+class _Slices:
+    """The slices of a sequence as tasks of the optimisation, on the device."""
+
+    def __init__(
+        self,
+        content: np.ndarray,
+        body: np.ndarray,
+        picture: np.ndarray,
+        network: Callable[[torch.Tensor], FeatureNetwork],
+        settings: StyleSettings,
+        device: torch.device | str,
+    ) -> None:
+        self.channels = 1 if settings.colour == "luminance" else 3
+        self._content, self._body, self._settings, self._device = _padded(content), body, settings, device
+        self._styles = _targets(picture, network, settings, self._content.shape[-2:], device)
+
+    def task(self, index: int, before: int | None, results: dict[int, torch.Tensor]) -> Task:
+        """The task of a slice. before: its neighbour that is done already, whose result is among the results."""
+        image = self._slice(index)
+        image = image if image.shape[1] == self.channels else image.expand(-1, self.channels, -1, -1)
+        change = guide = None
+        if self._settings.background == "keep":
+            area = _padded(self._body[None, index : index + 1].astype(np.float32))[:, 0]
+            there = torch.from_numpy(area)[None].to(self._device)
+            change, guide = _soft(there), _eroded(there)
+            guide = guide if guide.sum() > 0 else None
+        start = neighbour = None
+        if before is not None and not self._settings.independent:
+            other = self._slice(before)
+            start = (image + results[before] - other).clamp(0, 1)
+            alike = torch.exp(-((image - other).mean(dim=1, keepdim=True) / ALIKE).square())
+            neighbour = results[before], alike if change is None else alike * change
+        return Task(image, self._styles, change, guide, start, neighbour)
+
+    def _slice(self, index: int) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self._content[:, index]))[None].to(self._device)
+
+
+def _mean_terms(outcomes: list[Outcome]) -> dict[str, float]:
+    """Of every term, the mean over the slices that have it."""
+    names = sorted({name for outcome in outcomes for name in outcome.terms})
+    return {
+        name: float(np.mean([outcome.terms[name] for outcome in outcomes if name in outcome.terms])) for name in names
+    }
+
+
 def flicker(slices: np.ndarray, body: np.ndarray) -> float | None:
-    """Mean |difference of neighbouring slices| of (c, s, h, w) where both have body (s, h, w); None if that is
-    nowhere."""
+    """Mean |difference of neighbouring slices| where both have body.
+
+    Args:
+        slices: (c, s, h, w).
+        body: bool (s, h, w).
+
+    Returns:
+        In the slices' units; None where no two neighbours have body in one place.
+    """
     both = body[1:] & body[:-1]
     if not both.any():
         return None
@@ -126,18 +188,25 @@ def _used_up(order: list[tuple[int, int | None]], place: int) -> int | None:
     return None if any(other == before for _, other in order[place + 1 :]) else before
 
 
-def _targets(picture, network, settings, size, device) -> Callable[[int], StyleTarget]:
-    """The style's targets by scale, made when first asked for."""
-    wanted = settings.brush * STROKES * max(size)
-    factor = min(1.0, wanted / min(picture.shape[-2:]))
-    shape = tuple(max(TINIEST, round(side * factor)) for side in picture.shape[-2:])
+def _targets(
+    picture: np.ndarray,
+    network: Callable[[torch.Tensor], FeatureNetwork],
+    settings: StyleSettings,
+    size: tuple[int, ...],
+    device: torch.device | str,
+) -> Callable[[int], StyleTarget]:
+    """The style's targets by scale for slices of a size (h, w), made when first asked for."""
+    shorter_side = settings.brush * STROKES * max(size)
+    factor = min(1.0, shorter_side / min(picture.shape[-2:]))
+    shape = tuple(max(SMALLEST_STYLE_PICTURE, round(side * factor)) for side in picture.shape[-2:])
     full = resized(torch.from_numpy(np.ascontiguousarray(picture))[None].float(), shape)
     features = network(full).to(device)
+    least = SMALLEST_STYLE_PICTURE // max(SCALES)
     targets: dict[int, StyleTarget] = {}
 
     def at(scale: int) -> StyleTarget:
         if scale not in targets:
-            small = resized(full, tuple(max(TINIEST // max(SCALES), side // scale) for side in shape))
+            small = resized(full, tuple(max(least, side // scale) for side in shape))
             targets[scale] = StyleTarget(features, small.to(device), settings.layers)
         return targets[scale]
 
@@ -145,8 +214,8 @@ def _targets(picture, network, settings, size, device) -> Callable[[int], StyleT
 
 
 def _padded(array: np.ndarray) -> np.ndarray:
-    """(..., h, w) with at least TINIEST pixels a side, the far edges repeated."""
-    extra = [max(0, TINIEST - side) for side in array.shape[-2:]]
+    """(..., h, w) with at least as many pixels a side as a style picture has, the far edges repeated."""
+    extra = [max(0, SMALLEST_STYLE_PICTURE - side) for side in array.shape[-2:]]
     widths = [(0, 0)] * (array.ndim - 2) + [(0, count) for count in extra]
     return np.pad(array, widths, mode="edge") if any(extra) else array
 

@@ -1,0 +1,1 @@
+"""Volumes: array and geometry, resampling, normalisation, body mask, slices, histograms, bias field, registration."""

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 
 from .body_mask import body_mask
 from .volume import Volume
+
+if TYPE_CHECKING:
+    import SimpleITK
 
 WORKING_MM = 6.0  # a bias field is far smoother than this; N4 on the whole grid would take minutes
 ITERATIONS = (30, 30, 20)
 
 
 def flatten_bias(volume: Volume, region: np.ndarray | None = None) -> Volume:
-    """The volume divided by its bias field: float32, on the same grid.
+    """Divide a volume by its bias field.
 
-    The field is found inside ``region`` (bool (z,y,x), the body mask by default) on a grid of about WORKING_MM, has a
-    geometric mean of 1 there, so that intensities keep their scale, and is bounded by its extremes there elsewhere.
-    Raises InputError for colour volumes and for HU, which have no bias field.
+    The field is found on a grid of about WORKING_MM, has a geometric mean of 1 inside the region, so that intensities
+    keep their scale, and is bounded by its extremes there elsewhere.
+
+    Args:
+        volume: Scalar MR.
+        region: bool (z,y,x) where the field is found; the body mask by default.
+
+    Returns:
+        The volume, float32, on the same grid.
+
+    Raises:
+        InputError: For colour volumes and for HU, which have no bias field, and where none can be found.
     """
     import SimpleITK as sitk
 
     if volume.channels != 1:
         raise InputError("Bias fields are flattened in scalar MR volumes, not in colours.")
-    if volume.metadata.get("Modality", "").strip().upper() == "CT" or float(volume.array.min()) < -500:
+    if volume.metadata.get("Modality", "").strip().upper() == "CT" or float(volume.array.min()) < HU_BELOW:
         raise InputError("The volume is in HU, which has no bias field; leave the flattening out.")
     inside = body_mask(volume) if region is None else np.asarray(region, bool)
     array = volume.array[0].astype(np.float32)
@@ -55,7 +70,7 @@ def flatten_bias(volume: Volume, region: np.ndarray | None = None) -> Volume:
     return volume.with_array(flat[None].astype(np.float32))
 
 
-def _image(array: np.ndarray, volume: Volume):
+def _image(array: np.ndarray, volume: Volume) -> SimpleITK.Image:
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(array)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-BACKGROUND = -0.98  # normalised intensity up to which a pixel counts as background, where the air is -1
-NOISIEST_AIR = -0.95  # mean normalised intensity up to which the darkest part of a volume counts as air
+from surgical_style_engine.common.thresholds import AIR_TOP, NOISIEST_AIR
+
 AIR_SHARE = 0.05  # part of the blocks that is air wherever there is any worth cutting off
 BLOCK = 8  # pixels a side of what must exceed the background on average
 MARGIN = 8  # pixels kept around the body
@@ -20,21 +20,22 @@ class BodyBox:
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
+        """Start without slices; size: (h, w) of each in pixels."""
         self._most = np.full(size, -1, np.float32)  # of every pixel over all slices and channels
         self._blocks: list[np.ndarray] = []
         self._means = tuple(_averaging(length) for length in size)
 
     def add(self, array: np.ndarray) -> None:
-        """(c, s, h, w) in [-1, 1]."""
+        """Add slices (c, s, h, w), normalised to [-1, 1]."""
         rows, columns = self._means
         np.maximum(self._most, array.max(axis=(0, 1), initial=-1), out=self._most)
         self._blocks.append((rows @ array @ columns.T).max(axis=0, initial=-1))
 
     def found(self) -> tuple[slice, slice]:
-        """The rows and columns; all of them where nothing stands out."""
+        """Return the rows and columns; all of them where nothing stands out."""
         blocks = np.concatenate(self._blocks)
         air = float(np.quantile(blocks, AIR_SHARE)) if blocks.size else -1.0
-        level = BACKGROUND + (air + 1 if air < NOISIEST_AIR else 0)
+        level = AIR_TOP + (air + 1 if air < NOISIEST_AIR else 0)
         high, wide = self._most.shape
         occupied = (blocks > level).any(axis=0).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:high, :wide]
         occupied &= self._most > level
@@ -45,7 +46,7 @@ class BodyBox:
 
 
 def body_box(array: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of normalised slices (c, s, h, w) that hold a body, see ``BodyBox``."""
+    """Return the rows and columns of normalised slices (c, s, h, w) that hold a body, see ``BodyBox``."""
     box = BodyBox(array.shape[-2:])
     box.add(array)
     return box.found()
@@ -57,5 +58,6 @@ def _averaging(length: int) -> np.ndarray:
     return (blocks / blocks.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _widened(found: np.ndarray, length: int) -> slice:
-    return slice(max(0, int(found[0]) - MARGIN), min(length, int(found[-1]) + 1 + MARGIN))
+def _widened(occupied: np.ndarray, length: int) -> slice:
+    """From the first to the last of ascending numbers, with a margin."""
+    return slice(max(0, int(occupied[0]) - MARGIN), min(length, int(occupied[-1]) + 1 + MARGIN))

@@ -6,10 +6,14 @@ from .volume import Volume
 
 
 def file_warnings(*volumes: Volume | None) -> list[str]:
-    """A sentence for each volume whose file was odd (tilted gantry, uneven slices), with its name; None is left out."""
-    found = []
+    """Collect a sentence for each volume whose file was odd (tilted gantry, uneven slices), with its name.
+
+    Args:
+        volumes: Volumes as they were read; None is left out.
+    """
+    sentences = []
     for volume in volumes:
-        doubt = "" if volume is None else volume.metadata.get("Warning", "")
-        if doubt:
-            found.append(f"{volume.name}: {doubt}" if volume.name else doubt)
-    return found
+        warning = "" if volume is None else volume.metadata.get("Warning", "")
+        if volume is not None and warning:
+            sentences.append(f"{volume.name}: {warning}" if volume.name else warning)
+    return sentences

@@ -11,7 +11,8 @@ RECURSIVE_FROM = 1.8  # sigma in voxels; the recursive filter is right within 1 
 
 def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray:
     """Gaussian smoothing: with the discrete kernel along axes where sigma is small, which stays right where it is less
-    than a thick slice, and with the recursive filter, whose cost does not grow with sigma, along the others."""
+    than a thick slice, and with the recursive filter, whose cost does not grow with sigma, along the others.
+    """
     image = _image(array, spacing)
     wide = [axis for axis in range(3) if sigma_mm >= RECURSIVE_FROM * image.GetSpacing()[axis]]
     wide = [axis for axis in wide if image.GetSize()[axis] >= 4]  # what the recursive filter needs

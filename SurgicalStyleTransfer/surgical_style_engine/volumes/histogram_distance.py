@@ -6,32 +6,51 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import BODY_FROM
+
 BINS = 32
-BACKGROUND_TOP = -0.9  # normalised intensity up to which voxels are air and do not count
 
 
 def body_histogram(normalized: np.ndarray, bins: int = BINS) -> np.ndarray | None:
-    """Normalised intensities of any shape -> shares (bins,) over [-1, 1] of what is not air; None if all is air."""
+    """Count the normalised intensities of what is not air.
+
+    Args:
+        normalized: Of any shape, in [-1, 1].
+        bins: How many, equal, over [-1, 1].
+
+    Returns:
+        (bins,) shares that sum to 1; None if all is air.
+    """
     values = np.asarray(normalized, np.float32).ravel()
-    values = values[values > BACKGROUND_TOP]
+    values = values[values > BODY_FROM]
     if not values.size:
         return None
     return np.histogram(values, bins=bins, range=(-1, 1))[0] / values.size
 
 
 def nearest_distance(shares: Sequence[float], known: Sequence[Sequence[float]]) -> float:
-    """Distance to the most similar of several histograms. Not to their mean: whole heads and extracted brains of one
-    contrast differ more from it than another contrast may."""
+    """Return the distance (0 to 2) to the most similar of several histograms.
+
+    Not to their mean: whole heads and extracted brains of one contrast differ more from it than another contrast may.
+    """
     return min(histogram_distance(shares, other) for other in known)
 
 
 def usual_distance(known: Sequence[Sequence[float]]) -> float:
-    """The largest distance of any of these histograms to the nearest other one; 0 for a single one."""
+    """Return the largest distance of any of these histograms to the nearest other one; 0 for a single one."""
     others = [[h for j, h in enumerate(known) if j != i] for i in range(len(known))]
     return max((nearest_distance(h, rest) for h, rest in zip(known, others, strict=True) if rest), default=0.0)
 
 
 def histogram_distance(first: Sequence[float], second: Sequence[float]) -> float:
-    """Earth mover's distance of two histograms (shares, equal bins over [-1, 1]), in normalised units: 0 to 2."""
+    """Compute the earth mover's distance of two histograms (shares, equal bins over [-1, 1]).
+
+    Returns:
+        Normalised units, 0 to 2.
+
+    Example:
+        >>> histogram_distance([1, 0, 0, 0], [0, 0, 0, 1])
+        1.5
+    """
     difference = np.cumsum(np.asarray(first, float)) - np.cumsum(np.asarray(second, float))
     return float(np.abs(difference).sum() * 2 / len(difference))

@@ -37,7 +37,7 @@ class LinearLandmarks(_Model):
         return self
 
     def forward(self, array: np.ndarray) -> np.ndarray:
-        """Values in units -> float32 in [-1, 1]; same shape."""
+        """Normalise values in units to float32 in [-1, 1]; same shape."""
         return _by_parts(np.asarray(array), self._forward)
 
     def _forward(self, array: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ class LinearLandmarks(_Model):
         return np.clip(scaled, -1, 1)
 
     def inverse(self, array: np.ndarray) -> np.ndarray:
-        """Normalised values -> float32 in units; same shape."""
+        """Bring normalised values back to units; float32, same shape."""
         return _by_parts(np.asarray(array), self._inverse)
 
     def _inverse(self, array: np.ndarray) -> np.ndarray:
@@ -71,16 +71,24 @@ class PercentileLandmarks(_Model):
         return self
 
     def forward(self, array: np.ndarray) -> np.ndarray:
-        """Values in units -> float32 in [-1, 1]; same shape."""
+        """Normalise values in units to float32 in [-1, 1]; same shape."""
         return _interpolate(np.asarray(array), [self.low, self.high, self.maximum], [-1, KNEE, 1])
 
     def inverse(self, array: np.ndarray) -> np.ndarray:
-        """Normalised values -> float32 in units; same shape."""
+        """Bring normalised values back to units; float32, same shape."""
         return _interpolate(np.asarray(array), [-1, KNEE, 1], [self.low, self.high, self.maximum])
 
 
 class HUWindow(_Model):
-    """A fixed window of Hounsfield units, the same for every volume; HU stays comparable."""
+    """A fixed window of Hounsfield units, the same for every volume; HU stays comparable.
+
+    Example:
+        >>> landmarks = HUWindow(lower=-1000, upper=1000).fit(np.zeros(1))
+        >>> landmarks.forward(np.array([-2000, 0, 500])).round(3).tolist()
+        [-1.0, 0.0, 0.5]
+        >>> landmarks.inverse(np.array([0.5])).tolist()
+        [500.0]
+    """
 
     kind: Literal["hu_window"] = "hu_window"
     lower: float = -1000.0
@@ -93,6 +101,7 @@ class HUWindow(_Model):
         return self
 
     def fit(self, array: np.ndarray) -> LinearLandmarks:
+        """Return the landmarks, the same for every array."""
         return LinearLandmarks(kind=self.kind, low=self.lower, high=self.upper)
 
 
@@ -102,6 +111,7 @@ class RGB(_Model):
     kind: Literal["rgb"] = "rgb"
 
     def fit(self, array: np.ndarray) -> LinearLandmarks:
+        """Return the landmarks of the array's type; floating point values up to 1 are taken for [0, 1]."""
         high = 65535.0 if array.dtype == np.uint16 else 255.0
         if np.issubdtype(array.dtype, np.floating) and array.size and float(array.max()) <= 1.0:
             high = 1.0
@@ -115,6 +125,7 @@ class ZScore(_Model):
     clip: float = Field(5.0, gt=0)
 
     def fit(self, array: np.ndarray) -> LinearLandmarks:
+        """Return the landmarks of an array of any shape."""
         inside = foreground(array)
         mean = float(inside.mean())
         # A constant volume has no deviation; the floor keeps the landmarks apart in single precision too.
@@ -123,14 +134,26 @@ class ZScore(_Model):
 
 
 class RobustPercentile(_Model):
-    """For MR, whose units are arbitrary: from the ``lower`` percentile of all voxels to the ``upper`` one of the
-    foreground; the few brighter voxels (vessels, fat, spikes) share the top of the range and are not lost."""
+    """For MR, whose units are arbitrary: from the ``lower`` percentile of all to the ``upper`` one of the foreground.
+
+    The few brighter voxels (vessels, fat, spikes) share the top of the range and are not lost.
+
+    Example:
+        >>> array = np.concatenate([np.zeros(500), np.linspace(100, 900, 500)]).astype(np.float32)
+        >>> landmarks = RobustPercentile().fit(array)
+        >>> normalized = landmarks.forward(array)
+        >>> float(normalized.min()), float(normalized.max())
+        (-1.0, 1.0)
+        >>> bool(np.allclose(landmarks.inverse(normalized), array, atol=1e-2))
+        True
+    """
 
     kind: Literal["robust_percentile"] = "robust_percentile"
     lower: float = Field(0.1, ge=0, lt=50)
     upper: float = Field(99.5, gt=50, le=100)
 
     def fit(self, array: np.ndarray) -> PercentileLandmarks:
+        """Return the landmarks of an array of any shape."""
         values = _sorted_subsample(array)
         low = _percentile(values, self.lower)
         high = _percentile(_foreground(values), self.upper)
@@ -143,7 +166,7 @@ class RobustPercentile(_Model):
 
 
 def foreground(array: np.ndarray) -> np.ndarray:
-    """The values (1-D, ascending, float) above a threshold between background and body, by Otsu's method (1979).
+    """Return the values (1-D, ascending, float) above a threshold between background and body, by Otsu's method (1979).
 
     The background of head scans is most of the volume; percentiles of everything would depend on its size.
     """
@@ -197,8 +220,10 @@ def _by_parts(array: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -
 
 
 def _sorted_subsample(array: np.ndarray) -> np.ndarray:
-    """Ascending values, 1-D, of the array's own type; every so many of a large one. Sorting once is faster than one
-    percentile of unsorted values."""
+    """Return ascending values, 1-D, of the array's own type; every so many of a large one.
+
+    Sorting once is faster than one percentile of unsorted values.
+    """
     flat = np.asarray(array).reshape(-1)
     values = flat[:: max(1, flat.size // _MOST_VOXELS)]
     kinds = {"bool": np.uint8, "float16": np.float32}
@@ -219,17 +244,17 @@ _NORMALIZATION: TypeAdapter[Any] = TypeAdapter(Normalization)
 _LANDMARKS: TypeAdapter[Any] = TypeAdapter(Landmarks)
 
 
-def parse_normalization(values: dict) -> Any:
-    """A specification (``Normalization``) from JSON values. Raises InputError."""
+def parse_normalization(values: dict[str, Any]) -> Any:
+    """Read a specification (``Normalization``) from JSON values. Raises InputError."""
     return _parse(_NORMALIZATION, values, "normalisation")
 
 
-def parse_landmarks(values: dict) -> Any:
-    """Landmarks (``Landmarks``) from JSON values. Raises InputError."""
+def parse_landmarks(values: dict[str, Any]) -> Any:
+    """Read landmarks (``Landmarks``) from JSON values. Raises InputError."""
     return _parse(_LANDMARKS, values, "landmarks")
 
 
-def _parse(adapter: TypeAdapter, values: dict, what: str) -> Any:
+def _parse(adapter: TypeAdapter[Any], values: dict[str, Any], what: str) -> Any:
     try:
         return adapter.validate_python(values)
     except ValidationError as error:

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
 class Volume:
     """Voxels and where they lie.
 
-    array: (c, z, y, x), c = 1 for scalar volumes and 3 for colour; any numeric type.
-    spacing, origin: (x, y, z) in mm, LPS. direction: 3x3, columns are the directions of x, y, z (ITK convention).
-    is_2d: the file held a plane picture, which is a volume of one slice.
-    metadata: harmless tags such as Modality; never a patient's name or identifiers. "Warning" holds a sentence on
-    what was odd about the file, where something was.
-    name: the file it was read from, for messages only; never stored.
+    Attributes:
+        array: (c, z, y, x), c = 1 for scalar volumes and 3 for colour; any numeric type.
+        spacing: (x, y, z) in mm.
+        origin: (x, y, z) in mm, LPS, of the first voxel's centre.
+        direction: 3x3, columns are the directions of x, y, z (ITK convention).
+        is_2d: The file held a plane picture, which is a volume of one slice.
+        metadata: Harmless tags such as Modality; never a patient's name or identifiers. "Warning" holds a sentence on
+            what was odd about the file, where something was.
+        name: The file it was read from, for messages only; never stored.
+
+    Example:
+        >>> volume = Volume(np.zeros((1, 24, 256, 192), np.int16), spacing=(0.9, 0.9, 6.0))
+        >>> volume.size, volume.channels
+        ((192, 256, 24), 1)
+        >>> volume.corners()[-1].round(1).tolist()
+        [171.9, 229.5, 138.0]
     """
 
     array: np.ndarray
@@ -34,11 +44,13 @@ class Volume:
     name: str = ""
 
     def __post_init__(self) -> None:
+        """Raise InputError for an array that has not four axes."""
         if self.array.ndim != 4:
             raise InputError(f"A volume's array has four axes (channel, z, y, x), not {self.array.ndim}.")
 
     @property
     def channels(self) -> int:
+        """1 for scalar volumes, 3 for colours."""
         return self.array.shape[0]
 
     @property
@@ -47,11 +59,11 @@ class Volume:
         return self.array.shape[3], self.array.shape[2], self.array.shape[1]
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """Another array (c, z, y, x) on the same grid; it is no longer what the file held, so the name goes."""
+        """Return another array (c, z, y, x) on the same grid; it is no longer what the file held, so the name goes."""
         return replace(self, array=array, name="")
 
     def corners(self) -> np.ndarray:
-        """(8, 3) positions of the outermost voxels' centres, mm LPS."""
+        """Return the (8, 3) positions of the outermost voxels' centres, mm LPS."""
         return corners_of(np.column_stack([np.asarray(self.direction) * self.spacing, self.origin]), self.size)
 
     def same_grid(self, other: Volume, tolerance: float = 0.01) -> bool:
@@ -67,7 +79,7 @@ class Volume:
         return bool((distance <= tolerance * min(self.spacing)).all())
 
     def to_sitk(self) -> SimpleITK.Image:
-        """The same as a SimpleITK image (3-D; a vector image for colour). Types ITK lacks become the next larger."""
+        """Return a SimpleITK image (3-D; a vector image for colour). Types ITK lacks become the next larger."""
         import SimpleITK as sitk
 
         array = _known_to_itk(self.array)
@@ -82,15 +94,14 @@ class Volume:
 
     @staticmethod
     def from_sitk(image: SimpleITK.Image, metadata: dict[str, str] | None = None) -> Volume:
-        """From a SimpleITK image of two or three dimensions. Raises InputError for other shapes."""
+        """Take a SimpleITK image of two or three dimensions. Raises InputError for other shapes."""
         import SimpleITK as sitk
 
         dimension = image.GetDimension()
         if dimension not in (2, 3):
             raise InputError(f"An image of {dimension} dimensions is not a volume; give one time point of a series.")
         array = sitk.GetArrayFromImage(image)
-        channels = image.GetNumberOfComponentsPerPixel()
-        array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
+        array = np.moveaxis(array, -1, 0) if image.GetNumberOfComponentsPerPixel() > 1 else array[None]
         direction = np.asarray(image.GetDirection(), float).reshape(dimension, dimension)
         spacing, origin = tuple(image.GetSpacing()), tuple(image.GetOrigin())
         if dimension == 2:
@@ -102,7 +113,15 @@ class Volume:
 
 
 def corners_of(form: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
-    """(8, 3) positions of the outermost voxels' centres. form: (3, 4) from voxel (x, y, z) to mm; size: (x, y, z)."""
+    """Find the outermost voxels' centres.
+
+    Args:
+        form: (3, 4) from voxel (x, y, z) to mm.
+        size: (x, y, z) in voxels.
+
+    Returns:
+        (8, 3) mm.
+    """
     index = np.array(np.meshgrid(*((0, count - 1) for count in size), indexing="ij"), float).reshape(3, 8)
     return (form[:, :3] @ index).T + form[:, 3]
 
@@ -116,8 +135,15 @@ def _known_to_itk(array: np.ndarray) -> np.ndarray:
 
 
 def check_volume(volume: Volume, name: str | None = None) -> None:
-    """Raise InputError with one sentence for volumes no style can be applied to: empty, constant, NaN or infinite
-    values, channels other than 1 or 3, no usable geometry. ``name`` begins the sentence; by default the file's name.
+    """Refuse volumes that no style can be applied to.
+
+    Args:
+        volume: Any.
+        name: Begins the sentence; by default the file's name.
+
+    Raises:
+        InputError: With one sentence: empty, constant, NaN or infinite values, channels other than 1 or 3, no usable
+            geometry.
     """
     name = name or (f"The volume {volume.name}" if volume.name else "The volume")
     array = volume.array

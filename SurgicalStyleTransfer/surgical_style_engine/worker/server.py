@@ -1,6 +1,6 @@
 """The child process that computes for the panel: ``python -m surgical_style_engine.worker --scratch FOLDER``.
 
-It reads requests from stdin and answers on stdout (see ``worker_protocol``), keeps models and the latest translations
+It reads requests from stdin and answers on stdout (see ``messages``), keeps models and the latest translations
 in memory, and ends itself when stdin closes: killing the launcher that started it would not reach it.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from surgical_style_engine import __version__
+from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import Cancelled, StyleTransferError
 
 from .messages import VERSION, decode, encode
@@ -29,16 +29,20 @@ class Requests:
     def __init__(self, stream: BinaryIO, at_end: Callable[[], None]) -> None:
         self._stream, self._at_end = stream, at_end
         self._waiting: queue.Queue[dict] = queue.Queue()
-        self._cancelled: set[int] = set()
+        self._cancelled: set[int | None] = set()
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> dict:
+        """The next request; waits for one."""
+        """The next request; waits for one."""
         return self._waiting.get()
 
-    def is_cancelled(self, number: int) -> bool:
+    def is_cancelled(self, number: int | None) -> bool:
+        """Whether a request is to stop."""
+        """Whether a request is to stop."""
         return number in self._cancelled
 
-    def finished(self, number: int) -> None:
+    def finished(self, number: int | None) -> None:
         """Forget a request's cancellation."""
         self._cancelled.discard(number)
 
@@ -67,12 +71,14 @@ class Worker:
         self._tasks: Any = None
 
     def run(self) -> None:
+        """Answer for ever: the end of the stream ends the process."""
+        """Answer for ever: the end of the stream ends the process."""
         self._say({"event": "ready", "protocol": VERSION, "version": __version__, "pid": os.getpid()})
         while True:
             self._answer(self._requests.next())
 
     def _answer(self, request: dict) -> None:
-        number = request.get("id")
+        number: int | None = request.get("id")
 
         def progress(stage: str, done: int, total: int) -> None:
             self._say({"id": number, "event": "progress", "stage": stage, "done": done, "total": total})
@@ -84,7 +90,7 @@ class Worker:
             if cancelled():
                 raise Cancelled("The request was cancelled.")
             if self._tasks is None:
-                from .tasks import Tasks
+                from .tasks import Tasks  # noqa: PLC0415 - what fails in it is answered
 
                 self._tasks = Tasks()
             result = self._tasks.run(request, progress, cancelled)
@@ -104,7 +110,7 @@ class Worker:
         finally:
             self._requests.finished(number)
 
-    def _fail(self, number: int, code: str, message: str) -> None:
+    def _fail(self, number: int | None, code: str, message: str) -> None:
         traceback.print_exc()
         sys.stderr.flush()
         self._say({"id": number, "event": "error", "code": code, "message": message})

@@ -1,68 +1,44 @@
-"""What the worker can do. Each task takes a message's arguments and gives what goes into its ``result``."""
+"""What the worker can do: tasks take a checked request, call the use case, and give what goes into ``result``."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from surgical_style_engine.adjust.options import Adjustments
-from surgical_style_engine.backends.runner import Runner
+from surgical_style_engine.app.align_reference import align_reference
+from surgical_style_engine.app.delivered import for_viewers
+from surgical_style_engine.app.import_model import ImportDetails
+from surgical_style_engine.app.import_model import import_model as import_case
+from surgical_style_engine.app.judging import Judging
+from surgical_style_engine.app.report import plain
+from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
+from surgical_style_engine.backends.devices import list_devices
+from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.preview import SlicePreview
-from surgical_style_engine.inference.readjust import readjust
-from surgical_style_engine.inference.result import Translation
-from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
-from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import StyleModel, load_model
-from surgical_style_engine.volumes import geometry
-from surgical_style_engine.volumes.volume import Volume, check_volume
+from surgical_style_engine.metrics.cycle import CycleMetrics
+from surgical_style_engine.volumes.volume import check_volume
 
-from . import fusion_task
-from .messages import read_array, write_array
+from . import schema
+from .kept import Kept, Warm
+from .messages import write_array
 
 Progress = Callable[[str, int, int], None]
 Cancelled = Callable[[], bool]
-KEPT_BYTES = 3 << 30  # of translations kept for adjusting and judging them; the latest is kept whatever its size
-KEPT_RUNNERS = 4
-
-
-@dataclass
-class Kept:
-    """A finished translation that may still be adjusted or judged."""
-
-    volume: Volume
-    model: StyleModel
-    direction: str
-    mask: Volume | None
-    options: dict[str, Any]
-    translation: Translation
-    adjustments: Adjustments = field(default_factory=Adjustments)
-
-    @property
-    def bytes(self) -> int:
-        made = self.translation
-        arrays = (self.volume.array, made.normalized_input, made.normalized_output, made.adjusted, made.flattened)
-        return sum(array.nbytes for array in arrays if array is not None)
+NO_WAY_BACK = "The model has no way back, so there are no cycle figures."
 
 
 class Tasks:
-    """The tasks and what is kept warm between them: models, runners, translations, one prepared preview."""
+    """The tasks, and what is kept warm between them."""
 
     def __init__(self) -> None:
-        self._models: dict[str, tuple[tuple, StyleModel]] = {}
-        self._runners: OrderedDict[tuple, Runner] = OrderedDict()
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
-        self._preview: tuple[tuple, SlicePreview] | None = None
-
-    def run(self, request: dict, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """Dispatch a request; raises StyleTransferError with one sentence."""
-        tasks = {
+        self._warm = Warm()
+        self._tasks: dict[str, Callable[..., dict[str, Any]]] = {
             "check": self.check,
             "translate": self.translate,
             "adjust": self.adjust,
@@ -71,335 +47,210 @@ class Tasks:
             "devices": self.devices,
             "import": self.import_model,
             "forget": self.forget,
-            "fuse": fusion_task.fuse,
+            "fuse": self.fuse,
         }
-        task = tasks.get(request.get("task"))
-        if task is None:
-            raise InputError(f"The worker knows no task {request.get('task')!r}; it may be of another version.")
-        arguments = {key: value for key, value in request.items() if key not in ("id", "task")}
-        return task(progress=progress, cancelled=cancelled, **arguments)
 
-    def check(self, volume: dict, model: str, direction: str, **_: Any) -> dict[str, Any]:
+    def run(self, message: dict[str, Any], progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Answer a message; raises StyleTransferError with one sentence."""
+        task, request = schema.parse(message)
+        return self._tasks[task](request, progress, cancelled)
+
+    def check(self, request: schema.Check, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Why a volume may not be what a model expects: ``problem`` (it cannot run) or ``warnings``. No torch."""
-        image, style = _volume(volume), self._model(model)
+        volume, model = request.volume.read(), self._warm.model(request.model)
         try:
-            check_volume(image)
-            check_suitable(image, style, direction)
+            check_volume(volume)
+            check_suitable(volume, model, request.direction)
         except InputError as error:
             return {"problem": str(error), "warnings": []}
-        landmarks = style.card.domain_from(direction).normalization.fit(image.array)
-        return {"problem": "", "warnings": suitability_warnings(image, style, direction, landmarks)}
+        landmarks = model.card.domain_from(request.direction).normalization.fit(volume.array)
+        return {"problem": "", "warnings": suitability_warnings(volume, model, request.direction, landmarks)}
 
-    def translate(
-        self,
-        volume: dict,
-        model: str,
-        output: str,
-        keep: str,
-        progress: Progress,
-        cancelled: Cancelled,
-        direction: str = "forward",
-        strength: float = 1.0,
-        mask: dict | None = None,
-        planes: list[str] | None = None,
-        device: str = "auto",
-        precision: str = "auto",
-        batch_size: int | None = None,
-        adjustments: dict | None = None,
-    ) -> dict[str, Any]:
-        """Translate a volume into the file ``output``, and keep the translation under a key.
+    def translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Translate, and keep the translation.
 
-        adjustments: {structure_guard_mm: number or null, match: volume or null, match_by: "histogram" or "moments",
-        flatten_bias: bool, least_consistency: number or null (automatic strength), ensemble: bool}, all optional.
-        The result's ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength).
+        ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength).
         """
         progress("load", 0, 1)
-        wanted = _adjustments(adjustments)
-        image, style = _volume(volume), self._model(model)
-        # Kept in memory: the exchanged file may go before the translation is adjusted or judged.
-        image = image.with_array(np.array(image.array))
-        check_volume(image, _named(volume))
-        region = None if mask is None else _volume(mask)
-        if region is not None:
-            region = region.with_array(np.array(region.array))
-        runner = self._runner(style, direction, device, precision)
-        translation = translate_volume(
-            image,
-            style,
-            direction=direction,
-            planes=planes,
-            strength=strength,
-            mask=region,
-            batch_size=batch_size,
-            adjustments=wanted,
+        adjustments = Adjustments() if request.adjustments is None else request.adjustments.read()
+        model = self._warm.model(request.model)
+        # Kept in memory: the exchanged files may go before the translation is adjusted or judged.
+        volume = request.volume.read(copy=True)
+        check_volume(volume, request.volume.title)
+        mask = None if request.mask is None else request.mask.read(copy=True)
+        options = RunOptions(
+            device=request.device, precision=request.precision, batch_size=request.batch_size, planes=request.planes
+        )
+        running = replace(
+            options,
+            runner=self._warm.runner(model, request.direction, request.device, request.precision),
             progress=lambda done, total: progress("translate", done, total),
             cancelled=cancelled,
-            runner=runner,
         )
-        write_array(Path(output), _for_display(translation.volume.array))
-        options = {"planes": planes, "device": device, "precision": precision, "batch_size": batch_size}
-        # The blend is made anew when it is asked for; without it a kept translation is a third smaller.
-        slim = replace(translation, volume=image)
-        self._keep(keep, Kept(image, style, direction, region, options, slim, wanted))
+        translated = translate_case(
+            TranslateCase(
+                volume,
+                model,
+                request.direction,
+                request.strength,
+                mask=mask,
+                adjustments=adjustments,
+                options=running,
+            )
+        )
+        translation = translated.translation
+        write_array(request.output, for_viewers(translation.volume).array)
+        kept = Kept(volume, model, request.direction, mask, options, translation)
+        kept.take(translation, adjustments)
+        self._warm.keep(request.keep, kept)
         return {
             "seconds": translation.seconds,
             "slices": translation.slices,
             "device": translation.device,
             "backend": translation.backend,
             "precision": translation.precision,
-            "warnings": translation.warnings,
+            "warnings": translated.warnings,
             "range": _range(translation.volume.array),
             "strength": translation.strength,
             "consistency": translation.consistency,
-            "notes": _notes(style, direction, translation.strength, wanted),
+            "notes": translated.notes,
         }
 
-    def adjust(
-        self, keep: str, output: str, strength: float = 1.0, adjustments: dict | None = None, **_: Any
-    ) -> dict[str, Any]:
-        """Adjust a kept translation anew into the file ``output``; the network does not run.
+    def adjust(self, request: schema.Adjust, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Adjust a kept translation anew; the network does not run.
 
-        adjustments: as in ``translate``; without them, those of the kept translation. What acts before the network
-        (flatten_bias, ensemble) cannot change here, and may be left out. The figures then judge what was made last.
+        What acts before it (flatten_bias, ensemble) cannot change here, and may be left out. ``stale``: metrics were
+        given of what it was before.
         """
-        kept = self._find(keep)
-        wanted = kept.adjustments if adjustments is None else _adjustments(adjustments, kept.adjustments)
-        made = readjust(
-            kept.volume,
-            kept.model,
-            kept.translation,
-            direction=kept.direction,
-            strength=strength,
-            mask=kept.mask,
-            adjustments=wanted,
-        )
-        write_array(Path(output), _for_display(made.volume.array))
-        kept.translation, kept.adjustments = replace(made, volume=kept.volume), wanted
+        kept = self._warm.find(request.keep)
+        given = request.adjustments
+        adjustments = kept.adjustments if given is None else given.read(kept.adjustments)
+        translation, notes = adjust_case(kept.case(request.strength, adjustments), kept.translation)
+        write_array(request.output, for_viewers(translation.volume).array)
+        stale = kept.judged
+        kept.take(translation, adjustments)
         return {
-            "range": _range(made.volume.array),
-            "strength": made.strength,
-            "consistency": made.consistency,
-            "notes": _notes(kept.model, kept.direction, made.strength, wanted),
+            "range": _range(translation.volume.array),
+            "strength": translation.strength,
+            "consistency": translation.consistency,
+            "notes": notes,
+            "stale": stale,
         }
 
-    def figures(
-        self,
-        keep: str,
-        progress: Progress,
-        cancelled: Cancelled,
-        reference: dict | None = None,
-        error_map: str | None = None,
-        max_slices: int | None = None,
-    ) -> dict[str, Any]:
-        """The quality figures of a kept translation; with ``error_map`` also |F(G(x)) - x| per voxel, in that file.
+    def figures(self, request: schema.Figures, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """The metrics of a kept translation as it is now.
 
-        reference: a registered volume of the target domain on any grid.
+        With ``error_map`` also |F(G(x)) - x| per voxel, in that file.
         """
-        from surgical_style_engine.inference.cycle import cycle_of
-        from surgical_style_engine.metrics import quality_of
-        from surgical_style_engine.volumes.body_mask import body_mask
+        from surgical_style_engine.app.judge_case import JudgeCase, judge_case  # noqa: PLC0415 - it loads SimpleITK
 
-        kept = self._find(keep)
-        image = kept.volume
-        valid = target = None
-        if reference is not None:
-            moving = _volume(reference)
-            check_volume(moving, "The reference")
-            if moving.channels != kept.model.card.domain_to(kept.direction).channels:
+        kept = self._warm.find(request.keep)
+        reference = valid = None
+        if request.reference is not None:
+            real = request.reference.read()
+            check_volume(real, "The reference")
+            if real.channels != kept.model.card.domain_to(kept.direction).channels:
                 raise InputError("The reference has other channels than the translation.")
-            target = moving if moving.same_grid(image) else geometry.resample_like(moving, image, "linear")
-            if target is not moving:
-                everywhere = moving.with_array(np.ones((1, *moving.array.shape[1:]), np.uint8))
-                valid = geometry.resample_like(everywhere, image, "nearest", default=0).array[0] != 0
-        region = body_mask(image)
-        if kept.mask is not None:
-            inside = geometry.labels_like(kept.mask, image).array[0] != 0
-            region = inside & region if (inside & region).any() else inside
-        cycle = cycle_of(
-            image,
-            kept.model,
-            kept.translation,
-            direction=kept.direction,
-            mask=region,
-            max_slices=max_slices,
-            progress=lambda done, total: progress("figures", done, total),
-            cancelled=cancelled,
-            **kept.options,
+            name = Path(request.reference.name or "reference")
+            reference, valid, _how = align_reference(kept.volume, real, name, register=False)
+        options = replace(
+            kept.options, progress=lambda done, total: progress("figures", done, total), cancelled=cancelled
         )
-        figures = quality_of(
-            image,
-            kept.model,
-            kept.translation,
-            target,
-            region,
-            direction=kept.direction,
-            valid=valid,
-            cycle=cycle,
-            with_cycle=False,
+        judgement = judge_case(
+            JudgeCase(
+                kept.volume,
+                kept.model,
+                kept.translation,
+                kept.direction,
+                kept.mask,
+                reference=reference,
+                valid=valid,
+                judging=Judging(max_slices=request.max_slices),
+                options=options,
+            )
         )
-        if cycle is None:
-            figures["cycle_note"] = "The model has no way back, so there are no cycle figures."
-        elif error_map:
-            error = np.where(region[None], np.nan_to_num(cycle.error.mean(axis=0, keepdims=True)), 0)
-            write_array(Path(error_map), error.astype(np.float32))
-        return {"figures": _finite(figures), "has_map": bool(cycle is not None and error_map)}
+        kept.judged = True
+        quality, has_map = judgement.quality, False
+        if judgement.cycle is None:
+            quality["cycle_note"] = NO_WAY_BACK
+        elif request.error_map is not None:
+            write_array(request.error_map, _error_map(judgement.cycle, judgement.region))
+            has_map = True
+        return {"figures": plain(quality), "has_map": has_map}
 
-    def preview(
-        self,
-        volume: dict,
-        model: str,
-        output: str,
-        position: list[float],
-        plane: str,
-        direction: str = "forward",
-        device: str = "auto",
-        precision: str = "auto",
-        **_: Any,
-    ) -> dict[str, Any]:
-        """Translate the one slice of a plane at a position (mm LPS) into the file ``output``."""
-        style = self._model(model)
-        key = (volume["file"], str(style.folder), style.card.weights.sha256, direction)
-        if self._preview is None or self._preview[0] != key:
-            self._preview = key, SlicePreview(_volume(volume), style, direction)
-        runner = self._runner(style, direction, device, precision)
-        made, plane, index = self._preview[1].render(runner, plane, tuple(position))
-        write_array(Path(output), _for_display(made.array))
+    def preview(self, request: schema.Preview, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """The slice's place, and ``range`` for a window that stays the same from slice to slice."""
+        model = self._warm.model(request.model)
+        preview = self._warm.preview(request.volume.file, request.volume.read(), model, request.direction)
+        runner = self._warm.runner(model, request.direction, request.device, request.precision)
+        image, plane, index = preview.render(runner, request.plane, request.position)
+        write_array(request.output, for_viewers(image).array)
         return {
-            "spacing": list(made.spacing),
-            "origin": list(made.origin),
-            "direction": np.asarray(made.direction).tolist(),
+            "spacing": list(image.spacing),
+            "origin": list(image.origin),
+            "direction": np.asarray(image.direction).tolist(),
             "plane": plane,
             "slice": index,
-            "range": self._preview[1].range,
+            "range": preview.range,
         }
 
-    def devices(self, **_: Any) -> dict[str, Any]:
-        """What there is to compute on: name, title, free and total bytes."""
-        from surgical_style_engine.backends.devices import list_devices
-
+    def devices(self, _request: schema.Devices, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """name, title, free and total bytes of each."""
         return {"devices": [vars(device) for device in list_devices()]}
 
-    def import_model(self, source: str, folder: str, name: str = "", **arguments: Any) -> dict[str, Any]:
-        """Bring a packed model, weights of the reference code or ONNX, or a style picture into the folder of models."""
-        from surgical_style_engine.models.archive import check_name, import_archive, import_folder, is_model_archive
-        from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
+    def import_model(self, request: schema.Import, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Bring a model into the folder of models: ``name`` and ``folder``."""
+        details = {name: getattr(request, name) for name in ImportDetails.model_fields}
+        folder = import_case(request.source, request.folder, ImportDetails(**details))
+        return {"name": folder.name, "folder": str(folder)}
 
-        for unused in ("progress", "cancelled"):
-            arguments.pop(unused)
-        path, models = Path(source), Path(folder)
-        if not path.exists():
-            raise InputError(f"There is no file {path}.")
-        if path.is_dir():
-            made = import_folder(path, models, name)
-        elif path.suffix.lower() == ".zip" or is_model_archive(path):
-            made = import_archive(path, models, name)
-        elif is_picture_file(path):
-            made = models / check_name(name)
-            import_picture(path, made, name=name, **arguments)
-        else:
-            from surgical_style_engine.models.importers.reference import import_reference
-
-            if not name or not arguments.get("source_name") or not arguments.get("target_name"):
-                raise InputError("Weights say nothing of their data; give a name and both domains.")
-            made = models / check_name(name)
-            import_reference(path, made, name=name, **arguments)
-        return {"name": made.name, "folder": str(made)}
-
-    def forget(self, keep: str | None = None, **_: Any) -> dict[str, Any]:
-        """Drop a kept translation, or all of them and the prepared preview."""
-        if keep is None:
-            self._kept.clear()
-            self._preview = None
-        else:
-            self._kept.pop(keep, None)
+    def forget(self, request: schema.Forget, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Drop what is kept."""
+        self._warm.forget(request.keep)
         return {}
 
-    def _model(self, folder: str) -> StyleModel:
-        """A verified model, read anew only when its files changed."""
-        path = Path(folder)
-        stamp = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(path.glob("*.*")))
-        if folder not in self._models or self._models[folder][0] != stamp:
-            self._models[folder] = stamp, load_model(path)
-            self._runners.clear()
-        return self._models[folder][1]
+    def fuse(self, request: schema.Fuse, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Fuse volumes. No torch, unless the method is a trained one.
 
-    def _runner(self, model: StyleModel, direction: str, device: str, precision: str) -> Runner:
-        key = (str(model.folder), model.card.weights.sha256, direction, device, precision)
-        if key not in self._runners:
-            self._runners[key] = runner_for(model, direction, device=device, precision=precision)
-            while len(self._runners) > KEPT_RUNNERS:
-                self._runners.popitem(last=False)
-        self._runners.move_to_end(key)
-        return self._runners[key]
+        ``weights`` sum to 1; ``figures`` are {} where nothing is covered by all; ``moved`` is by how many mm and
+        degrees each of the others was registered, null where the scanner's coordinates were taken.
+        """
+        from surgical_style_engine.app.fuse_case import FuseCase, fuse_case  # noqa: PLC0415 - it loads SimpleITK
 
-    def _keep(self, key: str, kept: Kept) -> None:
-        self._kept.pop(key, None)
-        self._kept[key] = kept
-        while len(self._kept) > 1 and sum(entry.bytes for entry in self._kept.values()) > KEPT_BYTES:
-            self._kept.popitem(last=False)
-
-    def _find(self, key: str) -> Kept:
-        if key not in self._kept:
-            raise InputError("The translation is no longer in memory; press Apply again.")
-        return self._kept[key]
-
-
-def _volume(message: dict) -> Volume:
-    """The volume a message describes; its array is mapped into memory."""
-    array = read_array(message["file"])
-    modality = message.get("modality", "")
-    return Volume(
-        array,
-        tuple(message["spacing"]),
-        tuple(message["origin"]),
-        np.asarray(message["direction"], float),
-        message.get("is_2d", False),
-        {"Modality": modality} if modality else {},
-        message.get("name", ""),
-    )
+        progress("fuse", 0, 1)
+        fused = fuse_case(
+            FuseCase(
+                [volume.read() for volume in request.volumes],
+                method=request.method,
+                model=self._warm.model(request.model) if request.method == "learned" else None,
+                weights=request.weights,
+                register=request.registration,
+                judge=request.quality,
+                options=RunOptions(progress=lambda done, total: progress("fuse", done, total), cancelled=cancelled),
+                stage=lambda text: progress("figures", 0, 1) if text == "judging" else None,
+            )
+        )
+        fusion = fused.fusion
+        write_array(request.output, fusion.volume.array)
+        return {
+            "weights": fusion.weights,
+            "figures": plain(fused.quality),
+            "moved": plain(fused.moved),
+            "warnings": fused.warnings,
+            "range": _range(fusion.volume.array),
+            "seconds": fusion.seconds,
+            "notes": fused.notes,
+        }
 
 
-def _adjustments(message: dict | None, kept: Adjustments | None = None) -> Adjustments:
-    """The adjustments of a message; kept: those of the translation that is adjusted. Raises InputError."""
-    values = {key: value for key, value in (message or {}).items() if value is not None}
-    known = {"structure_guard_mm", "match", "match_by", "flatten_bias", "least_consistency", "ensemble"}
-    if unknown := sorted(values.keys() - known):
-        raise InputError(f"The worker knows no adjustment {unknown[0]!r}; it may be of another version.")
-    for key in ("flatten_bias", "ensemble") if kept is not None else ():
-        if bool(values.setdefault(key, getattr(kept, key))) != getattr(kept, key):
-            raise InputError("Bias flattening and ensembles act before the network; press Apply again.")
-    if "match" in values:
-        reference = _volume(values["match"])
-        # Kept in memory: the exchanged file may go before the translation is adjusted again.
-        values["match"] = reference.with_array(np.array(reference.array))
-    return Adjustments(**values)
-
-
-def _named(message: dict) -> str | None:
-    return f"The volume {message['name']}" if message.get("name") else None
-
-
-def _for_display(array: np.ndarray) -> np.ndarray:
-    """Colours as 8 bit, which is what viewers show as colours; scalars stay as they are."""
-    if array.shape[0] != 3:
-        return array
-    return np.clip(np.round(array), 0, 255).astype(np.uint8)
+def _error_map(cycle: CycleMetrics, region: np.ndarray) -> np.ndarray:
+    """(1, z, y, x) float32, 0 outside of what was judged."""
+    error = np.nan_to_num(cycle.error.mean(axis=0, keepdims=True))
+    return np.where(region[None], error, 0).astype(np.float32)
 
 
 def _range(array: np.ndarray) -> list[float]:
-    """The 1 and 99 percentiles, for a first window."""
+    """The 1 and 99.5 percentiles, for a first window."""
     step = max(1, int((array.size / 1e6) ** (1 / 3)))
     low, high = np.percentile(array[:, ::step, ::step, ::step], (1, 99.5))
     return [float(low), float(high)]
-
-
-def _notes(model: StyleModel, direction: str, strength: float, adjustments: Adjustments) -> dict[str, str]:
-    from surgical_style_engine.imageio.provenance import synthetic_notes
-
-    return synthetic_notes(model.card, direction, strength, adjustments)
-
-
-def _finite(values: Any) -> Any:
-    from surgical_style_engine.app.report import plain
-
-    return plain(values)

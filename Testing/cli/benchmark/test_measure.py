@@ -69,8 +69,8 @@ def test_ratios_are_taken_pair_by_pair():
     }
 
 
-def test_the_made_volume_holds_a_head():
-    image = measure.made_volume(128, 4, 2.0)
+def test_the_phantom_holds_a_head():
+    image = measure.head_phantom(128, 4, 2.0)
     array = sitk.GetArrayFromImage(image)
     assert array.shape == (4, 128, 128) and image.GetSpacing() == (2.0, 2.0, 3.0)
     body = (array > 150).any(axis=0)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from surgical_style_engine.app.inputs import left_out
 from surgical_style_engine.errors import InputError
-from training_cli.cohort.matching import find_match, left_out, match_all, stem, told_match, volumes_in
+from training_cli.cohort.matching import find_match, match_all, stem, told_match, volumes_in
 
 
 def match(source, *candidates):

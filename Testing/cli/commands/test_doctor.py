@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from surgical_style_engine.models import folder as model_folder
+from surgical_style_engine.models import names as model_names
 from training_cli.commands import doctor
 
 
@@ -15,7 +15,7 @@ def models(tmp_path, monkeypatch, tiny_model):
 
     shutil.copytree(tiny_model, tmp_path / "tiny")
     monkeypatch.setenv("SST_MODELS", str(tmp_path))
-    monkeypatch.setattr(model_folder, "shipped_models_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(model_names, "shipped_models_folder", lambda: tmp_path / "none")
     return tmp_path
 
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from surgical_style_engine.app.report import KEYS, read_report
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import write_volume
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.commands.evaluate import evaluate

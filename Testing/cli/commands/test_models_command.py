@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.models import folder as model_folder
+from surgical_style_engine.models import names as model_names
 from surgical_style_engine.models.folder import verify_model
 from surgical_style_engine.networks import build_generator
 from training_cli.commands.models import app
@@ -46,7 +46,7 @@ def models(tmp_path, monkeypatch):
     monkeypatch.setenv("SST_MODELS", str(tmp_path / "mine"))
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    monkeypatch.setattr(model_folder, "shipped_models_folder", lambda: shipped)
+    monkeypatch.setattr(model_names, "shipped_models_folder", lambda: shipped)
     return tmp_path / "mine"
 
 

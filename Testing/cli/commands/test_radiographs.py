@@ -20,7 +20,8 @@ def model(tmp_path_factory) -> Path:
     """A small 2-D model between two looks of radiographs."""
     import torch
 
-    from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, save_model
+    from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+    from surgical_style_engine.models.folder import save_model
     from surgical_style_engine.networks import build_generator
     from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 

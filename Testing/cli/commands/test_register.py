@@ -1,5 +1,6 @@
 """`sst register` from the command line: files in, files out, nothing half-written."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -97,13 +98,11 @@ def test_bad_input_leaves_nothing(study, tmp_path):
 
 
 def test_a_failing_disk_is_one_sentence(study, tmp_path, monkeypatch):
-    from surgical_style_engine.imageio import volume_io
-
     def full(*_):
         raise OSError(28, "No space left on device")
 
     folder, _ = study
-    monkeypatch.setattr(volume_io.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     result = sst(folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "m.nii.gz")
     assert isinstance(result.exception, StyleTransferError) and "No space" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
@@ -123,16 +122,16 @@ def test_what_has_nothing_in_common_is_refused(study, tmp_path):
 
 
 def test_what_was_odd_about_the_files_is_told(study, tmp_path, monkeypatch):
-    from surgical_style_engine.imageio import volume_io
+    from surgical_style_engine.imageio import read as reading
 
-    read = volume_io.read_volume
+    read = reading.read_volume
 
     def odd(path, *more):
         volume = read(path, *more)
         return replace(volume, metadata={"Warning": "The slices are shifted (tilted gantry)."})
 
     folder, _ = study
-    monkeypatch.setattr(volume_io, "read_volume", odd)
+    monkeypatch.setattr(reading, "read_volume", odd)
     result = sst(
         folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "m.nii.gz", "--report", tmp_path / "r.json"
     )

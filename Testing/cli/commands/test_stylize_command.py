@@ -1,5 +1,7 @@
 """`sst stylize` from the command line: files in, files out, one sentence for what is wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -123,7 +125,8 @@ def test_without_pretrained_features(refused, sst, files, monkeypatch):
     arguments = ("stylize", files / "in.nrrd", files / "out.nrrd", "--style", files / "waves.png", *QUICK)
     sentence = refused(*arguments, "--features", "vgg19")
     assert "--download-features" in sentence and "--features random" in sentence
-    monkeypatch.setattr(features, "URL", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
+    published = replace(features.PRETRAINED["vgg19"], url="http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
+    monkeypatch.setitem(features.PRETRAINED, "vgg19", published)
     sentence = refused(*arguments, "--features", "vgg19", "--download-features", code=1)
     assert "could not be downloaded" in sentence and "--features FILE" in sentence
     (files / "wrong.pth").write_bytes(b"not the weights")

@@ -210,13 +210,12 @@ def test_a_mask_elsewhere_is_refused(refused, head, tiny_model, tmp_path):
 
 def test_a_full_disk_is_one_sentence(refused, head, tiny_model, tmp_path, monkeypatch):
     import errno
-
-    from surgical_style_engine.imageio import volume_io
+    from pathlib import Path
 
     def full(_self, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(volume_io.Path, "touch", full)
+    monkeypatch.setattr(Path, "touch", full)
     out = tmp_path / "out"
     out.mkdir()
     assert "No space left" in refused("translate", head, out / "o.nrrd", "--model", tiny_model, code=1)
@@ -261,16 +260,15 @@ def test_a_sheared_volume_keeps_its_place_or_is_refused(sst, head, tiny_model, t
 def test_what_cannot_be_written_is_told_before_anything_is_computed(
     sst, head_volume, tiny_model, tmp_path, monkeypatch, command, name, sentence
 ):
-    from surgical_style_engine import fusion
-    from surgical_style_engine.inference import translate
-    from surgical_style_engine.stylize import stylize
+    from surgical_style_engine.app import fuse_case, translate_case
+    from surgical_style_engine.inference import stylize
     from surgical_style_engine.volumes import registration
 
     for module, function in (
-        (translate, "translate_volume"),
+        (translate_case, "translate_volume"),
         (stylize, "stylize_volume"),
         (registration, "register_rigid"),
-        (fusion, "fuse_volumes"),
+        (fuse_case, "fuse_volumes"),
     ):
         assert hasattr(module, function)
         monkeypatch.setattr(module, function, lambda *_, **__: pytest.fail("computed in vain"))

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from test_page import browser  # noqa: F401 - a fixture
 
 from surgical_style_engine.app.report import new_report, write_report
 from surgical_style_engine.imageio.volume_io import write_volume
@@ -164,7 +163,7 @@ def test_the_page_of_a_style_transfer(sst, stylized):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_in_a_browser_both_pages_are_quiet_and_fit(sst, browser, run, stylized, tmp_path, width):  # noqa: F811
+def test_in_a_browser_both_pages_are_quiet_and_fit(sst, browser, run, stylized, tmp_path, width):
     from selenium.webdriver.common.by import By
 
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}

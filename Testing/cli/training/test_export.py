@@ -16,7 +16,7 @@ from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.models.folder import load_model, verify_model
 from training_cli.training.config import load_config
-from training_cli.training.data.cache import prepare_data
+from training_cli.training.data.prepare import prepare_data
 from training_cli.training.export import half_precision
 from training_cli.training.loop import train
 from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint

@@ -14,7 +14,7 @@ from tiny_training import as_options
 from surgical_style_engine.errors import InputError, StyleTransferError
 from training_cli.training import loop
 from training_cli.training.config import load_config
-from training_cli.training.data.cache import prepare_data
+from training_cli.training.data.prepare import prepare_data
 from training_cli.training.loop import train
 from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint
 

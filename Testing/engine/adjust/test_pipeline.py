@@ -8,11 +8,12 @@ from surgical_style_engine.adjust import Adjustments
 from surgical_style_engine.adjust.guard import structure_guard
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.provenance import synthetic_notes
 from surgical_style_engine.inference.readjust import adjust_translation, readjust
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.worst_slices import named_slices, slice_centre
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, StyleModel
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.models.provenance import synthetic_notes
 from surgical_style_engine.volumes.bias_field import flatten_bias
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.normalization import HUWindow, PercentileLandmarks, RobustPercentile

@@ -1,12 +1,12 @@
 """Reports: stable keys, valid JSON, whole or not at all."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from surgical_style_engine.app import report as module
 from surgical_style_engine.app.report import KEYS, new_report, read_report, write_report
 from surgical_style_engine.errors import InputError, StyleTransferError
 
@@ -35,7 +35,7 @@ def test_a_failed_write_leaves_the_old_report_and_nothing_else(tmp_path, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StyleTransferError, match="No space left"):
         write_report(path, {"model": "new"})
     assert read_report(path)["model"] == "old"

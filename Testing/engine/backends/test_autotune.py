@@ -15,7 +15,8 @@ from surgical_style_engine.backends.autotune import Choice, Measured, choose, li
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import load_model, shipped_models_folder
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.names import shipped_models_folder
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import load_model, read_card, save_model
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.folder import load_model, save_model
 from surgical_style_engine.networks import build_generator
 from surgical_style_engine.volumes.normalization import RobustPercentile
 from surgical_style_engine.volumes.volume import Volume

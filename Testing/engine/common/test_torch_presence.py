@@ -16,7 +16,9 @@ from surgical_style_engine.backends.autotune import psnr_of
 from surgical_style_engine.common import torch_presence
 from surgical_style_engine.common.torch_presence import check_torch, has_torch, is_installed
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.folder import load_model, read_card, save_model, shipped_models_folder
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.folder import load_model, save_model
+from surgical_style_engine.models.names import shipped_models_folder
 from surgical_style_engine.networks import build_generator
 from surgical_style_engine.worker.messages import describe, read_array, write_array
 from surgical_style_engine.worker.tasks import Tasks

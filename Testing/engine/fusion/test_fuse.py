@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.fusion import METHODS, align, fuse_volumes, fusion_quality
+from surgical_style_engine.fusion import METHODS, FusionMethod, FusionOptions, align, fuse_volumes, fusion_quality
 from surgical_style_engine.fusion.align import coarser_by
 from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.filters import gaussian
 from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import HUWindow
@@ -50,18 +51,31 @@ def test_the_result_lies_on_the_reference_grid_within_the_inputs(pair, method):
     assert 0 <= fusion.volume.array.min() and fusion.volume.array.max() <= volumes[0].array.max()
 
 
-def test_pyramid_fusion_beats_both_floors_on_real_modalities(shared_data):
+def modalities(shared_data, factor):
+    """T1w, T2w and FLAIR of a patient, coarser in plane; each contrast stays on a grid of its own."""
     folder = shared_data / "open-ms" / "longitudinal"
-    names = ("T1W", "T2W", "FLAIR")
-    volumes = []
-    for name in names:
+    for name in ("T1W", "T2W", "FLAIR"):
         full = read_volume(folder / f"patient04_study1_{name}.nii.gz")
-        # Half the resolution is enough here; each contrast stays on a grid of its own.
         x, y, z = full.spacing
-        volumes.append(Volume(full.array[..., ::2, ::2], (2 * x, 2 * y, z), full.origin, full.direction))
-    fusion = fuse_volumes(volumes, method="pyramid")
-    assert all(entry.registration.translation_mm < 4 for entry in fusion.aligned), "nearly aligned by the scanner"
-    found = fusion_quality(fusion)
+        array = full.array[..., ::factor, ::factor]
+        yield Volume(array, (factor * x, factor * y, z), full.origin, full.direction)
+
+
+def test_real_modalities_are_nearly_aligned_by_the_scanner(shared_data):
+    """Registration finds no more than the head's motion between the scans."""
+    reference, *others = modalities(shared_data, 4)
+    body = body_mask(reference)
+    found = [align(other, reference, body, "auto").registration for other in others]
+    assert all(registration.translation_mm < 4 for registration in found)
+
+
+def test_pyramid_fusion_beats_both_floors_on_real_modalities(shared_data):
+    """In the middle of the head, laid over one another as the scanner says."""
+    full, *others = modalities(shared_data, 2)
+    first, last = 12, 36
+    origin = np.add(full.origin, np.asarray(full.direction)[:, 2] * first * full.spacing[2])
+    reference = Volume(full.array[:, first:last], full.spacing, tuple(origin), full.direction)
+    found = fusion_quality(fuse_volumes([reference, *others], method="pyramid", register="none"))
     floors = found["floors"]
     for key in ("q_abf", "piella_weighted", "entropy"):
         assert found[key] > 1.04 * max(floors["reference"][key], floors["average"][key]), key
@@ -211,3 +225,25 @@ def test_fine_volumes_are_smoothed_before_a_coarse_grid_samples_them(pair):
     assert found.volume.array[0][inside].std() < 0.6 * plain.array[0][inside].std()
     assert found.volume.array[0][inside].mean() == pytest.approx(500, abs=5)
     assert any("finer than the reference" in sentence for sentence in found.warnings)
+
+
+def test_options_are_given_whole_or_by_keywords(pair):
+    whole = fuse_volumes(pair, FusionOptions(method="weighted", weights=[1, 3], units="none"))
+    laid_over = fuse_volumes(pair, FusionOptions(method="detail", weights=[1, 3]), method="weighted", units="none")
+    by_keywords = fuse_volumes(pair, method="weighted", weights=[1, 3], units="none")
+    for fusion in (laid_over, by_keywords):
+        np.testing.assert_array_equal(fusion.fused, whole.fused)
+        assert fusion.method == "weighted" and fusion.weights == [0.25, 0.75]
+    with pytest.raises(TypeError, match="no_option"):
+        fuse_volumes(pair, no_option=1)
+
+
+def test_a_method_from_outside_is_one_entry(pair, monkeypatch):
+    def darkest(inputs, tick):
+        tick(1)
+        return np.minimum.reduce(inputs.arrays)
+
+    monkeypatch.setitem(METHODS, "darkest", FusionMethod("darkest", "the darkest input", darkest))
+    fusion = fuse_volumes(pair, method="darkest")
+    np.testing.assert_allclose(fusion.fused, np.minimum(*fusion.inputs), atol=1e-6)
+    assert fusion.method == "darkest"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.fusion import fuse_volumes, fusion_figures, fusion_quality
+from surgical_style_engine.fusion import fuse_volumes, fusion_metrics, fusion_quality
 from surgical_style_engine.fusion.quality import entropy, mutual_information
 from surgical_style_engine.volumes.filters import gaussian
 from surgical_style_engine.volumes.volume import Volume
@@ -19,7 +19,7 @@ def texture(seed, sigma=1.5):
 
 def figures(fused, *inputs, region=None):
     region = np.ones(SHAPE, bool) if region is None else region
-    return fusion_figures([fused], list(inputs), region)[0]
+    return fusion_metrics([fused], list(inputs), region)[0]
 
 
 def test_entropy_and_mutual_information_of_known_distributions():
@@ -105,7 +105,7 @@ def test_only_the_region_counts_on_any_slice_axis():
     spoiled[:, :, 40:] = 0
     assert figures(image, image, other, region=region) == figures(spoiled, image, other, region=region)
     upright = [np.ascontiguousarray(np.moveaxis(a, 0, 2)) for a in (spoiled, image, other, region)]
-    turned = fusion_figures([upright[0]], upright[1:3], upright[3], slice_axis=2)[0]
+    turned = fusion_metrics([upright[0]], upright[1:3], upright[3], slice_axis=2)[0]
     for key, value in figures(image, image, other, region=region).items():
         assert turned[key] == pytest.approx(value, rel=1e-5), key
     with pytest.raises(InputError, match="empty"):

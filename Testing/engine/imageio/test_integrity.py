@@ -65,14 +65,14 @@ def test_gzip_as_other_programs_write_it(tmp_path, image):
 
 
 def test_members_that_end_at_the_edge_of_what_is_read_at_once(tmp_path, monkeypatch, image):
-    from surgical_style_engine.imageio import integrity
+    from surgical_style_engine.imageio import gzip_bytes
 
     sitk.WriteImage(image, str(tmp_path / "v.nii"))
     plain = (tmp_path / "v.nii").read_bytes()
     first, second = gzip.compress(plain[:2000]), gzip.compress(plain[2000:])
     (tmp_path / "v.nii.gz").write_bytes(first + second)
     for size in (len(first) - 1, len(first), len(first) + 1):
-        monkeypatch.setattr(integrity, "_CHUNK", size)
+        monkeypatch.setattr(gzip_bytes, "_CHUNK", size)
         check_whole(tmp_path / "v.nii.gz")
 
 
@@ -80,12 +80,12 @@ def test_members_that_end_at_the_edge_of_what_is_read_at_once(tmp_path, monkeypa
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("place", [0, 777, -1])
 def test_values_that_itk_would_turn_into_zero(tmp_path, monkeypatch, ending, dtype, place):
-    from surgical_style_engine.imageio import integrity
+    from surgical_style_engine.imageio import gzip_bytes
 
     array = np.random.default_rng(0).normal(size=(12, 20, 30)).astype(dtype)
     path = tmp_path / f"v{ending}"
     for chunk in (101, 1 << 20):  # values cut in two by the end of a chunk
-        monkeypatch.setattr(integrity, "_CHUNK", chunk)
+        monkeypatch.setattr(gzip_bytes, "_CHUNK", chunk)
         sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
         check_whole(path)
         for value in (np.nan, np.inf, -np.inf):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from surgical_style_engine.imageio.provenance import summary, synthetic_notes
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.provenance import summary
+from surgical_style_engine.imageio.write import write_volume
+from surgical_style_engine.models.provenance import synthetic_notes
 from surgical_style_engine.volumes.volume import Volume
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard, StyleModel
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
+from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.normalization import RGB, HUWindow, RobustPercentile, ZScore
 from surgical_style_engine.volumes.volume import Volume
 

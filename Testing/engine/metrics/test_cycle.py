@@ -6,8 +6,7 @@ import pytest
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.metrics import (
     cycle_error_map,
-    cycle_figures,
-    histogram_match,
+    cycle_metrics,
     jigsaw_puzzle_error,
     look_ahead_score,
 )
@@ -21,7 +20,7 @@ def source():
 
 def test_raw_errors_are_the_distances_of_two_and_of_four_translations(source):
     # F falls short by 0.1 each time: after one cycle the error is 0.1, after two 0.2.
-    figures = cycle_figures(source, lambda a: -a, lambda a: -a - 0.1)
+    figures = cycle_metrics(source, lambda a: -a, lambda a: -a - 0.1)
     assert figures.look_ahead.raw == pytest.approx(0.1, abs=1e-5)
     assert figures.jigsaw.raw == pytest.approx(0.2, abs=1e-5)
 
@@ -92,10 +91,10 @@ def test_translation_at_hand_saves_a_call(source):
         calls.append("F")
         return -array
 
-    cycle_figures(source, forward, backward, translated=-source, jigsaw=False)
+    cycle_metrics(source, forward, backward, translated=-source, jigsaw=False)
     assert calls == ["F", "F"]
     calls.clear()
-    cycle_figures(source, forward, backward)
+    cycle_metrics(source, forward, backward)
     assert calls.count("G") == 3 and calls.count("F") == 4
 
 
@@ -111,27 +110,3 @@ def test_degraded_values_stay_in_range_and_keep_the_mean():
     inner = slice(10_000, 90_000)
     assert (noisy - ramp)[inner].std() == pytest.approx(2 * NOISE, rel=0.03)
     assert abs((noisy - ramp)[inner].mean()) < 5e-4
-
-
-def test_histogram_matching_gives_the_templates_quantiles():
-    rng = np.random.default_rng(0)
-    source = rng.gamma(2, 50, (1, 10, 40, 40)).astype(np.float32)
-    template = rng.normal(1000, 30, (1, 8, 50, 50)).astype(np.float32)
-    matched = histogram_match(source, template)
-    for q in (1, 10, 50, 90, 99):
-        assert np.percentile(matched, q) == pytest.approx(np.percentile(template, q), abs=2)
-    order = np.argsort(source.ravel())
-    assert np.all(np.diff(matched.ravel()[order]) >= 0)
-
-
-def test_histogram_matching_looks_inside_the_masks_only():
-    source = np.zeros((1, 4, 10, 10), np.float32)
-    source[:, 2:] = np.arange(200).reshape(1, 2, 10, 10)
-    template = np.full((1, 4, 10, 10), -500.0, np.float32)
-    template[:, 2:] = 3 * source[:, 2:] + 7
-    mask = np.zeros((4, 10, 10), bool)
-    mask[2:] = True
-    matched = histogram_match(source, template, mask, mask)
-    np.testing.assert_allclose(matched[:, 2:], template[:, 2:], atol=0.5)
-    with pytest.raises(InputError, match="mask is empty"):
-        histogram_match(source, template, mask & False)

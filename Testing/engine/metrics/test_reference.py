@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.metrics import data_range, mae, ms_ssim, psnr, reference_figures, ssim, ssim_figures
+from surgical_style_engine.metrics import data_range, mae, ms_ssim, psnr, reference_metrics, ssim, ssim_metrics
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +75,16 @@ def test_slice_axis_and_empty_slices(pair):
     output, reference = pair
     mask = np.ones(reference.shape[1:], bool)
     mask[0] = False
-    whole = ssim_figures(output, reference, mask)
+    whole = ssim_metrics(output, reference, mask)
     assert np.isnan(whole[2][0]) and np.all(np.isfinite(whole[2][1:]))
     turned = [np.moveaxis(a, 1, 2) for a in (output, reference)]
-    swapped = ssim_figures(*turned, np.moveaxis(mask, 0, 1), slice_axis=1)
+    swapped = ssim_metrics(*turned, np.moveaxis(mask, 0, 1), slice_axis=1)
     np.testing.assert_allclose(swapped[:2], whole[:2], rtol=1e-5)
 
 
 def test_all_figures_with_one_value_a_slice(pair):
     output, reference = pair
-    figures = reference_figures(output, reference)
+    figures = reference_metrics(output, reference)
     assert set(figures) == {"mae", "psnr", "psnr_range", "ssim", "ms_ssim", "slices"}
     assert all(len(values) == 3 for values in figures["slices"].values())
     assert np.mean(figures["slices"]["mae"]) == pytest.approx(figures["mae"], rel=1e-4)

@@ -1,10 +1,11 @@
-"""KID: zero for one distribution, growing with the difference of two."""
+"""Kernel MMD: zero for one distribution, growing with the difference of two."""
 
 import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.metrics.set_distance import kid, polynomial_mmd, slice_features
+from surgical_style_engine.metrics import kernel_mmd, slice_features
+from surgical_style_engine.metrics.set_distance import polynomial_mmd
 
 
 def test_unbiased_estimate_is_the_double_sum_of_the_paper():
@@ -30,7 +31,7 @@ def test_it_is_zero_on_average_for_one_distribution():
 def test_it_grows_with_the_distance_of_the_sets():
     rng = np.random.default_rng(2)
     real = rng.normal(size=(300, 8)) * 40 + 7
-    found = [kid(rng.normal(size=(300, 8)) * 40 + 7 + shift, real)[0] for shift in (0, 20, 40, 80)]
+    found = [kernel_mmd(rng.normal(size=(300, 8)) * 40 + 7 + shift, real)[0] for shift in (0, 20, 40, 80)]
     assert found == sorted(found) and abs(found[0]) < 0.1 < found[2]
 
 
@@ -43,9 +44,9 @@ def test_features_tell_looks_apart_and_not_orders():
     sharp, sharp_too = slice_features(slices[:12]), slice_features(slices[12:])
     soft = slice_features((slices[12:] + np.roll(slices[12:], 1, 1) + np.roll(slices[12:], 2, 1)) / 3)
     inverted = slice_features(-(slices[12:] ** 2))
-    same = kid(sharp_too, sharp)[0]
-    assert kid(soft, sharp)[0] > same + 0.5
-    assert kid(inverted, sharp)[0] > same + 0.5
+    same = kernel_mmd(sharp_too, sharp)[0]
+    assert kernel_mmd(soft, sharp)[0] > same + 0.5
+    assert kernel_mmd(inverted, sharp)[0] > same + 0.5
     np.testing.assert_allclose(slice_features(slices[:12][::-1])[::-1], sharp)
 
 
@@ -72,6 +73,6 @@ def test_tiny_slices_have_features_of_the_same_length():
 
 def test_bad_input_is_one_sentence():
     with pytest.raises(InputError, match="two slices"):
-        kid(np.ones((1, 4)), np.ones((5, 4)))
+        kernel_mmd(np.ones((1, 4)), np.ones((5, 4)))
     with pytest.raises(InputError, match="features"):
-        kid(np.ones((3, 4)), np.ones((5, 5)))
+        kernel_mmd(np.ones((3, 4)), np.ones((5, 5)))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surgical_style_engine.volumes.body_box import BACKGROUND, MARGIN, BodyBox, body_box
+from surgical_style_engine.common.thresholds import AIR_TOP
+from surgical_style_engine.volumes.body_box import MARGIN, BodyBox, body_box
 
 HEAD = (slice(40, 90), slice(52, 113))
 WITH_MARGIN = (slice(40 - MARGIN, 90 + MARGIN), slice(52 - MARGIN, 113 + MARGIN))
@@ -35,7 +36,7 @@ def test_to_the_pixel_without_noise():
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_in_the_air_is_no_body(noise, seed):
     array = slices_with_a_head(noise, seed)
-    assert (array[:, :, :8, :8] > BACKGROUND).any()  # pixel by pixel it would be one
+    assert (array[:, :, :8, :8] > AIR_TOP).any()  # pixel by pixel it would be one
     found = body_box(array)
     assert near(found, WITH_MARGIN, 8)
     # Nothing of the head is cut off.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.body_mask import body_mask, find_body
 from surgical_style_engine.volumes.volume import Volume
 
 
@@ -90,3 +90,10 @@ def test_real_brain_extracted_and_whole_heads(shared_data):
     inside = sitk.Resample(brain_mask, head.to_sitk(), sitk.Transform(), sitk.sitkNearestNeighbor, 0)
     inside = sitk.GetArrayFromImage(inside) > 0
     assert mask[inside].mean() > 0.99
+
+
+def test_where_there_is_no_telling_a_style_belongs_everywhere():
+    content = np.zeros((1, 20, 40, 40), np.float32)
+    assert find_body(content).all() and find_body(content).shape == (20, 40, 40)
+    content[0][ball((20, 40, 40), (10, 20, 20), (8, 12, 12))] = 1
+    assert find_body(content)[10, 20, 20] and not find_body(content)[0, 0, 0]

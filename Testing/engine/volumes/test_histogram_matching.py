@@ -1,11 +1,11 @@
-"""Histogram matching at its edges; the usual cases are among the tests of the cycle figures."""
+"""Histogram matching: the usual cases and the edges."""
 
 import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
-from surgical_style_engine.metrics import histogram_match
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.volumes.histogram_matching import histogram_match
 
 
 def test_a_constant_background_becomes_one_value():
@@ -80,3 +80,27 @@ def test_real_t1_with_the_histogram_of_its_t2(shared_data):
         assert np.percentile(matched[brain], q) == pytest.approx(np.percentile(t2[t2 > 0], q), rel=0.02)
     order = np.argsort(t1[brain], kind="stable")
     assert np.all(np.diff(matched[brain][order]) >= 0)
+
+
+def test_histogram_matching_gives_the_templates_quantiles():
+    rng = np.random.default_rng(0)
+    source = rng.gamma(2, 50, (1, 10, 40, 40)).astype(np.float32)
+    template = rng.normal(1000, 30, (1, 8, 50, 50)).astype(np.float32)
+    matched = histogram_match(source, template)
+    for q in (1, 10, 50, 90, 99):
+        assert np.percentile(matched, q) == pytest.approx(np.percentile(template, q), abs=2)
+    order = np.argsort(source.ravel())
+    assert np.all(np.diff(matched.ravel()[order]) >= 0)
+
+
+def test_histogram_matching_looks_inside_the_masks_only():
+    source = np.zeros((1, 4, 10, 10), np.float32)
+    source[:, 2:] = np.arange(200).reshape(1, 2, 10, 10)
+    template = np.full((1, 4, 10, 10), -500.0, np.float32)
+    template[:, 2:] = 3 * source[:, 2:] + 7
+    mask = np.zeros((4, 10, 10), bool)
+    mask[2:] = True
+    matched = histogram_match(source, template, mask, mask)
+    np.testing.assert_allclose(matched[:, 2:], template[:, 2:], atol=0.5)
+    with pytest.raises(InputError, match="mask is empty"):
+        histogram_match(source, template, mask & False)

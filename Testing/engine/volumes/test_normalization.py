@@ -261,7 +261,7 @@ def test_bad_landmarks_are_refused_in_one_sentence(values):
 
 
 def test_real_ct_survives_the_window(shared_data):
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
 
     volume = read_volume(shared_data / "ct" / "totalseg_example_ct.nii.gz")
     landmarks = HUWindow().fit(volume.array)
@@ -271,7 +271,7 @@ def test_real_ct_survives_the_window(shared_data):
 
 def test_real_mr_of_one_patient_agree_after_normalisation(shared_data):
     """Two studies with different settings: the heads' medians agree, and nothing above low is lost."""
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
 
     folder = shared_data / "open-ms" / "longitudinal"
     arrays = [read_volume(folder / f"patient01_study{number}_T1W.nii.gz").array for number in (1, 2)]

@@ -7,9 +7,15 @@ import pytest
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import Cancelled, InputError, StyleTransferError
-from surgical_style_engine.volumes import registration
-from surgical_style_engine.volumes.geometry import resample_like
-from surgical_style_engine.volumes.registration import register_rigid, write_transform
+from surgical_style_engine.volumes.registration import (
+    LARGEST_STRETCH,
+    register_affine,
+    register_rigid,
+    search,
+    write_transform,
+)
+from surgical_style_engine.volumes.registration.transforms import centre
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
 
 
@@ -73,7 +79,7 @@ def test_the_same_volumes_give_the_same_transform(phantom):
 def test_anisotropic_grids_are_shrunk_in_plane_only():
     image = sitk.Image(200, 200, 30, sitk.sitkFloat32)
     image.SetSpacing((0.5, 0.5, 4.0))
-    levels = registration._pyramid(image)
+    levels = search.pyramid(image)
     assert [level.GetSize()[2] for level in levels[1:]] == [30, 30]
     assert levels[0].GetSpacing()[0] == pytest.approx(6, abs=1) and levels[-1].GetSpacing()[0] == pytest.approx(1.5)
 
@@ -171,16 +177,16 @@ def test_two_real_contrasts_of_one_study(shared_data):
     elsewhere, motion = carried(moving, (6, -5, 9), (12.0, -8.0, 15.0))
     again = register_rigid(fixed, elsewhere)
     expected = sitk.CompositeTransform([motion, aligned.transform])
-    centre = np.array(registration._centre(fixed.to_sitk()))
+    middle = np.array(centre(fixed.to_sitk()))
     for offset in ((60, 0, 0), (0, 60, 0), (0, 0, 50), (-60, -60, -50)):
-        point = (centre + offset).tolist()
+        point = (middle + offset).tolist()
         assert np.linalg.norm(np.subtract(again.transform.TransformPoint(point), expected.TransformPoint(point))) < 1.5
 
 
 def test_a_stretch_is_found_by_affine_registration_only(phantom):
     fixed, other = phantom
     stretched = Volume(other.array, (2.0, 2.0, 2.12), (-48.0, -48.0, -48.0 * 1.06))
-    rigid, affine = registration.register_rigid(fixed, stretched), registration.register_affine(fixed, stretched)
+    rigid, affine = register_rigid(fixed, stretched), register_affine(fixed, stretched)
     assert rigid.kind == "rigid" and rigid.stretch == pytest.approx((1, 1), abs=1e-9)
     assert affine.kind == "affine" and affine.metric > 1.1 * rigid.metric
     assert affine.stretch == pytest.approx((1, 1.06), abs=0.012)
@@ -192,8 +198,8 @@ def test_a_stretch_is_found_by_affine_registration_only(phantom):
 def test_affine_registration_stays_rigid_where_it_would_stretch_beyond_reason(phantom):
     fixed, other = phantom
     doubled = Volume(other.array, (2.0, 2.0, 2.6), (-48.0, -48.0, -48.0 * 1.3))
-    found = registration.register_affine(fixed, doubled)
-    assert found.kind == "rigid" or found.stretch[1] <= registration.LARGEST_STRETCH
+    found = register_affine(fixed, doubled)
+    assert found.kind == "rigid" or found.stretch[1] <= LARGEST_STRETCH
 
 
 def test_the_metric_of_chance_tells_a_fit_from_none(phantom):

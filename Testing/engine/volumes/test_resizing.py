@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from surgical_style_engine.volumes.geometry import resize_in_plane
+from surgical_style_engine.volumes.resampling import resize_in_plane
 from surgical_style_engine.volumes.resizing import _taps, resize
 
 SIZES = [1, 2, 3, 5, 16, 37, 64, 191, 192, 256, 411]

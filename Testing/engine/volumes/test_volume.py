@@ -147,7 +147,7 @@ class TestCheckVolume:
 
 def test_reading_needs_neither_torch_nor_a_slow_import():
     code = (
-        "import sys, surgical_style_engine, surgical_style_engine.imageio.volume_io, "
+        "import sys, surgical_style_engine, surgical_style_engine.imageio.read, "
         "surgical_style_engine.volumes.geometry, surgical_style_engine.volumes.normalization, "
         "surgical_style_engine.volumes.slices\n"
         "loaded = [name for name in ('torch', 'SimpleITK', 'monai', 'slicer') if name in sys.modules]\n"

@@ -16,7 +16,7 @@ from surgical_style_engine.worker import messages as protocol
 PATIENCE = 90  # seconds after which a test gives up; no speed is asserted
 SLOW = """
 import sys, time
-import surgical_style_engine.backends.torch_runner as backends
+import surgical_style_engine.backends.select as backends
 run = backends.TorchRunner.run
 def slow(self, batch):
     time.sleep(0.4)
@@ -333,8 +333,8 @@ def test_what_is_no_message_ends_nothing(tmp_path, line):
 @pytest.mark.parametrize("where", ["Requests.next", "Worker._answer", "decode"])
 def test_a_failure_of_the_worker_itself_leaves_no_scratch_folder(tmp_path, where):
     (tmp_path / "scratch").mkdir()
-    code = "import sys\nfrom surgical_style_engine.worker import server as worker\ndef broken(*_):\n    raise ZeroDivisionError\n"
-    talk = Talk(tmp_path / "scratch", f"{code}worker.{where} = broken\nworker.main(sys.argv[1:])\n")
+    code = "import sys\nfrom surgical_style_engine.worker import server\ndef broken(*_):\n    raise ZeroDivisionError\n"
+    talk = Talk(tmp_path / "scratch", f"{code}server.{where} = broken\nserver.main(sys.argv[1:])\n")
     assert talk.next()["event"] == "ready"
     try:
         talk.send(id=1, task="forget")

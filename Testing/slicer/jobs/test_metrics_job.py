@@ -1,10 +1,12 @@
 """A sequence is judged frame by frame; the panel shows the mean."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
-from test_apply import apply, ready, sequence  # noqa: F401 - fixtures
+
+MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
 
 def test_means_are_taken_number_by_number(slicer_app):
@@ -18,15 +20,16 @@ def test_means_are_taken_number_by_number(slicer_app):
     assert mean([first]) is first
 
 
-def test_all_frames_of_a_sequence_are_judged(slicer_app, ready, apply, until, sequence, volume, tmp_path):  # noqa: F811
+def test_all_frames_of_a_sequence_are_judged(slicer_app, ready, apply, until, sequence, volume, tmp_path):
     _browser, proxy = sequence
     widget = ready(node=proxy, frames="all", figures="all", referenceVolume=volume("Reference", seed=9))
     said = []
-    show = widget.panel._set_status
-    widget.panel._set_status = lambda text, error=False: (said.append(text), show(text, error))
+    status = widget.panel.context.status
+    show = status.show
+    status.show = lambda text, error=False: (said.append(text), show(text, error))
     apply(widget)
-    until(lambda: widget.panel.figures is not None, "the figures")
-    figures = widget.panel.figures
+    until(lambda: widget.panel.quality.verdict is not None, "the figures")
+    figures = widget.panel.quality.verdict.metrics
     scores = [frame["look_ahead_score"] for frame in figures["frames"]]
     assert len(scores) == 3 and len(set(scores)) == 3
     assert figures["look_ahead_score"] == pytest.approx(np.mean(scores))
@@ -37,19 +40,19 @@ def test_all_frames_of_a_sequence_are_judged(slicer_app, ready, apply, until, se
     assert shown["Frames"] == "3" and shown["Look-Ahead Score"] == f"{np.mean(scores):.4f}"
     totals = {text.rsplit(" of ", 1)[1] for text in said if "Judging it" in text}
     assert any(int(text.rstrip(".")) % 3 == 0 for text in totals)
-    widget.panel.export(str(tmp_path / "figures.csv"))
+    widget.panel.quality.export(str(tmp_path / "figures.csv"))
     lines = list(csv.reader((tmp_path / "figures.csv").open(encoding="utf-8")))
     start = next(index for index, line in enumerate(lines) if line[:1] == ["Frame"])
     column = lines[start].index("Look-Ahead Score")
     assert [line[column] for line in lines[start + 1 :]] == [f"{score:.4f}" for score in scores]
 
 
-def test_stopped_between_two_frames(slicer_app, ready, apply, until, sequence):  # noqa: F811
+def test_stopped_between_two_frames(slicer_app, ready, apply, until, sequence):
     _browser, proxy = sequence
     widget = ready(node=proxy, frames="all", figures="off")
     apply(widget)
     widget.ui.computeButton.click()
-    until(lambda: len(widget.panel._figures_request._found) == 1, "the first frame's figures")
+    until(lambda: widget.logic.engine.metrics_job.frames_done == 1, "the first frame's figures")
     widget.ui.computeButton.click()
-    until(lambda: widget.panel._figures_request is None, "the end")
-    assert widget.panel.figures is None
+    until(lambda: widget.logic.engine.metrics_job is None, "the end")
+    assert widget.panel.quality.verdict is None

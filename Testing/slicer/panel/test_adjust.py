@@ -1,33 +1,21 @@
-"""The section Adjust through a real worker process, and the list of the worst slices."""
+"""The section Adjust and the strength, through a real worker process."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scene_helpers import engines_volume
+from tiny_models import head
+
+MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
 
 @pytest.fixture
-def ready(open_panel, volume):
-    """An opened panel with a volume and the tiny style selected."""
-
-    def make(**changes):
-        widget = open_panel()
-        parameters = widget._parameterNode
-        parameters.inputVolume = volume()
-        parameters.model, parameters.device = "tiny", "cpu"
-        for name, value in changes.items():
-            setattr(parameters, name, value)
-        return widget
-
-    return make
-
-
-@pytest.fixture
-def apply(slicer_app, until):
+def applied(slicer_app, apply):
     """Press Apply, wait, and give a copy of the result's voxels."""
 
     def press(widget):
-        widget.ui.applyButton.click()
-        until(lambda: widget.logic.engine.run is None, "the end of the run")
-        result = widget._parameterNode.resultVolume
+        result = apply(widget)
         assert result is not None, widget.ui.statusLabel.text
         return slicer_app.util.arrayFromVolume(result).copy()
 
@@ -41,7 +29,7 @@ def settled(slicer_app, until):
     def wait(widget):
         result = widget._parameterNode.resultVolume
         kept = widget.logic.engine.results[result.GetID()]
-        until(lambda: not widget.panel.adjustments.differs(kept), "the adjusting")
+        until(lambda: not widget.panel.adjust.differs(kept), "the adjusting")
         return slicer_app.util.arrayFromVolume(result).copy()
 
     return wait
@@ -49,15 +37,13 @@ def settled(slicer_app, until):
 
 def expected(slicer_app, tiny_folder, widget, **adjustments):
     """What the engine makes of the panel's input with some adjustments."""
-    from test_fusion_panel import engines_volume
-
     from surgical_style_engine.adjust.options import Adjustments
     from surgical_style_engine.inference.translate import translate_volume
     from surgical_style_engine.models.folder import load_model
 
     planes, strength = adjustments.pop("planes", None), adjustments.pop("strength", 1.0)
     made = translate_volume(
-        engines_volume(slicer_app, widget._parameterNode.inputVolume),
+        engines_volume(widget._parameterNode.inputVolume),
         load_model(tiny_folder / "tiny"),
         device="cpu",
         planes=planes,
@@ -82,6 +68,8 @@ def test_the_section_begins_closed_and_off(ready):
 
 
 def test_choices_survive_saving_and_loading_the_scene(scene, ready, volume):
+    from SurgicalStyleTransferLib.jobs.adjustments import of_parameters
+
     widget = ready()
     ui = widget.ui
     ui.guardSpinBox.value = 3.5
@@ -100,25 +88,23 @@ def test_choices_survive_saving_and_loading_the_scene(scene, ready, volume):
     scene.SetSceneXMLString(text)
     scene.Import()
     scene.SetLoadFromXMLString(0)
-    wanted = widget.panel.adjustments.wanted()
+    wanted = of_parameters(widget._parameterNode)
     assert (wanted.structure_guard_mm, wanted.match_by, wanted.least_consistency) == (3.5, "moments", 0.8)
     assert wanted.flatten_bias and wanted.ensemble and ui.matchByComboBox.currentData == "moments"
     assert scene.GetNodeByID(wanted.match_id).GetName() == "Reference"
     assert ui.guardSpinBox.value == 3.5 and ui.consistencySpinBox.value == 0.8 and not ui.strengthSlider.enabled
 
 
-def test_every_apply_takes_them_along(slicer_app, ready, apply, tiny_folder, volume):
-    from test_fusion_panel import engines_volume
-
-    reference = volume("Reference", array=np.sqrt(head_like(4)) * 20)
+def test_every_apply_takes_them_along(slicer_app, ready, applied, tiny_folder, volume):
+    reference = volume("Reference", array=np.sqrt(head(4)) * 20)
     widget = ready(structureGuard=6.0, matchVolume=reference, flattenBias=True)
-    made = apply(widget)
+    made = applied(widget)
     wanted = expected(
         slicer_app,
         tiny_folder,
         widget,
         structure_guard_mm=6.0,
-        match=engines_volume(slicer_app, reference),
+        match=engines_volume(reference),
         flatten_bias=True,
     )
     close(made, wanted)
@@ -127,27 +113,19 @@ def test_every_apply_takes_them_along(slicer_app, ready, apply, tiny_folder, vol
     assert "structure guard 6 mm" in said and "histogram" in said and "N4" in said
 
 
-def head_like(seed):
-    from tiny_models import head
-
-    return head(seed)
-
-
-def test_an_ensemble_averages_over_the_planes_too(slicer_app, ready, apply, tiny_folder):
+def test_an_ensemble_averages_over_the_planes_too(slicer_app, ready, applied, tiny_folder):
     widget = ready(ensemble=True)
-    made = apply(widget)
+    made = applied(widget)
     planes = ["axial", "coronal", "sagittal"]
     close(made, expected(slicer_app, tiny_folder, widget, ensemble=True, planes=planes))
     widget._parameterNode.plane = "axial"
-    close(apply(widget), expected(slicer_app, tiny_folder, widget, ensemble=True, planes=["axial"]))
+    close(applied(widget), expected(slicer_app, tiny_folder, widget, ensemble=True, planes=["axial"]))
 
 
-def test_after_a_run_the_network_does_not_run_again(slicer_app, ready, apply, settled, tiny_folder, volume):
-    from test_fusion_panel import engines_volume
-
+def test_after_a_run_the_network_does_not_run_again(slicer_app, ready, applied, settled, tiny_folder, volume):
     widget = ready()
     ui, result = widget.ui, None
-    plain = apply(widget)
+    plain = applied(widget)
     result = widget._parameterNode.resultVolume
     tasks = []
     client = widget.logic.engine.client
@@ -160,10 +138,10 @@ def test_after_a_run_the_network_does_not_run_again(slicer_app, ready, apply, se
     ui.guardSpinBox.value = 0.0
     close(settled(widget), plain)
 
-    reference = volume("Reference", array=np.sqrt(head_like(4)) * 20)
+    reference = volume("Reference", array=np.sqrt(head(4)) * 20)
     ui.matchSelector.setCurrentNode(reference)
     ui.matchByComboBox.currentIndex = ui.matchByComboBox.findData("moments")
-    target = engines_volume(slicer_app, reference)
+    target = engines_volume(reference)
     close(settled(widget), expected(slicer_app, tiny_folder, widget, match=target, match_by="moments"))
     # The volume to match to goes: the result is as without it.
     slicer_app.mrmlScene.RemoveNode(reference)
@@ -181,10 +159,10 @@ def test_after_a_run_the_network_does_not_run_again(slicer_app, ready, apply, se
     assert len(tasks) == count
 
 
-def test_the_automatic_strength(slicer_app, ready, apply, settled):
+def test_the_automatic_strength(slicer_app, ready, applied, settled):
     widget = ready(automaticStrength=True, leastConsistency=0.0)
     ui = widget.ui
-    whole = apply(widget)
+    whole = applied(widget)
     assert not ui.adjustNoteLabel.isHidden() and "Strength 1.00 was chosen" in ui.adjustNoteLabel.text
     ui.consistencySpinBox.value = 0.97
     less = settled(widget)
@@ -198,9 +176,9 @@ def test_the_automatic_strength(slicer_app, ready, apply, settled):
     assert ui.adjustNoteLabel.isHidden() and ui.strengthSlider.enabled
 
 
-def test_what_cannot_be_done_is_said_once(slicer_app, scene, ready, apply, until, volume):
+def test_what_cannot_be_done_is_said_once(slicer_app, scene, ready, applied, until, volume):
     widget = ready()
-    before = apply(widget)
+    before = applied(widget)
     nothing = volume("Blank", array=np.full((8, 20, 20), np.nan, np.float32))
     widget.ui.matchSelector.setCurrentNode(nothing)
     until(lambda: "to match holds NaN" in widget.ui.statusLabel.text, "the sentence")
@@ -213,32 +191,66 @@ def test_what_cannot_be_done_is_said_once(slicer_app, scene, ready, apply, until
     np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(widget._parameterNode.resultVolume), before)
 
 
-def test_the_worst_slices_are_one_click_away(slicer_app, scene, ready, apply, until):
-    import vtk
+def test_strength_without_running_the_network_again(slicer_app, ready, apply, until, volume):
+    node = volume()
+    widget = ready(node=node)
+    result = apply(widget)
+    whole = slicer_app.util.arrayFromVolume(result).copy()
+    requests = widget.logic.engine.client._count
+    widget.ui.strengthSlider.value = 0.0
+    engine = widget.logic.engine
+    until(lambda: engine.results[result.GetID()].strength == 0.0, "the blend")
+    np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(result), slicer_app.util.arrayFromVolume(node))
+    assert result.GetAttribute("SurgicalStyleTransfer.SyntheticStrength") == "0"
+    for value in (0.2, 0.4, 0.6, 0.8, 1.0):
+        widget.ui.strengthSlider.value = value
+    until(lambda: engine.results[result.GetID()].strength == 1.0, "the blend")
+    np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(result), whole)
+    assert engine.client._count - requests <= 4, "the latest position wins"
+    # With another volume selected, the slider is for the next run.
+    widget._parameterNode.inputVolume = volume("Other", seed=4)
+    widget.ui.strengthSlider.value = 0.3
+    for _ in range(100):
+        slicer_app.app.processEvents()
+    until(lambda: not engine.client.busy, "quiet")
+    assert engine.results[result.GetID()].strength == 1.0
 
-    widget = ready(figures="all")
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Turned")
-    matrix = np.array([[0, -1, 0, 12], [1, 0, 0, -7], [0, 0, 1, 5], [0, 0, 0, 1]], float)
-    transform.SetMatrixTransformToParent(slicer_app.util.vtkMatrixFromArray(matrix))
-    widget._parameterNode.inputVolume.SetAndObserveTransformNodeID(transform.GetID())
-    apply(widget)
-    until(lambda: widget.panel.figures is not None, "the figures")
-    ui, worst = widget.ui, widget.panel.figures["worst"]
-    assert worst and ui.worstList.count == len(worst) and not ui.worstList.isHidden()
-    assert f"slice {worst[0]['slice'] + 1}: Semantic Consistency" in ui.worstList.item(0).text()
-    result = widget._parameterNode.resultVolume
-    size = result.GetImageData().GetDimensions()
-    inside = vtk.vtkMatrix4x4()
-    result.GetIJKToRASMatrix(inside)
-    for row, entry in enumerate(worst):
-        ui.worstList.itemClicked.emit(ui.worstList.item(row))
-        # The slice's centre in the world: the volume's own matrix, then its transform.
-        ijk = [(size[0] - 1) / 2, (size[1] - 1) / 2, entry["slice"], 1]
-        place = (matrix @ slicer_app.util.arrayFromVTKMatrix(inside) @ ijk)[:3]
-        for name in ("Red", "Yellow", "Green"):
-            node = slicer_app.app.layoutManager().sliceWidget(name).mrmlSliceNode()
-            found = [node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
-            np.testing.assert_allclose(found, place, atol=0.01)
-    ui.worstList.itemActivated.emit(ui.worstList.item(0))
-    scene.RemoveNode(result)
-    assert ui.worstList.count == 0 and ui.worstList.isHidden()
+
+def test_a_blend_that_comes_late_touches_no_volume_of_another_scene(slicer_app, scene, ready, apply, until, volume):
+    from SurgicalStyleTransferLib.jobs.job import Listener
+
+    widget = ready()
+    result = apply(widget)
+    number = result.GetID()
+    answers = []
+    engine = widget.logic.engine
+    listener = Listener(lambda result: answers.append("done"), lambda code, message: answers.append((code, message)))
+    engine.adjust(number, 0.0, listener)
+    scene.Clear(0)
+    others = [volume(f"Of another patient {index}", seed=index + 5) for index in range(3)]
+    taken = next(node for node in others if node.GetID() == number)
+    before = slicer_app.util.arrayFromVolume(taken).copy(), taken.GetDescription()
+    until(lambda: answers, "the answer")
+    assert answers == [("stopped", "")]
+    np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(taken), before[0])
+    assert taken.GetDescription() == before[1] and not taken.GetAttribute("SurgicalStyleTransfer.Synthetic")
+    # And the slider works on.
+    widget.enter()
+    widget._parameterNode.inputVolume, widget._parameterNode.model = taken, "tiny"
+    again = apply(widget)
+    widget.ui.strengthSlider.value = 0.0
+    until(lambda: engine.results[again.GetID()].strength == 0.0, "the blend")
+
+
+def test_strength_after_the_worker_was_stopped_waits_for_the_next_run(slicer_app, ready, apply):
+    widget = ready()
+    result = apply(widget)
+    widget.ui.stopWorkerButton.click()
+    assert widget.logic.engine.results == {} and not widget.ui.computeButton.enabled
+    before = slicer_app.util.arrayFromVolume(result).copy()
+    widget.ui.strengthSlider.value = 0.5
+    for _ in range(50):
+        slicer_app.app.processEvents()
+    np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(result), before)
+    again = apply(widget)
+    assert again.GetAttribute("SurgicalStyleTransfer.SyntheticStrength") == "0.5"

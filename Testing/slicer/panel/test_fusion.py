@@ -1,50 +1,16 @@
 """The section Fusion: its list, a fusion through a real worker process, and every way in which it can fail."""
 
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_worker import SLOW_WORKER
+from scene_helpers import engines_volume, matrix_of, shift, volumes
 from tiny_models import head, make_tiny_fusion_model
+from worker_commands import SLOW_FUSION, SLOW_WORKER
+
+MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
 SHAPE = (8, 26, 24)
-SLOW_FUSION = [
-    sys.executable,
-    "-c",
-    "import sys, time\nimport surgical_style_engine.fusion.fuse as fuse\nmethod = fuse.METHODS['pyramid']\n"
-    "def slow(inputs, tick):\n    for part in range(200):\n        time.sleep(0.05)\n        tick(part / 200)\n"
-    "    return method(inputs, tick)\nfuse.METHODS['pyramid'] = slow\n"
-    "from surgical_style_engine.worker.server import main\nmain(sys.argv[1:])\n",
-]
-
-
-def matrix_of(slicer, node):
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
-
-
-def shift(slicer, node, millimetres, name="Shift"):
-    """Put a node under a new transform that moves it along R."""
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-    matrix = np.eye(4)
-    matrix[0, 3] = millimetres
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    node.SetAndObserveTransformNodeID(transform.GetID())
-    return transform
-
-
-def engines_volume(slicer, node, moved_l=0.0):
-    """A node as the engine's volume, moved by some mm towards L."""
-    from surgical_style_engine.volumes.volume import Volume
-
-    matrix = np.diag([-1, -1, 1, 1]) @ matrix_of(slicer, node)
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    origin = matrix[:3, 3] + (moved_l, 0, 0)
-    array = np.array(slicer.util.arrayFromVolume(node))[None]
-    return Volume(array, tuple(spacing), tuple(origin), matrix[:3, :3] / spacing, False, {}, node.GetName())
 
 
 @pytest.fixture
@@ -56,7 +22,7 @@ def pair(volume):
 
 
 @pytest.fixture
-def ready(open_panel, pair):
+def ready_to_fuse(open_panel, pair):
     """An opened panel with T1 as input and T2 in the list."""
 
     def make(command=None, others=None, register=False, method="pyramid"):
@@ -79,17 +45,12 @@ def fuse(scene, until):
     def press(widget):
         before = {node.GetID() for node in volumes(scene)}
         widget.ui.fusionButton.click()
-        until(lambda: widget.panel.fusion.run is None, "the end of the fusion")
+        until(lambda: widget.logic.engine.fusion_job is None, "the end of the fusion")
         new = [node for node in volumes(scene) if node.GetID() not in before]
         assert len(new) <= 1
         return new[0] if new else None
 
     return press
-
-
-def volumes(scene):
-    found = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
-    return [node for node in found if node.IsA("vtkMRMLVolumeNode")]
 
 
 def listed(widget):
@@ -106,8 +67,8 @@ def test_the_section_begins_closed_and_with_the_reference(open_panel, pair):
     assert widget.ui.fusionFiguresTable.isHidden()
 
 
-def test_the_list_takes_volumes_once_and_gives_them_back(ready, pair, volume):
-    widget = ready()
+def test_the_list_takes_volumes_once_and_gives_them_back(ready_to_fuse, pair, volume):
+    widget = ready_to_fuse()
     assert listed(widget) == [("T1 (reference)", 1.0), ("T2", 1.0)]
     assert widget.ui.fusionSelector.currentNode() is None
     third = volume("PD", array=head(4, SHAPE))
@@ -136,9 +97,9 @@ def test_the_list_takes_volumes_once_and_gives_them_back(ready, pair, volume):
     assert listed(widget) == [("T1 (reference)", 0.5)]
 
 
-def test_a_deleted_volume_takes_its_weight_with_it(scene, ready, pair, volume):
+def test_a_deleted_volume_takes_its_weight_with_it(scene, ready_to_fuse, pair, volume):
     third = volume("PD", array=head(4, SHAPE))
-    widget = ready(others=[pair[1], third])
+    widget = ready_to_fuse(others=[pair[1], third])
     widget.ui.fusionTable.cellWidget(2, 1).value = 4.0
     scene.RemoveNode(pair[1])
     assert listed(widget) == [("T1 (reference)", 1.0), ("PD", 4.0)]
@@ -146,9 +107,9 @@ def test_a_deleted_volume_takes_its_weight_with_it(scene, ready, pair, volume):
     assert listed(widget) == [("no input volume (reference)", 1.0), ("PD", 4.0)]
 
 
-def test_the_list_survives_saving_and_loading_the_scene(scene, ready, volume, pair):
+def test_the_list_survives_saving_and_loading_the_scene(scene, ready_to_fuse, volume, pair):
     third = volume("PD", array=head(4, SHAPE))
-    widget = ready(others=[pair[1], third], method="guided")
+    widget = ready_to_fuse(others=[pair[1], third], method="guided")
     widget.ui.fusionTable.cellWidget(1, 1).value = 0.25
     scene.SetSaveToXMLString(1)
     scene.Commit()
@@ -167,20 +128,20 @@ def test_the_list_survives_saving_and_loading_the_scene(scene, ready, volume, pa
     assert not widget.ui.fusionRegisterCheckBox.checked and widget.ui.fusionMethodComboBox.currentData == "guided"
 
 
-def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, ready, fuse, pair):
-    transform = shift(slicer_app, pair[0], 30.0, "Turned")
+def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, ready_to_fuse, fuse, pair):
+    transform = shift(pair[0], 30.0, "Turned")
     pair[1].SetAndObserveTransformNodeID(transform.GetID())
     hierarchy = slicer_app.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "Patient")
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(pair[0]), folder)
     before = [slicer_app.util.arrayFromVolume(node).copy() for node in pair]
-    widget = ready(register=True)
+    widget = ready_to_fuse(register=True)
     widget.ui.fusionTable.cellWidget(0, 1).value = 3.0
     node = fuse(widget)
 
     assert node is not None and node.GetName() == "T1 + T2 (fused)", widget.ui.statusLabel.text
     assert node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetParentTransformNode() is transform
-    np.testing.assert_array_equal(matrix_of(slicer_app, node), matrix_of(slicer_app, pair[0]))
+    np.testing.assert_array_equal(matrix_of(node), matrix_of(pair[0]))
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
     assert node.GetAttribute("SurgicalStyleTransfer.Synthetic") == "yes"
     assert node.GetAttribute("SurgicalStyleTransfer.FusionMethod") == "pyramid"
@@ -198,7 +159,7 @@ def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, read
 
     from surgical_style_engine.fusion import fuse_volumes, fusion_quality
 
-    expected = fuse_volumes([engines_volume(slicer_app, source) for source in pair], weights=[3, 1])
+    expected = fuse_volumes([engines_volume(source) for source in pair], weights=[3, 1])
     np.testing.assert_allclose(slicer_app.util.arrayFromVolume(node), expected.volume.array[0], atol=1e-3)
     table, judged = widget.ui.fusionFiguresTable, fusion_quality(expected)
     assert not table.isHidden() and table.rowCount == 5
@@ -219,8 +180,8 @@ def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, read
     assert table.isHidden()
 
 
-def test_a_fusion_can_be_compared_with_its_reference(slicer_app, scene, ready, fuse, until, pair):
-    widget = ready()
+def test_a_fusion_can_be_compared_with_its_reference(slicer_app, scene, ready_to_fuse, fuse, until, pair):
+    widget = ready_to_fuse()
     ui, manager = widget.ui, slicer_app.app.layoutManager()
     assert not ui.fadeButton.enabled and "fuse" in ui.fadeButton.toolTip
     node = fuse(widget)
@@ -234,55 +195,55 @@ def test_a_fusion_can_be_compared_with_its_reference(slicer_app, scene, ready, f
     ui.sidesButton.click()
     assert (red.GetBackgroundVolumeID(), yellow.GetBackgroundVolumeID()) == (pair[0].GetID(), other.GetID())
     ui.applyButton.click()
-    until(lambda: widget.logic.engine.run is None, "the end of the run")
+    until(lambda: widget.logic.engine.style_job is None, "the end of the run")
     result = widget._parameterNode.resultVolume
     assert result is not None and yellow.GetBackgroundVolumeID() == result.GetID()
     fuse(widget)
     scene.RemoveNode(volumes(scene)[-1])
-    assert widget.panel._compared()[1].GetID() == result.GetID(), "what is left can be compared"
+    assert widget.panel.compare.compared()[1].GetID() == result.GetID(), "what is left can be compared"
 
 
-def test_others_lie_where_they_are_seen(slicer_app, ready, fuse, pair):
+def test_others_lie_where_they_are_seen(slicer_app, ready_to_fuse, fuse, pair):
     """Both moved by transforms, 20 mm and 26 mm towards R: to the reference T2 lies 6 mm further."""
     from surgical_style_engine.fusion import fuse_volumes
 
-    shift(slicer_app, pair[0], 20.0)
-    shift(slicer_app, pair[1], 26.0)
-    made = slicer_app.util.arrayFromVolume(fuse(ready(method="weighted")))
-    first, second = (engines_volume(slicer_app, node, moved) for node, moved in zip(pair, (0.0, -6.0), strict=True))
+    shift(pair[0], 20.0)
+    shift(pair[1], 26.0)
+    made = slicer_app.util.arrayFromVolume(fuse(ready_to_fuse(method="weighted")))
+    first, second = (engines_volume(node, moved) for node, moved in zip(pair, (0.0, -6.0), strict=True))
     expected = fuse_volumes([first, second], method="weighted", register="none").volume.array[0]
     np.testing.assert_allclose(made, expected, atol=1e-2)
-    unmoved = fuse_volumes([first, engines_volume(slicer_app, pair[1])], method="weighted", register="none")
+    unmoved = fuse_volumes([first, engines_volume(pair[1])], method="weighted", register="none")
     assert np.abs(made - unmoved.volume.array[0]).max() > 50
 
 
-def test_registration_brings_a_displaced_volume_back(slicer_app, ready, fuse, pair):
-    shift(slicer_app, pair[1], 6.0)
-    widget = ready(method="weighted", register=True)
+def test_registration_brings_a_displaced_volume_back(slicer_app, ready_to_fuse, fuse, pair):
+    shift(pair[1], 6.0)
+    widget = ready_to_fuse(method="weighted", register=True)
     registered = slicer_app.util.arrayFromVolume(fuse(widget)).copy()
     pair[1].SetAndObserveTransformNodeID(None)
     widget.ui.fusionRegisterCheckBox.checked = False
     wanted = slicer_app.util.arrayFromVolume(fuse(widget)).copy()
-    shift(slicer_app, pair[1], 6.0)
+    shift(pair[1], 6.0)
     displaced = slicer_app.util.arrayFromVolume(fuse(widget))
     assert np.abs(registered - wanted).mean() < 0.5 * np.abs(displaced - wanted).mean()
 
 
-def test_more_volumes_than_the_exchange_keeps(slicer_app, ready, fuse, volume):
+def test_more_volumes_than_the_exchange_keeps(slicer_app, ready_to_fuse, fuse, volume):
     others = [volume(f"V{number}", array=head(number, SHAPE)) for number in range(5)]
-    node = fuse(ready(others=others, method="weighted"))
+    node = fuse(ready_to_fuse(others=others, method="weighted"))
     assert node is not None and node.GetName().startswith("T1 + V0 + V1") and node.GetName().endswith("V4 (fused)")
 
 
 @pytest.mark.parametrize("fault", ["alone", "twice", "colour", "colour reference", "empty", "weights", "far", "bent"])
-def test_what_cannot_be_fused_is_said_and_the_scene_stays(slicer_app, scene, ready, fuse, pair, volume, fault):
+def test_what_cannot_be_fused_is_said_and_the_scene_stays(slicer_app, scene, ready_to_fuse, fuse, pair, volume, fault):
     others = [pair[1]]
     photo = volume("Photo", array=np.full((*SHAPE, 3), 9, np.uint8), class_name="vtkMRMLVectorVolumeNode")
     if fault == "alone":
         others = []
     if fault == "empty":
         others = [scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Nothing")]
-    widget = ready(others=others)
+    widget = ready_to_fuse(others=others)
     parameters, sentence = widget._parameterNode, ""
     if fault == "alone":
         sentence = "fusion needs at least two"
@@ -299,7 +260,7 @@ def test_what_cannot_be_fused_is_said_and_the_scene_stays(slicer_app, scene, rea
             widget.ui.fusionTable.cellWidget(row, 1).value = 0.0
         sentence = "Give at least one volume a weight above 0."
     elif fault == "far":
-        shift(slicer_app, pair[1], 900.0)
+        shift(pair[1], 900.0)
         sentence = "T2 and the reference do not overlap"
     elif fault == "bent":
         transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Scaled")
@@ -318,10 +279,10 @@ def test_what_cannot_be_fused_is_said_and_the_scene_stays(slicer_app, scene, rea
 
 
 @pytest.mark.parametrize("how", ["cancel", "reference deleted", "other deleted", "scene closed", "worker stopped"])
-def test_a_fusion_that_is_ended_leaves_no_trace(scene, ready, until, pair, how):
-    widget = ready(SLOW_FUSION)
+def test_a_fusion_that_is_ended_leaves_no_trace(scene, ready_to_fuse, until, pair, how):
+    widget = ready_to_fuse(SLOW_FUSION)
     nodes = scene.GetNumberOfNodes()
-    ui, fusion = widget.ui, widget.panel.fusion
+    ui = widget.ui
     ui.fusionButton.click()
     assert ui.fusionButton.text == "Cancel" and not ui.applyButton.enabled and "fused" in ui.applyButton.toolTip
     until(lambda: " 55 %" in ui.statusLabel.text, "progress")
@@ -343,7 +304,7 @@ def test_a_fusion_that_is_ended_leaves_no_trace(scene, ready, until, pair, how):
         scene.RemoveNode(node)
         assert displays == 1
         nodes -= 1
-    until(lambda: fusion.run is None, "the end")
+    until(lambda: engine.fusion_job is None, "the end")
     until(lambda: not engine.client.busy, "the worker's answer")
     assert ui.statusLabel.text == sentence and ui.fusionButton.text == "Fuse" and not ui.progressBar.visible
     if how == "scene closed":
@@ -355,19 +316,21 @@ def test_a_fusion_that_is_ended_leaves_no_trace(scene, ready, until, pair, how):
     assert ui.fusionButton.enabled
 
 
-def test_one_thing_at_a_time(ready, until):
-    widget = ready(SLOW_WORKER)
+def test_one_thing_at_a_time(ready_to_fuse, until):
+    widget = ready_to_fuse(SLOW_WORKER)
     widget._parameterNode.model = "tiny"
     widget._parameterNode.device = "cpu"
     widget._parameterNode.batchSize = 1
     widget.ui.applyButton.click()
     assert not widget.ui.fusionButton.enabled and "style is being applied" in widget.ui.fusionButton.toolTip
     widget.ui.applyButton.click()
-    until(lambda: widget.logic.engine.run is None, "the end after Cancel")
+    until(lambda: widget.logic.engine.style_job is None, "the end after Cancel")
     assert widget.ui.fusionButton.enabled
 
 
-def test_a_trained_network_as_the_method(slicer_app, scene, ready, fuse, tiny_folder, open_panel, pair, tmp_path):
+def test_a_trained_network_as_the_method(
+    slicer_app, scene, ready_to_fuse, fuse, tiny_folder, open_panel, pair, tmp_path
+):
     make_tiny_fusion_model(tmp_path)
     widget = open_panel(folder=tmp_path)
     combo, parameters = widget.ui.fusionMethodComboBox, widget._parameterNode
@@ -379,7 +342,7 @@ def test_a_trained_network_as_the_method(slicer_app, scene, ready, fuse, tiny_fo
     assert combo.currentText == "T1 and T2 in one" and parameters.fusionMethod == "model:tiny-fusion"
     made = fuse(widget)
     assert made is not None, widget.ui.statusLabel.text
-    np.testing.assert_array_equal(matrix_of(slicer_app, made), matrix_of(slicer_app, pair[0]))
+    np.testing.assert_array_equal(matrix_of(made), matrix_of(pair[0]))
     assert made.GetAttribute("SurgicalStyleTransfer.StyleModel") == "tiny-fusion"
     assert made.GetDescription().startswith("Synthetic Both image made from T1, T2 by the style tiny-fusion, weights ")
     assert widget.ui.fusionFiguresTable.rowCount > 0

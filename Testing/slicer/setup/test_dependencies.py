@@ -192,7 +192,7 @@ class TestWithoutTorch:
         assert widget.ui.statusLabel.text == "OpenVINO is installed. Press Apply; styles run on the processor."
         asked = len(world.calls)
         widget.ui.applyButton.click()
-        until(lambda: widget.logic.engine.run is None, "the end of the run")
+        until(lambda: widget.logic.engine.style_job is None, "the end of the run")
         assert "slices in" in widget.ui.statusLabel.text and len(world.calls) == asked
 
     def test_a_style_of_another_network_is_not_offered_it(self, world, open_panel, volume, tiny_folder, tmp_path):
@@ -219,8 +219,8 @@ def test_while_packages_are_installed_nothing_else_can_be_started(world, open_pa
         def installTorch(self, **options):
             buttons = (ui.applyButton, ui.fusionButton, ui.importButton)
             states.append((ui.statusLabel.text, [button.enabled for button in buttons], ui.applyButton.toolTip))
-            widget.panel.on_apply()
-            widget.panel.import_style("anything.zip", {})
+            widget.panel.apply.on_apply()
+            widget.panel.style.import_style("anything.zip", {})
             assert len(states) == 1, "installed twice at the same time"
             scene.Clear(0)
             world.installed["torch"] = "2.6.0"
@@ -230,7 +230,7 @@ def test_while_packages_are_installed_nothing_else_can_be_started(world, open_pa
     ui.applyButton.click()
     text, enabled, tip = states[0]
     assert text.startswith("Installing packages") and enabled == [False] * 3 and tip == "Packages are being installed."
-    assert widget.logic.engine.run is None and not widget.logic.engine.client.running
+    assert widget.logic.engine.style_job is None and not widget.logic.engine.client.running
     widget.enter()
     assert ui.importButton.enabled and ui.fusionButton.enabled and not ui.applyButton.enabled
     widget._parameterNode.inputVolume = volume()
@@ -252,7 +252,7 @@ class TestFasterOnTheCpu:
             widget._parameterNode.device = "cpu"
             assert not widget.ui.fasterButton.visible
             widget.ui.applyButton.click()
-            until(lambda: widget.logic.engine.run is None, "the end of the run")
+            until(lambda: widget.logic.engine.style_job is None, "the end of the run")
             assert widget._parameterNode.resultVolume is not None, widget.ui.statusLabel.text
             return widget
 
@@ -283,7 +283,7 @@ class TestFasterOnTheCpu:
         assert sentence in widget.ui.statusLabel.text and not widget.ui.fasterButton.isHidden()
         assert widget.logic.engine.client.running
         widget.ui.applyButton.click()  # all goes on as before
-        until(lambda: widget.logic.engine.run is None, "the end of the run")
+        until(lambda: widget.logic.engine.style_job is None, "the end of the run")
         assert "slices in" in widget.ui.statusLabel.text
 
     def test_an_installation_that_changes_nothing_is_noticed(self, world, after_a_run, slicer_app, monkeypatch):

@@ -146,9 +146,17 @@ class Application(_Strict):
 class _Module(_Strict):
     def __init__(self, logic: object = None, path: str = "") -> None:
         self._logic, self.path = logic, path
+        self._representation: object | None = None
 
     def logic(self) -> object:
         return self._logic
+
+    def widgetRepresentation(self) -> object:
+        if self._representation is None:
+            self._representation = slicer.qSlicerScriptedLoadableModuleWidget()
+            self._representation.setLayout(pythonqt.wrap(QtWidgets.QVBoxLayout()))
+            self._representation.setMRMLScene(slicer.mrmlScene)
+        return self._representation
 
 
 class _Modules(_Strict):

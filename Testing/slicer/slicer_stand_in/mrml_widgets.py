@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+import slicer
 from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal
+
+from . import pythonqt
 
 
 class qMRMLWidget(QtWidgets.QWidget):
@@ -26,6 +31,18 @@ class qMRMLWidget(QtWidgets.QWidget):
         return self._scene
 
     isEntered = Property(bool, lambda self: True)
+
+
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
+    """What Slicer puts a scripted module's panel into; makes it anew of the module that Python has by then."""
+
+    moduleName = ""
+
+    def reload(self) -> None:
+        name = f"{self.moduleName}Widget"
+        widget = getattr(sys.modules[self.moduleName], name)(pythonqt.wrap(self))
+        setattr(slicer.modules, name, widget)
+        widget.setup()
 
 
 class qMRMLNodeComboBox(QtWidgets.QWidget):
@@ -165,7 +182,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._show()
 
 
-CLASSES = (qMRMLWidget, qMRMLNodeComboBox)
+CLASSES = (qMRMLWidget, qSlicerScriptedLoadableModuleWidget, qMRMLNodeComboBox)
 NAMED = (
     "qMRMLSliderWidget",
     "qMRMLSpinBox",

@@ -34,6 +34,10 @@ class ScriptedLoadableModuleWidget:
     def cleanup(self) -> None:
         """Overridden by modules."""
 
+    def onReload(self) -> None:
+        """What the button "Reload" of the developer section does."""
+        slicer.util.reloadScriptedModule(self.moduleName)
+
 
 class ScriptedLoadableModuleLogic:
     def __init__(self, parent: object = None) -> None:

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from monai.transforms.compose import Compose
+from monai.transforms.intensity.dictionary import (
+    RandAdjustContrastd,
+    RandBiasFieldd,
+    RandGaussianNoised,
+    RandScaleIntensityd,
+)
+from monai.transforms.spatial.dictionary import RandAffined, RandFlipd
 
 
 class Augmentation:
@@ -13,16 +21,6 @@ class Augmentation:
     """
 
     def __init__(self, patch_size: int) -> None:
-        from monai.transforms import (
-            Compose,
-            RandAdjustContrastd,
-            RandAffined,
-            RandBiasFieldd,
-            RandFlipd,
-            RandGaussianNoised,
-            RandScaleIntensityd,
-        )
-
         keys = ["a", "b", "weight"]
         size = (patch_size, patch_size)
         self._spatial = Compose(

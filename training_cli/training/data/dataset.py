@@ -6,6 +6,7 @@ That makes data order independent of worker and process count and lets a resumed
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,13 +14,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from surgical_style_engine.volumes import slices
 from training_cli.training.config import TrainingConfig
+from training_cli.training.config.method_registry import method_entry
 
 from .augment import Augmentation
-from .cache import CachedItem, TrainingData
+from .items import CachedItem, TrainingData
 
 
 class SampleByNumber(Dataset):
-    """Sample i -> {"a", "b": inputs (stack*c, p, p), "a_clean", "b_clean": the same before intensity augmentation,
+    """Samples by number, each always the same.
+
+    Sample i is {"a", "b": inputs (stack*c, p, p), "a_clean", "b_clean": the same before intensity augmentation,
     "weight": (1, p, p), "paired": bool}, images in [-1, 1].
 
     A sample is a registered pair with probability ``pairs_fraction``, else one independent draw of each domain.
@@ -30,7 +34,7 @@ class SampleByNumber(Dataset):
     def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
         self.data, self.config, self.length = data, config, length
         # Where nothing is learned from single images, none is drawn.
-        self.pairs_fraction = 1.0 if config.method == "paired" else config.pairs_fraction
+        self.pairs_fraction = 1.0 if method_entry(config.method).needs_pairs else config.pairs_fraction
         self.augmentation = Augmentation(config.patch_size) if config.augment else None
         # Slices of thick and thin scans should be equally likely to be seen: draw by the length scanned, not by count.
         self._odds = {
@@ -45,28 +49,10 @@ class SampleByNumber(Dataset):
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         random = np.random.default_rng((self.config.seed, number))
         paired = bool(self.data.pairs) and random.random() < self.pairs_fraction
-        if paired:
-            a, b = self.data.pairs[random.choice(len(self.data.pairs), p=self._odds["pairs"])]
-            place = int(random.choice(a.body))
-            corner = self._corner(a, random)
-            valid = a.load_valid()
-            stacks = self._stack(a, place), self._stack(b, place)
-            weight = np.ones((1, *stacks[0].shape[-2:])) if valid is None else valid[None, place]
-            images = self._crop_pair(*stacks, weight.astype(np.float32), corner)
-            groups = [("a", "b", "weight")]
-        else:
-            images = {}
-            for key, side in (("a", "source"), ("b", "target")):
-                items: list[CachedItem] = getattr(self.data, side)
-                item = items[random.choice(len(items), p=self._odds[side])]
-                stack = self._stack(item, int(random.choice(item.body)))
-                images[key] = crop(stack, self._corner(item, random), self.config.patch_size)
-                if is_constant(images[key]):
-                    images[key] = crop(stack, corner_at_edge(stack, self.config.patch_size), self.config.patch_size)
-            images["weight"] = np.zeros((1, self.config.patch_size, self.config.patch_size), np.float32)
-            groups = [("a",), ("b",)]
+        images = self._draw_pair(random) if paired else self._draw_singly(random)
         if self.augmentation is not None:
-            for group in groups:
+            # What belongs together is moved together.
+            for group in [("a", "b", "weight")] if paired else [("a",), ("b",)]:
                 moved = self.augmentation.move({key: images[key] for key in group}, int(random.integers(2**31)))
                 # A small body at the patch's border may have been moved out of it.
                 if not any(is_constant(moved[key]) for key in group if key != "weight"):
@@ -79,13 +65,38 @@ class SampleByNumber(Dataset):
         sample["paired"] = torch.tensor(paired)
         return sample
 
+    def _draw_pair(self, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """The same slice and patch of both sides of a pair, and where they may be compared."""
+        a, b = self.data.pairs[random.choice(len(self.data.pairs), p=self._odds["pairs"])]
+        place = int(random.choice(a.body))
+        corner = self._corner(a, random)
+        valid = a.load_valid()
+        stack_a, stack_b = self._stack(a, place), self._stack(b, place)
+        weight = np.ones((1, *stack_a.shape[-2:])) if valid is None else valid[None, place]
+        return self._crop_pair(stack_a, stack_b, weight.astype(np.float32), corner)
+
+    def _draw_singly(self, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """A patch of each domain, independently; nothing of them may be compared."""
+        size = self.config.patch_size
+        images: dict[str, np.ndarray] = {}
+        for key, side, items in (("a", "source", self.data.source), ("b", "target", self.data.target)):
+            item = items[random.choice(len(items), p=self._odds[side])]
+            stack = self._stack(item, int(random.choice(item.body)))
+            images[key] = crop(stack, self._corner(item, random), size)
+            if is_constant(images[key]):
+                images[key] = crop(stack, corner_at_edge(stack, size), size)
+        images["weight"] = np.zeros((1, size, size), np.float32)
+        return images
+
     def _stack(self, item: CachedItem, place: int) -> np.ndarray:
         array = item.load()
         step = slices.stack_step(self.config.stack_spacing, item.slice_mm)
         indices = slices.stack_indices(array.shape[1], self.config.stack, step)[place : place + 1]
         return slices.gather_stacks(array, indices)[0].astype(np.float32)
 
-    def _crop_pair(self, a: np.ndarray, b: np.ndarray, weight: np.ndarray, corner: tuple[int, int]) -> dict:
+    def _crop_pair(
+        self, a: np.ndarray, b: np.ndarray, weight: np.ndarray, corner: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
         """The same patch of both sides and of their weight; from another place where one side is constant there."""
         size = self.config.patch_size
         for place in (corner, corner_at_edge(a, size), corner_at_edge(b, size)):
@@ -131,7 +142,7 @@ def crop(array: np.ndarray, corner: tuple[int, int], size: int, outside: float =
     return result
 
 
-def _odds(items: list[CachedItem]) -> np.ndarray:
+def _odds(items: Sequence[CachedItem]) -> np.ndarray:
     lengths = np.array([len(item.body) * item.slice_mm for item in items], float)
     return lengths / lengths.sum()
 
@@ -142,7 +153,7 @@ class Numbers(torch.utils.data.Sampler):
     def __init__(self, start: int, batch: int, process: int, processes: int) -> None:
         self.start, self.batch, self.process, self.processes = start, batch, process, processes
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[int]]:
         step = self.start
         while True:
             first = (step * self.processes + self.process) * self.batch

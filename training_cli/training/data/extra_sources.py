@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable
 from pathlib import Path
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
-from surgical_style_engine.imageio.volume_io import ending_of, is_volume_file
-from surgical_style_engine.volumes.normalization import parse_normalization
+from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.cohort.matching import find_match, identity, stem, told_match
 from training_cli.training.config import TrainingConfig
 
-LOWEST_MR = -500.0  # a volume with lower values is CT in HU
+from .files import matching_images
 
 
 class ExtraSources:
@@ -27,46 +25,47 @@ class ExtraSources:
 
     def __init__(self, config: TrainingConfig) -> None:
         self.entries = config.extra_list()
-        excluded = [part.strip() for part in config.exclude.split(",") if part.strip()]
-        run = Path(config.output).resolve()
         self.source = Path(config.source)
         self.sources: list[Path] = []
-        self.candidates, self.folders = [], []
+        self.candidates: list[list[Path]] = []
+        self.folders: list[Path] = []
         for entry in self.entries:
             is_folder = Path(entry).is_dir()
             if not is_folder and ("/" in entry or "\\" in entry):
                 raise InputError(f"The folder {entry} of extra_sources does not exist.")
             folder, pattern = (Path(entry), "*") if is_folder else (Path(config.source), entry)
-            found: dict[Path, None] = {}
-            for path in sorted(folder.rglob("*")):
-                if run in path.resolve().parents or not is_volume_file(path):
-                    continue
-                image = path.parent if ending_of(path) in DICOM_ENDINGS else path
-                if fnmatch.fnmatch(image.name, pattern) and not any(part in image.name for part in excluded):
-                    found[image] = None
-            if not found:
+            images = list(matching_images(folder, pattern, config))
+            if not images:
                 raise InputError(f"No volume matches '{entry}' of extra_sources.")
-            self.candidates.append(list(found))
+            self.candidates.append(images)
             self.folders.append(folder)
 
     def of(self, path: Path) -> list[Path]:
         """The further modalities of a source volume, in order. Raises InputError where one is missing."""
-        found = self._matches(path)
-        for entry, match in zip(self.entries, found, strict=True):
+        present = []
+        for entry, match in zip(self.entries, self._matches(path), strict=True):
             if match is None:
                 raise InputError(f"No volume of '{entry}' belongs to {path.name}.")
-        return found
+            present.append(match)
+        return present
 
     def complete(self, paths: list[Path], report: Callable[[str], None]) -> list[Path]:
-        """Those source volumes that have all further modalities; the others are named to ``report``, and so is what
-        belongs together by other than equal names."""
+        """Those source volumes that have all further modalities.
+
+        Args:
+            paths: of the source volumes.
+            report: is told the others, and what belongs together by other than equal names.
+
+        Raises:
+            InputError: where there is none.
+        """
         self.sources = paths
         kept = []
         for path in paths:
-            found = self._matches(path)
-            if all(match is not None for match in found):
+            matches = [match for match in self._matches(path) if match is not None]
+            if len(matches) == len(self.entries):
                 kept.append(path)
-                for match in found:
+                for match in matches:
                     for sentence in told_match(path, match, "further modality"):
                         report(sentence)
             else:
@@ -76,7 +75,8 @@ class ExtraSources:
         return kept
 
     def _matches(self, path: Path) -> list[Path | None]:
-        return [self._match(path, *each) for each in zip(self.candidates, self.folders, strict=True)]
+        places = zip(self.candidates, self.folders, strict=True)
+        return [self._match(path, candidates, folder) for candidates, folder in places]
 
     def _match(self, path: Path, candidates: list[Path], folder: Path) -> Path | None:
         # Patients in folders of their own have files of equal names.
@@ -107,8 +107,8 @@ def _folder_identity(path: Path, root: Path) -> list[str]:
     return identity("_".join(parts), sessions=True)
 
 
-def extra_normalization(config: TrainingConfig, volume: Volume):
+def extra_normalization(config: TrainingConfig, volume: Volume) -> Normalization:
     """The normalisation of a further modality: the HU window for what has values as low as CT, else percentiles."""
-    if float(volume.array.min()) < LOWEST_MR:
+    if float(volume.array.min()) < HU_BELOW:
         return parse_normalization({"kind": "hu_window", "lower": config.hu_lower, "upper": config.hu_upper})
     return parse_normalization({"kind": "robust_percentile"})

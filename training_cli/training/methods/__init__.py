@@ -1,23 +1,6 @@
-"""Training methods, one file each, found by name."""
+"""Training methods, one file each: networks and losses. What they are called is in ``config.method_registry``."""
 
-from __future__ import annotations
+from training_cli.training.config.method_registry import MethodEntry, method_entry, methods, register_method
+from training_cli.training.config.method_settings import MethodSettings
 
-METHODS = {
-    "cyclegan": "training_cli.training.methods.cyclegan:CycleGAN",
-    "cut": "training_cli.training.methods.cut:CUT",
-    "fastcut": "training_cli.training.methods.cut:CUT",
-    "paired": "training_cli.training.methods.paired:Paired",
-    "perceptual": "training_cli.training.methods.perceptual:Perceptual",
-}
-
-
-def build_method(name: str, *arguments):
-    """The method object for ``name``; see ``base.Method`` for what it offers."""
-    import importlib
-
-    from surgical_style_engine.errors import InputError
-
-    if name not in METHODS:
-        raise InputError(f"There is no training method '{name}'; there are {', '.join(sorted(METHODS))}.")
-    module, _, attribute = METHODS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)(*arguments)
+__all__ = ["MethodEntry", "MethodSettings", "method_entry", "methods", "register_method"]

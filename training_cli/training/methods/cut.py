@@ -7,16 +7,14 @@ the input, as that of its own place (PatchNCE), by features of the generator's o
 from __future__ import annotations
 
 import copy
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.networks import build_generator
-from training_cli.training.config import TrainingConfig
-from training_cli.training.optimisation.averaging import ExponentialMovingAverage
-from training_cli.training.optimisation.finetune import generator_arguments, start_from
+from training_cli.training.config.method_settings import CUTSettings
 from training_cli.training.optimisation.losses import (
     adversarial_loss,
     discriminator_features,
@@ -24,56 +22,67 @@ from training_cli.training.optimisation.losses import (
     patch_nce_loss,
     spatial_domain_loss,
 )
+from training_cli.training.optimisation.networks import run_together
 
-from .cyclegan import check_patch_size, run_together
-from .parts import load_trained_state, make_adam, make_discriminator, set_rate, trained_state, update
+from .base import Batch, Losses, Method
 
 
-class CUT:
+class CUT(Method):
     """Generator G: A -> B, discriminator D_B, and a small projection head for each layer that is compared.
 
-    cut: PatchNCE of weight 1, and the same for G(y) against y as the identity term. fastcut: weight 10, no identity
-    term, and inputs flipped at random, whose features must be those of the unflipped ones (flip equivariance).
+    PatchNCE of weight 1, and the same for G(y) against y as the identity term.
     """
 
-    def __init__(self, config: TrainingConfig, channels_a: int, channels_b: int, device, autocast) -> None:
-        if channels_a != channels_b:
+    losses: ClassVar[tuple[str, ...]] = (
+        "generators",
+        "discriminators",
+        "adversarial",
+        "nce",
+        "identity",
+        "spatial",
+        "pairs",
+    )
+    default_weight: ClassVar[float] = 1.0
+    has_identity: ClassVar[bool] = True
+    flips: ClassVar[bool] = False
+
+    def build(self) -> None:
+        """See ``Method.build``."""
+        if self.channels_a != self.channels_b:
             raise InputError(
-                f"The method {config.method} needs domains of equal channels, not {channels_a} and {channels_b}; "
-                "cyclegan takes these."
+                f"The method {self.config.method} needs domains of equal channels, not {self.channels_a} and "
+                f"{self.channels_b}; cyclegan takes these."
             )
-        self.config, self.device, self.autocast = config, device, autocast
-        self.fast = config.method == "fastcut"
-        self.weight = config.lambda_nce if config.lambda_nce is not None else 10.0 if self.fast else 1.0
-        channels = config.stack * channels_a
-        self.architecture = {
-            "forward": {"in_channels": channels, "out_channels": channels, **generator_arguments(config)}
-        }
-        self.G = build_generator(config.generator, **self.architecture["forward"]).to(device)
-        self.D_B = make_discriminator(config, channels, device)
-        check_patch_size({"G": self.G, "D_B": self.D_B}, {"G": channels, "F": channels}, config.patch_size)
+        config, channels = self.config, self.in_channels["a"]
+        self.settings = config.section(CUTSettings)
+        weight = self.settings.lambda_nce
+        self.weight = self.default_weight if weight is None else weight
+        self.G = self.add_generator("G", "forward")
+        self.D_B = self.add_discriminator("D_B", channels)
         self.layers = encoder_layers(self.G)
         # Made from the sizes of the layers now: the optimiser and a resumed run must find them.
-        self.heads = nn.ModuleList(
-            ProjectionHead(width, config.nce_features)
-            for width in feature_widths(self.G, self.layers, channels, config.patch_size)
-        ).to(device)
-        start_from(config, {"forward": self.G})
-        self.averages = {"forward": ExponentialMovingAverage(self.G, config.ema_decay)}
+        widths = feature_widths(self.G, self.layers, channels, config.patch_size)
+        self.heads = nn.ModuleList(ProjectionHead(width, self.settings.nce_features) for width in widths)
+        self.add_generator_part("heads", self.heads)
         self.adversarial = adversarial_loss(config.adversarial)
-        self.generator_parameters = [*self.G.parameters(), *self.heads.parameters()]
-        self.discriminator_parameters = [*self.D_B.parameters()]
-        self.optimizer_g = make_adam(config, self.generator_parameters, device)
-        self.optimizer_d = make_adam(config, self.discriminator_parameters, device)
 
-    def step(self, batch: dict[str, torch.Tensor], progress: float, learning_rate: float) -> dict[str, torch.Tensor]:
-        """One update of generator and heads, then of the discriminator. See ``base.Method.step``."""
-        set_rate(learning_rate, self.optimizer_g, self.optimizer_d)
-        losses = self._supervised_step(batch) if progress < self.config.pairs_warmup else self._full_step(batch)
-        self.averages["forward"].update(self.G)
-        return {name: value.detach() for name, value in losses.items()}
+    def train_step(self, batch: Batch, progress: float) -> Losses:
+        """One update of generator and heads, then of the discriminator. See ``Method.train_step``."""
+        if progress < self.config.pairs_warmup:
+            return self._supervised_step(batch)
+        self.freeze_discriminators(True)
+        losses, fake = self._generator_losses(batch)
+        self.update_generators(losses["generators"])
+        self.freeze_discriminators(False)
+        with self.autocast():
+            real_score, fake_score = run_together(self.D_B, batch["b_clean"], fake.detach())
+        losses["discriminators"] = 0.5 * (
+            self.adversarial(real_score.float(), True, True) + self.adversarial(fake_score.float(), False, True)
+        )
+        self.update_discriminators(losses["discriminators"])
+        return losses
 
-    def _supervised_step(self, batch) -> dict[str, torch.Tensor]:
+    def _supervised_step(self, batch: Batch) -> Losses:
         """Only the L1 term on registered pairs."""
         loss = batch["a"].new_zeros(())
         if bool(batch["paired"].any()):
@@ -81,26 +90,26 @@ class CUT:
                 fake = self.G(batch["a"])
             loss = masked_l1(fake.float(), batch["b_clean"], batch["weight"])
         total = loss * self.config.lambda_pairs
-        update(self.optimizer_g, self.generator_parameters, total)
+        self.update_generators(total)
         return {"pairs": loss, "generators": total}
 
-    def _full_step(self, batch) -> dict[str, torch.Tensor]:
+    def _generator_losses(self, batch: Batch) -> tuple[Losses, torch.Tensor]:
+        """The terms and their weighted sum, and the translation."""
         config = self.config
         a, real = batch["a"], batch["b_clean"]
-        losses: dict[str, torch.Tensor] = {}
-        flipped = self.fast and bool(torch.rand(()) < 0.5)
+        losses: Losses = {}
+        flipped = self.flips and bool(torch.rand(()) < 0.5)
         shown = a.flip(-1) if flipped else a
-
-        self.D_B.requires_grad_(False)
         with self.autocast():
-            inputs = shown if self.fast else torch.cat([shown, real])
-            made, keys = run_with_features(self.G, self.layers, inputs)
-            _, queries = run_with_features(self.G, self.layers, made, whole=False)
+            outputs, keys = run_with_features(
+                self.G, self.layers, torch.cat([shown, real]) if self.has_identity else shown
+            )
+            _, queries = run_with_features(self.G, self.layers, outputs, whole=False)
             if flipped:
                 queries = [feature.flip(-1) for feature in queries]
                 with torch.no_grad():
                     _, keys = run_with_features(self.G, self.layers, a, whole=False)
-            fake = made[: len(a)]
+            fake = outputs[: len(a)]
             features, score = discriminator_features(self.D_B, fake)
             if config.lambda_spatial > 0:
                 with torch.no_grad():
@@ -109,11 +118,11 @@ class CUT:
         contrast = self._contrast(queries, keys, len(a))
         losses["nce"] = contrast[0]
         total = config.lambda_adversarial * losses["adversarial"]
-        if self.fast:
-            total = total + self.weight * losses["nce"]
-        else:
+        if self.has_identity:
             losses["identity"] = contrast[1]
             total = total + self.weight * 0.5 * (losses["nce"] + losses["identity"])
+        else:
+            total = total + self.weight * losses["nce"]
         if config.lambda_spatial > 0:
             losses["spatial"] = spatial_domain_loss(features, real_features)
             total = total + config.lambda_spatial * losses["spatial"]
@@ -121,18 +130,7 @@ class CUT:
             straight = fake.flip(-1) if flipped else fake
             losses["pairs"] = masked_l1(straight.float(), real, batch["weight"])
             total = total + config.lambda_pairs * losses["pairs"]
-        update(self.optimizer_g, self.generator_parameters, total)
-        losses["generators"] = total
-
-        self.D_B.requires_grad_(True)
-        with self.autocast():
-            real_score, fake_score = run_together(self.D_B, real, fake.detach())
-        critic = 0.5 * (
-            self.adversarial(real_score.float(), True, True) + self.adversarial(fake_score.float(), False, True)
-        )
-        update(self.optimizer_d, self.discriminator_parameters, critic)
-        losses["discriminators"] = critic
-        return losses
+        return losses | {"generators": total}, fake
 
     def _contrast(self, queries: list[torch.Tensor], keys: list[torch.Tensor], count: int) -> list[torch.Tensor]:
         """The PatchNCE term, mean over the layers, of each group of ``count`` images."""
@@ -140,27 +138,27 @@ class CUT:
         totals = [queries[0].new_zeros((), dtype=torch.float32) for _ in groups]
         for head, query, key in zip(self.heads, queries, keys, strict=True):
             # fp32: what is told apart here lies close together.
-            places = torch.randperm(query.shape[2] * query.shape[3])[: self.config.nce_patches].to(query.device)
+            places = torch.randperm(query.shape[2] * query.shape[3])[: self.settings.nce_patches].to(query.device)
             query = head(at_places(query, places))
             with torch.no_grad():
                 key = head(at_places(key, places))
             for number, start in enumerate(groups):
-                chosen = slice(start, start + count)
-                loss = patch_nce_loss(query[chosen], key[chosen], self.config.nce_temperature)
+                group = slice(start, start + count)
+                loss = patch_nce_loss(query[group], key[group], self.settings.nce_temperature)
                 totals[number] = totals[number] + loss / len(self.heads)
         return totals
 
-    def generators(self) -> dict[str, nn.Module]:
-        return {direction: average.network for direction, average in self.averages.items()}
 
-    def networks(self) -> dict[str, nn.Module]:
-        return {"G": self.G, "D_B": self.D_B, "heads": self.heads}
+class FastCUT(CUT):
+    """CUT with PatchNCE of weight 10 and no identity term.
 
-    def state_dict(self) -> dict:
-        return trained_state(self)
+    Inputs are flipped at random, and their features must be those of the unflipped ones (flip equivariance).
+    """
 
-    def load_state_dict(self, state: dict) -> None:
-        load_trained_state(self, state)
+    losses = ("generators", "discriminators", "adversarial", "nce", "spatial", "pairs")
+    default_weight = 10.0
+    has_identity = False
+    flips = True
 
 
 class ProjectionHead(nn.Module):
@@ -168,12 +166,14 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width, features), nn.ReLU(), nn.Linear(features, features))
-        for layer in (self.layers[0], self.layers[2]):
+        first, second = nn.Linear(width, features), nn.Linear(features, features)
+        self.layers = nn.Sequential(first, nn.ReLU(), second)
+        for layer in (first, second):
             nn.init.normal_(layer.weight, 0.0, 0.02)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, p, width) -> (n, p, features), of unit length."""
         return F.normalize(self.layers(features), dim=-1, eps=1e-7)
 
 
@@ -208,21 +208,31 @@ def _is_downsampling(layer: nn.Module) -> bool:
 
 
 def run_with_features(
-    generator: nn.Module, wanted: list[int], images: torch.Tensor, whole: bool = True
+    generator: nn.Module, layers: list[int], images: torch.Tensor, whole: bool = True
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """What the generator makes of images, and the output of the wanted layers; not ``whole``: only so far as needed."""
+    """Run a generator and keep what some of its layers give.
+
+    Args:
+        generator: as ``encoder_sequence`` takes it.
+        layers: numbers of the layers, in order.
+        images: (n, c, h, w).
+        whole: whether to go on after the last of these layers.
+
+    Returns:
+        What came out at the end, and the output (n, width, h', w') of each layer.
+    """
     features = []
     for number, layer in enumerate(encoder_sequence(generator)):
         images = layer(images)
-        if number in wanted:
+        if number in layers:
             features.append(images)
-        if not whole and number == wanted[-1]:
+        if not whole and number == layers[-1]:
             break
     return images, features
 
 
-def feature_widths(generator: nn.Module, wanted: list[int], channels: int, size: int) -> list[int]:
-    """Channels of the wanted layers' outputs, by a dry run without arithmetic."""
+def feature_widths(generator: nn.Module, layers: list[int], channels: int, size: int) -> list[int]:
+    """Channels of the layers' outputs, by a dry run without arithmetic."""
     dry = copy.deepcopy(generator).to("meta")
-    _, features = run_with_features(dry, wanted, torch.empty(1, channels, size, size, device="meta"), whole=False)
+    _, features = run_with_features(dry, layers, torch.empty(1, channels, size, size, device="meta"), whole=False)
     return [feature.shape[1] for feature in features]

@@ -1,0 +1,1 @@
+"""What optimisation needs: networks, losses, averages, schedule, precision, several processes."""

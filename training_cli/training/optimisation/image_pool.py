@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
 
@@ -23,25 +24,27 @@ class ImagePool:
         batch = batch.detach()
         if self.size == 0:
             return batch
-        chosen = []
+        shown = []
         for image in batch:
             image = image.clone()
             if len(self.images) < self.size:
                 self.images.append(image)
-                chosen.append(image)
+                shown.append(image)
             elif self._random.random() < 0.5:
                 place = self._random.randrange(self.size)
-                chosen.append(self.images[place])
+                shown.append(self.images[place])
                 self.images[place] = image
             else:
-                chosen.append(image)
-        return torch.stack(chosen)
+                shown.append(image)
+        return torch.stack(shown)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
         version, internal, gauss = self._random.getstate()
         return {"images": [i.cpu() for i in self.images], "random": [version, list(internal), gauss]}
 
-    def load_state_dict(self, state: dict, device: torch.device | str = "cpu") -> None:
+    def load_state_dict(self, state: dict[str, Any], device: torch.device | str = "cpu") -> None:
+        """Put back what ``state_dict`` gave."""
         self.images = [image.to(device) for image in state["images"]]
         version, internal, gauss = state["random"]
         self._random.setstate((version, tuple(internal), gauss))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from monai.losses import PatchAdversarialLoss
+from monai.losses.adversarial_loss import PatchAdversarialLoss
 from torch.nn import functional as F
 
 DOWNSAMPLED_PIXELS = 1024  # feature vectors compared per layer; more changes the estimate little and costs sorting
@@ -28,7 +28,9 @@ def masked_l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.T
     return ((a - b).abs() * weight).sum() / weight.sum().clamp_min(1.0)
 
 
-def discriminator_features(discriminator: torch.nn.Module, images: torch.Tensor) -> tuple[list[torch.Tensor], object]:
+def discriminator_features(
+    discriminator: torch.nn.Module, images: torch.Tensor
+) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Outputs of the discriminator's activation layers, first to last, and its score.
 
     Returns ([(n, c, h, w), ...], score). Works for any discriminator whose hidden activations are modules.

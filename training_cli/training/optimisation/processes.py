@@ -25,7 +25,7 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         parameter.grad = part.view_as(parameter).clone()
 
 
-def agree_largest(value: float, device) -> float:
+def agree_largest(value: float, device: torch.device | str) -> float:
     """The largest of all processes' values: one process that wants to stop stops all of them."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value

@@ -6,8 +6,10 @@ from training_cli.training.config import TrainingConfig
 
 
 def budget_used(config: TrainingConfig, step: int, minutes: float) -> float:
-    """Share of the budget used, 0 at the start and 1 or more at the end: of the steps, of the minutes, or of the one
-    that runs out first."""
+    """Share of the budget used, 0 at the start and 1 or more at the end.
+
+    Of the steps, of the minutes (over all resumed parts), or of the one that runs out first.
+    """
     shares = []
     if config.max_steps is not None:
         shares.append(step / config.max_steps)

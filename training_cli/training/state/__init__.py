@@ -1,0 +1,1 @@
+"""What a run keeps and tells: checkpoints, curves, sample pictures, signals."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
 
 
-def random_state() -> dict:
+def random_state() -> dict[str, Any]:
     """State of Python's, NumPy's and torch's random generators, loadable without unpickling code."""
     version, internal, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state = {
         "python": [version, list(internal), gauss],
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
     }
     if torch.cuda.is_available():
@@ -27,7 +27,8 @@ def random_state() -> dict:
     return state
 
 
-def set_random_state(state: dict) -> None:
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put back what ``random_state`` gave."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
@@ -37,17 +38,15 @@ def set_random_state(state: dict) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def save_checkpoint(folder: Path, step: int, state: dict, keep: int) -> Path:
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     """Write ``checkpoint-<step>.pt`` under a temporary name, rename, then drop all but the ``keep`` newest.
 
     A full disk raises StyleTransferError; the earlier checkpoints stay as they were.
     """
     path = folder / f"checkpoint-{step:08d}.pt"
     try:
-        with replacing(path) as temporary, temporary.open("wb") as stream:
+        with replacing(path, sync=True) as temporary, temporary.open("wb") as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
     except (OSError, RuntimeError) as error:
         # torch reports a failed write of its archive as RuntimeError, raised while it handled the system's own error.
         reason = getattr(error, "strerror", None) or getattr(error.__context__, "strerror", None) or error
@@ -68,11 +67,11 @@ def last_good(folder: Path) -> str:
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The newest finished checkpoint of a run, or None."""
-    found = sorted(folder.glob("checkpoint-*.pt"))
-    return found[-1] if found else None
+    checkpoints = sorted(folder.glob("checkpoint-*.pt"))
+    return checkpoints[-1] if checkpoints else None
 
 
-def load_checkpoint(path: Path) -> dict:
+def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint on the CPU; never runs code stored in it."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

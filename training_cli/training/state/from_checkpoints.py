@@ -7,18 +7,21 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.archive import check_name
+from surgical_style_engine.models.names import check_name
 from training_cli.training.config import TrainingConfig
-from training_cli.training.data.cache import TrainingData, prepare_data
-from training_cli.training.export import export_model
-from training_cli.training.methods import build_method
+from training_cli.training.data.items import TrainingData
+from training_cli.training.data.prepare import prepare_data
+from training_cli.training.export import TrainingResult, export_model
+from training_cli.training.methods.build import build_method
 
 from .checkpoint import load_checkpoint
+from .resume import changed_settings
 
 
 def export_checkpoints(
@@ -47,19 +50,10 @@ def export_checkpoints(
     if target.exists() and not overwrite:
         raise InputError(f"The model {target} exists already; give another --name, or --overwrite.")
     data = prepare_data(config, run / "cache", say)
-    generators, architecture, last = _mean(config, data, [checkpoints[step] for step in chosen])
+    result = _mean(config, data, [checkpoints[step] for step in chosen])
     if len(chosen) > 1:
         config.notes = " ".join(filter(None, [_said(chosen), config.notes]))
-    return export_model(
-        config,
-        data,
-        generators,
-        architecture,
-        int(last["step"]),
-        float(last["minutes"]),
-        target,
-        last.get("started_from"),
-    )
+    return export_model(config, data, result, target)
 
 
 def _config(run: Path) -> TrainingConfig:
@@ -77,24 +71,21 @@ def _checkpoints(run: Path) -> dict[int, Path]:
     if not (run / "config.json").is_file():
         raise InputError(f"The folder {run} is no run of sst train.")
     named = {path: re.fullmatch(r"checkpoint-(\d+)\.pt", path.name) for path in (run / "checkpoints").glob("*.pt")}
-    found = {int(match[1]): path for path, match in named.items() if match}
-    if not found:
+    by_step = {int(match[1]): path for path, match in named.items() if match}
+    if not by_step:
         raise InputError(f"The run {run} has no checkpoint yet.")
-    return found
+    return by_step
 
 
-def _mean(
-    config: TrainingConfig, data: TrainingData, paths: list[Path]
-) -> tuple[dict[str, torch.nn.Module], dict[str, dict], dict]:
-    """The generators with the mean of the averaged weights, how to build them, and the last checkpoint's state."""
-    device = torch.device("cpu")
-    channels = [data.source[0].channels, data.target[0].channels]
-    method = build_method(config.method, config, *channels, device, contextlib.nullcontext)
+def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> TrainingResult:
+    """The generators with the mean of the averaged weights of checkpoints, and what the last of these tells."""
+    channels_a, channels_b = data.source[0].channels, data.target[0].channels
+    method = build_method(config.method, config, channels_a, channels_b, torch.device("cpu"), contextlib.nullcontext)
     total: dict[str, dict[str, torch.Tensor]] = {}
-    state: dict = {}
+    state: dict[str, Any] = {}
     for path in paths:
         state = load_checkpoint(path)
-        if state["digest"] != config.digest() or state.get("channels") != channels:
+        if changed_settings(state, config) or state.get("channels") != [channels_a, channels_b]:
             raise InputError(f"{path.name} was trained with other settings or images than the run's config.json says.")
         method.load_state_dict(state["method"])
         for direction, network in method.generators().items():
@@ -104,9 +95,11 @@ def _mean(
                 # What only counts is the last checkpoint's.
                 sums[key] = sums[key] + share if key in sums and value.is_floating_point() else share
     generators = method.generators()
-    for direction, sums in total.items():
-        generators[direction].load_state_dict(sums)
-    return generators, method.architecture, state
+    for direction, network in generators.items():
+        network.load_state_dict(total[direction])
+    return TrainingResult(
+        generators, method.architecture, int(state["step"]), float(state["minutes"]), state.get("started_from")
+    )
 
 
 def _said(steps: list[int]) -> str:

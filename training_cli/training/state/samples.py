@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.models.card import Direction
 
 
 @torch.no_grad()
-def save_samples(path: Path, generators: dict[str, torch.nn.Module], batches: list[dict], stack: int) -> None:
-    """PNG with a row a slice: A, G(A), F(G(A)), B, F(B), G(F(B)); A, G(A), B where there is no way back.
+def save_samples(
+    path: Path,
+    generators: Mapping[Direction, torch.nn.Module],
+    batches: Sequence[Mapping[str, torch.Tensor]],
+    stack: int,
+) -> None:
+    """Write a PNG with a row a slice: A, G(A), F(G(A)), B, F(B), G(F(B)); A, G(A), B where there is no way back.
 
-    ``batches`` hold "a" and "b" of shape (n, stack*c, h, w) in [-1, 1]; the first image's middle slice is shown.
-    Raises OSError where it cannot be written, after which no new file is left.
+    Args:
+        path: of the picture.
+        generators: by direction.
+        batches: "a" and "b" (n, stack*c, h, w) in [-1, 1]; of each the first image's middle slice is shown.
+        stack: slices given to the networks at a time.
+
+    Raises:
+        OSError: where it cannot be written, after which no new file is left.
     """
-    from PIL import Image
-
     forward, backward = generators["forward"], generators.get("backward")
     rows = []
     for batch in batches:

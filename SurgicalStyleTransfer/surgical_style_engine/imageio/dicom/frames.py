@@ -7,15 +7,14 @@ with ITK 5.4). pydicom, which 3D Slicer brings along, reads what the file says o
 from __future__ import annotations
 
 import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from surgical_style_engine.errors import InputError
+
+from .silence import silent_pydicom
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -30,11 +29,17 @@ _TRANSVERSE = 0.999  # cosine of the angle to the patient's long axis
 
 @dataclass(frozen=True)
 class Frame:
-    """What a file says of one of its frames.
+    """What a file says of one of its frames; value = stored number * slope + intercept.
 
-    position: (3,) mm LPS of the first pixel's centre. axes: (6,) the directions of rows and columns, as stated.
-    spacing: (x, y) mm. thickness: mm, 0 if unknown. slope, intercept: value = stored number * slope + intercept, in
-    units (RescaleType). stack: its StackID, empty if there is none.
+    Attributes:
+        position: (3,) mm LPS of the first pixel's centre.
+        axes: (6,) the directions of rows and columns, as stated.
+        spacing: (x, y) mm.
+        thickness: mm, 0 if unknown.
+        slope: Units a stored number.
+        intercept: Units of a stored 0.
+        units: RescaleType.
+        stack: Its StackID, empty if there is none.
     """
 
     position: np.ndarray
@@ -48,9 +53,18 @@ class Frame:
 
 
 def read_frames(name: str, what: str) -> list[Frame]:
-    """The frames of the file ``name`` in its own order. what: begins the sentences of InputError, which is raised
-    without pydicom, for damaged files and for frames whose place is not stated, neither for each nor for all of them
-    by that of the first one and the distances.
+    """Read what a multi-frame file says of each frame.
+
+    Args:
+        name: The file.
+        what: Begins the sentences of InputError.
+
+    Returns:
+        The frames in the file's own order.
+
+    Raises:
+        InputError: Without pydicom, for damaged files, and for frames whose place is not stated, neither for each nor
+            for all of them by that of the first one and the distances.
     """
     with silent_pydicom():
         data = _read(name, what, pixels=False)
@@ -68,7 +82,18 @@ def read_frames(name: str, what: str) -> list[Frame]:
 
 
 def stored_values(name: str, what: str) -> np.ndarray:
-    """(frames, y, x) the numbers as they are stored in a grey multi-frame file, not scaled. Raises InputError."""
+    """Read the numbers as they are stored in a grey multi-frame file, not scaled.
+
+    Args:
+        name: The file.
+        what: Begins the sentences of InputError.
+
+    Returns:
+        (frames, y, x).
+
+    Raises:
+        InputError: For damaged files, those pydicom has no decoder for, and other than MONOCHROME2.
+    """
     with silent_pydicom():
         data = _read(name, what, pixels=True)
         if data.get("PhotometricInterpretation") != "MONOCHROME2":
@@ -95,8 +120,8 @@ def _read(name: str, what: str, pixels: bool) -> Dataset:
 
 def _frame(group: Dataset, shared: Dataset | None, data: Dataset, what: str) -> Frame:
     def item(sequence: str) -> Any:
-        found = _first(group, sequence)
-        return found if found is not None or shared is None else _first(shared, sequence)
+        own = _first(group, sequence)
+        return own if own is not None or shared is None else _first(shared, sequence)
 
     measures = item("PixelMeasuresSequence")
     y, x = _numbers(measures, "PixelSpacing", 2, what)
@@ -120,8 +145,10 @@ def _frame(group: Dataset, shared: Dataset | None, data: Dataset, what: str) -> 
 
 
 def _evenly_placed(data: Dataset, count: int, what: str) -> list[Frame]:
-    """The frames of kinds older than functional groups, nuclear medicine, dose and cone beam CT, which state the place
-    of the first frame and how far apart they are along the normal."""
+    """Return the frames of kinds older than functional groups: nuclear medicine, dose and cone beam CT.
+
+    They state the place of the first frame and how far apart the frames are along the normal.
+    """
     if set(_pointers(data)) & _TIMES:
         raise InputError(f"{what} has {count} frames one after another in time (a film?), which make no volume.")
 
@@ -180,46 +207,30 @@ def _slice_numbers(data: Dataset, count: int, what: str) -> np.ndarray:
     # Frames of gates, energy windows or detectors would be stacked as slices.
     for tag in _pointers(data):
         if tag >> 16 == _SLICES >> 16 and tag != _SLICES:
-            numbers = data[tag].value if tag in data else None
-            if numbers is None or not isinstance(numbers, int) and len(set(numbers)) > 1:
+            counts = data[tag].value if tag in data else None
+            if counts is None or not isinstance(counts, int) and len(set(counts)) > 1:
                 raise InputError(f"{what} has {count} frames that are not only slices (gates?), and no SliceVector.")
     return np.arange(count)
 
 
 def _pointers(data: Dataset) -> list[int]:
     """The tags by which frames follow each other."""
-    found = data.get("FrameIncrementPointer")
-    if found is None:
+    pointer = data.get("FrameIncrementPointer")
+    if pointer is None:
         return []
-    return [int(found)] if isinstance(found, int) else [int(tag) for tag in found]
+    return [int(pointer)] if isinstance(pointer, int) else [int(tag) for tag in pointer]
 
 
 def _first(data: Dataset, sequence: str) -> Any:
-    found = data.get(sequence)
-    return found[0] if found else None
+    items = data.get(sequence)
+    return items[0] if items else None
 
 
 def _numbers(data: Dataset | None, keyword: str, count: int, what: str) -> np.ndarray:
-    values = None if data is None else data.get(keyword)
-    if values is None:
-        values = ()
-    elif isinstance(values, (int, float, str)):
-        values = (values,)
+    """(count,) of the tag's numbers. Raises InputError for other counts and for what is not finite."""
+    stated: Any = None if data is None else data.get(keyword)
+    values = () if stated is None else (stated,) if isinstance(stated, (int, float, str)) else stated
     numbers = np.array([float(value) for value in values if value != ""])
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise InputError(f"{what} has a frame without a usable {keyword}.")
     return numbers
-
-
-@contextlib.contextmanager
-def silent_pydicom() -> Iterator[None]:
-    """Without pydicom's warnings, which repeat the values they are about."""
-    logger = logging.getLogger("pydicom")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)

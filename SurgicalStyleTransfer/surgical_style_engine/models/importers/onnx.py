@@ -17,8 +17,14 @@ TRIAL_SIZES = ((64, 64), (76, 100))  # multiples of 4, which is what slices are 
 
 @dataclass(frozen=True)
 class OnnxGenerator:
-    """A checked network. ``content``: its bytes, with height and width freed where the exporter had fixed them.
-    ``fixed_size``: that (height, width), or None."""
+    """A checked network.
+
+    Attributes:
+        in_channels: 1 or 3.
+        out_channels: 1 or 3.
+        content: The file's bytes, with height and width freed where the exporter had fixed them.
+        fixed_size: That (height, width), or None.
+    """
 
     in_channels: int
     out_channels: int
@@ -30,7 +36,10 @@ def read_onnx(path: Path) -> OnnxGenerator:
     """Check a file and run it on small images of noise.
 
     It must have one float input (1 or n, 1 or 3, h, w) and one float output of that shape, with weights inside, run at
-    different sizes and give values in [-1, 1]. Raises InputError with one sentence.
+    different sizes and give values in [-1, 1].
+
+    Raises:
+        InputError: With one sentence for what is no such network.
     """
     model = load_onnx(path)
     known = {tensor.name for tensor in model.graph.initializer}
@@ -71,6 +80,21 @@ def load_onnx(path: Path) -> Any:
     return model
 
 
+def open_session(content: bytes) -> Any:
+    """The onnxruntime.InferenceSession of a network's bytes, on the CPU and without a word on stderr.
+
+    Raises:
+        InputError: Where onnxruntime is not installed. Its own exceptions are passed on.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise InputError("Importing ONNX models needs the packages onnx and onnxruntime.") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
 def _tensors(message: Any) -> Iterator[Any]:
     """Every TensorProto anywhere in a protobuf message: initialisers, attributes, subgraphs, functions."""
     for field, value in message.ListFields():
@@ -103,32 +127,30 @@ def _channels(value: Any, what: str, path: Path) -> int:
 
 
 def _free_size(value: Any) -> tuple[int, int] | None:
-    """Name height and width where they are numbers; returns those numbers. What computes with them may still be fixed,
-    which trying other sizes shows."""
+    """Name height and width where they are numbers; returns those numbers.
+
+    What computes with them may still be fixed, which trying other sizes shows.
+    """
     dims = value.type.tensor_type.shape.dim[2:]
-    sizes = tuple(dim.dim_value for dim in dims)
-    if not all(sizes):
+    height, width = (dim.dim_value for dim in dims)
+    if not (height and width):
         return None
     for dim, name in zip(dims, ("height", "width"), strict=True):
         dim.dim_param = name
-    return sizes
+    return height, width
 
 
 def _try(content: bytes, in_channels: int, fixed_size: tuple[int, int] | None, path: Path) -> int:
     """Run noise through the network; returns the number of channels that come out."""
     try:
-        import onnxruntime
-    except ImportError:
-        raise InputError("Importing ONNX models needs the packages onnx and onnxruntime.") from None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = open_session(content)
+    except InputError:
+        raise
     except Exception as error:  # onnxruntime's own exception types are not public
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(f"The ONNX model {path} cannot be loaded: {reason}.") from None
     only = f"at {fixed_size[0]}x{fixed_size[1]} only" if fixed_size else "not at every size"
-    found = set()
+    channels = set()
     for size in TRIAL_SIZES:
         noise = np.random.default_rng(0).uniform(-1, 1, (1, in_channels, *size)).astype(np.float32)
         try:
@@ -141,7 +163,7 @@ def _try(content: bytes, in_channels: int, fixed_size: tuple[int, int] | None, p
             )
         if not np.isfinite(result).all() or np.abs(result).max() > 1 + 1e-3:
             raise InputError(f"The ONNX model {path} gives values outside [-1, 1].")
-        found.add(result.shape[1])
-    if found not in ({1}, {3}):
-        raise InputError(f"The ONNX model {path} gives images of {max(found)} channels, not 1 or 3.")
-    return found.pop()
+        channels.add(result.shape[1])
+    if channels not in ({1}, {3}):
+        raise InputError(f"The ONNX model {path} gives images of {max(channels)} channels, not 1 or 3.")
+    return channels.pop()

@@ -17,18 +17,32 @@ if TYPE_CHECKING:
     import torch
 
 # Kept by old InstanceNorm layers, which never used them, and by BatchNorm, for which see ``_norm``.
-STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+_STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+
+_Shapes = dict[str, tuple[int, ...]]
+_Outer = tuple[str, str, int]  # first, last and output_axis of ``RecognisedGenerator``
 
 
 @dataclass
 class RecognisedGenerator:
-    """A registry name and arguments, the weights in fp32 that fit them, and the keys of the outer convolutions."""
+    """A generator of the registry, and the weights in fp32 that fit it.
+
+    Attributes:
+        name: Of the registry.
+        arguments: Of its constructor.
+        state: The weights, by name.
+        first: Name of the weights of the first convolution.
+        last: Name of the last convolution, without ".weight".
+        output_axis: Of the last convolution's weights, the axis of the channels that it gives: 0, and 1 of a
+            transposed one.
+    """
 
     name: str
     arguments: dict[str, Any]
     state: dict[str, torch.Tensor]
     first: str
     last: str
+    output_axis: int
 
     def make_input_grey(self) -> None:
         """Take one channel instead of three equal ones; exact, as the first convolution adds them up."""
@@ -39,8 +53,7 @@ class RecognisedGenerator:
     def make_output_grey(self) -> None:
         """Give one channel instead of three: their mean before the final tanh, which is exact where they agree."""
         weight, bias = self.state[f"{self.last}.weight"], self.state[f"{self.last}.bias"]
-        channel = 0 if self.name == "resnet_reference" else 1  # transposed convolutions have it second
-        self.state[f"{self.last}.weight"] = weight.mean(channel, keepdim=True)
+        self.state[f"{self.last}.weight"] = weight.mean(self.output_axis, keepdim=True)
         self.state[f"{self.last}.bias"] = bias.mean(0, keepdim=True)
         self.arguments["out_channels"] = 1
 
@@ -51,38 +64,46 @@ def recognise(state: dict[str, torch.Tensor], what: str = "The file") -> Recogni
     Tolerates the prefix of ``DataParallel`` and running statistics left by old instance norms. Weights of a batch norm
     get the norm "batch_image", which is what the reference's test script computes.
 
-    Raises InputError, naming ``what``, if the weights are no ResNet, CUT or U-Net generator or do not fit one another.
+    Args:
+        state: Weights by name.
+        what: What sentences begin with.
+
+    Raises:
+        InputError: If the weights are no ResNet, CUT or U-Net generator or do not fit one another.
     """
     import torch
 
     while state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
-    state = {key: value for key, value in state.items() if not key.endswith(STATISTICS)}
+    state = {key: value for key, value in state.items() if not key.endswith(_STATISTICS)}
     for key, value in state.items():
         if not value.is_floating_point() or not torch.isfinite(value).all():
             raise InputError(f"{what} holds weights that are not finite numbers: {key}.")
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     if len(shapes.get("model.1.weight", ())) == 4 and any(".conv_block." in key for key in shapes):
-        name, arguments, first, last = _resnet(shapes, what)
+        name, find = "resnet_reference", _resnet
     elif len(shapes.get("model.model.0.weight", ())) == 4:
-        name, arguments, first, last = _unet(shapes, what)
+        name, find = "unet_reference", _unet
     elif shapes.get("model.0.weight", ())[2:] == (4, 4):
         raise InputError(f"{what} holds a discriminator; give the generator's file (latest_net_G*.pth).")
     else:
         raise InputError(f"{what} holds no generator of the reference code (ResNet, CUT's ResNet or U-Net).")
+    arguments, outer = find(shapes, what)
     _check_shapes(name, arguments, shapes, what)
-    return RecognisedGenerator(name, arguments, {key: value.float() for key, value in state.items()}, first, last)
+    return RecognisedGenerator(name, arguments, {key: value.float() for key, value in state.items()}, *outer)
 
 
-def _norm(shapes: dict[str, tuple], convolution: str, norm: str) -> str:
-    """By the weights of the convolution and norm: the reference's instance norm has none, its batch norm replaces the
-    convolution's bias."""
+def _norm(shapes: _Shapes, convolution: str, norm: str) -> str:
+    """Which norm follows a convolution, by the weights of both.
+
+    The reference's instance norm has none, its batch norm replaces the convolution's bias.
+    """
     if f"{norm}.weight" in shapes:
         return "batch_image"
     return "instance" if f"{convolution}.bias" in shapes else "none"
 
 
-def _resnet(shapes: dict[str, tuple], what: str) -> tuple[str, dict[str, Any], str, str]:
+def _resnet(shapes: _Shapes, what: str) -> tuple[dict[str, Any], _Outer]:
     numbers = [int(match[1]) for key in shapes if (match := re.match(r"model\.(\d{1,4})\.", key))]
     blocks = {int(match[1]) for key in shapes if (match := re.match(r"model\.(\d{1,4})\.conv_block\.", key))}
     kernels = [int(match[1]) for key in shapes if (match := re.fullmatch(r"model\.(\d{1,4})\.filt", key))]
@@ -100,10 +121,10 @@ def _resnet(shapes: dict[str, tuple], what: str) -> tuple[str, dict[str, Any], s
         "antialias_up": any(number > max(blocks) for number in kernels),
         "dropout": len(shapes.get(f"model.{min(blocks)}.conv_block.6.weight", ())) == 4,
     }
-    return "resnet_reference", arguments, "model.1.weight", last
+    return arguments, ("model.1.weight", last, 0)
 
 
-def _unet(shapes: dict[str, tuple], what: str) -> tuple[str, dict[str, Any], str, str]:
+def _unet(shapes: _Shapes, what: str) -> tuple[dict[str, Any], _Outer]:
     last = "model.model.3"
     if len(shapes.get(f"{last}.weight", ())) != 4 or f"{last}.bias" not in shapes:
         raise InputError(f"{what} looks like a U-Net generator, but its last layer is no transposed convolution.")
@@ -118,10 +139,10 @@ def _unet(shapes: dict[str, tuple], what: str) -> tuple[str, dict[str, Any], str
         "num_downs": depth,
         "norm": _norm(shapes, "model.model.0", "model.model.1.model.2"),
     }
-    return "unet_reference", arguments, "model.model.0.weight", last
+    return arguments, ("model.model.0.weight", last, 1)
 
 
-def _check_shapes(name: str, arguments: dict[str, Any], shapes: dict[str, tuple], what: str) -> None:
+def _check_shapes(name: str, arguments: dict[str, Any], shapes: _Shapes, what: str) -> None:
     """Compare with the network as built, on the meta device: nothing is allocated, whatever the arguments are."""
     import torch
 

@@ -8,7 +8,9 @@ from tiny_training import disc_volume
 
 from surgical_style_engine.errors import InputError
 from training_cli.training.config import load_config
-from training_cli.training.data.cache import find_mask, prepare_data, read_pairs, training_files, typical_landmarks
+from training_cli.training.data.files import find_mask, read_pairs, training_files
+from training_cli.training.data.items import typical_landmarks
+from training_cli.training.data.prepare import prepare_data
 
 
 def test_volumes_become_normalised_memory_maps_that_are_reused(tiny, tmp_path):

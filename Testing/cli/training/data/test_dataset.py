@@ -6,8 +6,8 @@ import SimpleITK as sitk
 import torch
 
 from training_cli.training.config import load_config
-from training_cli.training.data.cache import prepare_data
 from training_cli.training.data.dataset import Numbers, SampleByNumber, corner_at_edge, crop, is_constant, make_loader
+from training_cli.training.data.prepare import prepare_data
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
 
 import numpy as np
 import pytest
 import torch
-from method_batches import changed, make_batch, make_method, weights
 from PIL import Image
-from tiny_training import as_options
+from tiny_methods import changed, make_batch, make_method, weights
+from tiny_training import as_options, losses_of
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume
@@ -19,12 +18,6 @@ from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.networks import build_generator
 from training_cli.training.methods.cut import encoder_layers, encoder_sequence, run_with_features
 from training_cli.training.optimisation.losses import patch_nce_loss
-
-
-def losses_of(run) -> list[dict[str, float]]:
-    with (run / "losses.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
-    return [{k: float(v) for k, v in row.items() if v and k not in ("seconds", "waiting")} for row in rows]
 
 
 def test_patch_nce_is_the_cross_entropy_of_finding_ones_own_place():

@@ -51,26 +51,27 @@ def make_batch(channels_a: int = 1, channels_b: int = 1, count: int = 2, paired:
     return batch | {"weight": weight * paired, "paired": torch.tensor([paired] * count)}
 
 
-def sequential(method: CycleGAN, batch: dict, config) -> tuple[dict, dict]:
+def sequential(method: CycleGAN, batch: dict) -> tuple[dict, dict]:
     """Losses and gradients of one step, every network run for one batch at a time."""
+    config = method.config.model_dump()
     networks = {name: copy.deepcopy(network) for name, network in method.networks().items()}
     G, F, D_A, D_B = (networks[name] for name in ("G", "F", "D_A", "D_B"))
     a, b, real_a, real_b, weight = (batch[key] for key in ("a", "b", "a_clean", "b_clean", "weight"))
 
-    def critic(score, real: bool):
-        if config.adversarial == "least_squares":
+    def adversarial(score, real: bool):
+        if config["adversarial"] == "least_squares":
             return ((score - float(real)) ** 2).mean()
         return torch.nn.functional.binary_cross_entropy_with_logits(score, torch.full_like(score, float(real)))
 
     def cycle(x, y):
-        return (x - y).abs().mean() if config.cycle_norm == "l1" else ((x - y) ** 2).mean()
+        return (x - y).abs().mean() if config["cycle_norm"] == "l1" else ((x - y) ** 2).mean()
 
     def inside(x, y):
         return ((x - y).abs() * weight).sum() / (weight.sum() * x.shape[1])
 
     fake_b, identity_b = G(a), G(real_b)
     fake_a, identity_a = F(b), F(real_a)
-    losses = {"adversarial": critic(D_B(fake_b), True) + critic(D_A(fake_a), True)}
+    losses = {"adversarial": adversarial(D_B(fake_b), True) + adversarial(D_A(fake_a), True)}
     losses["cycle"] = cycle(F(fake_b), a) + cycle(G(fake_a), b)
     losses["identity"] = (identity_b - real_b).abs().mean() + (identity_a - real_a).abs().mean()
     losses["spatial"] = sum(
@@ -78,12 +79,12 @@ def sequential(method: CycleGAN, batch: dict, config) -> tuple[dict, dict]:
         for D, fake, real in ((D_B, fake_b, real_b), (D_A, fake_a, real_a))
     )
     losses["pairs"] = inside(fake_b, real_b) + inside(fake_a, real_a)
-    losses["generators"] = sum(getattr(config, f"lambda_{name}") * value for name, value in losses.items())
+    losses["generators"] = sum(config[f"lambda_{name}"] * value for name, value in losses.items())
     losses["generators"].backward()
     for D in (D_A, D_B):
         D.zero_grad()
     losses["discriminators"] = 0.5 * sum(
-        critic(D(real), True) + critic(D(fake.detach()), False)
+        adversarial(D(real), True) + adversarial(D(fake.detach()), False)
         for D, real, fake in ((D_A, real_a, fake_a), (D_B, real_b, fake_b))
     )
     losses["discriminators"].backward()
@@ -114,7 +115,7 @@ def assert_gradients(network: torch.nn.Module, expected: dict[str, torch.Tensor]
 def test_a_step_is_what_one_pass_at_a_time_gives(settings):
     method, batch = make_method(**settings), make_batch()
     torch.manual_seed(5)  # the directions of the spatial-domain term
-    losses, gradients = sequential(method, batch, method.config)
+    losses, gradients = sequential(method, batch)
     torch.manual_seed(5)
     found = {name: float(value) for name, value in method.step(batch, 0.5, 1e-3).items()}
     assert found.keys() == losses.keys()

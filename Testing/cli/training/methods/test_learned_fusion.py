@@ -13,7 +13,8 @@ from surgical_style_engine.app.report import read_report
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import load_model, read_card
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.models.folder import load_model
 from training_cli.training.config import load_config
 from training_cli.training.data.extra_sources import ExtraSources
 

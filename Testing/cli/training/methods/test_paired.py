@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from method_batches import changed, make_batch, make_method, weights
-from test_cut import losses_of
-from tiny_training import as_options, disc_volume
+from tiny_methods import changed, make_batch, make_method, weights
+from tiny_training import as_options, disc_volume, losses_of
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume
@@ -20,7 +19,7 @@ def test_a_step_is_l1_inside_the_valid_part_and_the_adversarial_term():
     method, batch = make_method("paired", lambda_pairs=7.0, lambda_adversarial=0.5), make_batch()
     inside = batch["weight"].bool()
     expected = sum(
-        (method.trained[way](batch[start]) - batch[goal])[inside].abs().mean().item()
+        (method.generator_networks[way](batch[start]) - batch[goal])[inside].abs().mean().item()
         for way, start, goal in (("forward", "a", "b_clean"), ("backward", "b", "a_clean"))
     )
     before = weights(method)
@@ -33,7 +32,7 @@ def test_a_step_is_l1_inside_the_valid_part_and_the_adversarial_term():
 @pytest.mark.parametrize(("conditional", "channels"), [(True, 4), (False, 3)])
 def test_a_conditional_discriminator_sees_input_and_output(conditional, channels):
     method = make_method("paired", 1, 3, conditional=conditional)
-    first = next(m for m in method.critics["forward"].modules() if isinstance(m, torch.nn.Conv2d))
+    first = next(m for m in method.direction_discriminators["forward"].modules() if isinstance(m, torch.nn.Conv2d))
     assert first.in_channels == channels
     assert torch.isfinite(method.step(make_batch(1, 3), 0.5, 1e-3)["discriminators"])
 
@@ -43,7 +42,9 @@ def test_discriminators_see_no_difference_where_nothing_can_be_compared():
     method, batch = make_method("paired", conditional=False), make_batch()
     batch["weight"] = torch.zeros_like(batch["weight"])
     seen = []
-    method.critics["forward"].register_forward_hook(lambda _m, inputs, _out: seen.append(inputs[0].detach()))
+    method.direction_discriminators["forward"].register_forward_hook(
+        lambda _m, inputs, _out: seen.append(inputs[0].detach())
+    )
     method.step(batch, 0.5, 1e-3)
     torch.testing.assert_close(seen[0], batch["b_clean"])
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from tiny_training import as_options, losses_of
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume, write_volume
 from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.training.config import load_config
 from training_cli.training.loop import train
+from training_cli.training.methods.build import build_method
 from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint
 
 
@@ -65,15 +71,66 @@ def test_a_resumed_training_ends_in_the_same_weights(settings, tmp_path):
     train(part.model_copy(update={"max_steps": 6}), resume=True)
     states = [load_checkpoint(latest_checkpoint(tmp_path / run / "checkpoints")) for run in ("whole", "part")]
     assert states[0]["step"] == states[1]["step"] == 6
-    for key, value in states[0]["method"]["average"].items():
-        if isinstance(value, torch.Tensor):
-            assert torch.equal(value, states[1]["method"]["average"][key]), key
-    for key, value in states[0]["method"]["G"].items():
-        assert torch.equal(value, states[1]["method"]["G"][key]), key
+    for part in ("averages", "networks"):
+        name = {"averages": "forward", "networks": "G"}[part]
+        values = states[0]["method"][part][name]
+        other = states[1]["method"][part][name]
+        values, other = (values["network"], other["network"]) if part == "averages" else (values, other)
+        assert values and all(torch.equal(value, other[key]) for key, value in values.items()), part
+
+
+def test_its_losses_are_told_everywhere(settings, tmp_path, sst):
+    """In losses.csv, in TensorBoard, and as curves of the report."""
+    ended = sst("train", *as_options(settings | {"max_steps": 10, "trackers": ["csv", "tensorboard"]}))
+    assert ended.code == 0, ended
+    rows = losses_of(tmp_path / "run")
+    names = {"total", "content", "style", "variation"}
+    assert len(rows) == 10 and all(names <= set(row) for row in rows)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    for name in names:
+        (event,) = events.Scalars(name)
+        assert event.value == pytest.approx(rows[-1][name])
+    assert sst("report", tmp_path / "run").code == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert all(f"{name.capitalize()}" in page for name in names)
+
+
+def test_fine_tuning_starts_from_the_model_of_init(settings, tmp_path, sst):
+    first = settings | {"name": "first", "output": tmp_path / "first", "learning_rate": 5e-3, "sample_every": 0}
+    assert sst("train", *as_options(first)).code == 0
+    model = tmp_path / "first" / "model" / "first"
+    again = settings | {"init": model, "max_steps": 1, "learning_rate": 1e-9, "sample_every": 0}
+    assert sst("train", *as_options(again)).code == 0
+    stored, tuned = (
+        load_file(folder / "weights.safetensors") for folder in (model, tmp_path / "run" / "model" / "model")
+    )
+    for key, value in stored.items():
+        torch.testing.assert_close(tuned[key].float(), value.float(), rtol=2e-3, atol=1e-5)
+    started_from = read_card(tmp_path / "run" / "model" / "model").training["started_from"]
+    assert started_from["name"] == "first" and started_from["sha256"] == read_card(model).weights.sha256
+
+
+def test_a_checkpoint_of_version_0_1_0_is_understood(settings):
+    """It had names of its own: G, average and optimizer."""
+    first, second = (
+        build_method("perceptual", load_config(None, settings), 1, 3, "cpu", nullcontext) for _ in range(2)
+    )
+    state = first.state_dict()
+    old = {
+        "G": state["networks"]["G"],
+        "average": state["averages"]["forward"],
+        "optimizer": state["optimizer_g"],
+    }
+    second.load_state_dict(old)
+    for key, value in first.G.state_dict().items():
+        assert torch.equal(value, second.G.state_dict()[key])
 
 
 def test_style_is_measured_on_the_body_only():
-    from surgical_style_engine.stylize.features import random_features
+    from surgical_style_engine.stylize.random_features import random_features
 
     torch.manual_seed(0)
     style = torch.rand(1, 3, 48, 64)

@@ -13,8 +13,11 @@ def rows(path) -> list[dict]:
         return list(csv.DictReader(stream))
 
 
-def write(path, steps, resume_step=0, **values) -> None:
-    curve = CsvCurve(path, resume_step)
+LOSSES = ("generators", "cycle", "identity")
+
+
+def write(path, steps, resume_step=0, losses=LOSSES, **values) -> None:
+    curve = CsvCurve(path, losses, resume_step)
     for step in steps:
         curve.write({"step": step, "seconds": 0.1, **values})
     curve.close()
@@ -22,13 +25,29 @@ def write(path, steps, resume_step=0, **values) -> None:
 
 def test_every_digit_is_kept_and_absent_terms_are_empty(tmp_path):
     value = 0.1 + 0.2
-    write(tmp_path / "losses.csv", [1, 2], cycle=value, unknown_term=3.0)
+    write(tmp_path / "losses.csv", [1, 2], cycle=value)
     first = rows(tmp_path / "losses.csv")[0]
-    assert float(first["cycle"]) == value and first["identity"] == "" and "unknown_term" not in first
+    assert list(first) == ["step", "seconds", "waiting", "learning_rate", *LOSSES]
+    assert float(first["cycle"]) == value and first["identity"] == ""
+
+
+def test_no_loss_is_dropped_without_a_word(tmp_path):
+    with pytest.raises(ValueError, match="unknown_term"):
+        write(tmp_path / "losses.csv", [1], unknown_term=3.0)
+
+
+def test_a_resumed_file_has_its_own_columns_and_the_new_ones(tmp_path):
+    """An older version wrote the same columns for every method, and nothing of what this one learns by."""
+    path = tmp_path / "losses.csv"
+    write(path, [1, 2], losses=("generators", "nce"), nce=1.0)
+    write(path, [3], resume_step=2, losses=("total", "style"), total=5.0, style=4.0)
+    told = rows(path)
+    assert list(told[0])[4:] == ["generators", "nce", "total", "style"]
+    assert [(row["nce"], row["total"], row["style"]) for row in told] == [("1.0", "", "")] * 2 + [("", "5.0", "4.0")]
 
 
 def test_rows_are_there_as_soon_as_they_are_written(tmp_path):
-    curve = CsvCurve(tmp_path / "losses.csv")
+    curve = CsvCurve(tmp_path / "losses.csv", LOSSES)
     curve.write({"step": 1, "cycle": 0.5})
     assert [row["step"] for row in rows(tmp_path / "losses.csv")] == ["1"]
     curve.close()
@@ -60,7 +79,7 @@ def test_a_row_that_a_crash_cut_short_is_dropped(tmp_path):
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
-        CsvCurve(tmp_path / "file" / "losses.csv")
+        CsvCurve(tmp_path / "file" / "losses.csv", LOSSES)
 
 
 def test_only_the_writing_thread_of_tensorboard_is_silent(monkeypatch):

@@ -17,7 +17,8 @@ from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import load_model, shipped_models_folder
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.names import shipped_models_folder
 from surgical_style_engine.networks.resnet import ResnetGenerator
 
 pytestmark = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")

@@ -16,7 +16,8 @@ from surgical_style_engine.backends.openvino.resnet_graph import block_kernel, r
 from surgical_style_engine.backends.openvino.runner import OpenVinoRunner, traced_network
 from surgical_style_engine.backends.openvino.writers import written_network
 from surgical_style_engine.backends.torch_runner import TorchRunner, middle_generator
-from surgical_style_engine.models.folder import load_model, shipped_models_folder
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.names import shipped_models_folder
 from surgical_style_engine.networks.fast.block_convolution import BlockConv2d
 from surgical_style_engine.networks.fast.middle_slice import middle_only
 from surgical_style_engine.networks.fast.upsampling import _pairs_added

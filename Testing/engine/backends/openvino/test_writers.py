@@ -12,7 +12,8 @@ from fakes import make_model
 from surgical_style_engine.backends.openvino import writers
 from surgical_style_engine.backends.openvino.library import operations
 from surgical_style_engine.backends.openvino.runner import OpenVinoRunner
-from surgical_style_engine.models.folder import Architecture, StyleModel, save_model
+from surgical_style_engine.models.card import Architecture
+from surgical_style_engine.models.folder import StyleModel, save_model
 from surgical_style_engine.networks.registry import GENERATORS, Generator
 
 pytestmark = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")

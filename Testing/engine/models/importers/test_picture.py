@@ -12,8 +12,10 @@ from surgical_style_engine.inference.preview import SlicePreview
 from surgical_style_engine.inference.readjust import adjust_translation
 from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.models.folder import list_models, load_model
-from surgical_style_engine.models.importers.picture import import_picture, load_picture, settings_of
+from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.importers.picture import import_picture
+from surgical_style_engine.models.names import list_models
+from surgical_style_engine.models.picture_style import load_picture, settings_of
 from surgical_style_engine.volumes.volume import Volume
 from surgical_style_engine.worker import messages as protocol
 from surgical_style_engine.worker.tasks import Tasks

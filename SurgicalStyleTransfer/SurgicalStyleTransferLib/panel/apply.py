@@ -1,0 +1,151 @@
+"""The section Output: Apply, its progress, and the result's way into the scene."""
+
+from __future__ import annotations
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SurgicalStyleTransferLib.jobs.job import Listener, Progress
+from SurgicalStyleTransferLib.jobs.style_job import Result, plan_of
+from SurgicalStyleTransferLib.mrml import sequences
+from SurgicalStyleTransferLib.setup import dependencies
+
+from .context import Context, Section, existing
+from .tools import duration
+
+
+class ApplySection(Section):
+    """Turns the parameters into a plan and the engine's result into the scene's latest result."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._links = sequences.BrowserLinks()
+        self.ui.applyButton.connect("clicked(bool)", self.on_apply)
+
+    def parameters_set(self) -> None:
+        self._links.refresh()
+
+    def update_buttons(self) -> None:
+        button, engine = self.ui.applyButton, self.engine
+        button.text = _("Cancel") if engine.style_job is not None else _("Apply")
+        if self.context.installing:
+            button.enabled, button.toolTip = False, _("Packages are being installed.")
+        elif engine.style_job is not None:
+            button.enabled, button.toolTip = True, _("Stop. The scene stays as it was.")
+        elif engine.fusion_job is not None:
+            button.enabled, button.toolTip = False, _("Volumes are being fused.")
+        elif self.parameters is not None:
+            reason = self.context.why_not_apply()
+            button.enabled = not reason
+            button.toolTip = reason or _("Apply the style to the input volume.")
+
+    def node_removed(self, node: object) -> None:
+        job, node_id = self.engine.style_job, node.GetID()
+        if job is not None and node_id in (job.plan.input_id, job.plan.output_id):
+            what = _("input") if node_id == job.plan.input_id else _("output")
+            job.abandon(_("The {what} volume was deleted during the run; nothing was written.").format(what=what))
+
+    def scene_closing(self) -> None:
+        if self.engine.style_job is not None:
+            self.engine.style_job.abandon(_("The scene was closed; nothing was written."))
+        self._links.close()
+
+    def close(self) -> None:
+        if self.engine.style_job is not None:
+            self.engine.style_job.abandon("")
+        self._links.close()
+
+    def on_apply(self, _checked: bool = False) -> None:
+        """Apply the style, or cancel that."""
+        context, status = self.context, self.context.status
+        if self.engine.style_job is not None:
+            self.ui.applyButton.enabled = False
+            status.show(_("Cancelling..."))
+            self.engine.style_job.cancel()
+            return
+        card = context.card()
+        all_frames = self._wants_all_frames()
+        if all_frames is None:
+            return
+        context.run_starting.emit()
+        if not context.has_packages(lambda: dependencies.ensure(**dependencies.needs_of(card))):
+            context.packages_missing.emit(card)
+            return
+        if self.parameters is None or context.why_not_apply():
+            return  # the scene was changed while packages were installed; the button says what is missing
+        status.show_progress()
+        status.show(_("Starting..."))
+        listener = Listener(self._on_done, self._on_failed, self._on_progress)
+        self.engine.apply(plan_of(self.parameters, card, all_frames), listener)
+        context.update_buttons()
+
+    def _wants_all_frames(self) -> bool | None:
+        """Whether all frames of a sequence are meant; None where the user changed their mind."""
+        volume = self.parameters.inputVolume
+        if sequences.browser_of(volume) is None:
+            return False
+        choice = self.parameters.frames
+        if choice == "ask":
+            choice = self.ask_frames(len(sequences.frames(volume)))
+            if not choice:
+                return None
+            self.parameters.frames = choice
+        return choice == "all"
+
+    def ask_frames(self, count: int) -> str:
+        """Ask whether "all" or the "current" of so many frames are meant; "" where the user changed their mind."""
+        box = qt.QMessageBox(slicer.util.mainWindow())
+        box.setWindowTitle(_("Surgical Style Transfer"))
+        box.text = _("The input volume is one of {count} frames of a sequence.").format(count=count)
+        box.informativeText = _("You can change the answer under Frames.")
+        answers = {_("This frame"): "current", _("All frames"): "all"}
+        for text in answers:
+            box.addButton(text, qt.QMessageBox.AcceptRole)
+        box.addButton(qt.QMessageBox.Cancel)
+        box.exec_()
+        clicked = box.clickedButton()
+        return answers.get(clicked.text, "") if clicked else ""
+
+    def _on_progress(self, progress: Progress) -> None:
+        status = self.context.status
+        if progress.stage != "translate" or not progress.total:
+            status.show_progress()
+            status.show(_("Loading the style..."))
+            return
+        frames, total = progress.frames, progress.total
+        status.show_progress(total * (progress.frame - 1) + progress.done, total * frames)
+        text = _("Slice {done} of {total}").format(done=progress.done, total=total)
+        if frames > 1:
+            text = _("Frame {frame} of {frames}, slice {done} of {total}").format(
+                frame=progress.frame, frames=frames, done=progress.done, total=total
+            )
+        if progress.seconds_left is not None:
+            text = _("{text}, about {time} left").format(text=text, time=duration(progress.seconds_left))
+        status.show(text)
+
+    def _on_done(self, result: Result) -> None:
+        context = self.context
+        context.status.hide_progress()
+        if self.parameters is None:
+            context.update_buttons()
+            return
+        self._links.refresh()
+        node = existing(result.output_id)
+        self.parameters.resultVolume = node
+        context.status.show(
+            _("{name}: {slices} slices in {time} on {device} ({precision}).").format(
+                name=node.GetName(),
+                slices=result.slices,
+                time=duration(result.seconds),
+                device=result.device,
+                precision=result.precision,
+            )
+        )
+        context.translated.emit(result)
+        context.update()
+
+    def _on_failed(self, code: str, message: str) -> None:
+        self.context.status.hide_progress()
+        self.context.status.show_failure(code, message)
+        self.context.update_buttons()

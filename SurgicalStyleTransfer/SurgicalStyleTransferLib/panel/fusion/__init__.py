@@ -1,0 +1,1 @@
+"""The section Fusion: several modalities of one patient in one image."""

@@ -1,0 +1,118 @@
+"""The section Inputs: what is translated, the region, and whether the volume looks like what the style expects."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+
+from SurgicalStyleTransferLib.jobs.style_job import Result
+from SurgicalStyleTransferLib.mrml import outputs, regions, sequences
+
+from .context import Context, Section
+from .tools import WARNING_STYLE, fill, single_shot_timer
+
+CHECK_DELAY_MS = 400  # after the last change of several, as when a scene is loaded
+SAMPLE = "CTMRBrain"
+SAMPLE_START = "MRBrainT1"
+
+
+class InputsSection(Section):
+    """Frames, segments and sample data; asks the worker about the input volume.
+
+    Attributes:
+        warnings: what the worker said of the input volume, or of the latest run.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.warnings: list[str] = []
+        self._checked: tuple | None = None
+        self._timer = single_shot_timer(self._check)
+        ui = self.ui
+        fill(
+            ui.framesComboBox, [(_("Ask when applying"), "ask"), (_("This frame"), "current"), (_("All frames"), "all")]
+        )
+        ui.warningLabel.setStyleSheet(WARNING_STYLE)
+        context.bind(ui.framesComboBox, "frames")
+        context.bind(ui.segmentComboBox, "segment")
+        ui.sampleDataButton.connect("clicked(bool)", self.on_sample_data)
+        context.translated.connect(self._on_translated)
+
+    def update(self) -> None:
+        ui, parameters = self.ui, self.parameters
+        ui.emptyFrame.visible = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode") is None
+        volume = parameters.inputVolume
+        in_sequence = volume is not None and sequences.browser_of(volume) is not None
+        ui.framesLabel.visible = ui.framesComboBox.visible = in_sequence
+        region = parameters.region
+        is_segmentation = region is not None and region.IsA("vtkMRMLSegmentationNode")
+        ui.segmentLabel.visible = ui.segmentComboBox.visible = is_segmentation
+        if is_segmentation:
+            segments = regions.segments(region)
+            fill(ui.segmentComboBox, [(name, segment) for segment, name in segments])
+            if segments and parameters.segment not in dict(segments):
+                parameters.segment = segments[0][0]
+        self._show_warnings(self.warnings)
+
+    def follow(self) -> None:
+        """Have another input, style or direction checked, a little later."""
+        key = self._check_key()
+        if key == self._checked:
+            return
+        self._checked = key
+        self.context.problem = ""
+        if self.warnings:
+            self.warnings = []
+            self._show_warnings([])
+        self._timer.stop()
+        if key is not None:
+            self._timer.start(CHECK_DELAY_MS)
+
+    def scene_closing(self) -> None:
+        self._timer.stop()
+        self._checked, self.context.problem, self.warnings = None, "", []
+
+    def close(self) -> None:
+        self._timer.stop()
+
+    def on_sample_data(self, _checked: bool = False) -> None:
+        """Load Slicer's sample of one person's CT and MR, and start with the MR."""
+        import SampleData
+
+        with slicer.util.tryWithErrorDisplay(_("The sample data could not be loaded."), waitCursor=True):
+            nodes = SampleData.SampleDataLogic().downloadSamples(SAMPLE)
+            start = next((node for node in nodes if node.GetName().startswith(SAMPLE_START)), nodes[0])
+            self.parameters.inputVolume = start
+            outputs.show_in_slices(start)
+
+    def _on_translated(self, result: Result) -> None:
+        self.warnings = result.warnings
+
+    def _show_warnings(self, texts: list[str]) -> None:
+        self.ui.warningLabel.text = "\n".join(texts)
+        self.ui.warningLabel.visible = bool(texts)
+
+    def _check_key(self) -> tuple | None:
+        """What the answer depends on; None where there is nothing to ask."""
+        volume, card = self.parameters.inputVolume, self.context.card()
+        if volume is None or volume.GetImageData() is None or card is None or card.problem:
+            return None
+        return volume.GetID(), volume.GetImageData().GetMTime(), card.name, card.sha256, self.parameters.direction
+
+    def _check(self) -> None:
+        """Ask whether the input looks like what the style expects; not while a style is being applied."""
+        if self.parameters is None or self.engine.style_job is not None:
+            return
+        key = self._checked
+        if key is None or key != self._check_key() or self.context.why_not_apply(""):
+            return
+
+        def answered(problem: str, warnings: list[str]) -> None:
+            if self.parameters is not None and key == self._checked:
+                self.context.problem, self.warnings = problem, warnings
+                # What the status line says already is not said twice.
+                said = self.context.status.text
+                self._show_warnings([text for text in (problem, *warnings) if text and text != said])
+                self.context.update_buttons()
+
+        self.engine.check(self.parameters.inputVolume, self.context.card(), self.parameters.direction, answered)

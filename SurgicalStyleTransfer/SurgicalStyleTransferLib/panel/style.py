@@ -1,0 +1,141 @@
+"""The section Style: which one, its card, importing and removing."""
+
+from __future__ import annotations
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SurgicalStyleTransferLib.setup import dependencies, model_cards
+
+from . import import_dialog
+from .context import Context, Section
+from .tools import fill
+
+THUMBNAIL_HEIGHT = 96
+
+
+class StyleSection(Section):
+    """Keeps the context's list of styles."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        ui = self.ui
+        context.bind(ui.styleComboBox, "model")
+        context.bind(ui.directionComboBox, "direction")
+        ui.importButton.connect("clicked(bool)", self.on_import)
+        ui.removeButton.connect("clicked(bool)", self.on_remove)
+        ui.openFolderButton.connect("clicked(bool)", self.on_open_folder)
+
+    def parameters_set(self) -> None:
+        self.read_cards()
+
+    def read_cards(self) -> None:
+        """Read the folders of models anew; a scene without a style gets one."""
+        context = self.context
+        context.cards = self.engine.cards()
+        if self.parameters is not None and not self.parameters.model:
+            names = [card.name for card in context.cards if not card.problem]
+            if names:
+                self.parameters.model = model_cards.FIRST if model_cards.FIRST in names else names[0]
+
+    def update(self) -> None:
+        ui, parameters, card = self.ui, self.parameters, self.context.card()
+        entries = self._entries()
+        fill(ui.styleComboBox, entries or [(_("No style yet"), "")])
+        ui.openFolderButton.enabled = True
+        ui.removeButton.enabled = card is not None and not card.shipped
+        ui.removeButton.toolTip = (
+            _("This style came with the extension and stays.")
+            if card is not None and card.shipped
+            else _("Delete this style from its folder.")
+        )
+        directions = card.directions if card is not None else ()
+        if directions and parameters.direction not in directions:
+            parameters.direction = directions[0]
+        fill(
+            ui.directionComboBox,
+            [
+                (_("{source} to {target}").format(source=card.starts_in(way).name, target=card.ends_in(way).name), way)
+                for way in directions
+            ],
+        )
+        ui.directionComboBox.enabled = len(directions) > 1
+        if card is not None:
+            ui.cardLabel.text = model_cards.describe(card, parameters.direction)
+        elif entries:
+            ui.cardLabel.text = _("This style is not on this machine. Import it, or select another one.")
+        else:
+            ui.cardLabel.text = _("Import a style, or put its folder into the styles folder (see Advanced).")
+        self._show_thumbnail(card)
+
+    def _entries(self) -> list[tuple[str, str]]:
+        """(title, name) of every style, and of one that the scene names and that is not here."""
+        entries = [
+            (card.title if not card.problem else _("{name} (unusable)").format(name=card.name), card.name)
+            for card in self.context.cards
+        ]
+        chosen = self.parameters.model
+        if chosen and chosen not in [name for title, name in entries]:
+            entries.append((_("{name} (not on this machine)").format(name=chosen), chosen))
+        return entries
+
+    def _show_thumbnail(self, card: model_cards.Card | None) -> None:
+        picture = qt.QPixmap(str(card.thumbnail)) if card is not None and card.thumbnail else None
+        is_there = picture is not None and not picture.isNull()
+        self.ui.thumbnailLabel.visible = is_there
+        if is_there:
+            self.ui.thumbnailLabel.setPixmap(picture.scaledToHeight(THUMBNAIL_HEIGHT, qt.Qt.SmoothTransformation))
+
+    def update_buttons(self) -> None:
+        self.ui.importButton.enabled = not self.context.installing
+
+    def on_import(self, _checked: bool = False) -> None:
+        """Ask for a file, and for what it does not say of itself."""
+        source = import_dialog.choose_file()
+        if not source:
+            return
+        arguments = {} if import_dialog.is_packed(source) else import_dialog.dialog_for(source).ask()
+        if arguments is not None:
+            self.import_style(source, arguments)
+
+    def import_style(self, source: str, arguments: dict[str, object]) -> None:
+        """Import through the worker; the new style is selected then."""
+        packed = import_dialog.is_packed(source)  # nothing of it is run to read it
+        if not self.context.has_packages(lambda: dependencies.ensure(openvino=packed)):
+            return
+        status = self.context.status
+
+        def done(name: str) -> None:
+            status.show(_("The style {name} was imported.").format(name=name))
+            if self.parameters is not None:
+                self.parameters.model = name
+                self.context.refresh_styles()
+
+        def failed(_code: str, message: str) -> None:
+            status.show(message, error=True)
+
+        status.show(_("Importing..."))
+        self.engine.models.import_through(self.engine.client, source, done, failed, **arguments)
+
+    def on_remove(self, _checked: bool = False) -> None:
+        """Delete the selected style after asking."""
+        card, status = self.context.card(), self.context.status
+        question = _("Delete the style {title} from {folder}?").format(title=card.title, folder=card.folder)
+        if not slicer.util.confirmOkCancelDisplay(question):
+            return
+        try:
+            self.engine.models.remove(card)
+        except (OSError, ValueError) as error:
+            status.show(_("The style cannot be deleted: {reason}.").format(reason=error), error=True)
+        else:
+            self.parameters.model = ""
+            status.show(_("The style {title} was deleted.").format(title=card.title))
+        self.context.refresh_styles()
+
+    def on_open_folder(self, _checked: bool = False) -> None:
+        """Show the style's folder, or that of all styles, in the system's file manager."""
+        card = self.context.card()
+        folder = card.folder if card is not None else self.engine.models.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))

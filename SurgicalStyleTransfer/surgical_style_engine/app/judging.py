@@ -1,0 +1,26 @@
+"""How a translation is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How to judge.
+
+    Attributes:
+        cycle: with the cycle metrics, which take two or six more translations.
+        jigsaw: with the Jigsaw Puzzle Error, the one of six.
+        max_slices: judge the cycle on so many slices only; on all if None.
+        max_slices_on_cpu: the same, where the translation ran on the CPU.
+        segmentations: labels (z, y, x) of the input and of the delivered image, for a Semantic Consistency by Dice.
+    """
+
+    cycle: bool = True
+    jigsaw: bool = True
+    max_slices: int | None = None
+    max_slices_on_cpu: int | None = None
+    segmentations: tuple[np.ndarray, np.ndarray] | None = None

@@ -1,0 +1,216 @@
+"""What a request to the worker has to hold: checked here, once, before a task begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from surgical_style_engine.adjust.options import Adjustments
+from surgical_style_engine.app.import_model import ImportDetails
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.volume import Volume
+
+from .messages import read_array
+
+
+class VolumeMessage(BaseModel):
+    """A volume as ``messages.describe`` describes it: a .npy file (c, z, y, x) and its geometry (LPS, mm)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+    direction: list[list[float]]
+    is_2d: bool = False
+    modality: str = ""
+    name: str = ""
+
+    @property
+    def title(self) -> str | None:
+        """What sentences about the volume begin with; None where it has no name."""
+        return f"The volume {self.name}" if self.name else None
+
+    def read(self, *, copy: bool = False) -> Volume:
+        """The volume; its array is mapped into memory, or copied where the file may go before the volume does."""
+        array = read_array(self.file)
+        metadata = {"Modality": self.modality} if self.modality else {}
+        direction = np.asarray(self.direction, float)
+        return Volume(
+            np.array(array) if copy else array, self.spacing, self.origin, direction, self.is_2d, metadata, self.name
+        )
+
+
+class AdjustmentsMessage(BaseModel):
+    """The fields of ``Adjustments``, each None where nothing is said of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    structure_guard_mm: float | None = None
+    match: VolumeMessage | None = None
+    match_by: str | None = None
+    flatten_bias: bool | None = None
+    least_consistency: float | None = None
+    ensemble: bool | None = None
+
+    def read(self, kept: Adjustments | None = None) -> Adjustments:
+        """The adjustments.
+
+        Args:
+            kept: those of the translation that is adjusted; what they did before the network cannot change.
+
+        Raises:
+            InputError: for adjustments that cannot be.
+        """
+        values = {key: value for key, value in vars(self).items() if value is not None}
+        for key in ("flatten_bias", "ensemble") if kept is not None else ():
+            if values.setdefault(key, getattr(kept, key)) != getattr(kept, key):
+                raise InputError("Bias flattening and ensembles act before the network; press Apply again.")
+        if self.match is not None:
+            values["match"] = replace(self.match.read(copy=True), name="")
+        return Adjustments(**values)
+
+
+class Request(BaseModel):
+    """What a task is asked with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Check(Request):
+    """Why a volume may not be what a model expects."""
+
+    volume: VolumeMessage
+    model: str
+    direction: str
+
+
+class Translate(Request):
+    """Translate a volume into the file ``output``, and keep the translation under the key ``keep``."""
+
+    volume: VolumeMessage
+    model: str
+    output: Path
+    keep: str
+    direction: str = "forward"
+    strength: float = 1.0
+    mask: VolumeMessage | None = None
+    planes: list[str] | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int | None = None
+    adjustments: AdjustmentsMessage | None = None
+
+
+class Adjust(Request):
+    """Adjust a kept translation anew; without adjustments, by those that it has."""
+
+    keep: str
+    output: Path
+    strength: float = 1.0
+    adjustments: AdjustmentsMessage | None = None
+
+
+class Figures(Request):
+    """Judge a kept translation.
+
+    Attributes:
+        reference: a registered volume of the target domain, on any grid.
+        error_map: file for the cycle error of every voxel.
+    """
+
+    keep: str
+    reference: VolumeMessage | None = None
+    error_map: Path | None = None
+    max_slices: int | None = None
+
+
+class Preview(Request):
+    """Translate the one slice of a plane at a position (mm LPS)."""
+
+    volume: VolumeMessage
+    model: str
+    output: Path
+    position: tuple[float, float, float]
+    plane: str
+    direction: str = "forward"
+    device: str = "auto"
+    precision: str = "auto"
+
+
+class Devices(Request):
+    """What there is to compute on."""
+
+
+class Import(ImportDetails):
+    """Bring a model into a folder of models; the rest is what the file does not say of itself."""
+
+    source: Path
+    folder: Path
+
+
+class Forget(Request):
+    """Drop a kept translation, or all of them and the prepared preview."""
+
+    keep: str | None = None
+
+
+class Fuse(Request):
+    """Fuse volumes, the reference first.
+
+    Attributes:
+        model: the folder of one that takes them in their order, for the method "learned".
+    """
+
+    volumes: list[VolumeMessage]
+    output: Path
+    method: str = "pyramid"
+    weights: list[float] | None = None
+    registration: str = Field("auto", alias="register")
+    quality: bool = True
+    model: str = ""
+
+
+TASKS: dict[str, type[BaseModel]] = {
+    "check": Check,
+    "translate": Translate,
+    "adjust": Adjust,
+    "figures": Figures,
+    "preview": Preview,
+    "devices": Devices,
+    "import": Import,
+    "forget": Forget,
+    "fuse": Fuse,
+}
+
+
+def parse(message: dict[str, Any]) -> tuple[str, Any]:
+    """The task that a message names, and its arguments as that task's request.
+
+    Raises:
+        InputError: for a task that is not known, and for arguments that it does not take, with one sentence.
+    """
+    task = message.get("task")
+    if not isinstance(task, str) or task not in TASKS:
+        raise InputError(f"The worker knows no task {task!r}; it may be of another version.")
+    arguments = {key: value for key, value in message.items() if key not in ("id", "task")}
+    try:
+        return task, TASKS[task].model_validate(arguments)
+    except ValidationError as error:
+        raise InputError(_sentence(task, error)) from None
+
+
+def _sentence(task: str, error: ValidationError) -> str:
+    fault = error.errors()[0]
+    *outer, last = (str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        what = "adjustment" if outer == ["adjustments"] else f"argument of the task {task!r} called"
+        return f"The worker knows no {what} {last!r}; it may be of another version."
+    where = ".".join([*outer, last])
+    if fault["type"] == "missing":
+        return f"The task {task!r} lacks {where!r}."
+    return f"The task {task!r} cannot take {where!r} as it is: {fault['msg']}."

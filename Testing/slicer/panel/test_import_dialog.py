@@ -1,0 +1,49 @@
+"""What is asked about weights and pictures before they are imported."""
+
+from pathlib import Path
+
+import pytest
+
+MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
+
+
+def test_weights_are_asked_about(slicer_app, tmp_path):
+    from SurgicalStyleTransferLib.panel.import_dialog import ImportDialog, is_packed
+
+    assert is_packed("model.zip") and not is_packed("latest_net_G_A.pth")
+    dialog = ImportDialog(str(tmp_path / "latest net_G.pth"))
+    dialog.source_name.text, dialog.target_name.text = "T1w", "CT"
+    dialog.target_modality.currentIndex = 1
+    assert dialog.arguments() == {
+        "name": "latest-net-G",
+        "source_name": "T1w",
+        "target_name": "CT",
+        "source_modality": "MR",
+        "target_modality": "CT",
+        "spacing_mm": None,
+        "licence": "unstated",
+    }
+
+
+def test_of_a_style_picture_only_name_colour_and_licence_are_asked(slicer_app, tmp_path):
+    from SurgicalStyleTransferLib.panel.import_dialog import ImportDialog, PictureDialog, dialog_for
+
+    dialog = dialog_for(str(tmp_path / "Starry Night.JPG"))
+    assert isinstance(dialog, PictureDialog)
+    assert dialog.arguments() == {"name": "Starry-Night", "colour": "rgb", "licence": "unstated"}
+    dialog.colour.currentIndex, dialog.licence.text = 1, "public domain"
+    assert dialog.arguments() == {"name": "Starry-Night", "colour": "luminance", "licence": "public domain"}
+    assert type(dialog_for(str(tmp_path / "net_G.pth"))) is ImportDialog
+
+
+def test_the_import_dialogs_have_their_buttons(slicer_app, tmp_path):
+    import qt
+
+    from SurgicalStyleTransferLib.panel.import_dialog import dialog_for
+
+    for name in ("net_G.pth", "starry.png"):
+        buttons = dialog_for(str(tmp_path / name)).buttons
+        assert buttons.button(qt.QDialogButtonBox.Ok) is not None
+        assert buttons.button(qt.QDialogButtonBox.Cancel) is not None
+    with pytest.raises(TypeError):
+        qt.QDialogButtonBox(qt.QDialogButtonBox.Ok)

@@ -1,0 +1,49 @@
+"""The section Inputs: sample data, and what the worker says of the volume."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from tiny_models import head
+
+MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
+
+
+def test_the_empty_state_offers_slicers_own_sample(slicer_app, open_panel, volume, monkeypatch):
+    import types
+
+    widget = open_panel()
+    assert not widget.ui.emptyFrame.isHidden() and not widget.ui.applyButton.enabled
+    asked = []
+
+    class SampleDataLogic:
+        def downloadSamples(self, name):
+            asked.append(name)
+            return [volume(name) for name in ("CTBrain", "MRBrainT1", "MRBrainT2")]
+
+    monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=SampleDataLogic))
+    widget.ui.sampleDataButton.click()
+    assert asked == ["CTMRBrain"] and widget._parameterNode.inputVolume.GetName() == "MRBrainT1"
+    assert widget.ui.emptyFrame.isHidden() and widget.ui.applyButton.enabled
+
+
+def test_a_volume_that_does_not_look_right_is_warned_about_but_not_blocked(slicer_app, ready, until, volume):
+    node = volume(array=np.where(head(5) > 0, head(5) / 10, -1000).astype(np.float32))
+    widget = ready(node=node)
+    until(lambda: not widget.ui.warningLabel.isHidden(), "the warning")
+    assert "like CT in HU; the model expects MR" in widget.ui.warningLabel.text and widget.ui.applyButton.enabled
+    widget._parameterNode.inputVolume = volume("Good")
+    until(lambda: widget.panel.inputs._checked[0] == widget._parameterNode.inputVolume.GetID(), "another check")
+    until(lambda: not widget.logic.engine.client.busy, "its answer")
+    assert widget.ui.warningLabel.isHidden()
+
+
+def test_a_modality_that_dicom_states_wrong_blocks_with_the_reason(slicer_app, scene, ready, until, volume):
+    node = volume()
+    hierarchy = slicer_app.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    name = slicer_app.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(node), name, "CT")
+    widget = ready(node=node)
+    until(lambda: not widget.ui.applyButton.enabled, "the check")
+    assert "is CT by its header" in widget.ui.applyButton.toolTip
+    assert "is CT by its header" in widget.ui.warningLabel.text

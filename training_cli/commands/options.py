@@ -1,0 +1,15 @@
+"""Options that several commands have, declared once: their names, and what the help says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps")]
+Precision = Annotated[str, typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8")]
+Backend = Annotated[str, typer.Option("--backend", help="auto, torch or openvino")]
+Direction = Annotated[str, typer.Option("--direction", help="forward or backward")]
+Report = Annotated[Optional[Path], typer.Option("--report", help="JSON report with the quality figures")]
+ProgressKind = Annotated[str, typer.Option("--progress", help="auto, json or none")]

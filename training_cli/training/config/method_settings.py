@@ -1,0 +1,64 @@
+"""What each training method alone can be told: its section of the configuration. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MethodSettings(BaseModel):
+    """The settings of one method, or of several that share them; a method without any uses this class itself.
+
+    A subclass names its ``section``. In a YAML file the settings stand below that name, or beside the common ones; on
+    the command line they are options like all others. ``Field(description=...)`` is what the help shows.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=(), allow_inf_nan=False)
+
+    section: ClassVar[str] = ""
+
+
+class CycleGANSettings(MethodSettings):
+    """Settings of the method cyclegan."""
+
+    section: ClassVar[str] = "cyclegan"
+
+    cycle_norm: Literal["l1", "l2"] = Field("l1", description="norm of the cycle term")
+    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
+    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
+    identity_every: int = Field(1, ge=1, description="compute the identity term on every n-th step only")
+    pool_size: int = Field(50, ge=0, description="generated images kept for the discriminators")
+
+
+class CUTSettings(MethodSettings):
+    """Settings of the methods cut and fastcut."""
+
+    section: ClassVar[str] = "cut"
+
+    lambda_nce: float | None = Field(
+        None, ge=0, description="weight of the PatchNCE term; 1 for cut and 10 for fastcut if not given"
+    )
+    nce_patches: int = Field(256, ge=2, description="places compared in each layer")
+    nce_features: int = Field(256, ge=2, description="length of the projected features")
+    nce_temperature: float = Field(0.07, gt=0, description="temperature of the PatchNCE term")
+
+
+class PairedSettings(MethodSettings):
+    """Settings of the method paired."""
+
+    section: ClassVar[str] = "paired"
+
+    conditional: bool = Field(True, description="the discriminators see input and output together")
+
+
+class PerceptualSettings(MethodSettings):
+    """Settings of the method perceptual, whose target is one picture."""
+
+    section: ClassVar[str] = "perceptual"
+
+    features: Literal["auto", "vgg19", "random"] = Field("auto", description="network that describes the style")
+    lambda_content: float = Field(1.0, ge=0, description="weight of the content term")
+    lambda_style: float = Field(30.0, ge=0, description="weight of the style term")
+    lambda_variation: float = Field(5.0, ge=0, description="weight of the smoothness term")
+    brush: float = Field(1.0, gt=0.05, le=10, description="size of the picture's strokes")

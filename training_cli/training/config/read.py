@@ -1,0 +1,79 @@
+"""Settings from a YAML file with others laid over it, judged, with one sentence for what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from surgical_style_engine.errors import InputError
+
+from .settings import TrainingConfig, comma_separated
+
+PATHS = ("source", "target", "output", "pairs")
+
+
+def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
+    """Read a YAML file (or none) and lay ``overrides`` over it.
+
+    Args:
+        path: the file; paths in it are relative to its folder.
+        overrides: settings by name; None means not given.
+
+    Raises:
+        InputError: with one sentence on anything wrong.
+    """
+    values = {} if path is None else read_settings(Path(path))
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    if str(values.get("pairs")) == "none":
+        values["pairs"] = None
+    try:
+        return TrainingConfig(**values)
+    except ValidationError as error:
+        raise InputError(_sentence(error)) from None
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings of a YAML file by name, unjudged, with paths as seen from here. Raises InputError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"The configuration {path} is not a text file in UTF-8.") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"The configuration {path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"The configuration {path} is not a table of settings.")
+    return values | _relative_to(path.parent, values)
+
+
+def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Those settings that name files, as seen from where the program runs."""
+    moved: dict[str, Any] = {}
+    for key in PATHS:
+        if isinstance(values.get(key), str | int) and values[key] != "none":
+            moved[key] = folder / Path(str(values[key])).expanduser()
+    if isinstance(values.get("init"), str) and (folder / values["init"]).is_dir():
+        moved["init"] = str(folder / values["init"])
+    if isinstance(values.get("extra_sources"), str):
+        entries = comma_separated(values["extra_sources"])
+        moved["extra_sources"] = ",".join(str(folder / e) if (folder / e).is_dir() else e for e in entries)
+    return moved
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"The setting '{where}' is missing."
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting '{where}'."
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    subject = f"setting '{where}' is wrong" if where else "settings cannot be used"
+    return f"The {subject}: {message}."
