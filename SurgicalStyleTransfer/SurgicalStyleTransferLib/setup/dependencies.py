@@ -35,13 +35,14 @@ def requirements(onnx: bool = False) -> list[Requirement]:
     """What the worker needs beside torch."""
     path = Path(__file__).resolve().parents[2] / "requirements.txt"
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    listed = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-    return [*listed, ONNX_RUNTIME] if onnx else listed
+    packages = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    return [*packages, ONNX_RUNTIME] if onnx else packages
 
 
 def torch_exists() -> bool:
-    """Whether there is a PyTorch for this Slicer: there is none any more for Macs with Intel's instructions, as which
-    Slicer runs on every Mac.
+    """Whether there is a PyTorch for this Slicer.
+
+    There is none any more for Macs with Intel's instructions, as which Slicer runs on every Mac.
     """
     return not (sys.platform == "darwin" and platform.machine() == "x86_64")
 
@@ -124,7 +125,7 @@ def _install_torch() -> None:
             )
         )
     try:
-        import PyTorchUtils
+        import PyTorchUtils  # noqa: PLC0415 - another extension, which may not be there
     except ImportError:
         raise InstallationError(
             _(
@@ -156,7 +157,7 @@ def _install(needed: list[Requirement], otherwise: str) -> None:
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
         try:
             try:
-                from slicer import packaging  # Slicer 5.12 and newer
+                from slicer import packaging  # noqa: PLC0415 - Slicer 5.12 and newer
             except ImportError:
                 _install_with_old_slicer(needed, constraints)
             else:
