@@ -53,6 +53,7 @@ class Progress:
             self._bar = self._task = None
 
     def stage(self, text: str) -> None:
+        """Begin something, named in a few words."""
         self._stage = text
         if self._bar is not None:
             for task in self._bar.task_ids:
@@ -62,6 +63,7 @@ class Progress:
             print(json.dumps({"progress": 0.0, "stage": text}), flush=True)
 
     def __call__(self, done: int, total: int) -> None:
+        """Tell that so many of so many steps are done."""
         if self._bar is not None:
             if self._task is None:
                 self.stage(self._stage)

@@ -62,6 +62,7 @@ def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path
 
 
 def is_dicom_file(path: Path) -> bool:
+    """Whether it is a file that may be a slice of a DICOM series, by its name."""
     return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
@@ -69,7 +70,7 @@ def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
     import SimpleITK as sitk
 
-    from surgical_style_engine.imageio.itk import silent_itk
+    from surgical_style_engine.imageio.itk import silent_itk  # noqa: PLC0415 - loads numpy
 
     reader = sitk.ImageSeriesReader
     with silent_itk():
@@ -132,8 +133,9 @@ def told_match(source: Path, match: Path | None, what: str) -> list[str]:
 
 
 def identity(name: str, sessions: bool = False) -> list[str]:
-    """The parts of a name that may say whose an image is, lower case: all but modalities and roles, and sessions unless
-    wanted.
+    """The parts of a name that may say whose an image is, lower case.
+
+    All but modalities and roles, and sessions unless they are asked for.
     """
     return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 

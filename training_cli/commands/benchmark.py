@@ -11,7 +11,7 @@ import typer
 from surgical_style_engine.errors import InputError
 
 
-def benchmark(
+def benchmark(  # noqa: PLR0913 - a Typer command: one parameter an option
     model: Annotated[str, typer.Option("--model", help="model folder or name")] = "brain-mr-t1w-t2w",
     direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
     size: Annotated[int, typer.Option("--size", help="pixels a side of a slice")] = 256,

@@ -108,8 +108,9 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
 
 @dataclass(frozen=True)
 class _Plan:
-    """The volumes to translate, each with its reference and its mask where it has any; how those were found by their
-    names, where that is worth telling. all_references: of the folder, paired or not.
+    """The volumes to translate, each with its reference and its mask where it has any.
+
+    Also how those were found by their names, where that is worth telling. all_references: of the folder, paired or not.
     """
 
     sources: list[Path]

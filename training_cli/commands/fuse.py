@@ -153,8 +153,9 @@ class _Places:
 
 
 def _model(method: str, name: str | None, unused: tuple[Any, Any], count: int) -> StyleModel | None:
-    """The model of a learned fusion, else None; raises InputError where the options do not go together. unused: the
-    options that have no meaning then.
+    """The model of a learned fusion, else None; raises InputError where the options do not go together.
+
+    unused: the options that have no meaning then.
     """
     if method != "learned":
         if name is not None:

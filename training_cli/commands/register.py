@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -31,31 +32,16 @@ def register(
     import time
 
     from surgical_style_engine.app.inputs import left_out
-    from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.imageio.formats import ending_of
     from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.imageio.write import check_output, write_volume
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from surgical_style_engine.volumes.geometry import resample_like
-    from surgical_style_engine.volumes.registration import (
-        NOTHING_COMMON,
-        TRANSFORM_ENDINGS,
-        register_rigid,
-        write_transform,
-    )
+    from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid, write_transform
     from surgical_style_engine.volumes.volume import check_volume
-    from training_cli.cohort.paths import check_outputs
+    from training_cli.cohort.checks import told_warnings
 
-    check_output(output)
-    if transform is not None and ending_of(transform) not in TRANSFORM_ENDINGS:
-        raise InputError(f"The transform {transform.name} needs one of the endings {', '.join(TRANSFORM_ENDINGS)}.")
-    if overlay is not None and overlay.suffix.lower() != ".png":
-        raise InputError(f"The picture {overlay.name} needs the ending .png.")
-    check_outputs([fixed, moving, mask], [output, transform, overlay], report)
-    for path in (output, transform, report):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(f"The folder {path.absolute().parent} does not exist.")
+    _check([fixed, moving, mask], output, transform, overlay, report)
     start = time.perf_counter()
     fixed_volume, moving_volume = read_volume(fixed), read_volume(moving)
     check_output(output, fixed_volume)
@@ -78,22 +64,43 @@ def register(
         save_overlay(fixed_volume, result.moved, overlay, title=f"{moving.name} on {fixed.name}")
     seconds = time.perf_counter() - start
     if report is not None:
-        write_report(
+        _report(
             report,
-            new_report(
-                inputs=[fixed, moving],
-                output=output,
-                device="cpu",
-                precision="fp64",
-                seconds=seconds,
-                slices=fixed_volume.array.shape[1],
-                warnings=warnings,
-                registration={**result.figures(), "transform": transform, "overlay": overlay},
-            ),
+            inputs=[fixed, moving],
+            output=output,
+            seconds=seconds,
+            slices=fixed_volume.array.shape[1],
+            warnings=warnings,
+            registration={**result.figures(), "transform": transform, "overlay": overlay},
         )
     typer.echo(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
         f"information {result.metric_before:.3f} -> {result.metric:.3f}; {100 * result.overlap:.0f} % overlap: {output}"
     )
-    for sentence in warnings:
-        typer.echo(f"Warning: {sentence}", err=True)
+    told_warnings(warnings)
+
+
+def _check(
+    inputs: Sequence[Path | None], output: Path, transform: Path | None, overlay: Path | None, report: Path | None
+) -> None:
+    """Raise InputError unless the outputs can be written and no input is lost by it."""
+    from surgical_style_engine.errors import InputError
+    from surgical_style_engine.imageio.formats import ending_of
+    from surgical_style_engine.imageio.write import check_output
+    from surgical_style_engine.volumes.registration import TRANSFORM_ENDINGS
+    from training_cli.cohort.checks import check_folders_of
+    from training_cli.cohort.paths import check_outputs
+
+    check_output(output)
+    if transform is not None and ending_of(transform) not in TRANSFORM_ENDINGS:
+        raise InputError(f"The transform {transform.name} needs one of the endings {', '.join(TRANSFORM_ENDINGS)}.")
+    if overlay is not None and overlay.suffix.lower() != ".png":
+        raise InputError(f"The picture {overlay.name} needs the ending .png.")
+    check_outputs(inputs, [output, transform, overlay], report)
+    check_folders_of(output, transform, report)
+
+
+def _report(path: Path, **values: Any) -> None:
+    from surgical_style_engine.app.report import new_report, write_report
+
+    write_report(path, new_report(device="cpu", precision="fp64", **values))

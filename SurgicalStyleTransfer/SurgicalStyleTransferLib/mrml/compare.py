@@ -32,6 +32,7 @@ class Compare:
 
     @property
     def active(self) -> bool:
+        """Whether the views compare."""
         return self._layout is not None
 
     def side_by_side(self, first: object, second: object) -> None:
@@ -83,6 +84,7 @@ class Compare:
         return self._board.concerns(node_id)
 
     def set_opacity(self, opacity: float) -> None:
+        """Fade the translation over the input, 0 to 1."""
         if self.active:
             for composite in self._composites():
                 composite.SetForegroundOpacity(opacity)

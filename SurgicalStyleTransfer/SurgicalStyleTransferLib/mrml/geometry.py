@@ -23,6 +23,7 @@ class Geometry:
     is_2d: bool
 
     def key(self) -> tuple:
+        """Numbers that are equal for equal geometries."""
         return (*self.spacing, *self.origin, *self.direction.ravel().tolist())
 
 

@@ -77,7 +77,7 @@ class InputsSection(Section):
 
     def on_sample_data(self, _checked: bool = False) -> None:
         """Load Slicer's sample of one person's CT and MR, and start with the MR."""
-        import SampleData
+        import SampleData  # noqa: PLC0415 - a module of Slicer, loaded after this one or not at all
 
         with slicer.util.tryWithErrorDisplay(_("The sample data could not be loaded."), waitCursor=True):
             nodes = SampleData.SampleDataLogic().downloadSamples(SAMPLE)

@@ -40,8 +40,9 @@ def requirements(onnx: bool = False) -> list[Requirement]:
 
 
 def torch_exists() -> bool:
-    """Whether there is a PyTorch for this Slicer: there is none any more for Macs with Intel's instructions, as which
-    Slicer runs on every Mac.
+    """Whether there is a PyTorch for this Slicer.
+
+    There is none any more for Macs with Intel's instructions, as which Slicer runs on every Mac.
     """
     return not (sys.platform == "darwin" and platform.machine() == "x86_64")
 
@@ -124,7 +125,7 @@ def _install_torch() -> None:
             )
         )
     try:
-        import PyTorchUtils
+        import PyTorchUtils  # noqa: PLC0415 - another extension, which may be missing
     except ImportError:
         raise InstallationError(
             _(
@@ -156,7 +157,7 @@ def _install(needed: list[Requirement], otherwise: str) -> None:
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
         try:
             try:
-                from slicer import packaging  # Slicer 5.12 and newer
+                from slicer import packaging  # noqa: PLC0415 - Slicer 5.12 and newer
             except ImportError:
                 _install_with_old_slicer(needed, constraints)
             else:

@@ -62,12 +62,15 @@ class Card:
 
     @property
     def name(self) -> str:
+        """Its folder's name, by which the scene knows it."""
         return self.folder.name
 
     def starts_in(self, direction: str) -> Side:
+        """The side that a direction starts in."""
         return self.source if direction == "forward" else self.target
 
     def ends_in(self, direction: str) -> Side:
+        """The side that a direction ends in."""
         return self.target if direction == "forward" else self.source
 
 

@@ -15,6 +15,7 @@ from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.volumes.file_warnings import file_warnings
+from surgical_style_engine.volumes.volume import Volume
 
 from .delivered import for_viewers
 from .inputs import VolumeOrPath, left_out, read, read_optional
@@ -126,7 +127,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         check_output(case.output, volume)
     mask = read_optional(case.mask)
     check_torch("A style picture")
-    from surgical_style_engine.inference.stylize import stylize_volume
+    from surgical_style_engine.inference.stylize import stylize_volume  # noqa: PLC0415 - loads torch
 
     settings = case.complete(case.settings)
     name = case.content.name or "the volume"
@@ -150,9 +151,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
     quality: dict[str, Any] = {}
     if case.judge:
         case.stage(f"judging {name}")
-        judging = Judging(cycle=False)
-        judged = JudgeCase(volume, stylization.model, translation, mask=mask, judging=judging)
-        quality = judge_case(judged).quality
+        quality = _judge(stylization, volume, mask)
     digest = sha256_of(case.picture)
     notes = notes_of(stylization.model, "forward", translation) | {"StyleModelSHA256": digest}
     if case.output is not None:
@@ -167,6 +166,11 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         warnings=[*left_out(case.content), *translation.warnings, *file_warnings(mask)],
         seconds=time.perf_counter() - begun,
     )
+
+
+def _judge(stylization: Stylization, volume: Volume, mask: Volume | None) -> dict[str, Any]:
+    judging = Judging(cycle=False)  # a picture's style has no way back
+    return judge_case(JudgeCase(volume, stylization.model, stylization.translation, mask=mask, judging=judging)).quality
 
 
 def _planes(planes: Sequence[str] | None) -> list[str] | None:

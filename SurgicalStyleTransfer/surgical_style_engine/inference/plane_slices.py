@@ -13,6 +13,11 @@ AT_ONCE = 8  # slices of a volume that is larger
 _REMEMBERED = 64  # of its slices at the model's pixels: neighbours of a stack are used again
 
 
+def fits_whole(voxels: int) -> bool:
+    """Whether so many voxels may be held as float32 at once."""
+    return voxels <= LARGEST_WHOLE
+
+
 class Slices:
     """Slices (c, s, h, w) of a plane: normalised, and at the model's pixels.
 
@@ -35,7 +40,7 @@ class Slices:
         self.count: int = original.shape[1]
         self._whole: np.ndarray | None = None
         self._last: dict[int, np.ndarray] = {}
-        if original.shape[0] * self.count * size[0] * size[1] <= LARGEST_WHOLE and normalise is None:
+        if fits_whole(original.shape[0] * self.count * size[0] * size[1]) and normalise is None:
             self._whole = geometry.resize_in_plane(original, size)
 
     def own(self, indices: np.ndarray) -> np.ndarray:

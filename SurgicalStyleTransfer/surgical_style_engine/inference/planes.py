@@ -15,10 +15,10 @@ from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
-from . import plane_slices
 from .air import Normalise, untouched_air
 from .ensemble import Variant, variants_of
 from .plane_job import PlaneJob
+from .plane_slices import fits_whole
 from .result import NOTHING
 
 
@@ -89,7 +89,7 @@ class VolumeRun:
         """
         self.counter.check()
         canonical, normalise = self.canonical, self._normalise
-        if canonical.array.size <= plane_slices.LARGEST_WHOLE:
+        if fits_whole(canonical.array.size):
             canonical, normalise = self._normalized(), None
         job = PlaneJob(canonical.array, canonical.spacing, plane, self._card, canonical.is_2d, normalise)
         self.counter.total = len(job.occupied)

@@ -10,8 +10,10 @@ RECURSIVE_FROM = 1.8  # sigma in voxels; the recursive filter is right within 1 
 
 
 def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray:
-    """Gaussian smoothing: with the discrete kernel along axes where sigma is small, which stays right where it is less
-    than a thick slice, and with the recursive filter, whose cost does not grow with sigma, along the others.
+    """Gaussian smoothing; (z, y, x) float32 -> same.
+
+    Along axes where sigma is small, with the discrete kernel, which stays right where it is less than a thick slice;
+    along the others with the recursive filter, whose cost does not grow with sigma.
     """
     image = _image(array, spacing)
     wide = [axis for axis in range(3) if sigma_mm >= RECURSIVE_FROM * image.GetSpacing()[axis]]

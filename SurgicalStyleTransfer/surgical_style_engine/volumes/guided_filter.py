@@ -17,9 +17,10 @@ def guided_filter(
     a and b vary slowly, so they are found on a grid of radius / SUBSAMPLING (He and Sun, "Fast guided filter", 2015).
     """
     fine = guide
-    factors = tuple(max(1, int(radius_mm / SUBSAMPLING / mm)) for mm in spacing)
+    factor_z, factor_y, factor_x = (max(1, int(radius_mm / SUBSAMPLING / mm)) for mm in spacing)
+    factors = (factor_z, factor_y, factor_x)
     guide, array = block_means(guide, factors), block_means(array, factors)
-    spacing = tuple(mm * factor for mm, factor in zip(spacing, factors, strict=True))
+    spacing = (spacing[0] * factor_z, spacing[1] * factor_y, spacing[2] * factor_x)
     guide_mean, mean = box_mean(guide, radius_mm, spacing), box_mean(array, radius_mm, spacing)
     variance = box_mean(guide * guide, radius_mm, spacing) - guide_mean * guide_mean
     slope = box_mean(guide * array, radius_mm, spacing) - guide_mean * mean

@@ -23,8 +23,17 @@ KEPT_RUNNERS = 4
 
 @dataclass
 class Kept:
-    """A finished translation that may still be adjusted or judged. options: of its run, to be judged alike. judged:
-    whether metrics were given of it as it is now.
+    """A finished translation that may still be adjusted or judged.
+
+    Attributes:
+        volume: the input.
+        model: what translated it.
+        direction: "forward" or "backward".
+        mask: outside of it the input stayed.
+        options: of its run, to be judged alike.
+        translation: as it is now.
+        adjustments: that it has now.
+        judged: whether metrics were given of it as it is now.
     """
 
     volume: Volume
@@ -48,8 +57,9 @@ class Kept:
         return TranslateCase(self.volume, self.model, self.direction, strength, mask=self.mask, adjustments=adjustments)
 
     def take(self, translation: Translation, adjustments: Adjustments) -> None:
-        """Take the place of the translation as it was. The blend is made anew when it is asked for; without it a kept
-        translation is a third smaller.
+        """Put an adjusted translation in the place of the one that is kept.
+
+        The blend is made anew when it is asked for; without it a kept translation is a third smaller.
         """
         self.translation, self.adjustments = replace(translation, volume=self.volume), adjustments
         self.judged = False

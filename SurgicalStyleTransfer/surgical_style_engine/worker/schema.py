@@ -58,8 +58,13 @@ class AdjustmentsMessage(BaseModel):
     ensemble: bool | None = None
 
     def read(self, kept: Adjustments | None = None) -> Adjustments:
-        """The adjustments. kept: those of the translation that is adjusted; what they did before the network cannot
-        change. Raises InputError.
+        """The adjustments.
+
+        Args:
+            kept: those of the translation that is adjusted; what they did before the network cannot change.
+
+        Raises:
+            InputError: where it would have to, and for values that adjustments cannot have.
         """
         values = {key: value for key, value in vars(self).items() if value is not None}
         for key in ("flatten_bias", "ensemble") if kept is not None else ():
@@ -111,8 +116,13 @@ class Adjust(Request):
 
 
 class Figures(Request):
-    """Judge a kept translation. reference: a registered volume of the target domain, on any grid. error_map: file for
-    the cycle error of every voxel.
+    """Judge a kept translation.
+
+    Attributes:
+        keep: its key.
+        reference: a registered volume of the target domain, on any grid.
+        error_map: file for the cycle error of every voxel.
+        max_slices: how many slices the cycle metrics are computed on; None for all.
     """
 
     keep: str
@@ -152,8 +162,16 @@ class Forget(Request):
 
 
 class Fuse(Request):
-    """Fuse volumes, the reference first. model: the folder of one that takes them in their order, for the method
-    "learned".
+    """Fuse volumes, the reference first.
+
+    Attributes:
+        volumes: what is fused, in one patient's coordinates.
+        output: file of the fusion.
+        method: of those of ``fusion``.
+        weights: one a volume; None for equal ones.
+        registration: whether the others are laid over the reference first; "register" in a message.
+        quality: judge the fusion.
+        model: for the method "learned", the folder of one that takes the volumes in their order.
     """
 
     volumes: list[VolumeMessage]

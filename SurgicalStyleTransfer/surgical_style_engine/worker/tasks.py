@@ -1,5 +1,6 @@
-"""What the worker can do: each task takes a checked request, calls the use case, and gives what goes into its
-``result``.
+"""What the worker can do.
+
+Each task takes a checked request, calls the use case, and gives what goes into its ``result``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.app.delivered import for_viewers
 from surgical_style_engine.app.import_model import ImportDetails, import_model
+from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
+from surgical_style_engine.backends.devices import list_devices
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
@@ -67,8 +70,9 @@ class Tasks:
         return {"problem": "", "warnings": suitability_warnings(volume, model, request.direction, landmarks)}
 
     def _translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """Translate, and keep the translation. ``strength`` is the one used, ``consistency`` the one it keeps (null
-        with a given strength).
+        """Translate, and keep the translation.
+
+        ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength).
         """
         progress("load", 0, 1)
         adjustments = Adjustments() if request.adjustments is None else request.adjustments.read()
@@ -116,8 +120,10 @@ class Tasks:
         }
 
     def _adjust(self, request: schema.Adjust, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
-        """Adjust a kept translation anew; the network does not run. What acts before it (flatten_bias, ensemble) cannot
-        change here, and may be left out. ``stale``: metrics were given of what it was before.
+        """Adjust a kept translation anew; the network does not run.
+
+        What acts before it (flatten_bias, ensemble) cannot change here, and may be left out. ``stale``: metrics were
+        given of what it was before.
         """
         kept = self._warm.find(request.keep)
         given = request.adjustments
@@ -135,11 +141,10 @@ class Tasks:
         }
 
     def _figures(self, request: schema.Figures, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """The metrics of a kept translation as it is now; with ``error_map`` also |F(G(x)) - x| per voxel, in that
-        file.
-        """
-        from surgical_style_engine.app.judge_case import JudgeCase, judge_case
+        """The metrics of a kept translation as it is now.
 
+        With ``error_map`` also |F(G(x)) - x| per voxel, in that file.
+        """
         kept = self._warm.find(request.keep)
         reference = valid = None
         if request.reference is not None:
@@ -191,8 +196,6 @@ class Tasks:
 
     def _devices(self, _request: schema.Devices, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """name, title, free and total bytes of each."""
-        from surgical_style_engine.backends.devices import list_devices
-
         return {"devices": [vars(device) for device in list_devices()]}
 
     def _import(self, request: schema.Import, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
@@ -205,11 +208,12 @@ class Tasks:
         return {}
 
     def _fuse(self, request: schema.Fuse, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """``weights`` (sum to 1), ``figures`` ({} where nothing is covered by all), ``moved`` (mm and degrees by which
-        each of the others was registered, null where the scanner's coordinates were taken). No torch, unless the
-        method is a trained one.
+        """Fuse volumes. No torch, unless the method is a trained one.
+
+        ``weights`` sum to 1; ``figures`` are {} where nothing is covered by all; ``moved``: mm and degrees by which
+        each of the others was registered, null where the scanner's coordinates were taken.
         """
-        from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
+        from surgical_style_engine.app.fuse_case import FuseCase, fuse_case  # noqa: PLC0415 - loads SimpleITK
 
         progress("fuse", 0, 1)
         fused = fuse_case(
