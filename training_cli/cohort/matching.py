@@ -11,6 +11,7 @@ from pathlib import Path
 from surgical_style_engine.app.inputs import listed
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, PICTURE_ENDINGS, ending_of, list_volumes
+from surgical_style_engine.imageio.itk import silent_itk
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
@@ -69,8 +70,6 @@ def is_dicom_file(path: Path) -> bool:
 def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
     import SimpleITK as sitk
-
-    from surgical_style_engine.imageio.itk import silent_itk  # noqa: PLC0415 - loads numpy
 
     reader = sitk.ImageSeriesReader
     with silent_itk():

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.dicom.source import is_radiograph
 from surgical_style_engine.imageio.dicom.target import check_output_folder
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
+from surgical_style_engine.imageio.write import check_output
 
 from .checks import check_exist, check_folders_of
 from .matching import match_all, stem, told_match, volumes_in
@@ -50,8 +52,6 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     Raises:
         InputError: where something is not there, or input and output do not go together.
     """
-    from surgical_style_engine.imageio.write import check_output  # noqa: PLC0415 - loads numpy
-
     check_exist(source, mask)
     check_folders_of(output)
     sources = volumes_in(source, pattern)
@@ -103,8 +103,6 @@ def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.imageio.dicom.source import is_radiograph  # noqa: PLC0415 - loads numpy
-
     if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
         raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
     if ending_of(output) in (*WRITABLE_ENDINGS, ".dcm"):

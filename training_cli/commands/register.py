@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+
+if TYPE_CHECKING:
+    from surgical_style_engine.volumes.volume import Volume
 
 
 def register(
@@ -33,23 +36,17 @@ def register(
 
     from surgical_style_engine.app.inputs import left_out
     from surgical_style_engine.errors import InputError
-    from surgical_style_engine.imageio.read import read_volume
-    from surgical_style_engine.imageio.write import check_output, write_volume
+    from surgical_style_engine.imageio.write import write_volume
     from surgical_style_engine.volumes.file_warnings import file_warnings
     from surgical_style_engine.volumes.geometry import resample_like
     from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid, write_transform
-    from surgical_style_engine.volumes.volume import check_volume
     from training_cli.cohort.checks import told_warnings
 
     _check([fixed, moving, mask], output, transform, overlay, report)
     start = time.perf_counter()
-    fixed_volume, moving_volume = read_volume(fixed), read_volume(moving)
-    check_output(output, fixed_volume)
-    check_volume(fixed_volume, f"The fixed volume {fixed.name}")
-    check_volume(moving_volume, f"The moving volume {moving.name}")
-    region = mask_volume = None
-    if mask is not None:
-        mask_volume = read_volume(mask)
+    fixed_volume, moving_volume, mask_volume = _read(fixed, moving, mask, output)
+    region = None
+    if mask_volume is not None:
         region = resample_like(mask_volume, fixed_volume, "nearest", default=0).array[0] > 0
     result = register_rigid(fixed_volume, moving_volume, region)
     if not result.found_common:
@@ -71,7 +68,7 @@ def register(
             seconds=seconds,
             slices=fixed_volume.array.shape[1],
             warnings=warnings,
-            registration={**result.figures(), "transform": transform, "overlay": overlay},
+            registration=result.figures() | {"transform": transform, "overlay": overlay},
         )
     typer.echo(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
@@ -98,6 +95,19 @@ def _check(
         raise InputError(f"The picture {overlay.name} needs the ending .png.")
     check_outputs(inputs, [output, transform, overlay], report)
     check_folders_of(output, transform, report)
+
+
+def _read(fixed: Path, moving: Path, mask: Path | None, output: Path) -> tuple[Volume, Volume, Volume | None]:
+    """Both volumes, and the mask; raises InputError for what cannot be registered, or written in the output's form."""
+    from surgical_style_engine.imageio.read import read_volume
+    from surgical_style_engine.imageio.write import check_output
+    from surgical_style_engine.volumes.volume import check_volume
+
+    fixed_volume, moving_volume = read_volume(fixed), read_volume(moving)
+    check_output(output, fixed_volume)
+    check_volume(fixed_volume, f"The fixed volume {fixed.name}")
+    check_volume(moving_volume, f"The moving volume {moving.name}")
+    return fixed_volume, moving_volume, None if mask is None else read_volume(mask)
 
 
 def _report(path: Path, **values: Any) -> None:

@@ -87,7 +87,7 @@ class Worker:
             if cancelled():
                 raise Cancelled("The request was cancelled.")
             if self._tasks is None:
-                from .tasks import Tasks  # noqa: PLC0415 - loads numpy; a failure of that is answered, too
+                from .tasks import Tasks  # noqa: PLC0415 - packages that are missing are an answer
 
                 self._tasks = Tasks()
             result = self._tasks.run(request, progress, cancelled)
