@@ -18,6 +18,7 @@ SPREAD = 0.15  # of 2: disagreement drawn brightest
 
 
 def main() -> int:
+    """Make the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
     parser.add_argument("reference", type=Path)

@@ -18,6 +18,7 @@ CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04), CC-BY. Painting:
 
 
 def main(source: Path, painted: Path, back: Path, picture: Path) -> None:
+    """Make the picture."""
     first, last = read_volume(source), read_volume(back)
     columns = {
         "T1w": RobustPercentile().fit(first.array).forward(first.array),

@@ -20,6 +20,7 @@ CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04, in no training), 
 
 
 def main(source: Path, target: Path, picture: Path, models: dict[str, str]) -> None:
+    """Make the picture."""
     first, real = read_volume(source), read_volume(target)
     moved = resample_like(real, first, transform=register_rigid(first, real).transform)
     columns = {"T1w": RobustPercentile().fit(first.array).forward(first.array)}

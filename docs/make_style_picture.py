@@ -37,6 +37,7 @@ SETTINGS = {
 
 
 def main() -> None:
+    """Make the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("head", "radiograph", "painting", "other"):
         parser.add_argument(name, type=Path)

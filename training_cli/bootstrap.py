@@ -20,6 +20,7 @@ VENV = Path(os.environ.get("SST_VENV", ROOT / ".venv"))
 
 
 def main(arguments: list[str]) -> int:
+    """Install, then run the task; its exit code."""
     if sys.version_info < (3, 10):  # noqa: UP036 - whatever Python the person has runs this file
         return fail(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
     if sys.platform == "darwin" and platform.machine() == "x86_64":
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def fail(sentence: str) -> int:
+    """Say why it cannot be done; the exit code of that."""
     print(sentence, file=sys.stderr)
     return 1
 
