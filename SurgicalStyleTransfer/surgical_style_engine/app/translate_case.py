@@ -6,20 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.dicom.source import SourceSeries, open_series
 from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.translate import translate_volume
-from surgical_style_engine.metrics.cycle import CycleMetrics
-from surgical_style_engine.models.dicom_output import write_dicom_series
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.provenance import synthetic_notes
 from surgical_style_engine.volumes.file_warnings import file_warnings
@@ -27,8 +24,6 @@ from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .align_reference import align_reference, alignment_doubt
 from .inputs import VolumeOrPath, left_out, read, read_optional
-from .judge_case import JudgeCase, Judgement, judge_case
-from .judge_set import TargetSet
 from .judging import Judging
 from .maps import save_maps
 

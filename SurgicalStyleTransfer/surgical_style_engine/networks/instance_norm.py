@@ -6,8 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .tracing import is_traced
-
 
 class InstanceNorm2d(nn.InstanceNorm2d):
     """``torch.nn.InstanceNorm2d`` (Ulyanov et al. 2016), computed as a group normalisation of one channel a group.

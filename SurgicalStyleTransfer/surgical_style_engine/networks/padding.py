@@ -10,8 +10,6 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from .tracing import is_traced
-
 
 def pad(x: torch.Tensor, widths: tuple[int, int, int, int], mode: str) -> torch.Tensor:
     """``torch.nn.functional.pad`` by reflect or replicate, in the precision of ``x``; (n, c, h, w) -> padded.

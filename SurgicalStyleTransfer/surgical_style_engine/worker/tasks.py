@@ -144,8 +144,6 @@ class Tasks:
         """
         from surgical_style_engine.app.judge_case import JudgeCase, judge_case  # noqa: PLC0415 - it loads SimpleITK
 
-        With ``error_map`` also |F(G(x)) - x| per voxel, in that file.
-        """
         kept = self._warm.find(request.keep)
         reference = valid = None
         if request.reference is not None:

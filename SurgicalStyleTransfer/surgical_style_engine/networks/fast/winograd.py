@@ -10,8 +10,6 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from surgical_style_engine.networks.tracing import is_traced
-
 TILE = 4  # output pixels a side
 WINDOW = TILE + 2  # input pixels that they come from
 LEAST_CHANNELS = 64  # below, turning tiles over costs what the multiplications save
