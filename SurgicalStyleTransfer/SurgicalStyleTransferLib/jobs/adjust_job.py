@@ -31,14 +31,16 @@ class AdjustJob(FramewiseJob):
         adjustments: Adjustments | None = None,
         is_kept: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Args:
-        client: of the worker.
-        exchange: for the blended volumes.
-        result: what is changed.
-        listener: whom to tell.
-        strength: blend of input (0) and translation (1).
-        adjustments: None leaves them; of others, what acts before the network stays as it was.
-        is_kept: whether the result is still the one of its node; asked before the node is touched.
+        """A job that is not started yet.
+
+        Args:
+            client: of the worker.
+            exchange: for the blended volumes.
+            result: what is changed.
+            listener: whom to tell.
+            strength: blend of input (0) and translation (1).
+            adjustments: None leaves them; of others, what acts before the network stays as it was.
+            is_kept: whether the result is still the one of its node; asked before the node is touched.
         """
         super().__init__(client, exchange, listener)
         self._result, self._is_kept = result, is_kept

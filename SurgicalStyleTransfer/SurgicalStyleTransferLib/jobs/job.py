@@ -154,6 +154,7 @@ class FramewiseJob(Job):
 
     @property
     def frames_done(self) -> int:
+        """How many frames the worker has answered."""
         return len(self._answers)
 
     def _frame_count(self) -> int:

@@ -44,14 +44,16 @@ class MetricsJob(FramewiseJob):
         reference: dict | None = None,
         max_slices: int | None = None,
     ) -> None:
-        """Args:
-        client: of the worker.
-        exchange: for the error maps.
-        judged: what is judged.
-        keys: of the translations that the worker keeps, one a frame.
-        listener: whom to tell.
-        reference: the worker's description of a registered volume of the target domain.
-        max_slices: how many slices the cycle metrics are computed on; None for all.
+        """A job that is not started yet.
+
+        Args:
+            client: of the worker.
+            exchange: for the error maps.
+            judged: what is judged.
+            keys: of the translations that the worker keeps, one a frame.
+            listener: whom to tell.
+            reference: the worker's description of a registered volume of the target domain.
+            max_slices: how many slices the cycle metrics are computed on; None for all.
         """
         super().__init__(client, exchange, listener)
         self.judged = judged

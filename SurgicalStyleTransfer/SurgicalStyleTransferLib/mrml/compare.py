@@ -32,6 +32,7 @@ class Compare:
 
     @property
     def active(self) -> bool:
+        """Whether the views are changed."""
         return self._layout is not None
 
     def side_by_side(self, first: object, second: object) -> None:
@@ -83,6 +84,7 @@ class Compare:
         return self._board.concerns(node_id)
 
     def set_opacity(self, opacity: float) -> None:
+        """Another opacity of the translation while it is faded."""
         if self.active:
             for composite in self._composites():
                 composite.SetForegroundOpacity(opacity)

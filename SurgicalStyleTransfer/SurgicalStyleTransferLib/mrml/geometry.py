@@ -23,6 +23,7 @@ class Geometry:
     is_2d: bool
 
     def key(self) -> tuple:
+        """Equal where the geometry is."""
         return (*self.spacing, *self.origin, *self.direction.ravel().tolist())
 
 

@@ -18,7 +18,9 @@ AnyRegion = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # n
 
 @parameterNodeWrapper
 class SurgicalStyleTransferParameterNode:
-    """inputVolume - what is translated.
+    """The choices by the names that scenes keep.
+
+    inputVolume - what is translated.
     region - segmentation or labelmap outside of which the input stays.
     segment - segment ID within a segmentation.
     frames - for sequences: "ask", "current" or "all".

@@ -50,12 +50,12 @@ def state(node: object | None, segment: str, volume: object) -> RegionState:
     if not node.IsA("vtkMRMLSegmentationNode"):
         image = node.GetImageData()
         return RegionState(node.GetName(), (node.GetID(), None if image is None else image.GetMTime(), place))
-    found = node.GetSegmentation().GetSegment(segment)
-    if found is None:
+    chosen = node.GetSegmentation().GetSegment(segment)
+    if chosen is None:
         return RegionState(node.GetName(), (node.GetID(), segment, None, place))
-    painted = found.GetRepresentation(node.GetSegmentation().GetSourceRepresentationName())
+    painted = chosen.GetRepresentation(node.GetSegmentation().GetSourceRepresentationName())
     painted = painted.GetMTime() if painted is not None else None
-    title = _("{segmentation}, {segment}").format(segmentation=node.GetName(), segment=found.GetName())
+    title = _("{segmentation}, {segment}").format(segmentation=node.GetName(), segment=chosen.GetName())
     return RegionState(title, (node.GetID(), segment, painted, place))
 
 

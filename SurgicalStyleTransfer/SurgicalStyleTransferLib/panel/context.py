@@ -22,9 +22,11 @@ class Signal:
         self._slots: list[Callable[..., None]] = []
 
     def connect(self, slot: Callable[..., None]) -> None:
+        """Call this, too."""
         self._slots.append(slot)
 
     def emit(self, *arguments: object) -> None:
+        """Call everyone."""
         for slot in self._slots:
             slot(*arguments)
 
@@ -39,6 +41,7 @@ class Status:
 
     @property
     def text(self) -> str:
+        """What the line says."""
         return self._label.text
 
     def show(self, text: str, error: bool = False) -> None:
@@ -61,6 +64,7 @@ class Status:
         self._bar.visible = True
 
     def hide_progress(self) -> None:
+        """No bar."""
         self._bar.visible = False
 
 

@@ -78,6 +78,7 @@ class ImportDialog:
         return self.arguments() if self.dialog.exec_() else None
 
     def arguments(self) -> dict[str, object]:
+        """Of the import, as they are filled in."""
         return {
             "name": self.name.text.strip(),
             "source_name": self.source_name.text.strip(),
@@ -135,6 +136,7 @@ class PictureDialog(ImportDialog):
         self._add_buttons(form)
 
     def arguments(self) -> dict[str, object]:
+        """Of the import, as they are filled in."""
         return {
             "name": self.name.text.strip(),
             "colour": self.colour.currentData,

@@ -26,9 +26,11 @@ class Panel:
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
-        """Args:
-        ui: the widgets of the .ui file by name.
-        engine: what does the work.
+        """Make every section; the parameters come with ``set_parameters``.
+
+        Args:
+            ui: the widgets of the .ui file by name.
+            engine: what does the work.
         """
         self.engine = engine
         self.context = context = Context(ui, engine)

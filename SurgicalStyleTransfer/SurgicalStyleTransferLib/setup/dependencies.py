@@ -35,13 +35,14 @@ def requirements(onnx: bool = False) -> list[Requirement]:
     """What the worker needs beside torch."""
     path = Path(__file__).resolve().parents[2] / "requirements.txt"
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    found = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-    return [*found, ONNX_RUNTIME] if onnx else found
+    packages = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    return [*packages, ONNX_RUNTIME] if onnx else packages
 
 
 def torch_exists() -> bool:
-    """Whether there is a PyTorch for this Slicer: there is none any more for Macs with Intel's instructions, as which
-    Slicer runs on every Mac.
+    """Whether there is a PyTorch for this Slicer.
+
+    There is none any more for Macs with Intel's instructions, as which Slicer runs on every Mac.
     """
     return not (sys.platform == "darwin" and platform.machine() == "x86_64")
 
@@ -60,10 +61,10 @@ def missing(onnx: bool = False, torch: bool = True, openvino: bool = False) -> l
 
     openvino: whether OpenVINO will do in place of torch, where it is there or torch cannot be.
     """
-    wanted = requirements(onnx)
+    needed = requirements(onnx)
     if torch:
-        wanted.append(OPENVINO if openvino and not _met(TORCH) and (_met(OPENVINO) or not torch_exists()) else TORCH)
-    return [requirement for requirement in wanted if not _met(requirement)]
+        needed.append(OPENVINO if openvino and not _met(TORCH) and (_met(OPENVINO) or not torch_exists()) else TORCH)
+    return [requirement for requirement in needed if not _met(requirement)]
 
 
 def _met(requirement: Requirement) -> bool:
@@ -79,10 +80,10 @@ def ensure(onnx: bool = False, torch: bool = True, openvino: bool = False) -> bo
     torch comes through the PyTorch extension, which picks the build for the graphics card; the rest through pip, held
     to the versions of numpy and SimpleITK that Slicer has.
     """
-    wanted = missing(onnx, torch, openvino)
-    if not wanted:
+    needed = missing(onnx, torch, openvino)
+    if not needed:
         return False
-    if TORCH in wanted:
+    if TORCH in needed:
         _install_torch()
     rest = [requirement for requirement in missing(onnx, torch, openvino) if requirement != TORCH]
     if rest:
@@ -124,7 +125,7 @@ def _install_torch() -> None:
             )
         )
     try:
-        import PyTorchUtils
+        import PyTorchUtils  # noqa: PLC0415 - another extension, which may not be there
     except ImportError:
         raise InstallationError(
             _(
@@ -148,7 +149,7 @@ def _install_torch() -> None:
         raise InstallationError(_("PyTorch was not installed, as you chose. Press Apply again when it may be."))
 
 
-def _install(wanted: list[Requirement], otherwise: str) -> None:
+def _install(needed: list[Requirement], otherwise: str) -> None:
     """Raises InstallationError; ``otherwise`` is the sentence that follows where the user did not want it."""
     title = _("Surgical Style Transfer")
     with tempfile.TemporaryDirectory() as folder:
@@ -156,11 +157,11 @@ def _install(wanted: list[Requirement], otherwise: str) -> None:
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
         try:
             try:
-                from slicer import packaging  # Slicer 5.12 and newer
+                from slicer import packaging  # noqa: PLC0415 - Slicer 5.12 and newer
             except ImportError:
-                _install_with_old_slicer(wanted, constraints)
+                _install_with_old_slicer(needed, constraints)
             else:
-                packaging.pip_ensure(wanted, constraints=constraints, requester=title)
+                packaging.pip_ensure(needed, constraints=constraints, requester=title)
         except subprocess.CalledProcessError as error:
             raise InstallationError(
                 _(
@@ -173,8 +174,8 @@ def _install(wanted: list[Requirement], otherwise: str) -> None:
             ) from error
 
 
-def _install_with_old_slicer(wanted: list[Requirement], constraints: Path) -> None:
-    names = [str(requirement) for requirement in wanted]
+def _install_with_old_slicer(needed: list[Requirement], constraints: Path) -> None:
+    names = [str(requirement) for requirement in needed]
     question = _("These Python packages are needed and will be downloaded: {names}. Install them now?")
     if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(names))):
         raise RuntimeError(_("it was declined"))
@@ -182,13 +183,13 @@ def _install_with_old_slicer(wanted: list[Requirement], constraints: Path) -> No
 
 
 def _kept_versions() -> list[tuple[str, str]]:
-    found = []
+    versions = []
     for name in KEPT:
         try:
-            found.append((name, importlib.metadata.version(name)))
+            versions.append((name, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _first_line(error: Exception) -> str:

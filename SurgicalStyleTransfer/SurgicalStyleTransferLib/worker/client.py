@@ -31,8 +31,10 @@ class _Pending:
 
 
 class WorkerClient:
-    """Requests to the worker and what is to happen on their answers. Every request gets exactly one answer: a result,
-    or an error (code, sentence), also when the process dies or is stopped.
+    """Requests to the worker and what is to happen on their answers.
+
+    Every request gets exactly one answer: a result, or an error (code, sentence), also when the process dies or is
+    stopped.
     """
 
     def __init__(self, scratch: Callable[[], Path], command: list[str] | None = None) -> None:
@@ -50,10 +52,12 @@ class WorkerClient:
 
     @property
     def running(self) -> bool:
+        """Whether there is a process."""
         return self._process is not None
 
     @property
     def busy(self) -> bool:
+        """Whether answers are awaited."""
         return bool(self._pending)
 
     def request(
@@ -86,8 +90,10 @@ class WorkerClient:
         return number
 
     def cancel(self, number: int) -> None:
-        """Ask for a stop. If no answer comes soon, the worker is ended, unless somebody waits for something else that
-        it would take along; either way the request is answered.
+        """Ask for a stop.
+
+        If no answer comes soon, the worker is ended, unless somebody waits for something else that it would take along;
+        either way the request is answered.
         """
         if number in self._pending and self._process is not None:
             self._cancelling.add(number)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.geometry import resample_like
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 

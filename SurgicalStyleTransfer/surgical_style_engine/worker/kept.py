@@ -42,8 +42,8 @@ class Kept:
     @property
     def bytes(self) -> int:
         """What its arrays take."""
-        made = self.translation
-        arrays = (self.volume.array, made.normalized_input, made.normalized_output, made.adjusted, made.flattened)
+        kept = self.translation
+        arrays = (self.volume.array, kept.normalized_input, kept.normalized_output, kept.adjusted, kept.flattened)
         return sum(array.nbytes for array in arrays if array is not None)
 
     def case(self, strength: float, adjustments: Adjustments) -> TranslateCase:

@@ -51,7 +51,7 @@ class OpenVinoRunner(Runner):
         core = library.core()
         with library_errors_told(f"OpenVINO cannot compile the model {model.card.name}"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's tracer announces its own successors
-            if model.card.weights.file == "model.onnx":
+            if model.card.stored.file == "model.onnx":
                 network = core.read_model(model.weights_path)
             else:
                 network = written_network(model, direction)
