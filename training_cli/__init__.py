@@ -1,1 +1,1 @@
-"""The command `sst`: training, and all that the engine does, without Slicer."""
+"""The command `sst`."""

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 import typer.core
 
-from surgical_style_engine.common.version import __version__
+from surgical_style_engine import __version__
 from surgical_style_engine.errors import StyleTransferError
 
 # Each subcommand's module is imported only when it is asked for (or listed by `sst --help`); none imports torch.

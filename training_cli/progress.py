@@ -32,9 +32,10 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self.kind == "auto" and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+            # rich takes a tenth of a second to load, which a run without a terminal need not wait for.
+            from rich.console import Console  # noqa: PLC0415
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+            from rich.progress import Progress as Bar  # noqa: PLC0415
 
             self._bar = Bar(
                 TextColumn("{task.description}"),
@@ -53,7 +54,8 @@ class Progress:
             self._bar = self._task = None
 
     def stage(self, text: str) -> None:
-        """Begin something, named in a few words."""
+        """Name what is done next."""
+        """Name what is done next."""
         self._stage = text
         if self._bar is not None:
             for task in self._bar.task_ids:
@@ -63,7 +65,8 @@ class Progress:
             print(json.dumps({"progress": 0.0, "stage": text}), flush=True)
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell that so many of so many steps are done."""
+        """Show how much of it is done."""
+        """Show how much of it is done."""
         if self._bar is not None:
             if self._task is None:
                 self.stage(self._stage)

@@ -62,7 +62,7 @@ def make_card(folder: Path, **changes: object) -> model_cards.Card:
 
 
 def a_volume_comes_back_from_the_exchange_as_it_went(case: object) -> None:
-    """Upload a volume for the worker, read it back, and set it into a new node."""
+    """Voxels, geometry, and no folder left behind."""
     exchange, node = Exchange(), make_volume()
     try:
         described = exchange.upload(node)
@@ -86,7 +86,7 @@ def _corners(node: object) -> list[np.ndarray]:
 
 
 def an_output_lies_on_its_inputs_grid_and_says_that_it_is_synthetic(case: object) -> None:
-    """Write an output node for an input under a transform, and read what it says of itself."""
+    """A result without a worker."""
     node = make_volume()
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     node.SetAndObserveTransformNodeID(transform.GetID())
@@ -113,7 +113,7 @@ def an_output_lies_on_its_inputs_grid_and_says_that_it_is_synthetic(case: object
 
 
 def cards_are_read_and_damaged_ones_named(case: object) -> None:
-    """Read a good card, one of a newer version, one without its weights, and the shipped ones."""
+    """Good, newer and incomplete models, and the shipped ones."""
     with tempfile.TemporaryDirectory() as folder:
         card = make_card(Path(folder) / "good")
         case.assertEqual((card.problem, card.ends_in("forward").name), ("", "T2w"))

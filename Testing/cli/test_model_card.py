@@ -82,7 +82,7 @@ def test_no_label_is_refused(model):
 
 
 def test_evaluate_writes_the_card(sst, model, head_volume, tmp_path):
-    from surgical_style_engine.imageio.volume_io import write_volume
+    from surgical_style_engine.imageio.write import write_volume
 
     write_volume(head_volume(), tmp_path / "v.nrrd")
     ended = sst(

@@ -101,9 +101,10 @@ def open_panel(slicer_app, scene, module, tiny_folder, monkeypatch):
     opened = []
 
     def do(command=None, folder=tiny_folder):
-        from SurgicalStyleTransferLib.setup import model_cards, models
+        from SurgicalStyleTransferLib.setup import model_cards
+        from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
 
-        qt.QSettings().setValue(models.FOLDER_SETTING, str(folder))
+        qt.QSettings().setValue(FOLDER_SETTING, str(folder))
         monkeypatch.setattr(model_cards, "shipped_folder", lambda: Path("/nonexistent"))
         parent = slicer_app.qMRMLWidget()
         qt.QVBoxLayout(parent)

@@ -35,16 +35,15 @@ def main(model: Path, output: Path) -> None:
 
 
 def _take(slicer: object, models: Path, name: str, output: Path) -> None:
-    import nilearn.datasets
-    import numpy as np
     import qt
     from PySide6 import QtWidgets
 
     import SurgicalStyleTransfer as module
-    from SurgicalStyleTransferLib.setup import model_cards, models
+    from SurgicalStyleTransferLib.setup import model_cards
+    from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
 
     QtWidgets.QApplication.instance().setStyle("Fusion")
-    qt.QSettings().setValue(models.FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
+    qt.QSettings().setValue(FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
     model_cards.shipped_folder = lambda: models
     parent = slicer.qMRMLWidget()
     qt.QVBoxLayout(parent)
@@ -53,7 +52,6 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     widget.setup()
     parent.setFixedWidth(WIDTH)
     parent.show()
-    ui, parameters = widget.ui, widget._parameterNode
 
     def wait(condition=lambda: False, seconds: float = 0.3) -> None:
         end = time.monotonic() + seconds
@@ -70,14 +68,34 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
         parent.grab().save(str(output / f"{title}.png"))
 
     shot("empty")
+    node = _template(slicer)
+    _prepare(widget, node, name, wait, shot)
+    _apply(widget, wait, shot)
+    _fuse(widget, wait, shot)
+    _warn(slicer, widget, wait, shot)
+    widget._parameterNode.inputVolume = node
+    _damage(widget, next((models / name).glob("weights*")), wait, shot)
+    widget.cleanup()
+
+
+def _template(slicer: object) -> object:
+    """The ICBM152 T1 template at 2 mm as a volume node."""
+    import nilearn.datasets
+    import numpy as np
+
     template = nilearn.datasets.load_mni152_template(resolution=2)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ICBM152 T1")
     array = np.ascontiguousarray((template.get_fdata() * 1000).astype(np.float32).transpose(2, 1, 0))
     slicer.util.updateVolumeFromArray(node, array)
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(template.affine))
     node.CreateDefaultDisplayNodes()
-    parameters.inputVolume = node
-    parameters.model = name
+    return node
+
+
+def _prepare(widget: object, node: object, name: str, wait: object, shot: object) -> None:
+    """A volume and a style, and the sections that are closed at first."""
+    ui, parameters = widget.ui, widget._parameterNode
+    parameters.inputVolume, parameters.model = node, name
     wait(seconds=3)
     shot("ready")
     ui.advancedCollapsibleButton.collapsed = False
@@ -89,29 +107,17 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     shot("adjust")
     parameters.structureGuard, parameters.automaticStrength = 0.0, False
     ui.adjustCollapsibleButton.collapsed = True
-    widget.panel.apply.on_apply()
+
+
+def _apply(widget: object, wait: object, shot: object) -> None:
+    ui = widget.ui
+    ui.applyButton.click()
     wait(lambda: "left" in ui.statusLabel.text, 300)
     shot("running", 0.05)
     wait(lambda: widget.logic.engine.style_job is None, 1200)
     wait(lambda: widget.panel.quality.verdict is not None, 1200)
     shot("done")
     ui.qualityCollapsibleButton.collapsed = True
-    _fuse(widget, wait, shot)
-    ct = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CTBrain")
-    slicer.util.updateVolumeFromArray(ct, np.where(array > 0, array / 10, -1000).astype(np.float32))
-    ct.CreateDefaultDisplayNodes()
-    parameters.inputVolume = ct
-    ui.qualityCollapsibleButton.collapsed = True
-    wait(lambda: bool(widget.panel.inputs.warnings), 30)
-    widget.panel.context.status.show("")
-    shot("warning")
-    parameters.inputVolume = node
-    weights = next((models / name).glob("weights*"))
-    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    widget.panel.apply.on_apply()
-    wait(lambda: widget.logic.engine.style_job is None and ui.progressBar.visible is False, 60)
-    shot("error")
-    widget.cleanup()
 
 
 def _fuse(widget: object, wait: object, shot: object) -> None:
@@ -126,6 +132,29 @@ def _fuse(widget: object, wait: object, shot: object) -> None:
     shot("fusion")
     ui.fusionCollapsibleButton.collapsed = True
     widget.panel.context.status.show("")
+
+
+def _warn(slicer: object, widget: object, wait: object, shot: object) -> None:
+    """A volume that looks like CT under a style for MR."""
+    import numpy as np
+
+    parameters = widget._parameterNode
+    array = slicer.util.arrayFromVolume(parameters.inputVolume)
+    ct = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CTBrain")
+    slicer.util.updateVolumeFromArray(ct, np.where(array > 0, array / 10, -1000).astype(np.float32))
+    ct.CreateDefaultDisplayNodes()
+    parameters.inputVolume = ct
+    wait(lambda: bool(widget.panel.inputs.warnings), 30)
+    widget.panel.context.status.show("")
+    shot("warning")
+
+
+def _damage(widget: object, weights: Path, wait: object, shot: object) -> None:
+    """A style whose weights are not those of its card."""
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    widget.panel.apply.on_apply()
+    wait(lambda: widget.logic.engine.style_job is None and not widget.ui.progressBar.visible, 60)
+    shot("error")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,8 @@ def imported(path):
 
 
 def test_texts_can_be_translated():
-    """``_()`` gets one constant, never an f-string; placeholders are named."""
+    """``_()`` gets one constant, never an f-string, or a text of the metric registry; placeholders are named."""
+    of_registry = {"title", "slice_title", "help"}
     count = 0
     for path in SLICER_SIDE:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -66,7 +66,7 @@ def test_a_run_replaces_the_result_of_then(opened, until, slicer_app):
     widget._parameterNode.ensemble = False
     before = widget._parameterNode.resultVolume
     widget.ui.applyButton.click()
-    until(lambda: widget.logic.engine.run is None, "the end of the run")
+    until(lambda: widget.logic.engine.style_job is None, "the end of the run")
     after = widget._parameterNode.resultVolume
     assert after is not None and after is not before, widget.ui.statusLabel.text
     assert after.GetAttribute("SurgicalStyleTransfer.StyleModel") == "tiny"

@@ -1,1 +1,1 @@
-"""Files of many patients: which go together, what is done with each, and where the results go."""
+"""Which files a command reads and writes: matching by names, checks, plans."""

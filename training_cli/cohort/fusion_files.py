@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surgical_style_engine.volumes.registration import write_transform
 from training_cli.pictures.comparison import save_comparison
 from training_cli.pictures.overlay import save_overlay
 
@@ -56,8 +57,6 @@ def place_files(folder: Path | None, number: int, name: str) -> list[Path]:
 
 def write_places(folder: Path, reference: Volume, fusion: Fusion, files: Files) -> list[dict[str, Path]]:
     """Write the transform of every other volume and a picture of how it lies; the paths of each volume by name."""
-    from surgical_style_engine.volumes.registration import write_transform  # noqa: PLC0415 - loads SimpleITK
-
     files.add(folder).mkdir(exist_ok=True)
     written = []
     for number, (entry, name) in enumerate(zip(fusion.aligned, fusion.names[1:], strict=True)):

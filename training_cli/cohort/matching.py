@@ -63,13 +63,13 @@ def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path
 
 
 def is_dicom_file(path: Path) -> bool:
-    """Whether it is a file that may be a slice of a DICOM series, by its name."""
+    """Whether a path is a file with the ending of DICOM."""
     return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
 def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
-    import SimpleITK as sitk
+    import SimpleITK as sitk  # noqa: PLC0415 - only where a folder may hold a series beside other files
 
     reader = sitk.ImageSeriesReader
     with silent_itk():
@@ -134,7 +134,7 @@ def told_match(source: Path, match: Path | None, what: str) -> list[str]:
 def identity(name: str, sessions: bool = False) -> list[str]:
     """The parts of a name that may say whose an image is, lower case.
 
-    All but modalities and roles, and sessions unless they are asked for.
+    All but modalities and roles, and sessions unless wanted.
     """
     return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 

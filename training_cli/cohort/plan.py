@@ -85,7 +85,7 @@ def _jobs(source: Path, sources: list[Path], output: Path, mask: Path | None, di
 def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
     """The mask of every volume and what is to be told of it.
 
-    The named file for a single volume, else that of a folder that goes with it by name. Raises InputError.
+    That is the named file for a single volume, else that of a folder that goes with it by name. Raises InputError.
     """
     if mask is None:
         return [(None, ())] * len(sources)

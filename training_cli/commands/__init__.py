@@ -1,1 +1,1 @@
-"""The subcommands of `sst`, a module each: options in, use case called, sentences out."""
+"""The subcommands of `sst`: each parses its options, calls a use case and prints."""

@@ -110,7 +110,10 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
 class _Plan:
     """The volumes to translate, each with its reference and its mask where it has any.
 
-    Also how those were found by their names, where that is worth telling. all_references: of the folder, paired or not.
+    Attributes:
+        all_references: of the folder, paired or not.
+        paired: how references and masks were found by their names, where that is worth telling.
+        with_references, with_masks: whether there should be some.
     """
 
     sources: list[Path]

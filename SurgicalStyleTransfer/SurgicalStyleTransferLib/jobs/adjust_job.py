@@ -31,7 +31,7 @@ class AdjustJob(FramewiseJob):
         adjustments: Adjustments | None = None,
         is_kept: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Set up; ``start`` begins.
+        """A job that is not started yet.
 
         Args:
             client: of the worker.

@@ -154,7 +154,7 @@ class FramewiseJob(Job):
 
     @property
     def frames_done(self) -> int:
-        """How many frames have been answered."""
+        """How many frames the worker has answered."""
         return len(self._answers)
 
     def _frame_count(self) -> int:

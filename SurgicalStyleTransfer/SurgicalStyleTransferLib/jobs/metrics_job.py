@@ -44,7 +44,7 @@ class MetricsJob(FramewiseJob):
         reference: dict | None = None,
         max_slices: int | None = None,
     ) -> None:
-        """Set up; ``start`` begins.
+        """A job that is not started yet.
 
         Args:
             client: of the worker.

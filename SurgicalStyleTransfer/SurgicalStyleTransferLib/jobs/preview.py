@@ -39,7 +39,7 @@ class Preview:
 
     @property
     def active(self) -> bool:
-        """Whether a slice view shows the preview."""
+        """Whether a slice view shows it."""
         return self._job is not None
 
     def start(self, view: str, node: object, card: Card, direction: str, device: str, precision: str) -> None:

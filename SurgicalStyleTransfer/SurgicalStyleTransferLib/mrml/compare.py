@@ -32,7 +32,7 @@ class Compare:
 
     @property
     def active(self) -> bool:
-        """Whether the views compare."""
+        """Whether the views are changed."""
         return self._layout is not None
 
     def side_by_side(self, first: object, second: object) -> None:
@@ -84,7 +84,7 @@ class Compare:
         return self._board.concerns(node_id)
 
     def set_opacity(self, opacity: float) -> None:
-        """Fade the translation over the input, 0 to 1."""
+        """Another opacity of the translation while it is faded."""
         if self.active:
             for composite in self._composites():
                 composite.SetForegroundOpacity(opacity)

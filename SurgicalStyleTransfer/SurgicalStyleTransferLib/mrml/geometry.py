@@ -23,7 +23,7 @@ class Geometry:
     is_2d: bool
 
     def key(self) -> tuple:
-        """Numbers that are equal for equal geometries."""
+        """Equal where the geometry is."""
         return (*self.spacing, *self.origin, *self.direction.ravel().tolist())
 
 

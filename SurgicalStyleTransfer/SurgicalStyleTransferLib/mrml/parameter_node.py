@@ -18,33 +18,32 @@ AnyRegion = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # n
 
 @parameterNodeWrapper
 class SurgicalStyleTransferParameterNode:
-    """What the widgets show and a scene keeps.
+    """The choices by the names that scenes keep.
 
-    Attributes:
-        inputVolume: what is translated.
-        region: segmentation or labelmap outside of which the input stays.
-        segment: segment ID within a segmentation.
-        frames: for sequences: "ask", "current" or "all".
-        model: name of the model's folder.
-        direction: "forward" or "backward".
-        outputVolume: volume to overwrite; none makes a new one.
-        strength: blend of input (0) and translation (1).
-        resultVolume: the latest result; what strength, compare and figures work on.
-        previewView: layout name of the slice view with the preview; empty for none.
-        compare: "", "sides", "fade" or "checkerboard".
-        fade: opacity of the translation over the input while fading.
-        referenceVolume: registered volume of the target domain for the figures.
-        figures: "off", "quick" or "all".
-        showErrorMap: overlay of the cycle error.
-        structureGuard: mm below which structures come from the input; 0 for off.
-        matchVolume, matchBy: volume whose intensities the output takes on; "histogram" or "moments".
-        flattenBias: remove the input's bias field first.
-        automaticStrength, leastConsistency: choose the strength by the Semantic Consistency that it keeps.
-        ensemble: average over planes, flips and shifts.
-        fusionVolumes: volumes to fuse with the input volume.
-        fusionWeights: JSON list: the input volume's weight and one for each of them.
-        fusionMethod, fusionRegister: how they are fused, and whether they are laid over the input volume first.
-        device, precision, plane, batchSize: how the engine runs; 0 leaves the batch size to it.
+    inputVolume - what is translated.
+    region - segmentation or labelmap outside of which the input stays.
+    segment - segment ID within a segmentation.
+    frames - for sequences: "ask", "current" or "all".
+    model - name of the model's folder.
+    direction - "forward" or "backward".
+    outputVolume - volume to overwrite; none makes a new one.
+    strength - blend of input (0) and translation (1).
+    resultVolume - the latest result; what strength, compare and figures work on.
+    previewView - layout name of the slice view with the preview; empty for none.
+    compare - "", "sides", "fade" or "checkerboard".
+    fade - opacity of the translation over the input while fading.
+    referenceVolume - registered volume of the target domain for the figures.
+    figures - "off", "quick" or "all".
+    showErrorMap - overlay of the cycle error.
+    structureGuard - mm below which structures come from the input; 0 for off.
+    matchVolume, matchBy - volume whose intensities the output takes on; "histogram" or "moments".
+    flattenBias - remove the input's bias field first.
+    automaticStrength, leastConsistency - choose the strength by the Semantic Consistency that it keeps.
+    ensemble - average over planes, flips and shifts.
+    fusionVolumes - volumes to fuse with the input volume.
+    fusionWeights - JSON list: the input volume's weight and one for each of them.
+    fusionMethod, fusionRegister - how they are fused, and whether they are laid over the input volume first.
+    device, precision, plane, batchSize - how the engine runs; 0 leaves the batch size to it.
     """
 
     inputVolume: AnyVolume

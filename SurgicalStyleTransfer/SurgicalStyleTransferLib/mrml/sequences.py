@@ -74,7 +74,7 @@ class BrowserLinks:
                 self._follow(browser, leader)
 
     def close(self) -> None:
-        """Stop following."""
+        """Follow no browser any more."""
         self._observers.clear()
 
     def _follow(self, moved: object, follower: object) -> None:

@@ -25,6 +25,7 @@ class AdjustSection(Section):
         context.bind(self.ui.matchByComboBox, "matchBy")
 
     def update(self) -> None:
+        """Show what can be set, and the strength that was chosen automatically."""
         ui, parameters = self.ui, self.parameters
         ui.matchByComboBox.enabled = parameters.matchVolume is not None
         ui.consistencySpinBox.enabled = parameters.automaticStrength
@@ -40,14 +41,17 @@ class AdjustSection(Section):
             ).format(strength=result.used_strength, consistency=result.consistency)
 
     def follow(self) -> None:
+        """Blend the latest result anew, a little later, if it is not what the panel says."""
         result = self.adjustable()
         if result is not None and self.differs(result):
             self._timer.start(DELAY_MS)
 
     def scene_closing(self) -> None:
+        """Blend nothing any more."""
         self._timer.stop()
 
     def close(self) -> None:
+        """Blend nothing any more."""
         self._timer.stop()
 
     def adjustable(self) -> Result | None:

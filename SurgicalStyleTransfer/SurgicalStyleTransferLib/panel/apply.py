@@ -24,9 +24,11 @@ class ApplySection(Section):
         self.ui.applyButton.connect("clicked(bool)", self.on_apply)
 
     def parameters_set(self) -> None:
+        """Link the browsers of sequences that a loaded scene brought."""
         self._links.refresh()
 
     def update_buttons(self) -> None:
+        """Apply or Cancel, and why not."""
         button, engine = self.ui.applyButton, self.engine
         button.text = _("Cancel") if engine.style_job is not None else _("Apply")
         if self.context.installing:
@@ -41,17 +43,20 @@ class ApplySection(Section):
             button.toolTip = reason or _("Apply the style to the input volume.")
 
     def node_removed(self, node: object) -> None:
+        """End a run whose input or output goes."""
         job, node_id = self.engine.style_job, node.GetID()
         if job is not None and node_id in (job.plan.input_id, job.plan.output_id):
             what = _("input") if node_id == job.plan.input_id else _("output")
             job.abandon(_("The {what} volume was deleted during the run; nothing was written.").format(what=what))
 
     def scene_closing(self) -> None:
+        """End a run, and unlink browsers."""
         if self.engine.style_job is not None:
             self.engine.style_job.abandon(_("The scene was closed; nothing was written."))
         self._links.close()
 
     def close(self) -> None:
+        """End a run, and unlink browsers."""
         if self.engine.style_job is not None:
             self.engine.style_job.abandon("")
         self._links.close()

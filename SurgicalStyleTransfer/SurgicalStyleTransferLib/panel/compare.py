@@ -40,10 +40,12 @@ class CompareSection(Section):
         context.fused.connect(self._on_fused)
 
     def parameters_set(self) -> None:
+        """Forget a comparison of a loaded scene."""
         if self.parameters.compare and not self.views.active:
             self.parameters.compare = ""  # it was saved while comparing; the views were not
 
     def update(self) -> None:
+        """Show what can be compared, and how it is."""
         comparable = all(self.compared())
         for button, kind, tip in self._buttons:
             button.enabled = comparable
@@ -53,20 +55,24 @@ class CompareSection(Section):
         self.ui.fadeSlider.enabled = self.parameters.compare == "fade"
 
     def follow(self) -> None:
+        """Bring the views up to date with the fade and the volumes."""
         if self.parameters.compare == "fade" and self.views.active:
             self.views.set_opacity(self.parameters.fade)
         self.views.refresh()
 
     def node_removed(self, node: object) -> None:
+        """Put the views back where they cannot do without the node."""
         if self.views.concerns(node.GetID()):
             self.views.restore()
             self.parameters.compare = ""
 
     def scene_closing(self) -> None:
+        """Forget how the views were."""
         self.views.forget()
         self._fused_id = ""
 
     def close(self) -> None:
+        """Put the views back."""
         self.views.restore()
 
     def compared(self) -> tuple[object | None, object | None]:

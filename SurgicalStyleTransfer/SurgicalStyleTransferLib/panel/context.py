@@ -22,11 +22,11 @@ class Signal:
         self._slots: list[Callable[..., None]] = []
 
     def connect(self, slot: Callable[..., None]) -> None:
-        """Have a function called at every signal."""
+        """Call this, too."""
         self._slots.append(slot)
 
     def emit(self, *arguments: object) -> None:
-        """Call what is connected."""
+        """Call everyone."""
         for slot in self._slots:
             slot(*arguments)
 
@@ -64,7 +64,7 @@ class Status:
         self._bar.visible = True
 
     def hide_progress(self) -> None:
-        """Take the bar away."""
+        """No bar."""
         self._bar.visible = False
 
 

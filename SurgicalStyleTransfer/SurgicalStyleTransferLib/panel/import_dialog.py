@@ -78,7 +78,7 @@ class ImportDialog:
         return self.arguments() if self.dialog.exec_() else None
 
     def arguments(self) -> dict[str, object]:
-        """What the fields say, as arguments of the worker's task."""
+        """Of the import, as they are filled in."""
         return {
             "name": self.name.text.strip(),
             "source_name": self.source_name.text.strip(),
@@ -136,7 +136,7 @@ class PictureDialog(ImportDialog):
         self._add_buttons(form)
 
     def arguments(self) -> dict[str, object]:
-        """What the fields say, as arguments of the worker's task."""
+        """Of the import, as they are filled in."""
         return {
             "name": self.name.text.strip(),
             "colour": self.colour.currentData,

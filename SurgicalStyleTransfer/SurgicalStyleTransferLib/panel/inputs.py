@@ -39,6 +39,7 @@ class InputsSection(Section):
         context.translated.connect(self._on_translated)
 
     def update(self) -> None:
+        """Show what the scene and the volume need: sample data, frames, segments, warnings."""
         ui, parameters = self.ui, self.parameters
         ui.emptyFrame.visible = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode") is None
         volume = parameters.inputVolume
@@ -69,15 +70,17 @@ class InputsSection(Section):
             self._timer.start(CHECK_DELAY_MS)
 
     def scene_closing(self) -> None:
+        """Forget what was checked."""
         self._timer.stop()
         self._checked, self.context.problem, self.warnings = None, "", []
 
     def close(self) -> None:
+        """Check nothing any more."""
         self._timer.stop()
 
     def on_sample_data(self, _checked: bool = False) -> None:
         """Load Slicer's sample of one person's CT and MR, and start with the MR."""
-        import SampleData  # noqa: PLC0415 - a module of Slicer, loaded after this one or not at all
+        import SampleData  # noqa: PLC0415 - a module of Slicer, which loads it after this one
 
         with slicer.util.tryWithErrorDisplay(_("The sample data could not be loaded."), waitCursor=True):
             nodes = SampleData.SampleDataLogic().downloadSamples(SAMPLE)

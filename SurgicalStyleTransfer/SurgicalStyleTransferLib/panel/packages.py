@@ -22,6 +22,7 @@ class PackagesSection(Section):
         context.packages_missing.connect(self._on_packages_missing)
 
     def update_buttons(self) -> None:
+        """Nothing is offered while something runs."""
         self.ui.fasterButton.enabled = not self.context.installing
         if self.engine.style_job is not None:
             self.ui.fasterButton.visible = False

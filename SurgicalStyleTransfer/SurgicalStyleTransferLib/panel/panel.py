@@ -26,7 +26,7 @@ class Panel:
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
-        """Build the sections.
+        """Make every section; the parameters come with ``set_parameters``.
 
         Args:
             ui: the widgets of the .ui file by name.

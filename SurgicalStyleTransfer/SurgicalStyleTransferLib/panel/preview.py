@@ -22,12 +22,14 @@ class PreviewSection(Section):
         self._show_message("")
 
     def update(self) -> None:
+        """Show the slice views of the layout."""
         views = list(slice_widgets())
         fill(self.ui.previewViewComboBox, [(name, name) for name in views])
         if self.parameters.previewView not in views and views:
             self.parameters.previewView = views[0]
 
     def follow(self) -> None:
+        """Start, move or stop the preview."""
         context, parameters = self.context, self.parameters
         is_wanted = context.in_front and parameters.preview and not context.why_not_apply()
         if not is_wanted or self.engine.style_job is not None:
@@ -48,12 +50,15 @@ class PreviewSection(Section):
         context.preview_active = self.preview.active
 
     def exit(self) -> None:
+        """Leave no overlay in the views of another module."""
         self._stop()
 
     def scene_closing(self) -> None:
+        """Take the overlay away."""
         self._stop()
 
     def close(self) -> None:
+        """Take the overlay away."""
         self._stop()
 
     def _stop(self) -> None:

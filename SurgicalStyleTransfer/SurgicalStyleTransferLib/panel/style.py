@@ -28,6 +28,7 @@ class StyleSection(Section):
         ui.openFolderButton.connect("clicked(bool)", self.on_open_folder)
 
     def parameters_set(self) -> None:
+        """Read the folders of models."""
         self.read_cards()
 
     def read_cards(self) -> None:
@@ -40,6 +41,7 @@ class StyleSection(Section):
                 self.parameters.model = model_cards.FIRST if model_cards.FIRST in names else names[0]
 
     def update(self) -> None:
+        """Show the styles, and the selected one's card."""
         ui, parameters, card = self.ui, self.parameters, self.context.card()
         entries = self._entries()
         fill(ui.styleComboBox, entries or [(_("No style yet"), "")])
@@ -88,6 +90,7 @@ class StyleSection(Section):
             self.ui.thumbnailLabel.setPixmap(picture.scaledToHeight(THUMBNAIL_HEIGHT, qt.Qt.SmoothTransformation))
 
     def update_buttons(self) -> None:
+        """No import while packages are installed."""
         self.ui.importButton.enabled = not self.context.installing
 
     def on_import(self, _checked: bool = False) -> None:

@@ -35,8 +35,8 @@ def requirements(onnx: bool = False) -> list[Requirement]:
     """What the worker needs beside torch."""
     path = Path(__file__).resolve().parents[2] / "requirements.txt"
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    listed = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-    return [*listed, ONNX_RUNTIME] if onnx else listed
+    packages = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    return [*packages, ONNX_RUNTIME] if onnx else packages
 
 
 def torch_exists() -> bool:
@@ -125,7 +125,7 @@ def _install_torch() -> None:
             )
         )
     try:
-        import PyTorchUtils  # noqa: PLC0415 - another extension, which may be missing
+        import PyTorchUtils  # noqa: PLC0415 - another extension, which may not be there
     except ImportError:
         raise InstallationError(
             _(

@@ -62,15 +62,15 @@ class Card:
 
     @property
     def name(self) -> str:
-        """Its folder's name, by which the scene knows it."""
+        """Of the folder, which is what scenes keep."""
         return self.folder.name
 
     def starts_in(self, direction: str) -> Side:
-        """The side that a direction starts in."""
+        """The domain of the input, in a direction."""
         return self.source if direction == "forward" else self.target
 
     def ends_in(self, direction: str) -> Side:
-        """The side that a direction ends in."""
+        """The domain of the result, in a direction."""
         return self.target if direction == "forward" else self.source
 
 
@@ -81,8 +81,8 @@ def shipped_folder() -> Path:
 
 def default_user_folder() -> Path:
     """Where imported models go unless the user says otherwise; the command line's folder too."""
-    given = os.environ.get("SST_MODELS")
-    return Path(given) if given else Path.home() / ".surgical_style_transfer" / "models"
+    folder = os.environ.get("SST_MODELS")
+    return Path(folder) if folder else Path.home() / ".surgical_style_transfer" / "models"
 
 
 def list_cards(user_folder: Path) -> list[Card]:
@@ -169,7 +169,7 @@ def describe(card: Card, direction: str) -> str:
     rows = [
         (_("Expects"), f"{start.title}, {_colour(start)}, {_plane(card.plane)}, {resolution}"),
         (_("Makes"), f"{end.title}, {_('synthetic')}"),
-        (_("Figures"), _figures(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
+        (_("Figures"), _metrics(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
         (_("Licence"), card.licence or _("unstated")),
         (_("Use"), card.intended_use),
     ]
@@ -192,8 +192,8 @@ def _plane(plane: str) -> str:
     return {"axial": _("axial slices"), "coronal": _("coronal slices"), "sagittal": _("sagittal slices")}[plane]
 
 
-def _figures(metrics: dict, way: str, other_way: str) -> str:
-    """Figures on held-out data that a card states for a direction: the known ones, the first that comes of each.
+def _metrics(metrics: dict, way: str, other_way: str) -> str:
+    """Metrics on held-out data that a card states for a direction: the known ones, the first that comes of each.
 
     Cards group them by test volume; groups named after the other direction do not count.
     """
@@ -204,12 +204,12 @@ def _figures(metrics: dict, way: str, other_way: str) -> str:
         "look_ahead_score": _("Look-Ahead {value:.3f}"),
         "semantic_consistency": _("Consistency {value:.3f}"),
     }
-    shown: dict[str, float] = {}
+    stated: dict[str, float] = {}
 
     def collect(values: dict) -> None:
         for key, value in values.items():
             if key in known and isinstance(value, (int, float)) and not isinstance(value, bool):
-                shown.setdefault(key, float(value))
+                stated.setdefault(key, float(value))
         # One level of nesting after another, but never the floors that a translation is compared with.
         for key, value in values.items():
             other = other_way in key and way not in key
@@ -217,7 +217,7 @@ def _figures(metrics: dict, way: str, other_way: str) -> str:
                 collect(value)
 
     collect(metrics)
-    return ", ".join(text.format(value=shown[key]) for key, text in known.items() if key in shown) or _("unknown")
+    return ", ".join(text.format(value=stated[key]) for key, text in known.items() if key in stated) or _("unknown")
 
 
 def _escape(text: str) -> str:

@@ -52,12 +52,12 @@ class WorkerClient:
 
     @property
     def running(self) -> bool:
-        """Whether the process runs."""
+        """Whether there is a process."""
         return self._process is not None
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is waited for."""
+        """Whether answers are awaited."""
         return bool(self._pending)
 
     def request(

@@ -15,9 +15,10 @@ from surgical_style_engine.models.names import check_name
 
 
 class ImportDetails(BaseModel):
-    """What a file does not say of itself; the fields are those of the options of ``sst models import``.
+    """What a file does not say of itself.
 
-    Packed models bring their own card, so that only ``name`` and ``overwrite`` apply to them.
+    The fields are the options of ``sst models import``. Packed models bring their own card, so that only ``name`` and
+    ``overwrite`` apply to them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from surgical_style_engine.common.thresholds import NOISELESS_AIR_TOP
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.picture_style import from_picture, is_style_image
-from surgical_style_engine.volumes.body_or_all import find_body
+from surgical_style_engine.volumes.body_mask import find_body
 from surgical_style_engine.volumes.volume import Volume
 
 FLAT_FRACTION = 0.1  # least part of a volume that is flat for that background to be left alone

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from surgical_style_engine.common.thresholds import LARGEST_WHOLE
+from surgical_style_engine.common import thresholds
 from surgical_style_engine.volumes import geometry
 
 AT_ONCE = 8  # slices of a volume that is larger
@@ -40,7 +40,7 @@ class Slices:
         self.count: int = original.shape[1]
         self._whole: np.ndarray | None = None
         self._last: dict[int, np.ndarray] = {}
-        if fits_whole(original.shape[0] * self.count * size[0] * size[1]) and normalise is None:
+        if original.shape[0] * self.count * size[0] * size[1] <= thresholds.LARGEST_WHOLE and normalise is None:
             self._whole = geometry.resize_in_plane(original, size)
 
     def own(self, indices: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from surgical_style_engine.backends.runner import Runner
+from surgical_style_engine.common import thresholds
 from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
@@ -89,7 +90,7 @@ class VolumeRun:
         """
         self.counter.check()
         canonical, normalise = self.canonical, self._normalise
-        if fits_whole(canonical.array.size):
+        if canonical.array.size <= thresholds.LARGEST_WHOLE:
             canonical, normalise = self._normalized(), None
         job = PlaneJob(canonical.array, canonical.spacing, plane, self._card, canonical.is_2d, normalise)
         self.counter.total = len(job.occupied)

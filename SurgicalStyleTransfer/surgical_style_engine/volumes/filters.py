@@ -1,6 +1,8 @@
-"""The few filters that fusion needs, with their scales in mm; arrays are (z,y,x) float32, spacings (z,y,x)."""
+"""Filters of volumes, with their scales in mm; arrays are (z,y,x) float32, spacings (z,y,x)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -10,10 +12,10 @@ RECURSIVE_FROM = 1.8  # sigma in voxels; the recursive filter is right within 1 
 
 
 def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray:
-    """Gaussian smoothing; (z, y, x) float32 -> same.
+    """Smooth by a Gaussian.
 
-    Along axes where sigma is small, with the discrete kernel, which stays right where it is less than a thick slice;
-    along the others with the recursive filter, whose cost does not grow with sigma.
+    With the discrete kernel along axes where sigma is small, which stays right where it is less than a thick slice, and
+    with the recursive filter, whose cost does not grow with sigma, along the others.
     """
     image = _image(array, spacing)
     wide = [axis for axis in range(3) if sigma_mm >= RECURSIVE_FROM * image.GetSpacing()[axis]]
@@ -27,13 +29,13 @@ def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray
 
 
 def box_mean(array: np.ndarray, radius_mm: float, spacing: Spacing) -> np.ndarray:
-    """Mean over the box of this radius; at the border over the part of it inside. The cost does not grow with it."""
+    """Average over the box of this radius, at the border over the part of it inside; the cost does not grow with it."""
     radius = [min(round(radius_mm / mm), count - 1) for mm, count in zip(spacing[::-1], array.shape[::-1], strict=True)]
     return sitk.GetArrayFromImage(sitk.BoxMean(_image(array, spacing), radius))
 
 
-def block_means(array: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
-    """Mean over blocks of factors (z,y,x) voxels; the last block of an axis may be smaller."""
+def block_means(array: np.ndarray, factors: Sequence[int]) -> np.ndarray:
+    """Average over blocks of factors (z,y,x) voxels; the last block of an axis may be smaller."""
     for axis, factor in enumerate(factors):
         if factor > 1:
             starts = np.arange(0, array.shape[axis], factor)
@@ -43,8 +45,8 @@ def block_means(array: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
     return array
 
 
-def from_blocks(array: np.ndarray, factors: tuple[int, int, int], shape: tuple[int, ...]) -> np.ndarray:
-    """Back from block means to `shape`, linear between the centres of blocks."""
+def from_blocks(array: np.ndarray, factors: Sequence[int], shape: tuple[int, ...]) -> np.ndarray:
+    """Go back from block means to `shape`, linear between the centres of blocks."""
     for axis, (factor, count) in enumerate(zip(factors, shape, strict=True)):
         if factor > 1:
             place = np.clip((np.arange(count) + 0.5) / factor - 0.5, 0, array.shape[axis] - 1)

@@ -60,7 +60,7 @@ class Reorientation:
 
 
 def coarsest_axis(volume: Volume) -> int:
-    """Array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
+    """Return the array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
     if volume.is_2d:
         return 0
     spacing = np.array(volume.spacing)[::-1]

@@ -12,15 +12,25 @@ SUBSAMPLING = 8.0  # the radius in voxels of the coarse grid
 def guided_filter(
     array: np.ndarray, guide: np.ndarray, radius_mm: float, regularisation: float, spacing: Spacing
 ) -> np.ndarray:
-    """Smooth `array` along the structures of `guide`: locally it becomes a * guide + b. All (z,y,x) float32.
+    """Smooth an array along the structures of a guide: locally it becomes a * guide + b.
 
     a and b vary slowly, so they are found on a grid of radius / SUBSAMPLING (He and Sun, "Fast guided filter", 2015).
+
+    Args:
+        array: (z,y,x) float32.
+        guide: The same shape.
+        radius_mm: Half the side of the windows, mm.
+        regularisation: Variance of the guide below which it counts as noise, not as structure.
+        spacing: (z,y,x) in mm.
+
+    Returns:
+        (z,y,x) float32.
     """
     fine = guide
-    factor_z, factor_y, factor_x = (max(1, int(radius_mm / SUBSAMPLING / mm)) for mm in spacing)
-    factors = (factor_z, factor_y, factor_x)
+    factors = [max(1, int(radius_mm / SUBSAMPLING / mm)) for mm in spacing]
     guide, array = block_means(guide, factors), block_means(array, factors)
-    spacing = (spacing[0] * factor_z, spacing[1] * factor_y, spacing[2] * factor_x)
+    z, y, x = (mm * factor for mm, factor in zip(spacing, factors, strict=True))
+    spacing = (z, y, x)
     guide_mean, mean = box_mean(guide, radius_mm, spacing), box_mean(array, radius_mm, spacing)
     variance = box_mean(guide * guide, radius_mm, spacing) - guide_mean * guide_mean
     slope = box_mean(guide * array, radius_mm, spacing) - guide_mean * mean

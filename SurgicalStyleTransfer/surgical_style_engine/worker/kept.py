@@ -26,13 +26,7 @@ class Kept:
     """A finished translation that may still be adjusted or judged.
 
     Attributes:
-        volume: the input.
-        model: what translated it.
-        direction: "forward" or "backward".
-        mask: outside of it the input stayed.
         options: of its run, to be judged alike.
-        translation: as it is now.
-        adjustments: that it has now.
         judged: whether metrics were given of it as it is now.
     """
 
@@ -57,7 +51,7 @@ class Kept:
         return TranslateCase(self.volume, self.model, self.direction, strength, mask=self.mask, adjustments=adjustments)
 
     def take(self, translation: Translation, adjustments: Adjustments) -> None:
-        """Put an adjusted translation in the place of the one that is kept.
+        """Put a translation in the place of the one before.
 
         The blend is made anew when it is asked for; without it a kept translation is a third smaller.
         """

@@ -64,7 +64,7 @@ class AdjustmentsMessage(BaseModel):
             kept: those of the translation that is adjusted; what they did before the network cannot change.
 
         Raises:
-            InputError: where it would have to, and for values that adjustments cannot have.
+            InputError: for adjustments that cannot be.
         """
         values = {key: value for key, value in vars(self).items() if value is not None}
         for key in ("flatten_bias", "ensemble") if kept is not None else ():
@@ -119,10 +119,8 @@ class Figures(Request):
     """Judge a kept translation.
 
     Attributes:
-        keep: its key.
         reference: a registered volume of the target domain, on any grid.
         error_map: file for the cycle error of every voxel.
-        max_slices: how many slices the cycle metrics are computed on; None for all.
     """
 
     keep: str
@@ -165,13 +163,7 @@ class Fuse(Request):
     """Fuse volumes, the reference first.
 
     Attributes:
-        volumes: what is fused, in one patient's coordinates.
-        output: file of the fusion.
-        method: of those of ``fusion``.
-        weights: one a volume; None for equal ones.
-        registration: whether the others are laid over the reference first; "register" in a message.
-        quality: judge the fusion.
-        model: for the method "learned", the folder of one that takes the volumes in their order.
+        model: the folder of one that takes them in their order, for the method "learned".
     """
 
     volumes: list[VolumeMessage]

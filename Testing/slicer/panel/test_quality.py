@@ -152,75 +152,94 @@ def is_grey(ui):
     return colours == {"#888888"}
 
 
-def test_the_table_says_what_it_is_of_and_what_has_changed_since(
-    slicer_app, scene, done, apply, until, volume, segmentation, tmp_path
-):
+class Mark:
+    """What the line under the table must say of figures that are there."""
+
+    def __init__(self, widget, details):
+        self.ui = widget.ui
+        self.text = f"Of {widget._parameterNode.resultVolume.GetName()}. {details}"
+
+    def is_stale(self, *changes):
+        assert self.ui.judgedLabel.text == f"Out of date: {', '.join(changes)} changed since. {self.text}"
+        assert is_grey(self.ui) and self.ui.computeButton.enabled
+
+    def is_fresh(self):
+        assert self.ui.judgedLabel.text == self.text and not self.ui.judgedLabel.isHidden() and not is_grey(self.ui)
+
+
+def stated(widget, path):
+    """Titles and texts at the beginning of an exported table."""
+    widget.panel.quality.export(str(path))
+    return {line[0]: line[1] for line in csv.reader(path.open(encoding="utf-8")) if len(line) > 1}
+
+
+def test_the_table_is_marked_as_soon_as_a_choice_changes(done, until, volume, segmentation):
+    """Before anything is computed; and no more when the choice is taken back."""
     reference = volume("Reference", seed=2)
     widget = done(referenceVolume=reference, region=segmentation, figures="quick")
-    ui, parameters, label = widget.ui, widget._parameterNode, widget.ui.judgedLabel
     until(lambda: widget.panel.quality.verdict is not None, "the figures")
-    segment = segmentation.GetSegmentation().GetNthSegment(0)
-    details = f"Strength: 1.00; Region: Seg, {segment.GetName()}; Adjustments: none; Reference: Reference."
-    name = parameters.resultVolume.GetName()
-    assert label.text == f"Of {name}. {details}" and not label.isHidden() and not is_grey(ui)
-
-    def stale(*changes):
-        assert label.text == f"Out of date: {', '.join(changes)} changed since. Of {name}. {details}"
-        assert is_grey(ui) and ui.computeButton.enabled
-
-    def fresh():
-        assert label.text == f"Of {name}. {details}" and not is_grey(ui)
-
-    # Before anything is computed, and gone when the choice is taken back.
+    ui, name = widget.ui, segmentation.GetSegmentation().GetNthSegment(0).GetName()
+    mark = Mark(widget, f"Strength: 1.00; Region: Seg, {name}; Adjustments: none; Reference: Reference.")
+    mark.is_fresh()
     ui.strengthSlider.value = 0.4
-    stale("the strength")
+    mark.is_stale("the strength")
     ui.strengthSlider.value = 1.0
-    fresh()
+    mark.is_fresh()
     ui.biasCheckBox.checked = True
-    stale("the adjustments")
+    mark.is_stale("the adjustments")
     ui.biasCheckBox.checked = False
-    fresh()
+    mark.is_fresh()
     for selector, node, what in (
         (ui.regionSelector, segmentation, "the region"),
         (ui.referenceSelector, reference, "the reference"),
     ):
         selector.setCurrentNode(None)
-        stale(what)
+        mark.is_stale(what)
         selector.setCurrentNode(node)
-        fresh()
+        mark.is_fresh()
 
-    # What is no parameter: the place and the voxels of the reference, and the region as it is painted.
+
+def test_the_table_is_marked_when_reference_or_region_change_themselves(
+    slicer_app, done, until, volume, segmentation, tmp_path
+):
+    """Their places and voxels are no parameters; the exported table says so, too."""
+    reference = volume("Reference", seed=2)
+    widget = done(referenceVolume=reference, region=segmentation, figures="quick")
+    until(lambda: widget.panel.quality.verdict is not None, "the figures")
+    segment = segmentation.GetSegmentation().GetNthSegment(0)
+    region = f"Seg, {segment.GetName()}"
+    mark = Mark(widget, f"Strength: 1.00; Region: {region}; Adjustments: none; Reference: Reference.")
+    assert stated(widget, tmp_path / "figures.csv")["Changed since"] == "nothing"
     shift(reference, 5.0)
-    stale("the reference")
+    mark.is_stale("the reference")
     reference.SetAndObserveTransformNodeID(None)
-    fresh()
+    mark.is_fresh()
     slicer_app.util.arrayFromVolume(reference)[:] += 1
     slicer_app.util.arrayFromVolumeModified(reference)
-    stale("the reference")
-    image = segment.GetRepresentation("Binary labelmap")
-    image.Modified()
+    mark.is_stale("the reference")
+    segment.GetRepresentation("Binary labelmap").Modified()
     segmentation.GetSegmentation().InvokeEvent(slicer_app.vtkSegmentation.SourceRepresentationModified)
-    stale("the region", "the reference")
+    mark.is_stale("the region", "the reference")
+    texts = stated(widget, tmp_path / "figures.csv")
+    assert (texts["Strength"], texts["Region"]) == ("1.00", region)
+    assert (texts["Adjustments"], texts["Reference"]) == ("none", "Reference")
+    assert texts["Changed since"] == "the region, the reference"
 
-    widget.panel.quality.export(str(tmp_path / "figures.csv"))
-    lines = [line for line in csv.reader((tmp_path / "figures.csv").open(encoding="utf-8")) if len(line) > 1]
-    stated = {line[0]: line[1] for line in lines}
-    assert stated["Strength"] == "1.00" and stated["Region"] == f"Seg, {segment.GetName()}"
-    assert stated["Reference"] == "Reference" and stated["Adjustments"] == "none"
-    assert stated["Changed since"] == "the region, the reference"
 
-    # A new result is another one; its own figures take the table's place.
+def test_another_result_leaves_the_table_marked_until_it_is_judged(scene, done, apply, until):
+    widget = done(figures="quick")
+    until(lambda: widget.panel.quality.verdict is not None, "the figures")
+    ui, parameters, quality = widget.ui, widget._parameterNode, widget.panel.quality
+    mark = Mark(widget, "Strength: 1.00; Region: whole volume; Adjustments: none; Reference: none.")
+    before = quality.verdict
     parameters.figures = "off"
     apply(widget)
-    assert label.text.startswith("Out of date: the result, ") and is_grey(ui)
-    before = widget.panel.quality.verdict
+    mark.is_stale("the result")
     ui.computeButton.click()
-    until(lambda: widget.panel.quality.verdict is not before, "the figures")
-    assert label.text.startswith(f"Of {parameters.resultVolume.GetName()}. ") and not is_grey(ui)
-    widget.panel.quality.export(str(tmp_path / "figures.csv"))
-    assert "Changed since,nothing" in (tmp_path / "figures.csv").read_text(encoding="utf-8")
+    until(lambda: quality.verdict is not before, "the figures")
+    assert ui.judgedLabel.text.startswith(f"Of {parameters.resultVolume.GetName()}. ") and not is_grey(ui)
     scene.RemoveNode(parameters.resultVolume)
-    assert label.isHidden()
+    assert ui.judgedLabel.isHidden()
 
 
 def test_judging_is_begun_anew_when_the_image_is_blended_meanwhile(done, until):

@@ -54,10 +54,12 @@ class FusionSection(Section):
     # Hooks
 
     def update(self) -> None:
+        """Show the methods and the list."""
         self._fill_methods()
         self.volumes.update()
 
     def update_buttons(self) -> None:
+        """Fuse or Cancel, and why not."""
         button, is_applying = self.ui.fusionButton, self.engine.style_job is not None
         button.text = _("Fuse") if self.engine.fusion_job is None else _("Cancel")
         button.enabled = not is_applying and not self.context.installing
@@ -71,6 +73,7 @@ class FusionSection(Section):
             button.toolTip = _("Fuse the volumes of the list into a new volume on the reference's grid.")
 
     def node_removed(self, node: object) -> None:
+        """End a fusion that needs the node, and take it out of the list."""
         job, node_id = self.engine.fusion_job, node.GetID()
         if job is not None and node_id in job.plan.node_ids:
             job.abandon(_("{name} was deleted during the fusion; nothing was written.").format(name=node.GetName()))
@@ -79,12 +82,14 @@ class FusionSection(Section):
             self._show(None)
 
     def scene_closing(self) -> None:
+        """End a fusion, and forget the list."""
         if self.engine.fusion_job is not None:
             self.engine.fusion_job.abandon(_("The scene was closed; nothing was written."))
         self._show(None)
         self.volumes.scene_closing()
 
     def close(self) -> None:
+        """End a fusion."""
         if self.engine.fusion_job is not None:
             self.engine.fusion_job.abandon("")
 

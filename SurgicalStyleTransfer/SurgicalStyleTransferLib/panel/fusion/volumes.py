@@ -26,6 +26,7 @@ class FusionVolumes(Section):
         ui.fusionRemoveButton.connect("clicked(bool)", self.on_remove)
 
     def update(self) -> None:
+        """Show the volumes and their weights."""
         ui, others = self.ui, self.others()
         entries = [(self.parameters.inputVolume, self.reference_weight()), *others]
         rows = ["" if node is None else node.GetID() for node, _weight in entries]
@@ -39,12 +40,14 @@ class FusionVolumes(Section):
         ui.fusionRemoveButton.enabled = bool(others)
 
     def node_removed(self, node: object) -> None:
+        """Take a volume out, with its weight."""
         others = self.others()
         left = [(other, weight) for other, weight in others if other.GetID() != node.GetID()]
         if len(left) != len(others):
             self._store(self.reference_weight(), left)
 
     def scene_closing(self) -> None:
+        """An empty list."""
         self.ui.fusionTable.rowCount = 0
         self._rows, self._boxes = [], []
 

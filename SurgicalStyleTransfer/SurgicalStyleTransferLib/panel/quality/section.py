@@ -70,6 +70,7 @@ class QualitySection(Section):
     # Hooks
 
     def update(self) -> None:
+        """Show what can be done with the metrics, and whether they are out of date."""
         ui, has_map = self.ui, existing(self._map_id) is not None
         ui.plotButton.enabled = ui.exportButton.enabled = self.verdict is not None
         ui.mapCheckBox.enabled = has_map
@@ -80,6 +81,7 @@ class QualitySection(Section):
         self._mark_stale()
 
     def update_buttons(self) -> None:
+        """Compute or Stop, and why not."""
         button, engine = self.ui.computeButton, self.engine
         result = self.parameters.resultVolume if self.parameters is not None else None
         is_known = result is not None and result.GetID() in engine.results
@@ -105,6 +107,7 @@ class QualitySection(Section):
                 metrics_table.hide_map(self._map_id)
 
     def node_removed(self, node: object) -> None:
+        """Metrics go with their image."""
         node_id, job = node.GetID(), self.engine.metrics_job
         if job is not None and job.judged.output_id == node_id:
             job.abandon("")
@@ -115,12 +118,14 @@ class QualitySection(Section):
             self._map_id = ""
 
     def scene_closing(self) -> None:
+        """Judge no more, and an empty table."""
         self._stop()
         self._watched.watch()
         self.verdict, self._plot, self._map_id, self._map_shown = None, {}, "", False
         self._fill_table()
 
     def close(self) -> None:
+        """Judge no more."""
         self._stop()
         self._watched.watch()
 
