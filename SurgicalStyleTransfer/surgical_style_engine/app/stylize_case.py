@@ -15,7 +15,6 @@ from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.volumes.file_warnings import file_warnings
-from surgical_style_engine.volumes.volume import Volume
 
 from .delivered import for_viewers
 from .inputs import VolumeOrPath, left_out, read, read_optional

@@ -32,13 +32,6 @@ from .judge_set import TargetSet
 from .judging import Judging
 from .maps import save_maps
 
-if TYPE_CHECKING:  # the modules are imported when they are used: not every case is judged, or written as DICOM
-    from surgical_style_engine.imageio.dicom.source import SourceSeries
-    from surgical_style_engine.metrics.cycle import CycleMetrics
-
-    from .judge_case import Judgement
-    from .judge_set import TargetSet
-
 MIXED_NOTE = "mixed: input and translation have different units; the values are no measurements"
 
 
@@ -260,8 +253,6 @@ def _series(case: TranslateCase, volume: Volume) -> SourceSeries | None:
         return None
     if isinstance(case.volume, Volume):
         raise InputError("A DICOM output needs the folder of the series that was read.")
-    from surgical_style_engine.imageio.dicom.source import open_series  # noqa: PLC0415 - for DICOM only
-
     return open_series(case.volume, volume, case.model.card.domain_to(case.direction))
 
 
@@ -293,8 +284,6 @@ def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
 
 
 def _judge(case: TranslateCase, inputs: _Inputs, judging: Judging, translation: Translation) -> Judgement:
-    from .judge_case import JudgeCase, judge_case  # noqa: PLC0415 - SimpleITK is loaded with it
-
     judgement = judge_case(
         JudgeCase(
             volume=inputs.volume,
@@ -324,8 +313,6 @@ def _write(case: TranslateCase, series: SourceSeries | None, translation: Transl
     if series is None:
         write_volume(translation.volume, output, notes)
         return
-    from surgical_style_engine.models.dicom_output import write_dicom_series  # noqa: PLC0415 - for DICOM only
-
     write_dicom_series(
         translation.volume,
         series,

@@ -13,11 +13,6 @@ AT_ONCE = 8  # slices of a volume that is larger
 _REMEMBERED = 64  # of its slices at the model's pixels: neighbours of a stack are used again
 
 
-def fits_whole(voxels: int) -> bool:
-    """Whether so many voxels may be held as float32 at once."""
-    return voxels <= LARGEST_WHOLE
-
-
 class Slices:
     """Slices (c, s, h, w) of a plane: normalised, and at the model's pixels.
 

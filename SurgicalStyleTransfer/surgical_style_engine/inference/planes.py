@@ -19,7 +19,6 @@ from surgical_style_engine.volumes.volume import Volume
 from .air import Normalise, untouched_air
 from .ensemble import Variant, variants_of
 from .plane_job import PlaneJob
-from .plane_slices import fits_whole
 from .result import NOTHING
 
 

@@ -21,7 +21,7 @@ def pad(x: torch.Tensor, widths: tuple[int, int, int, int], mode: str) -> torch.
     """
     casting = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     with torch.autocast("cpu", enabled=False) if casting else contextlib.nullcontext():
-        trained = torch.is_grad_enabled() and x.requires_grad and not torch.jit.is_tracing()  # type: ignore[attr-defined]
+        trained = torch.is_grad_enabled() and x.requires_grad and not is_traced()
         if mode == "reflect" and x.device.type == "cpu" and trained:
             return _Reflected.apply(x, widths)
         return F.pad(x, widths, mode=mode)

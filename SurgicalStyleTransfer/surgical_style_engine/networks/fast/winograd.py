@@ -61,7 +61,7 @@ class WinogradConv2d(nn.Conv2d):
 def is_faster(x: torch.Tensor, weight: torch.Tensor, outputs: int) -> bool:
     """Whether transformed tiles suit these images (n, c, h, w) and weights, for so many output channels."""
     # Traced networks (OpenVINO, ONNX) have convolutions of their own.
-    if x.device.type != "cpu" or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or x.dim() != 4:  # type: ignore[attr-defined]
+    if x.device.type != "cpu" or is_traced() or torch.onnx.is_in_onnx_export() or x.dim() != 4:
         return False
     if x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         return False
