@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
         return fail("The installation failed; the messages above say why.")
     if task == "test":
         # A process for each folder: the libraries that the parts load (torch, OpenVINO, Qt, VTK) need not get along.
-        folders = ("engine", "cli", "compatibility", "slicer")
-        parts = [rest] if rest else [[str(ROOT / "Testing" / name)] for name in folders]
+        names = ("test_structure.py", "engine", "cli", "compatibility", "slicer")
+        parts = [rest] if rest else [[str(ROOT / "Testing" / name)] for name in names]
         # A test process a core, and each with one thread of its own: together they are faster than one with all cores.
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         command = [str(python), "-m", "pytest", "--numprocesses", "auto", "--dist", "loadfile"]

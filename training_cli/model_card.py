@@ -66,8 +66,8 @@ def model_readme(card: ModelCard) -> str:
         f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",
     ]
     if training.get("started_from"):
-        origin = training["started_from"]
-        parts.append(f"Started from the weights of {origin['name']} (SHA-256 {origin['sha256']}).")
+        start = training["started_from"]
+        parts.append(f"Started from the weights of {start['name']} (SHA-256 {start['sha256']}).")
     if training.get("notes"):
         parts.append(training["notes"])
     parts += [

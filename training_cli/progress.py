@@ -55,7 +55,6 @@ class Progress:
 
     def stage(self, text: str) -> None:
         """Name what is done next."""
-        """Name what is done next."""
         self._stage = text
         if self._bar is not None:
             for task in self._bar.task_ids:
@@ -65,7 +64,6 @@ class Progress:
             print(json.dumps({"progress": 0.0, "stage": text}), flush=True)
 
     def __call__(self, done: int, total: int) -> None:
-        """Show how much of it is done."""
         """Show how much of it is done."""
         if self._bar is not None:
             if self._task is None:

@@ -82,13 +82,13 @@ def list_(as_json: Json = False) -> None:
 
     table = Table("name", "from", "to", "ways", "plane", "size", "licence", "origin")
     for folder, card, problem in models:
-        origin = "shipped" if folder.resolve().parent == shipped else "yours"
+        owner = "shipped" if folder.resolve().parent == shipped else "yours"
         # As text: names and licences come from files, and must not be read as rich's markup.
         if card is None:
-            table.add_row(Text(folder.name), Text(problem, "red"), "", "", "", "", "", origin)
+            table.add_row(Text(folder.name), Text(problem, "red"), "", "", "", "", "", owner)
         else:
             source, target = _side(card.domains.source), _side(card.domains.target)
-            cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, origin)
+            cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, owner)
             table.add_row(*map(Text, cells))
     Console().print(table)
 

@@ -34,11 +34,9 @@ class Requests:
 
     def next(self) -> dict:
         """The next request; waits for one."""
-        """The next request; waits for one."""
         return self._waiting.get()
 
     def is_cancelled(self, number: int | None) -> bool:
-        """Whether a request is to stop."""
         """Whether a request is to stop."""
         return number in self._cancelled
 
@@ -71,7 +69,6 @@ class Worker:
         self._tasks: Any = None
 
     def run(self) -> None:
-        """Answer for ever: the end of the stream ends the process."""
         """Answer for ever: the end of the stream ends the process."""
         self._say({"event": "ready", "protocol": VERSION, "version": __version__, "pid": os.getpid()})
         while True:
