@@ -100,9 +100,9 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     quality = _quality(case, entries)
     _write_report(report, case, planned, entries, {"quality": quality, "warnings": warnings}, begun)
     if write_card:
-        from training_cli.model_card import add_figures
+        from training_cli.model_card import add_metrics
 
-        add_figures(style.folder, write_card, quality)
+        add_metrics(style.folder, write_card, quality)
     _tell(style.card.name, quality, entries, warnings, "" if progress == "json" else str(report))
 
 

@@ -14,9 +14,9 @@ import SimpleITK as sitk
 from surgical_style_engine.common.thresholds import NOISIEST_AIR
 from surgical_style_engine.imageio.formats import PICTURE_ENDINGS
 from surgical_style_engine.models.card import Domain, ModelCard
-from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.normalization import RobustPercentile
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
 
 from . import sheets
@@ -209,9 +209,9 @@ def _other_layers(volumes: _Entry, result: Volume) -> list[_Layer]:
             continue
         transform, note = _transform(volumes.values, place), ""
         if transform is not None:
-            other = geometry.resample_like(other, result, transform=transform)
+            other = resample_like(other, result, transform=transform)
         elif not other.same_grid(result):
-            other, note = geometry.resample_like(other, result), "Laid over by scanner coordinates."
+            other, note = resample_like(other, result), "Laid over by scanner coordinates."
         layers.append(_Layer(f"Other: {volumes.call(path)}", "other", _grey(_normalised(other, None)), note))
     return layers
 

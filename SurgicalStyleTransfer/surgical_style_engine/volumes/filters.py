@@ -1,22 +1,27 @@
-"""Filters of volumes, with their scales in mm; arrays are (z,y,x) float32, spacings (z,y,x)."""
+"""A few filters with their scales in mm; arrays are (z, y, x) float32, spacings (z, y, x)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
+
+if TYPE_CHECKING:
+    import SimpleITK
 
 Spacing = tuple[float, float, float]
 RECURSIVE_FROM = 1.8  # sigma in voxels; the recursive filter is right within 1 % from there on
 
 
 def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray:
-    """Smooth by a Gaussian.
+    """Gaussian smoothing.
 
-    With the discrete kernel along axes where sigma is small, which stays right where it is less than a thick slice, and
-    with the recursive filter, whose cost does not grow with sigma, along the others.
+    It takes the discrete kernel along axes where sigma is small, which stays right where it is less than a thick slice,
+    and the recursive filter, whose cost does not grow with sigma, along the others.
     """
+    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+
     image = _image(array, spacing)
     wide = [axis for axis in range(3) if sigma_mm >= RECURSIVE_FROM * image.GetSpacing()[axis]]
     wide = [axis for axis in wide if image.GetSize()[axis] >= 4]  # what the recursive filter needs
@@ -29,7 +34,9 @@ def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray
 
 
 def box_mean(array: np.ndarray, radius_mm: float, spacing: Spacing) -> np.ndarray:
-    """Average over the box of this radius, at the border over the part of it inside; the cost does not grow with it."""
+    """Mean over the box of this radius; at the border over the part of it inside. The cost does not grow with it."""
+    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+
     radius = [min(round(radius_mm / mm), count - 1) for mm, count in zip(spacing[::-1], array.shape[::-1], strict=True)]
     return sitk.GetArrayFromImage(sitk.BoxMean(_image(array, spacing), radius))
 
@@ -77,13 +84,17 @@ def distance_inside(region: np.ndarray, spacing: Spacing) -> np.ndarray:
 
     The border of the array is no border of the region.
     """
+    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+
     image = _image(region.astype(np.uint8), spacing)
     signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
     # The filter measures to the region's outermost voxels; those are one voxel away from what is outside.
     return np.where(region, np.maximum(sitk.GetArrayViewFromImage(signed), 0) + min(spacing), 0).astype(np.float32)
 
 
-def _image(array: np.ndarray, spacing: Spacing) -> sitk.Image:
+def _image(array: np.ndarray, spacing: Spacing) -> SimpleITK.Image:
+    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+
     image = sitk.GetImageFromArray(array)
     image.SetSpacing([float(mm) for mm in spacing[::-1]])
     return image

@@ -97,6 +97,7 @@ def test_its_losses_are_told_everywhere(settings, tmp_path, sst):
     assert sst("report", tmp_path / "run").code == 0
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert all(f"{name.capitalize()}" in page for name in names)
+    assert "source, made target, target" in page and "source again" not in page, "the samples have no way back"
 
 
 def test_fine_tuning_starts_from_the_model_of_init(settings, tmp_path, sst):
