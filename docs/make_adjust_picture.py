@@ -18,6 +18,7 @@ SPREAD = 0.15  # of 2: disagreement drawn brightest
 
 
 def main() -> int:
+    """Make the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
     parser.add_argument("reference", type=Path)
@@ -30,7 +31,7 @@ def main() -> int:
     from surgical_style_engine.app.align_reference import align_reference
     from surgical_style_engine.app.judge_case import JudgeCase, judge_case
     from surgical_style_engine.app.judging import Judging
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.inference.readjust import readjust
     from surgical_style_engine.inference.translate import translate_volume
     from surgical_style_engine.models.folder import load_model

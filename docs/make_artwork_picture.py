@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.normalization import RobustPercentile
 from training_cli.pictures.comparison import save_comparison
 
@@ -18,6 +18,7 @@ CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04), CC-BY. Painting:
 
 
 def main(source: Path, painted: Path, back: Path, picture: Path) -> None:
+    """Make the picture."""
     first, last = read_volume(source), read_volume(back)
     columns = {
         "T1w": RobustPercentile().fit(first.array).forward(first.array),

@@ -8,18 +8,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import RobustPercentile
 from surgical_style_engine.volumes.registration import register_rigid
+from surgical_style_engine.volumes.resampling import resample_like
 from training_cli.pictures.comparison import save_comparison
 
 CREDIT = "MR: Lesjak et al., Neuroinformatics 2016 (patient04, in no training), CC-BY."
 
 
 def main(source: Path, target: Path, picture: Path, models: dict[str, str]) -> None:
+    """Make the picture."""
     first, real = read_volume(source), read_volume(target)
     moved = resample_like(real, first, transform=register_rigid(first, real).transform)
     columns = {"T1w": RobustPercentile().fit(first.array).forward(first.array)}

@@ -31,6 +31,7 @@ FLAGS = (
 
 
 def main() -> int:
+    """Make the picture; exits with a sentence where something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
     parser.add_argument("reference", type=Path)

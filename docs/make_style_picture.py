@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.imageio.style_picture import read_picture
-from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.inference.stylize import stylize_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
@@ -37,6 +37,7 @@ SETTINGS = {
 
 
 def main() -> None:
+    """Make the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("head", "radiograph", "painting", "other"):
         parser.add_argument(name, type=Path)

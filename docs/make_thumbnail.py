@@ -28,6 +28,7 @@ def grey(slice_: np.ndarray) -> np.ndarray:
 
 
 def main(folder: Path) -> None:
+    """Make the picture."""
     volume, _ = icbm152()
     done = translate_volume(volume, load_model(str(folder)))
     halves = []

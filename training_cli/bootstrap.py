@@ -20,6 +20,7 @@ VENV = Path(os.environ.get("SST_VENV", ROOT / ".venv"))
 
 
 def main(arguments: list[str]) -> int:
+    """Install, then run the task; its exit code."""
     if sys.version_info < (3, 10):  # noqa: UP036 - whatever Python the person has runs this file
         return fail(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
     if sys.platform == "darwin" and platform.machine() == "x86_64":
@@ -29,8 +30,8 @@ def main(arguments: list[str]) -> int:
     task, rest = arguments[0], arguments[1:]
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
-        made = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
-        if made.returncode:
+        creation = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
+        if creation.returncode:
             return fail("The virtual environment could not be made (on Debian and Ubuntu: apt install python3-venv).")
     extras = {"demo": "[demo]", "test": "[test]", "--": ""}[task]
     install = [str(python), "-m", "pip", "install", "--quiet", "--editable", f"{ROOT}{extras}"]
@@ -38,8 +39,8 @@ def main(arguments: list[str]) -> int:
         return fail("The installation failed; the messages above say why.")
     if task == "test":
         # A process for each folder: the libraries that the parts load (torch, OpenVINO, Qt, VTK) need not get along.
-        folders = ("engine", "cli", "compatibility", "slicer")
-        parts = [rest] if rest else [[str(ROOT / "Testing" / name)] for name in folders]
+        names = ("test_structure.py", "engine", "cli", "compatibility", "slicer")
+        parts = [rest] if rest else [[str(ROOT / "Testing" / name)] for name in names]
         # A test process a core, and each with one thread of its own: together they are faster than one with all cores.
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         command = [str(python), "-m", "pytest", "--numprocesses", "auto", "--dist", "loadfile"]
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def fail(sentence: str) -> int:
+    """Say why it cannot be done; the exit code of that."""
     print(sentence, file=sys.stderr)
     return 1
 

@@ -13,6 +13,9 @@ from typing import Any
 import typer
 import typer.core
 
+from surgical_style_engine import __version__
+from surgical_style_engine.errors import StyleTransferError
+
 # Each subcommand's module is imported only when it is asked for (or listed by `sst --help`); none imports torch.
 COMMANDS = {
     "demo": "training_cli.commands.demo:demo",
@@ -44,8 +47,6 @@ def build_app(names: list[str]) -> typer.Typer:
         context: typer.Context, version: bool = typer.Option(False, "--version", help="show the version and exit")
     ) -> None:
         if version:
-            from surgical_style_engine.common.version import __version__
-
             typer.echo(f"sst {__version__}")
             raise typer.Exit
         if context.invoked_subcommand is None:
@@ -63,8 +64,10 @@ def build_app(names: list[str]) -> typer.Typer:
 
 
 class Interrupted(BaseException):
-    """A signal asks to end. Like KeyboardInterrupt no Exception, so that only what cleans up takes notice; a kind of
-    its own, because Typer would end at a KeyboardInterrupt without a word.
+    """A signal asks to end.
+
+    Like KeyboardInterrupt no Exception, so that only what cleans up takes notice; a kind of its own, because Typer
+    would end at a KeyboardInterrupt without a word.
     """
 
     def __init__(self, number: int) -> None:
@@ -82,8 +85,9 @@ class _Group(typer.core.TyperGroup):
 
 @contextlib.contextmanager
 def _ending_signals() -> Iterator[list[int]]:
-    """Within it, what would end the process at once ends it as Ctrl-C does: what is half done is cleaned up. Gives the
-    signals that came.
+    """Within it, what would end the process at once ends it as Ctrl-C does: what is half done is cleaned up.
+
+    Gives the signals that came.
     """
     process, came = os.getpid(), []
 
@@ -124,8 +128,6 @@ def _ending_signals() -> Iterator[list[int]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run ``sst`` with these arguments (the process's own by default); always ends in SystemExit."""
-    from surgical_style_engine.errors import StyleTransferError
-
     arguments = sys.argv[1:] if arguments is None else arguments
     named = [argument for argument in arguments if not argument.startswith("-")][:1]
     names = named if named and named[0] in COMMANDS else list(COMMANDS)

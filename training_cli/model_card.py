@@ -14,7 +14,7 @@ from surgical_style_engine.models.card import Domain, ModelCard, read_card, writ
 ROWS = {"": "this model", "input": "the input itself", "histogram_matched": "the input, histogram matched"}
 
 
-def add_figures(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCard:
+def add_metrics(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCard:
     """Store an evaluation's mean figures under ``label`` in model.json and write README.md anew; returns the card.
 
     quality: as in the report of ``sst evaluate``. An earlier evaluation of that label is replaced. Raises InputError,
@@ -66,8 +66,8 @@ def model_readme(card: ModelCard) -> str:
         f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",
     ]
     if training.get("started_from"):
-        origin = training["started_from"]
-        parts.append(f"Started from the weights of {origin['name']} (SHA-256 {origin['sha256']}).")
+        start = training["started_from"]
+        parts.append(f"Started from the weights of {start['name']} (SHA-256 {start['sha256']}).")
     if training.get("notes"):
         parts.append(training["notes"])
     parts += [

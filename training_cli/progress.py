@@ -32,6 +32,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self.kind == "auto" and sys.stderr.isatty():
+            # rich takes a tenth of a second to load, which a run without a terminal need not wait for.
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
@@ -53,6 +54,7 @@ class Progress:
             self._bar = self._task = None
 
     def stage(self, text: str) -> None:
+        """Name what is done next."""
         self._stage = text
         if self._bar is not None:
             for task in self._bar.task_ids:
@@ -62,6 +64,7 @@ class Progress:
             print(json.dumps({"progress": 0.0, "stage": text}), flush=True)
 
     def __call__(self, done: int, total: int) -> None:
+        """Show how much of it is done."""
         if self._bar is not None:
             if self._task is None:
                 self.stage(self._stage)

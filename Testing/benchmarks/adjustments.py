@@ -17,7 +17,7 @@ from surgical_style_engine.adjust import Adjustments
 from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 from surgical_style_engine.app.judging import Judging
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from surgical_style_engine.fusion import METHODS, fuse_volumes, fusion_quality
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from training_cli.pictures.comparison import save_comparison
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.fusion import fuse_learned
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.reference import reference_metrics
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import RobustPercentile
+from surgical_style_engine.volumes.resampling import resample_like
 from training_cli.pictures.comparison import save_comparison
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,15 +20,15 @@ import numpy as np
 import torch
 
 from surgical_style_engine.backends.devices import processor_name
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.imageio.style_picture import read_picture
-from surgical_style_engine.imageio.volume_io import read_volume
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.stylize import losses
 from surgical_style_engine.stylize.features import load_features
 from surgical_style_engine.stylize.optimise import Task, optimise
 from surgical_style_engine.stylize.sequence import _eroded, _soft, _targets
 from surgical_style_engine.volumes.body_box import body_box
-from surgical_style_engine.volumes.body_or_all import find_body
+from surgical_style_engine.volumes.body_mask import find_body
 from surgical_style_engine.volumes.normalization import RobustPercentile
 
 Run = list[tuple[float, int, float]]  # (processor seconds since the start, scale, total) after every evaluation

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from surgical_style_engine import __version__
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from training_cli import main as program
 
 

@@ -8,7 +8,7 @@ import pytest
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import verify_model
-from training_cli.model_card import add_figures, model_readme
+from training_cli.model_card import add_metrics, model_readme
 
 QUALITY = {
     "look_ahead_score": 0.0512345,
@@ -57,8 +57,8 @@ def test_the_readme_says_all_that_the_card_holds(model):
 
 
 def test_figures_go_into_card_and_readme_and_the_model_stays_whole(model):
-    add_figures(model, "patient A", QUALITY)
-    card = add_figures(model, "patient B", {"semantic_consistency": 0.5, "reference": None})
+    add_metrics(model, "patient A", QUALITY)
+    card = add_metrics(model, "patient B", {"semantic_consistency": 0.5, "reference": None})
     assert verify_model(model).metrics == card.metrics
     assert card.metrics["patient A"]["psnr"] == 17.1235 and card.metrics["patient A"]["floors"]["input"]["psnr"] == 13.5
     assert card.metrics["patient B"] == {"semantic_consistency": 0.5}
@@ -69,20 +69,20 @@ def test_figures_go_into_card_and_readme_and_the_model_stays_whole(model):
 
 
 def test_an_evaluation_of_the_same_label_replaces_the_earlier(model):
-    add_figures(model, "A", QUALITY)
-    card = add_figures(model, "A ", {"semantic_consistency": 0.7})
+    add_metrics(model, "A", QUALITY)
+    card = add_metrics(model, "A ", {"semantic_consistency": 0.7})
     assert card.metrics == {"A": {"semantic_consistency": 0.7}}
 
 
 def test_no_label_is_refused(model):
     before = (model / "model.json").read_text()
     with pytest.raises(InputError, match="label"):
-        add_figures(model, "  ", QUALITY)
+        add_metrics(model, "  ", QUALITY)
     assert (model / "model.json").read_text() == before
 
 
 def test_evaluate_writes_the_card(sst, model, head_volume, tmp_path):
-    from surgical_style_engine.imageio.volume_io import write_volume
+    from surgical_style_engine.imageio.write import write_volume
 
     write_volume(head_volume(), tmp_path / "v.nrrd")
     ended = sst(

@@ -15,6 +15,12 @@ from typing import Any
 import numpy as np
 
 
+def version() -> str:
+    from surgical_style_engine import __version__
+
+    return __version__
+
+
 # Volumes and their files
 def volume(array: np.ndarray, *geometry: Any, **more: Any) -> Any:
     """A Volume of an array (c, z, y, x); the rest as its fields."""
@@ -24,13 +30,13 @@ def volume(array: np.ndarray, *geometry: Any, **more: Any) -> Any:
 
 
 def read_volume(path: Path) -> Any:
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
 
     return read_volume(path)
 
 
 def write_volume(image: Any, path: Path) -> None:
-    from surgical_style_engine.imageio.volume_io import write_volume
+    from surgical_style_engine.imageio.write import write_volume
 
     write_volume(image, path)
 
@@ -62,13 +68,13 @@ def from_units(normalized_array: np.ndarray, landmarks: dict) -> np.ndarray:
 
 
 def resize_in_plane(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    from surgical_style_engine.volumes.geometry import resize_in_plane
+    from surgical_style_engine.volumes.resampling import resize_in_plane
 
     return resize_in_plane(array, size)
 
 
 def resample_like(moving: Any, reference: Any, interpolation: str) -> Any:
-    from surgical_style_engine.volumes.geometry import resample_like
+    from surgical_style_engine.volumes.resampling import resample_like
 
     return resample_like(moving, reference, interpolation)
 
@@ -143,13 +149,13 @@ def translate(image: Any, model: Any, adjustments: dict | None = None, **options
 @contextlib.contextmanager
 def everything_is_large() -> Iterator[None]:
     """Within it, every volume is translated slice by slice, as only huge ones are otherwise."""
-    from surgical_style_engine.inference import plane_slices
+    from surgical_style_engine.common import thresholds
 
-    before, plane_slices.LARGEST_WHOLE = plane_slices.LARGEST_WHOLE, 10
+    before, thresholds.LARGEST_WHOLE = thresholds.LARGEST_WHOLE, 10
     try:
         yield
     finally:
-        plane_slices.LARGEST_WHOLE = before
+        thresholds.LARGEST_WHOLE = before
 
 
 def readjusted(image: Any, model: Any, translation: Any, strength: float) -> Any:

@@ -319,7 +319,8 @@ def _dicom(folder: Path, scratch: Path) -> dict[str, Any]:
         for element in pydicom.dcmread(path):
             times = element.VR in ("UI", "DA", "TM", "DT", "OW", "OB", "SQ")
             if not times and "Software" not in element.keyword and element.keyword:
-                tags[element.keyword] = str(element.value)
+                # The program names its version, which is not the one of then.
+                tags[element.keyword] = str(element.value).replace(f" {engine.version()}.", " 0.1.0.")
         results[f"tags of {path.name}"] = tags
     results["voxels"] = engine.read_volume(output).array
     return results

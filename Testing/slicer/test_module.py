@@ -66,10 +66,11 @@ def test_texts_can_be_translated():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
                 count += 1
-                if isinstance(node.args[0], ast.Attribute) and node.args[0].attr in of_registry:
+                assert len(node.args) == 1, (path.name, node.lineno)
+                text = node.args[0]
+                if isinstance(text, ast.Attribute) and text.attr in of_registry:
                     continue
-                assert len(node.args) == 1 and isinstance(node.args[0], ast.Constant), (path.name, node.lineno)
-                assert "{}" not in node.args[0].value, (path.name, node.lineno)
+                assert isinstance(text, ast.Constant) and "{}" not in text.value, (path.name, node.lineno)
     assert count > 100
 
 

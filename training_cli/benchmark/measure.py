@@ -27,7 +27,8 @@ from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.common import heap
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.inference import plane_job
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import StyleModel

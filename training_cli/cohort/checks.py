@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import typer
+
 from surgical_style_engine.errors import InputError
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -51,8 +53,6 @@ def numbers_of(text: str, option: str) -> list[float]:
 
 def told(sentences: Iterable[str]) -> None:
     """Print sentences on stderr."""
-    import typer
-
     for sentence in sentences:
         typer.echo(sentence, err=True)
 

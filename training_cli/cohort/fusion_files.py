@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from surgical_style_engine.volumes.registration import write_transform
+from training_cli.pictures.comparison import save_comparison
+from training_cli.pictures.overlay import save_overlay
+
 from .all_or_nothing import Files
 from .matching import stem
 
@@ -34,8 +40,6 @@ def save_picture(
     path: Path, reference: Volume, fusions: Mapping[str, Fusion], metrics: Mapping[str, Any] | None = None
 ) -> None:
     """PNG with a row a slice: the inputs, then each fusion of them, by its heading."""
-    from training_cli.pictures.comparison import save_comparison
-
     first = next(iter(fusions.values()))
     headings = ["Reference", *(f"Input {number}" for number in range(2, len(first.inputs) + 1))]
     images = dict(zip(headings, first.inputs, strict=True))
@@ -53,9 +57,6 @@ def place_files(folder: Path | None, number: int, name: str) -> list[Path]:
 
 def write_places(folder: Path, reference: Volume, fusion: Fusion, files: Files) -> list[dict[str, Path]]:
     """Write the transform of every other volume and a picture of how it lies; the paths of each volume by name."""
-    from surgical_style_engine.volumes.registration import write_transform
-    from training_cli.pictures.overlay import save_overlay
-
     files.add(folder).mkdir(exist_ok=True)
     written = []
     for number, (entry, name) in enumerate(zip(fusion.aligned, fusion.names[1:], strict=True)):
@@ -79,8 +80,6 @@ def registrations(fusion: Fusion, written: list[dict[str, Path]]) -> list[dict[s
 
 def _matrix(transform: Any) -> list[list[float]]:
     """The affine or rigid transform as rows of a 3 x 4 matrix (LPS, mm)."""
-    import numpy as np
-
     shift = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     columns = [np.array(transform.TransformPoint(tuple(unit))) - shift for unit in np.eye(3)]
     return np.column_stack([*columns, shift]).tolist()

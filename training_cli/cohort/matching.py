@@ -11,6 +11,7 @@ from pathlib import Path
 from surgical_style_engine.app.inputs import listed
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, PICTURE_ENDINGS, ending_of, list_volumes
+from surgical_style_engine.imageio.itk import silent_itk
 
 # What a part of a name can say of an image without saying whose it is.
 _MODALITY = re.compile(
@@ -37,39 +38,38 @@ def volumes_in(path: Path, pattern: str = "*", what: str = "input") -> list[Path
     """
     if path.is_file():
         return [path]
-    found = list_volumes(path)
-    if not found:
-        series = sorted(p for p in path.iterdir() if p.is_dir() and any(map(is_dicom_file, p.iterdir())))
-        found = [p for p in series if fnmatch.fnmatch(p.name, pattern)]
-        if found:
-            return found
-    others = [p for p in found if ending_of(p) not in DICOM_ENDINGS]
-    if found and not others:
+    volumes = list_volumes(path)
+    if not volumes:
+        folders = sorted(p for p in path.iterdir() if p.is_dir() and any(map(is_dicom_file, p.iterdir())))
+        series = [p for p in folders if fnmatch.fnmatch(p.name, pattern)]
+        if series:
+            return series
+    others = [p for p in volumes if ending_of(p) not in DICOM_ENDINGS]
+    if volumes and not others:
         return [path]
-    wanted = [p for p in found if fnmatch.fnmatch(p.name, pattern)]
-    if not wanted:
+    matching = [p for p in volumes if fnmatch.fnmatch(p.name, pattern)]
+    if not matching:
         raise InputError(f"No {what} volume matches '{pattern}' in {path}.")
-    if len(others) < len(found) and any(p not in others for p in wanted) and _has_series(path):
+    if len(others) < len(volumes) and any(p not in others for p in matching) and _has_series(path):
         # Slices of a series are no volumes of their own, whatever lies beside them.
-        volumes = [p for p in wanted if p in others and ending_of(p) not in PICTURE_ENDINGS]
-        if volumes:
+        whole = [p for p in matching if p in others and ending_of(p) not in PICTURE_ENDINGS]
+        if whole:
             raise InputError(
-                f"{path} holds a DICOM series beside other volumes ({listed(volumes)}), which is not one input; put "
+                f"{path} holds a DICOM series beside other volumes ({listed(whole)}), which is not one input; put "
                 "them into folders of their own."
             )
         return [path]
-    return wanted
+    return matching
 
 
 def is_dicom_file(path: Path) -> bool:
+    """Whether a path is a file with the ending of DICOM."""
     return path.is_file() and ending_of(path) in DICOM_ENDINGS
 
 
 def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
     import SimpleITK as sitk
-
-    from surgical_style_engine.imageio.itk import silent_itk
 
     reader = sitk.ImageSeriesReader
     with silent_itk():
@@ -116,12 +116,12 @@ def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) ->
     for candidate in candidates:
         taken = stem(candidate) in by_name and by_name[stem(candidate)] != candidate.resolve()
         (owned.setdefault(stem(candidate), []) if taken else free).append(candidate)
-    found = [find_match(source, [*owned.get(stem(source), []), *free], what) for source in sources]
+    matches = [find_match(source, [*owned.get(stem(source), []), *free], what) for source in sources]
     users: dict[Path, Path] = {}
-    for source, match in zip(sources, found, strict=True):
+    for source, match in zip(sources, matches, strict=True):
         if match is not None and _base(source) != _base(other := users.setdefault(match, source)):
             raise InputError(f"The {what} {match.name} fits {other.name} as well as {source.name}; give each its own.")
-    return found
+    return matches
 
 
 def told_match(source: Path, match: Path | None, what: str) -> list[str]:
@@ -132,8 +132,9 @@ def told_match(source: Path, match: Path | None, what: str) -> list[str]:
 
 
 def identity(name: str, sessions: bool = False) -> list[str]:
-    """The parts of a name that may say whose an image is, lower case: all but modalities and roles, and sessions unless
-    wanted.
+    """The parts of a name that may say whose an image is, lower case.
+
+    All but modalities and roles, and sessions unless wanted.
     """
     return [part for part in _split(name) if not _is_role(part) and (sessions or not _SESSION.fullmatch(part))]
 

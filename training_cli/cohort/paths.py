@@ -43,7 +43,7 @@ def _keys(path: Path) -> set[object]:
     """What two paths of one file or folder have in common: its whole name, and what the system knows it by."""
     keys: set[object] = {os.path.normcase(path.resolve())}
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:  # it is not there
         return keys
-    return keys | {(found.st_dev, found.st_ino)} if found.st_ino else keys
+    return keys | {(status.st_dev, status.st_ino)} if status.st_ino else keys

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.dicom.source import is_radiograph
+from surgical_style_engine.imageio.dicom.target import check_output_folder
+from surgical_style_engine.imageio.formats import DICOM_ENDINGS, VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
+from surgical_style_engine.imageio.write import check_output
 
 from .checks import check_exist, check_folders_of
+from .matching import match_all, stem, told_match, volumes_in
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,6 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     Raises:
         InputError: where something is not there, or input and output do not go together.
     """
-    from surgical_style_engine.imageio.write import check_output
-
-    from .matching import volumes_in
-
     check_exist(source, mask)
     check_folders_of(output)
     sources = volumes_in(source, pattern)
@@ -64,10 +65,6 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
 
 
 def _jobs(source: Path, sources: list[Path], output: Path, mask: Path | None, dicom: bool) -> list[Job]:
-    from surgical_style_engine.imageio.formats import DICOM_ENDINGS, VOLUME_ENDINGS, WRITABLE_ENDINGS, ending_of
-
-    from .matching import stem
-
     if output.is_file() or ending_of(output) in (*VOLUME_ENDINGS, *WRITABLE_ENDINGS, *DICOM_ENDINGS):
         raise InputError(
             f"{source} is a folder of {len(sources)} volumes, so the output must be a folder, and {output.name} is the "
@@ -86,11 +83,10 @@ def _jobs(source: Path, sources: list[Path], output: Path, mask: Path | None, di
 
 
 def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
-    """The mask of every volume and what is to be told of it: the named file for a single volume, else that of a folder
-    that goes with it by name. Raises InputError.
-    """
-    from .matching import match_all, told_match, volumes_in
+    """The mask of every volume and what is to be told of it.
 
+    That is the named file for a single volume, else that of a folder that goes with it by name. Raises InputError.
+    """
     if mask is None:
         return [(None, ())] * len(sources)
     masks = volumes_in(mask, what="mask")
@@ -107,10 +103,6 @@ def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None
 
 def _check_dicom(source: Path, sources: Sequence[Path], output: Path) -> None:
     """Raise InputError unless a new DICOM series can be made of the input, in a folder of its own."""
-    from surgical_style_engine.imageio.dicom.source import is_radiograph
-    from surgical_style_engine.imageio.dicom.target import check_output_folder
-    from surgical_style_engine.imageio.formats import WRITABLE_ENDINGS, ending_of
-
     if strange := [path.name for path in sources if not path.is_dir() and not is_radiograph(path)]:
         raise InputError(f"--dicom needs a folder with a DICOM series as input, which {strange[0]} is not.")
     if ending_of(output) in (*WRITABLE_ENDINGS, ".dcm"):

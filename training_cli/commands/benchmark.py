@@ -11,7 +11,7 @@ import typer
 from surgical_style_engine.errors import InputError
 
 
-def benchmark(
+def benchmark(  # noqa: PLR0913 - a Typer command: one parameter an option
     model: Annotated[str, typer.Option("--model", help="model folder or name")] = "brain-mr-t1w-t2w",
     direction: Annotated[str, typer.Option("--direction", help="forward or backward")] = "forward",
     size: Annotated[int, typer.Option("--size", help="pixels a side of a slice")] = 256,
@@ -44,7 +44,7 @@ def benchmark(
     if style.card.stored.file == "model.onnx" or style.card.domain_from(direction).channels != 1:
         raise InputError("The benchmark takes models with weights for torch that translate scalar volumes.")
     chosen = str(pick_device(device))
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "machine": machine(chosen),
         "device": chosen,
         "model": style.card.name,
@@ -56,8 +56,8 @@ def benchmark(
         "volume": whole_volumes(style, direction, size, slices, repeats, chosen),
     }
     if training:
-        found["training"] = training_steps(size, 64, 9, repeats, chosen)
-    text = json.dumps(found, indent=2)
+        results["training"] = training_steps(size, 64, 9, repeats, chosen)
+    text = json.dumps(results, indent=2)
     if output is not None:
         from surgical_style_engine.common.atomic_write import replacing
 
@@ -66,26 +66,26 @@ def benchmark(
     if as_json:
         typer.echo(text)
     else:
-        _print(found)
+        _print(results)
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(results: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    about = found["machine"]
+    about = results["machine"]
     console = Console()
     console.print(
         f"{about.get('gpu', about['processor'])}, {about['cores']} cores ({', '.join(about['features'])}), "
         f"torch {about['torch']}"
     )
     titles = {
-        "slice": f"One slice of {found['size']} x {found['size']}, network alone",
-        "volume": f"{found['size']} x {found['size']} x {found['slices']} from file to file",
-        "training": f"A training step (ResNet-9/64, {found['size']} x {found['size']})",
+        "slice": f"One slice of {results['size']} x {results['size']}, network alone",
+        "volume": f"{results['size']} x {results['size']} x {results['slices']} from file to file",
+        "training": f"A training step (ResNet-9/64, {results['size']} x {results['size']})",
     }
     for kind, title in titles.items():
-        entries = [row for row in found.get(kind, []) if "seconds" in row]
+        entries = [row for row in results.get(kind, []) if "seconds" in row]
         if not entries:
             continue
         table = Table(title=title, title_justify="left")

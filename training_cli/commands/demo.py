@@ -63,7 +63,7 @@ def demo(  # noqa: PLR0913 - a Typer command: one parameter an option
     if output.exists() and not output.is_dir():
         raise InputError(f"The output {output} is a file, not a folder.")
     check_exist(volume, reference)
-    check_maps_folder(map_folder, [], made=output)
+    check_maps_folder(map_folder, [], future=output)
     style = load_model(model or DEFAULT_MODEL)
     style.check_direction(direction)
     with Progress(progress) as shown:

@@ -28,12 +28,12 @@ def doctor(
 
     Exit code 1 if something that translating needs is missing or damaged.
     """
-    found = examine()
+    report = examine()
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(report, indent=2))
     else:
-        _print(found)
-    if found["problems"]:
+        _print(report)
+    if report["problems"]:
         raise typer.Exit(1)
 
 
@@ -75,7 +75,7 @@ def examine() -> dict[str, Any]:
             problems.append(problem)
     if not models:
         problems.append("There is no model; train one (sst train) or import one (sst models import).")
-    found = {
+    report = {
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": processor_name(),
@@ -87,16 +87,16 @@ def examine() -> dict[str, Any]:
         "models": models,
         "problems": problems,
     }
-    found["hints"] = _hints(found)
-    return found
+    report["hints"] = _hints(report)
+    return report
 
 
-def _hints(found: dict) -> list[str]:
+def _hints(report: dict) -> list[str]:
     hints = []
-    on_cpu = found["auto_device"] == "cpu"
+    on_cpu = report["auto_device"] == "cpu"
     if on_cpu:
         hints.append("No GPU is used. With an NVIDIA card, install torch's CUDA build and its driver.")
-    if on_cpu and found["packages"]["openvino"] is None:
+    if on_cpu and report["packages"]["openvino"] is None:
         hints.append("OpenVINO is up to 1.7 times as fast as torch on CPUs: pip install openvino; auto measures both.")
     return hints
 
@@ -108,31 +108,33 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _print(found: dict) -> None:
+def _print(report: dict) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("Python", f"{found['python']} ({escape(sys.executable)})")
-    table.add_row("System", escape(found["system"]))
-    table.add_row("Processor", escape(f"{found['processor']}, {found['cores']} cores, {' '.join(found['features'])}"))
-    for device in found["devices"]:
+    table.add_row("Python", f"{report['python']} ({escape(sys.executable)})")
+    table.add_row("System", escape(report["system"]))
+    table.add_row(
+        "Processor", escape(f"{report['processor']}, {report['cores']} cores, {' '.join(report['features'])}")
+    )
+    for device in report["devices"]:
         memory = _memory(device["free_bytes"], device["total_bytes"])
-        used = " <- auto" if device["name"] == found["auto_device"] else ""
+        used = " <- auto" if device["name"] == report["auto_device"] else ""
         precision = "bf16" if device["bf16"] else "fp32"
         table.add_row(f"Device {device['name']}", escape(f"{device['title']}, {memory}, {precision}{used}"))
     for name in NEEDED:
-        table.add_row(name, found["packages"][name] or "[red]missing[/red]")
+        table.add_row(name, report["packages"][name] or "[red]missing[/red]")
     for name, use in OPTIONAL.items():
-        table.add_row(name, found["packages"][name] or f"not installed ({use})")
-    for model in found["models"]:
+        table.add_row(name, report["packages"][name] or f"not installed ({use})")
+    for model in report["models"]:
         table.add_row(f"Model {escape(model['name'])}", escape(model["problem"]) or f"whole, {escape(model['folder'])}")
     console.print(table)
-    for problem in found["problems"]:
+    for problem in report["problems"]:
         console.print(f"[red]Problem:[/red] {escape(problem)}", soft_wrap=True)
-    for hint in found["hints"]:
+    for hint in report["hints"]:
         console.print(f"Faster: {escape(hint)}", soft_wrap=True)
 
 

@@ -100,16 +100,20 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     quality = _quality(case, entries)
     _write_report(report, case, planned, entries, {"quality": quality, "warnings": warnings}, begun)
     if write_card:
-        from training_cli.model_card import add_figures
+        from training_cli.model_card import add_metrics
 
-        add_figures(style.folder, write_card, quality)
+        add_metrics(style.folder, write_card, quality)
     _tell(style.card.name, quality, entries, warnings, "" if progress == "json" else str(report))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """The volumes to translate, each with its reference and its mask where it has any; how those were found by their
-    names, where that is worth telling. all_references: of the folder, paired or not.
+    """The volumes to translate, each with its reference and its mask where it has any.
+
+    Attributes:
+        all_references: of the folder, paired or not.
+        paired: how references and masks were found by their names, where that is worth telling.
+        with_references, with_masks: whether there should be some.
     """
 
     sources: list[Path]

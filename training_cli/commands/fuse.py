@@ -153,8 +153,13 @@ class _Places:
 
 
 def _model(method: str, name: str | None, unused: tuple[Any, Any], count: int) -> StyleModel | None:
-    """The model of a learned fusion, else None; raises InputError where the options do not go together. unused: the
-    options that have no meaning then.
+    """The model of a learned fusion, else None; raises InputError where the options do not go together.
+
+    Args:
+        method: "learned", or a rule.
+        name: folder or name of the model.
+        unused: the options that have no meaning with a model: weights, and windows.
+        count: of the volumes.
     """
     if method != "learned":
         if name is not None:

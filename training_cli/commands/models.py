@@ -58,7 +58,7 @@ def list_(as_json: Json = False) -> None:
     """The models that were shipped, imported or trained into the models folders."""
     from surgical_style_engine.models.names import list_models, shipped_models_folder, user_models_folder
 
-    found = list_models()
+    models = list_models()
     shipped = shipped_models_folder().resolve()
     if as_json:
         rows = [
@@ -69,11 +69,11 @@ def list_(as_json: Json = False) -> None:
                 "problem": problem,
                 "card": None if card is None else card.model_dump(),
             }
-            for folder, card, problem in found
+            for folder, card, problem in models
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    if not found:
+    if not models:
         typer.echo(f"There are no models; imported ones go to {user_models_folder()}.")
         return
     from rich.console import Console
@@ -81,14 +81,14 @@ def list_(as_json: Json = False) -> None:
     from rich.text import Text
 
     table = Table("name", "from", "to", "ways", "plane", "size", "licence", "origin")
-    for folder, card, problem in found:
-        origin = "shipped" if folder.resolve().parent == shipped else "yours"
+    for folder, card, problem in models:
+        owner = "shipped" if folder.resolve().parent == shipped else "yours"
         # As text: names and licences come from files, and must not be read as rich's markup.
         if card is None:
-            table.add_row(Text(folder.name), Text(problem, "red"), "", "", "", "", "", origin)
+            table.add_row(Text(folder.name), Text(problem, "red"), "", "", "", "", "", owner)
         else:
             source, target = _side(card.domains.source), _side(card.domains.target)
-            cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, origin)
+            cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, owner)
             table.add_row(*map(Text, cells))
     Console().print(table)
 

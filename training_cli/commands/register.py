@@ -2,98 +2,144 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from surgical_style_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from surgical_style_engine.volumes.registration import RegistrationResult
+    from surgical_style_engine.volumes.volume import Volume
+
+Fixed = Annotated[Path, typer.Argument(help="volume (file or DICOM folder) whose grid the result gets")]
+Moving = Annotated[Path, typer.Argument(help="volume to move; any contrast and grid")]
+Output = Annotated[Path, typer.Argument(help="the moved volume (.nii.gz, .nrrd, .mha ...)")]
+Overlay = Annotated[
+    Optional[Path], typer.Option("--overlay", help="PNG to check by eye: edges and checkerboard in three planes")
+]
+Transform = Annotated[
+    Optional[Path], typer.Option("--transform", help="also write the transform (.tfm; Slicer reads it)")
+]
+Mask = Annotated[Optional[Path], typer.Option("--mask", help="mask of the fixed volume; only what is inside counts")]
+Report = Annotated[Optional[Path], typer.Option("--report", help="JSON report")]
+
 
 def register(
-    fixed: Annotated[Path, typer.Argument(help="volume (file or DICOM folder) whose grid the result gets")],
-    moving: Annotated[Path, typer.Argument(help="volume to move; any contrast and grid")],
-    output: Annotated[Path, typer.Argument(help="the moved volume (.nii.gz, .nrrd, .mha ...)")],
-    overlay: Annotated[
-        Optional[Path], typer.Option("--overlay", help="PNG to check by eye: edges and checkerboard in three planes")
-    ] = None,
-    transform: Annotated[
-        Optional[Path], typer.Option("--transform", help="also write the transform (.tfm; Slicer reads it)")
-    ] = None,
-    mask: Annotated[
-        Optional[Path], typer.Option("--mask", help="mask of the fixed volume; only what is inside counts")
-    ] = None,
-    report: Annotated[Optional[Path], typer.Option("--report", help="JSON report")] = None,
+    fixed: Fixed,
+    moving: Moving,
+    output: Output,
+    overlay: Overlay = None,
+    transform: Transform = None,
+    mask: Mask = None,
+    report: Report = None,
 ) -> None:
     """Register MOVING rigidly to FIXED (mutual information, any two contrasts of one patient) and resample it there.
 
     The fixed volume's grid is kept exactly. Nothing is written unless everything succeeds up to the writing; a
     registration that found nothing common to both is a failure.
     """
-    import time
+    from training_cli.cohort.checks import told_warnings
 
-    from surgical_style_engine.app.inputs import left_out
-    from surgical_style_engine.app.report import new_report, write_report
-    from surgical_style_engine.errors import InputError
-    from surgical_style_engine.imageio.formats import ending_of
-    from surgical_style_engine.imageio.read import read_volume
-    from surgical_style_engine.imageio.write import check_output, write_volume
-    from surgical_style_engine.volumes.file_warnings import file_warnings
-    from surgical_style_engine.volumes.geometry import resample_like
-    from surgical_style_engine.volumes.registration import (
-        NOTHING_COMMON,
-        TRANSFORM_ENDINGS,
-        register_rigid,
-        write_transform,
-    )
-    from surgical_style_engine.volumes.volume import check_volume
-    from training_cli.cohort.paths import check_outputs
-
-    check_output(output)
-    if transform is not None and ending_of(transform) not in TRANSFORM_ENDINGS:
-        raise InputError(f"The transform {transform.name} needs one of the endings {', '.join(TRANSFORM_ENDINGS)}.")
-    if overlay is not None and overlay.suffix.lower() != ".png":
-        raise InputError(f"The picture {overlay.name} needs the ending .png.")
-    check_outputs([fixed, moving, mask], [output, transform, overlay], report)
-    for path in (output, transform, report):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(f"The folder {path.absolute().parent} does not exist.")
-    start = time.perf_counter()
-    fixed_volume, moving_volume = read_volume(fixed), read_volume(moving)
-    check_output(output, fixed_volume)
-    check_volume(fixed_volume, f"The fixed volume {fixed.name}")
-    check_volume(moving_volume, f"The moving volume {moving.name}")
-    region = mask_volume = None
-    if mask is not None:
-        mask_volume = read_volume(mask)
-        region = resample_like(mask_volume, fixed_volume, "nearest", default=0).array[0] > 0
-    result = register_rigid(fixed_volume, moving_volume, region)
-    if not result.found_common:
-        raise InputError(f"{moving.name} cannot be laid over {fixed.name}: {NOTHING_COMMON}.")
-    warnings = [*left_out(fixed), *left_out(moving), *file_warnings(fixed_volume, moving_volume, mask_volume)]
-    write_volume(result.moved, output)
-    if transform is not None:
-        write_transform(result.transform, transform)
-    if overlay is not None:
-        from training_cli.pictures.overlay import save_overlay
-
-        save_overlay(fixed_volume, result.moved, overlay, title=f"{moving.name} on {fixed.name}")
-    seconds = time.perf_counter() - start
+    asked = _Asked(fixed, moving, output, overlay, transform, mask, report)
+    asked.check()
+    begun = time.perf_counter()
+    volume, result, warnings = asked.run()
+    asked.write(volume, result)
+    seconds = time.perf_counter() - begun
     if report is not None:
-        write_report(
-            report,
-            new_report(
-                inputs=[fixed, moving],
-                output=output,
-                device="cpu",
-                precision="fp64",
-                seconds=seconds,
-                slices=fixed_volume.array.shape[1],
-                warnings=warnings,
-                registration={**result.figures(), "transform": transform, "overlay": overlay},
-            ),
-        )
+        asked.write_report(report, volume, result, warnings, seconds)
     typer.echo(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
         f"information {result.metric_before:.3f} -> {result.metric:.3f}; {100 * result.overlap:.0f} % overlap: {output}"
     )
-    for sentence in warnings:
-        typer.echo(f"Warning: {sentence}", err=True)
+    told_warnings(warnings)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked for, as the options say it."""
+
+    fixed: Path
+    moving: Path
+    output: Path
+    overlay: Path | None
+    transform: Path | None
+    mask: Path | None
+    report: Path | None
+
+    def check(self) -> None:
+        """Raise InputError for what cannot be written, before anything is read."""
+        from surgical_style_engine.imageio.formats import ending_of
+        from surgical_style_engine.imageio.write import check_output
+        from surgical_style_engine.volumes.registration import TRANSFORM_ENDINGS
+        from training_cli.cohort.checks import check_folders_of
+        from training_cli.cohort.paths import check_outputs
+
+        check_output(self.output)
+        if self.transform is not None and ending_of(self.transform) not in TRANSFORM_ENDINGS:
+            endings = ", ".join(TRANSFORM_ENDINGS)
+            raise InputError(f"The transform {self.transform.name} needs one of the endings {endings}.")
+        if self.overlay is not None and self.overlay.suffix.lower() != ".png":
+            raise InputError(f"The picture {self.overlay.name} needs the ending .png.")
+        check_outputs([self.fixed, self.moving, self.mask], [self.output, self.transform, self.overlay], self.report)
+        check_folders_of(self.output, self.transform, self.report)
+
+    def run(self) -> tuple[Volume, RegistrationResult, list[str]]:
+        """The fixed volume, how the other lies on it, and warnings. Raises InputError."""
+        from surgical_style_engine.app.inputs import left_out
+        from surgical_style_engine.imageio.read import read_volume
+        from surgical_style_engine.imageio.write import check_output
+        from surgical_style_engine.volumes.file_warnings import file_warnings
+        from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid
+        from surgical_style_engine.volumes.resampling import resample_like
+        from surgical_style_engine.volumes.volume import check_volume
+
+        fixed, moving = read_volume(self.fixed), read_volume(self.moving)
+        check_output(self.output, fixed)
+        check_volume(fixed, f"The fixed volume {self.fixed.name}")
+        check_volume(moving, f"The moving volume {self.moving.name}")
+        region = mask = None
+        if self.mask is not None:
+            mask = read_volume(self.mask)
+            region = resample_like(mask, fixed, "nearest", default=0).array[0] > 0
+        result = register_rigid(fixed, moving, region)
+        if not result.found_common:
+            raise InputError(f"{self.moving.name} cannot be laid over {self.fixed.name}: {NOTHING_COMMON}.")
+        return fixed, result, [*left_out(self.fixed), *left_out(self.moving), *file_warnings(fixed, moving, mask)]
+
+    def write(self, fixed: Volume, result: RegistrationResult) -> None:
+        """Write everything but the report."""
+        from surgical_style_engine.imageio.write import write_volume
+        from surgical_style_engine.volumes.registration import write_transform
+
+        write_volume(result.moved, self.output)
+        if self.transform is not None:
+            write_transform(result.transform, self.transform)
+        if self.overlay is not None:
+            from training_cli.pictures.overlay import save_overlay
+
+            save_overlay(fixed, result.moved, self.overlay, title=f"{self.moving.name} on {self.fixed.name}")
+
+    def write_report(
+        self, report: Path, fixed: Volume, result: RegistrationResult, warnings: list[str], seconds: float
+    ) -> None:
+        """Write the report."""
+        from surgical_style_engine.app.report import new_report, write_report
+
+        write_report(
+            report,
+            new_report(
+                inputs=[self.fixed, self.moving],
+                output=self.output,
+                device="cpu",
+                precision="fp64",
+                seconds=seconds,
+                slices=fixed.array.shape[1],
+                warnings=warnings,
+                registration={**result.figures(), "transform": self.transform, "overlay": self.overlay},
+            ),
+        )

@@ -193,13 +193,15 @@ def get_features(kind: str, file: Path | None, download: bool) -> str:
 
     Nothing is downloaded without --download-features or a yes at a terminal.
     """
-    from surgical_style_engine.stylize.features import MEGABYTES, URL, cached_weights, download_features, pick_features
+    from surgical_style_engine.stylize.features import PRETRAINED, cached_weights, download_features, pick_features
 
     if kind == "random" or file is not None:
         return pick_features(kind, file)
     if not cached_weights().is_file():
-        asked = sys.stdin.isatty() and sys.stderr.isatty()
-        if download or asked and typer.confirm(f"Download VGG-19 ({MEGABYTES} MB) from {URL}?", err=True):
+        published = PRETRAINED["vgg19"]
+        question = f"Download {published.title} ({published.megabytes} MB) from {published.url}?"
+        can_answer = sys.stdin.isatty() and sys.stderr.isatty()
+        if download or (can_answer and typer.confirm(question, err=True)):
             download_features()
     return pick_features(kind, file)
 

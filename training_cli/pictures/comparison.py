@@ -11,6 +11,7 @@ import numpy as np
 from typing_extensions import Unpack
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.thresholds import BODY_FROM, NOISIEST_AIR
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes.geometry import plane_first, plane_spacing, to_canonical
 from surgical_style_engine.volumes.volume import Volume
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 ERROR_TOP = 0.5  # cycle error, in normalised units, that is drawn brightest
 ROWS = 3
-BACKGROUND = -0.9  # normalised intensity below which a voxel is taken for air
 TILE, BELOW = 2.9, 1.9  # inches: width of a column; height of the lines and bars under the pictures
 DPI = 110
 _INK, _FAINT = "#f2f2f2", "#9a9a9a"
@@ -107,7 +107,7 @@ def _draw_image(figure: Figure, grid: GridSpec, column: int, name: str, array: n
     """A column of one image's slices."""
     shown = array[:, cut.rows][:, :, cut.box[0], cut.box[1]]
     # Bright fat would leave the brain dark: the top of the scale is where almost all of it is.
-    high = float(np.percentile(shown[shown > -0.95], 99.0)) if (shown > -0.95).any() else 1.0
+    high = float(np.percentile(shown[shown > NOISIEST_AIR], 99.0)) if (shown > NOISIEST_AIR).any() else 1.0
     for row in range(len(cut.rows)):
         axis = figure.add_subplot(grid[row, column])
         picture = shown[:, row].transpose(1, 2, 0)
@@ -193,7 +193,7 @@ def _slices(volume: Volume, array: np.ndarray, plane: str) -> np.ndarray:
 
 def _rows(array: np.ndarray, error: np.ndarray | None) -> list[int]:
     """Numbers of the slices to draw: evenly spread over the middle of the body, among those judged; highest first."""
-    usable = (array > BACKGROUND).mean(axis=(0, 2, 3)) > 0.05
+    usable = (array > BODY_FROM).mean(axis=(0, 2, 3)) > 0.05
     if error is not None:
         usable &= np.isfinite(error).all(axis=(0, 2, 3))
     numbers = np.flatnonzero(usable)
@@ -205,7 +205,7 @@ def _rows(array: np.ndarray, error: np.ndarray | None) -> list[int]:
 
 def _box(array: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns that hold the body, with a margin."""
-    occupied = np.any(array > BACKGROUND, axis=(0, 1))
+    occupied = np.any(array > BODY_FROM, axis=(0, 1))
     sides = []
     for axis in (1, 0):
         filled, length = np.flatnonzero(np.any(occupied, axis=axis)), occupied.shape[1 - axis]

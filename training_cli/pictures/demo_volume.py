@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.volume import Volume
 
 NAME = "ICBM152 2009 T1"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.volume import Volume, check_volume
 from training_cli.pictures import demo_volume
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS
+from surgical_style_engine.common.thresholds import NOISIEST_AIR
+from surgical_style_engine.imageio.formats import PICTURE_ENDINGS
 from surgical_style_engine.models.card import Domain, ModelCard
-from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.geometry import coarsest_axis
 from surgical_style_engine.volumes.normalization import RobustPercentile
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
 
 from . import sheets
@@ -25,7 +26,6 @@ MOST_SLICES = 64
 ERROR_TOP = 0.5  # of 2, drawn brightest: that of the comparison picture
 DISAGREEMENT_TOP = 0.25  # of 2, drawn brightest in a map of disagreement
 BRIGHTEST = 98.0  # percentile of the body's intensities that is drawn white; fat would leave a brain dark
-BODY = -0.95  # normalised intensity below which a voxel is taken for background
 MAP_TITLES = {
     "cycle_error": "Cycle error",
     "disagreement": "Disagreement",
@@ -209,9 +209,9 @@ def _other_layers(volumes: _Entry, result: Volume) -> list[_Layer]:
             continue
         transform, note = _transform(volumes.values, place), ""
         if transform is not None:
-            other = geometry.resample_like(other, result, transform=transform)
+            other = resample_like(other, result, transform=transform)
         elif not other.same_grid(result):
-            other, note = geometry.resample_like(other, result), "Laid over by scanner coordinates."
+            other, note = resample_like(other, result), "Laid over by scanner coordinates."
         layers.append(_Layer(f"Other: {volumes.call(path)}", "other", _grey(_normalised(other, None)), note))
     return layers
 
@@ -301,7 +301,7 @@ def _normalised(volume: Volume, domain: Domain | None) -> np.ndarray:
 
 def _grey(normalised: np.ndarray) -> np.ndarray:
     """[-1, 1] -> [0, 1], white from the BRIGHTEST percentile of the body on."""
-    body = normalised[normalised > BODY]
+    body = normalised[normalised > NOISIEST_AIR]
     top = max(float(np.percentile(body[:: max(1, body.size // 1_000_000)], BRIGHTEST)), -0.5) if body.size else 1.0
     return np.clip((normalised + 1) / (top + 1), 0, 1)
 

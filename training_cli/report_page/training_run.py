@@ -208,12 +208,11 @@ def _samples(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, str, 
                 image = picture.convert("RGB")
         except OSError:  # a training that goes on may be writing it
             continue
+        # Three pictures side by side, a patch wide each, have no way back.
+        one_way = round(image.width / float(settings.get("patch_size") or image.width / 6)) == 3
         if image.width > WIDEST_SAMPLE:
             image = image.resize((WIDEST_SAMPLE, round(image.height * WIDEST_SAMPLE / image.width)))
         step = file.stem.removeprefix("step-").lstrip("0") or "0"
-        # Columns of three have no way back.
-        columns = f"{a}, made {b}, {a} again, {b}, made {a}, {b} again"
-        if settings.get("method") in ("cut", "pix2pix"):
-            columns = f"{a}, made {b}, {b}"
+        columns = f"{a}, made {b}, {b}" if one_way else f"{a}, made {b}, {a} again, {b}, made {a}, {b} again"
         samples.append((f"Step {step}", columns, data_uri(np.asarray(image))))
     return samples

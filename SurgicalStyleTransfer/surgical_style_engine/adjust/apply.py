@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.metrics.region import judged_region
 from surgical_style_engine.models.card import Domain
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.geometry import coarsest_axis
@@ -72,17 +73,9 @@ def adjust_output(
     if adjustments.least_consistency is not None:
         if source.shape[0] != translated.shape[0]:
             raise InputError("An automatic strength needs an input and an output with equal numbers of channels.")
-        region = judged_region(volume, inside, body)
+        body = body_mask(volume) if body is None else body
+        region = judged_region(None if inside is None else inside[0], body)
         strength, consistency = automatic_strength(
             source, translated, adjustments.least_consistency, region, coarsest_axis(volume)
         )
     return Adjusted(translated, target, strength, consistency)
-
-
-def judged_region(volume: Volume, inside: np.ndarray | None, body: np.ndarray | None = None) -> np.ndarray:
-    """Bool (z, y, x): the body, inside the mask where there is one."""
-    body = body_mask(volume) if body is None else body
-    if inside is None:
-        return body
-    both = inside[0] & body
-    return both if both.any() else inside[0]

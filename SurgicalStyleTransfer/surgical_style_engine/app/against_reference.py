@@ -94,15 +94,15 @@ class ReferenceComparison:
         return self._landmarks.inverse(normalized) if self._in_hu else normalized
 
     def _metrics(self, image: np.ndarray) -> dict[str, Any]:
-        found = reference_metrics(image, self._target, self._region, slice_axis=self._axis)
+        metrics = reference_metrics(image, self._target, self._region, slice_axis=self._axis)
         if self._in_hu:
             forward = self._landmarks.forward
-            found["mae_normalised"] = mae(forward(image), forward(self._target), self._region)
+            metrics["mae_normalised"] = mae(forward(image), forward(self._target), self._region)
         else:
-            found["mae_normalised"] = found["mae"]
+            metrics["mae_normalised"] = metrics["mae"]
             inverse = self._landmarks.inverse
-            found["mae"] = mae(inverse(image), inverse(self._target), self._region)
-        return found
+            metrics["mae"] = mae(inverse(image), inverse(self._target), self._region)
+        return metrics
 
 
 def without_slices(metrics: Mapping[str, Any]) -> dict[str, Any]:

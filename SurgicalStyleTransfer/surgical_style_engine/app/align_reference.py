@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.geometry import resample_like
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 
@@ -41,7 +41,7 @@ def align_reference(volume: Volume, reference: Volume, path: Path, register: boo
     Raises:
         InputError: for an unusable reference, and for pictures on other grids.
     """
-    from surgical_style_engine.volumes.registration import register_rigid
+    from surgical_style_engine.volumes.registration import register_rigid  # noqa: PLC0415 - SimpleITK is loaded with it
 
     check_volume(reference, path.name)
     if reference.same_grid(volume):
@@ -62,6 +62,6 @@ def alignment_doubt(how: dict[str, Any], path: Path) -> str:
     """Why a reference that was aligned in that way is no reference, in a sentence; empty if it is one."""
     if how.get("found_common", True):
         return ""
-    from surgical_style_engine.volumes.registration import NOTHING_COMMON
+    from surgical_style_engine.volumes.registration import NOTHING_COMMON  # noqa: PLC0415 - SimpleITK is loaded with it
 
     return f"The reference {path.name} cannot be laid over the volume: {NOTHING_COMMON}; it was left out."

@@ -74,8 +74,8 @@ class FusedCase:
     @property
     def moved(self) -> list[list[float] | None]:
         """By how many mm and degrees each of the other volumes was registered; None where nothing was."""
-        found = [entry.registration for entry in self.fusion.aligned]
-        return [None if entry is None else [entry.translation_mm, entry.rotation_deg] for entry in found]
+        registrations = [entry.registration for entry in self.fusion.aligned]
+        return [None if entry is None else [entry.translation_mm, entry.rotation_deg] for entry in registrations]
 
 
 def fuse_case(case: FuseCase) -> FusedCase:

@@ -8,13 +8,17 @@ from pydantic import BaseModel, ConfigDict
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.archive import import_archive, import_folder, is_model_archive
+from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
+from surgical_style_engine.models.importers.reference import import_reference
 from surgical_style_engine.models.names import check_name
 
 
 class ImportDetails(BaseModel):
-    """What a file does not say of itself. Packed models bring their own card, so that only ``name`` and ``overwrite``
-    apply to them; the fields are those of the options of ``sst models import``.
+    """What a file does not say of itself.
+
+    The fields are the options of ``sst models import``. Packed models bring their own card, so that only ``name`` and
+    ``overwrite`` apply to them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,8 +112,6 @@ def import_model(source: Path, models: Path, details: ImportDetails | None = Non
 def _arbitrary_style(source: Path, models: Path, details: ImportDetails) -> Path:
     if not details.name or details.transform is None or details.style is None:
         raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
-    from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
-
     folder = models / check_name(details.name)
     import_arbitrary_style(source, details.transform, details.style, folder, **_only(details, ARBITRARY_FIELDS))
     return folder
@@ -119,8 +121,6 @@ def _weights(source: Path, models: Path, details: ImportDetails) -> Path:
     missing = [field for field in ("name", "source_name", "target_name") if not getattr(details, field)]
     if missing:
         raise DetailsMissingError("Weights say nothing of their data", missing, "a name and both domains")
-    from surgical_style_engine.models.importers.reference import import_reference
-
     folder = models / check_name(details.name)
     import_reference(source, folder, **_only(details, REFERENCE_FIELDS))
     return folder

@@ -14,6 +14,7 @@ from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.histogram_matching import histogram_match
+from surgical_style_engine.volumes.resampling import model_size, resize_in_plane
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .delivered import Delivered
@@ -99,7 +100,7 @@ def set_features(volume: Volume, array: np.ndarray, region: np.ndarray) -> np.nd
         canonical, _ = geometry.to_canonical(volume.with_array(both))
         both = canonical.array
         _, height_mm, width_mm = geometry.plane_spacing(canonical.spacing, "axial")
-        size = geometry.model_size(both.shape[-2:], (height_mm, width_mm), FEATURE_SPACING_MM)
+        size = model_size(both.shape[-2:], (height_mm, width_mm), FEATURE_SPACING_MM)
         if size != both.shape[-2:]:
-            both = geometry.resize_in_plane(np.ascontiguousarray(both), size)
+            both = resize_in_plane(np.ascontiguousarray(both), size)
     return slice_features(both[0], both[1] > 0.5)

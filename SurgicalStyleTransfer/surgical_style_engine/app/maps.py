@@ -15,17 +15,17 @@ KINDS = ("cycle_error", "disagreement", "synthetic", "reference")
 NOT_JUDGED = -1.0  # in a stored cycle error, where no cycle was run: formats for volumes hold no NaN
 
 
-def check_maps_folder(folder: Path | None, names: list[str], made: Path | None = None) -> None:
+def check_maps_folder(folder: Path | None, names: list[str], future: Path | None = None) -> None:
     """Raise InputError unless the maps of volumes with these names can go into the folder; it need not exist yet.
 
-    made: a folder that the run will make itself.
+    future: a folder that the run will make itself.
     """
     if folder is None:
         return
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The folder of maps {folder} is a file.")
     parent = folder.absolute().parent
-    if not parent.is_dir() and (made is None or parent != made.absolute()):
+    if not parent.is_dir() and (future is None or parent != future.absolute()):
         raise InputError(f"The folder {parent} does not exist.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"Two inputs are called {twice[0]}; their maps would overwrite each other.")

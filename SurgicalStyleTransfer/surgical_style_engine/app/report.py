@@ -18,7 +18,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 KEYS = ("inputs", "output", "model", "device", "backend", "precision", "seconds", "slices", "quality", "warnings")
 
 
-def new_report(
+def new_report(  # noqa: PLR0913 - one parameter a key that every report has
     *,
     inputs: Any = None,
     output: Any = None,

@@ -39,8 +39,9 @@ def run_entry(translated: TranslatedCase) -> dict[str, Any]:
 
 
 def shared_entry(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The keys of a report that speak of all its volumes together: each kind of device, backend and precision that
-    was used, and how many slices went through the network.
+    """The keys of a report that speak of all its volumes together.
+
+    That is each kind of device, backend and precision that was used, and how many slices went through the network.
     """
     kinds = {
         name: ", ".join(sorted({entry[name] for entry in entries})) or None

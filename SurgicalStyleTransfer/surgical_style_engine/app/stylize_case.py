@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         check_output(case.output, volume)
     mask = read_optional(case.mask)
     check_torch("A style picture")
-    from surgical_style_engine.inference.stylize import stylize_volume
+    from surgical_style_engine.inference.stylize import stylize_volume  # noqa: PLC0415 - torch is loaded with it
 
     settings = case.complete(case.settings)
     name = case.content.name or "the volume"
@@ -136,22 +136,18 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         picture,
         settings,
         style_name=case.style_name,
-        planes=_planes(case.options.planes),
         window=case.window,
         strength=case.strength,
         mask=mask,
-        device=case.options.device,
         features_file=case.features_file,
         compare_independent=case.compare_independent,
-        progress=case.options.progress,
-        cancelled=case.options.cancelled,
+        options=case.options,
     )
     translation = stylization.translation
     quality: dict[str, Any] = {}
     if case.judge:
         case.stage(f"judging {name}")
-        judging = Judging(cycle=False)
-        judged = JudgeCase(volume, stylization.model, translation, mask=mask, judging=judging)
+        judged = JudgeCase(volume, stylization.model, translation, mask=mask, judging=Judging(cycle=False))
         quality = judge_case(judged).quality
     digest = sha256_of(case.picture)
     notes = notes_of(stylization.model, "forward", translation) | {"StyleModelSHA256": digest}
@@ -167,7 +163,3 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
         warnings=[*left_out(case.content), *translation.warnings, *file_warnings(mask)],
         seconds=time.perf_counter() - begun,
     )
-
-
-def _planes(planes: Sequence[str] | None) -> list[str] | None:
-    return None if planes is None else list(planes)

@@ -219,7 +219,7 @@ def _key(model: StyleModel, direction: str) -> str:
     own = f"{__version__}.{STATE}"
     processor = devices.processor_name()
     ways = [own, *packages, *_other_backends()]
-    parts = [processor, f"{os.cpu_count()} cores", *ways, model.card.weights.sha256, direction]
+    parts = [processor, f"{os.cpu_count()} cores", *ways, model.card.stored.sha256, direction]
     return " | ".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from typing_extensions import override
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
@@ -39,6 +40,7 @@ class OnnxRunner(Runner):
             self._session = onnxruntime.InferenceSession(str(model.weights_path), providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
+    @override
     def run(self, batch: np.ndarray) -> np.ndarray:
         # One image at a time: exported networks often fix the batch size to one.
         with library_errors_told("The network failed"):

@@ -38,7 +38,7 @@ def make_runner(
     """
     model.check_direction(direction)
     check_choices(precision, backend)
-    if model.card.weights.file == "model.onnx":
+    if model.card.stored.file == "model.onnx":
         return _onnx_runner(model, direction, device, precision, backend)
     if backend == "torch":
         check_torch("The backend torch")

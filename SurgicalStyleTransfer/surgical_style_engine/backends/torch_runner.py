@@ -7,6 +7,7 @@ import copy
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from surgical_style_engine.common import heap
 from surgical_style_engine.common.torch_presence import check_torch
@@ -64,6 +65,7 @@ class TorchRunner(Runner):
                 network = network.to(memory_format=torch.channels_last)
             self._network = network
 
+    @override
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch
         with library_errors_told("The network failed"), torch.inference_mode(), self._cast():
@@ -92,9 +94,11 @@ class CudaRunner(TorchRunner):
 
         self._pipeline = GpuPipeline(self._network, self._device, self._cast)
 
+    @override
     def run(self, batch: np.ndarray) -> np.ndarray:
         return self.start(batch)()
 
+    @override
     def start(self, batch: np.ndarray) -> Fetch:
         try:
             with library_errors_told("The network failed"):

@@ -12,8 +12,6 @@ from .options import UNITS, FusionOptions
 from .quality import fusion_metrics, fusion_quality
 from .result import Fusion
 
-fusion_figures = fusion_metrics  # the old name, until the last call site has followed it
-
 __all__ = [
     "METHODS",
     "REGISTRATIONS",
@@ -25,7 +23,6 @@ __all__ = [
     "align",
     "fuse_learned",
     "fuse_volumes",
-    "fusion_figures",
     "fusion_metrics",
     "fusion_quality",
 ]

@@ -10,13 +10,13 @@ import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.filters import Spacing, distance_inside
-from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.registration import (
     NOTHING_COMMON,
     RegistrationResult,
     register_affine,
     register_rigid,
 )
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
 
 REGISTRATIONS = ("auto", "none", "rigid", "affine")

@@ -9,7 +9,7 @@ import numpy as np
 from surgical_style_engine.errors import Cancelled, InputError
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.file_warnings import file_warnings
-from surgical_style_engine.volumes.geometry import labels_like
+from surgical_style_engine.volumes.resampling import labels_like
 from surgical_style_engine.volumes.volume import Volume
 
 from .align import Aligned, align

@@ -26,7 +26,7 @@ import numpy as np
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.models.picture_style import from_picture
-from surgical_style_engine.volumes import geometry
+from surgical_style_engine.volumes.resampling import labels_like
 from surgical_style_engine.volumes.volume import Volume
 
 
@@ -204,7 +204,7 @@ def mask_on_grid(mask: Volume, volume: Volume) -> np.ndarray:
     """
     if mask.channels != 1:
         raise InputError("The mask has several channels; give a labelmap.")
-    on_grid = geometry.labels_like(mask, volume)
+    on_grid = labels_like(mask, volume)
     inside = np.nan_to_num(on_grid.array[:1]) != 0  # some programs write NaN outside of masks
     if not inside.any():
         raise InputError("The mask is empty or does not overlap the volume.")

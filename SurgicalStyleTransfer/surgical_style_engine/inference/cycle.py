@@ -13,6 +13,7 @@ from surgical_style_engine.metrics.cycle import CycleMetrics, cycle_metrics
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
+from surgical_style_engine.volumes.resampling import model_size, resize_in_plane
 from surgical_style_engine.volumes.volume import Volume
 
 from .air import flat_background
@@ -143,7 +144,7 @@ class ModelGrid:
         slice_mm, *pixel_mm = geometry.plane_spacing(canonical.spacing, plane)
         self.size = self.original
         if not volume.is_2d and spacing_mm is not None:
-            self.size = geometry.model_size(self.original, (pixel_mm[0], pixel_mm[1]), spacing_mm)
+            self.size = model_size(self.original, (pixel_mm[0], pixel_mm[1]), spacing_mm)
         self.same_size = self.size == self.original
         # Pixel distances for which the pipeline works out exactly this size again, in the order x, y, z.
         steps = [slice_mm, *(mm * n / m for mm, n, m in zip(pixel_mm, self.original, self.size, strict=True))]
@@ -155,7 +156,7 @@ class ModelGrid:
         array = np.asarray(array, np.float32)
         array = array[None] if array.ndim == 3 else array
         first = geometry.plane_first(self.reorientation.apply(array), self.plane)
-        return geometry.plane_first_undo(geometry.resize_in_plane(first, self.size), self.plane)
+        return geometry.plane_first_undo(resize_in_plane(first, self.size), self.plane)
 
     def choose(self, region: np.ndarray, limit: int | None, contiguous: bool) -> np.ndarray:
         """Slices to judge: all, or `limit` of those that meet the region (1,z,y,x)."""
@@ -175,7 +176,7 @@ class ModelGrid:
 
     def to_input(self, array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """(c,z,y,x) of the chosen slices -> the input's grid, NaN in the others."""
-        resized = geometry.resize_in_plane(geometry.plane_first(array, self.plane), self.original)
+        resized = resize_in_plane(geometry.plane_first(array, self.plane), self.original)
         whole = np.full((resized.shape[0], self.depth, *self.original), np.nan, np.float32)
         whole[:, chosen] = resized
         return self.reorientation.undo(geometry.plane_first_undo(whole, self.plane))

@@ -14,6 +14,7 @@ from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry, slices
 from surgical_style_engine.volumes.body_box import BodyBox
+from surgical_style_engine.volumes.resampling import model_size, resize_in_plane
 
 from .ensemble import PLAIN, Variant
 from .plane_slices import AT_ONCE, Slices
@@ -58,7 +59,7 @@ class PlaneJob:
         self.own_size = size
         # Pictures have no spacing in mm; they run at their own resolution.
         if not is_2d and card.spacing_mm is not None:
-            size = geometry.model_size(size, (h_mm, w_mm), card.spacing_mm)
+            size = model_size(size, (h_mm, w_mm), card.spacing_mm)
         self.slices = Slices(original, size, normalise)
         step = 1 if is_2d else slices.stack_step(card.stack_spacing_mm, slice_mm)
         self.stacks = slices.stack_indices(self.slices.count, card.stack, step)
@@ -190,7 +191,7 @@ class PlaneJob:
         else:
             result = self._air(self._grey(self.slices.at_model(chosen), translated.shape[0]), translated)
             result[:, :, rows, columns] = translated
-        return geometry.resize_in_plane(result, self.own_size)
+        return resize_in_plane(result, self.own_size)
 
     def _air(self, around: np.ndarray, translated: np.ndarray) -> np.ndarray:
         """Whole slices of the input (channels, n, H, W) and the box translated -> the slices as air would come out.
@@ -218,7 +219,7 @@ class PlaneJob:
         own = self.slices.own(chosen)
         if channels == own.shape[0]:
             return own
-        return geometry.resize_in_plane(self._grey(self.slices.at_model(chosen), channels), self.own_size)
+        return resize_in_plane(self._grey(self.slices.at_model(chosen), channels), self.own_size)
 
     @staticmethod
     def _grey(array: np.ndarray, channels: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from surgical_style_engine.common.thresholds import LARGEST_WHOLE
-from surgical_style_engine.volumes import geometry
+from surgical_style_engine.common import thresholds
+from surgical_style_engine.volumes.resampling import resize_in_plane
 
 AT_ONCE = 8  # slices of a volume that is larger
 _REMEMBERED = 64  # of its slices at the model's pixels: neighbours of a stack are used again
@@ -35,8 +35,8 @@ class Slices:
         self.count: int = original.shape[1]
         self._whole: np.ndarray | None = None
         self._last: dict[int, np.ndarray] = {}
-        if original.shape[0] * self.count * size[0] * size[1] <= LARGEST_WHOLE and normalise is None:
-            self._whole = geometry.resize_in_plane(original, size)
+        if original.shape[0] * self.count * size[0] * size[1] <= thresholds.LARGEST_WHOLE and normalise is None:
+            self._whole = resize_in_plane(original, size)
 
     def own(self, indices: np.ndarray) -> np.ndarray:
         """(c, n, h, w) normalised, at the input's pixels."""
@@ -49,7 +49,7 @@ class Slices:
             return self._whole[:, indices]
         missing = [index for index in dict.fromkeys(np.ravel(indices).tolist()) if index not in self._last]
         if missing:
-            resized = geometry.resize_in_plane(self.own(np.asarray(missing)), self.size)
+            resized = resize_in_plane(self.own(np.asarray(missing)), self.size)
             self._last |= {index: resized[:, number].copy() for number, index in enumerate(missing)}
         chosen = np.stack([self._last[int(index)] for index in indices], axis=1)
         for index in list(self._last)[:-_REMEMBERED]:
@@ -64,4 +64,4 @@ class Slices:
             if self._whole is not None:
                 yield which, self._whole
             else:
-                yield which, geometry.resize_in_plane(self.own(np.arange(which.start, which.stop)), self.size)
+                yield which, resize_in_plane(self.own(np.arange(which.start, which.stop)), self.size)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from surgical_style_engine.backends.runner import Runner
+from surgical_style_engine.common import thresholds
 from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
@@ -15,7 +16,6 @@ from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
 
-from . import plane_slices
 from .air import Normalise, untouched_air
 from .ensemble import Variant, variants_of
 from .plane_job import PlaneJob
@@ -89,7 +89,7 @@ class VolumeRun:
         """
         self.counter.check()
         canonical, normalise = self.canonical, self._normalise
-        if canonical.array.size <= plane_slices.LARGEST_WHOLE:
+        if canonical.array.size <= thresholds.LARGEST_WHOLE:
             canonical, normalise = self._normalized(), None
         job = PlaneJob(canonical.array, canonical.spacing, plane, self._card, canonical.is_2d, normalise)
         self.counter.total = len(job.occupied)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from surgical_style_engine.adjust.apply import adjust_output
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.volume import Volume
@@ -32,9 +33,6 @@ def adjusted(translation: Translation, blend: Blend, adjustments: Adjustments) -
     source, output = translation.normalized_input, translation.normalized_output
     normalized, target, consistency = output, blend.target, None
     if not adjustments.is_none_after_network:
-        # A plain translation does without the quarter of a second that SimpleITK takes.
-        from surgical_style_engine.adjust.apply import adjust_output  # noqa: PLC0415 - loads SimpleITK
-
         change = adjust_output(blend.volume, source, output, target, adjustments, blend.strength, blend.inside)
         normalized, target, consistency = change.normalized, change.target, change.consistency
         blend = replace(blend, strength=change.strength)

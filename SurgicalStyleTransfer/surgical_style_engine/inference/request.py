@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surgical_style_engine.adjust.matching import check_units
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.picture_style import is_style_image, output_domain
+from surgical_style_engine.volumes.bias_field import flatten_bias
 from surgical_style_engine.volumes.volume import Volume
 
 from .blend import Blend, check_blend, mask_on_grid
@@ -53,8 +55,6 @@ class Request:
         units = self.source.units
         if units:
             raise InputError(f"The model takes {units}, which have no bias field; leave the flattening out.")
-        from surgical_style_engine.volumes.bias_field import flatten_bias  # noqa: PLC0415 - loads SimpleITK
-
         return flatten_bias(self.volume).array
 
     def blend(self, flattened: np.ndarray | None) -> Blend:
@@ -99,8 +99,6 @@ def check_request(
 
 def _check_adjustments(adjustments: Adjustments, card: ModelCard, target: Domain) -> None:
     if adjustments.match is not None:
-        from surgical_style_engine.adjust.matching import check_units  # noqa: PLC0415 - loads SimpleITK
-
         check_units(adjustments.match, target.units)
         if adjustments.match.channels != target.channels:
             raise InputError("The reference to match has other channels than the translation.")

@@ -72,7 +72,7 @@ def suitability_warnings(volume: Volume, model: StyleModel, direction: str, land
         part = volume.array[:, :: max(1, volume.array.shape[1] // _COMPARED_SLICES)]
         shares = body_histogram(landmarks.forward(part), bins=len(trained[0]))
         limit = max(LEAST_UNUSUAL, MOST_USUAL * float(domain.statistics.get("usual_distance", 0)))
-        distance = 0.0 if shares is None else nearest_distance(shares, trained)
+        distance = 0.0 if shares is None else nearest_distance(shares.tolist(), trained)
         if distance > limit:
             sentences.append(
                 f"The distribution of intensities differs from the training data "

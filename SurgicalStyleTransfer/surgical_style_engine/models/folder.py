@@ -19,33 +19,8 @@ from surgical_style_engine.common.torch_presence import check_torch
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.networks import build_generator, known_layout
 
-# Names that lay here before stay importable from here until the last call site has followed them.
-from .card import (  # noqa: F401
-    CARD_NAME,
-    LARGEST_CARD,
-    LARGEST_STACK,
-    SCHEMA_VERSION,
-    STYLE_IMAGE,
-    Architecture,
-    Direction,
-    Domain,
-    Domains,
-    InputChannel,
-    ModelCard,
-    Weights,
-    WeightsName,
-    read_card,
-    write_card,
-)
-from .names import (  # noqa: F401
-    DEFAULT_MODEL,
-    find_model,
-    list_models,
-    models_folders,
-    remove_model,
-    shipped_models_folder,
-    user_models_folder,
-)
+from .card import CARD_NAME, STYLE_IMAGE, Direction, ModelCard, Weights, WeightsName, read_card, write_card
+from .names import find_model
 from .weights import open_weights, sha256_of, write_weights
 
 if TYPE_CHECKING:

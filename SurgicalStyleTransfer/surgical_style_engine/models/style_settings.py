@@ -6,13 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from surgical_style_engine.common.thresholds import LARGEST_STYLE_PICTURE, SMALLEST_STYLE_PICTURE
+from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
-
-from .card import STYLE_IMAGE  # noqa: F401
-
-# Names that lay here before stay importable from here until the last call site has followed them.
-TINIEST, LARGEST_PICTURE = SMALLEST_STYLE_PICTURE, LARGEST_STYLE_PICTURE
 
 
 class StyleSettings(BaseModel):

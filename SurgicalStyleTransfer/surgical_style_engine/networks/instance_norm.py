@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .tracing import is_traced
+
 
 class InstanceNorm2d(nn.InstanceNorm2d):
     """``torch.nn.InstanceNorm2d`` (Ulyanov et al. 2016), computed as a group normalisation of one channel a group.
@@ -16,7 +18,7 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # Other programs know the layer by its own name; a single pixel is torch's to refuse.
-        if torch.jit.is_tracing() or self.track_running_stats or x.dim() != 4 or x.shape[2] * x.shape[3] < 2:
+        if is_traced() or self.track_running_stats or x.dim() != 4 or x.shape[2] * x.shape[3] < 2:
             return super().forward(x)
         if x.dtype == torch.float32 and not x.is_contiguous() and not x.is_cuda:
             # Channels-last, torch takes the variance as the mean of squares less the square of the mean, of which large

@@ -10,6 +10,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .tracing import is_traced
+
 
 def pad(x: torch.Tensor, widths: tuple[int, int, int, int], mode: str) -> torch.Tensor:
     """``torch.nn.functional.pad`` by reflect or replicate, in the precision of ``x``; (n, c, h, w) -> padded.
@@ -19,7 +21,7 @@ def pad(x: torch.Tensor, widths: tuple[int, int, int, int], mode: str) -> torch.
     """
     casting = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     with torch.autocast("cpu", enabled=False) if casting else contextlib.nullcontext():
-        trained = torch.is_grad_enabled() and x.requires_grad and not torch.jit.is_tracing()
+        trained = torch.is_grad_enabled() and x.requires_grad and not is_traced()
         if mode == "reflect" and x.device.type == "cpu" and trained:
             return _Reflected.apply(x, widths)
         return F.pad(x, widths, mode=mode)

@@ -26,6 +26,7 @@ class ResnetLayout:
 
     @property
     def ups(self) -> tuple[str, str]:
+        """The convolutions that come after doubling."""
         return f"layers.{12 + self.n_blocks}.weight", f"layers.{17 + self.n_blocks}.weight"
 
     @property

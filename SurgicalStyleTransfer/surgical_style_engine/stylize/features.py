@@ -33,8 +33,6 @@ __all__ = [
 PRETRAINED = {published.name: published for published in (VGG19,)}  # "auto" takes the first that is at hand
 RANDOM = RandomFeatures.name
 KINDS = ("auto", *PRETRAINED, RANDOM)
-# Names that lay here before stay importable from here until the last call site has followed them.
-URL, MEGABYTES = VGG19.url, VGG19.megabytes
 
 
 def pick_features(kind: str, file: Path | None = None) -> str:

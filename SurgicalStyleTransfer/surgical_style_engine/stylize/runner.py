@@ -17,7 +17,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.picture_style import load_picture, settings_of
 from surgical_style_engine.models.style_settings import StyleSettings
-from surgical_style_engine.volumes.geometry import resize_in_plane
+from surgical_style_engine.volumes.resampling import resize_in_plane
 
 from .feature_network import FeatureNetwork
 from .features import PRETRAINED, load_features, pick_features

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.imageio.style_picture import luminance_like
 from surgical_style_engine.models.style_settings import StyleSettings
-from surgical_style_engine.volumes.body_or_all import find_body
+from surgical_style_engine.volumes.body_mask import find_body
 
 from .feature_network import FeatureNetwork
 from .losses import StyleTarget

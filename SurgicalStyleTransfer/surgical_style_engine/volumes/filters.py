@@ -1,18 +1,27 @@
-"""The few filters that fusion needs, with their scales in mm; arrays are (z,y,x) float32, spacings (z,y,x)."""
+"""A few filters with their scales in mm; arrays are (z, y, x) float32, spacings (z, y, x)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
-import SimpleITK as sitk
+
+if TYPE_CHECKING:
+    import SimpleITK
 
 Spacing = tuple[float, float, float]
 RECURSIVE_FROM = 1.8  # sigma in voxels; the recursive filter is right within 1 % from there on
 
 
 def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray:
-    """Gaussian smoothing: with the discrete kernel along axes where sigma is small, which stays right where it is less
-    than a thick slice, and with the recursive filter, whose cost does not grow with sigma, along the others.
+    """Gaussian smoothing.
+
+    It takes the discrete kernel along axes where sigma is small, which stays right where it is less than a thick slice,
+    and the recursive filter, whose cost does not grow with sigma, along the others.
     """
+    import SimpleITK as sitk
+
     image = _image(array, spacing)
     wide = [axis for axis in range(3) if sigma_mm >= RECURSIVE_FROM * image.GetSpacing()[axis]]
     wide = [axis for axis in wide if image.GetSize()[axis] >= 4]  # what the recursive filter needs
@@ -26,12 +35,14 @@ def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray
 
 def box_mean(array: np.ndarray, radius_mm: float, spacing: Spacing) -> np.ndarray:
     """Mean over the box of this radius; at the border over the part of it inside. The cost does not grow with it."""
+    import SimpleITK as sitk
+
     radius = [min(round(radius_mm / mm), count - 1) for mm, count in zip(spacing[::-1], array.shape[::-1], strict=True)]
     return sitk.GetArrayFromImage(sitk.BoxMean(_image(array, spacing), radius))
 
 
-def block_means(array: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
-    """Mean over blocks of factors (z,y,x) voxels; the last block of an axis may be smaller."""
+def block_means(array: np.ndarray, factors: Sequence[int]) -> np.ndarray:
+    """Average over blocks of factors (z,y,x) voxels; the last block of an axis may be smaller."""
     for axis, factor in enumerate(factors):
         if factor > 1:
             starts = np.arange(0, array.shape[axis], factor)
@@ -41,8 +52,8 @@ def block_means(array: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
     return array
 
 
-def from_blocks(array: np.ndarray, factors: tuple[int, int, int], shape: tuple[int, ...]) -> np.ndarray:
-    """Back from block means to `shape`, linear between the centres of blocks."""
+def from_blocks(array: np.ndarray, factors: Sequence[int], shape: tuple[int, ...]) -> np.ndarray:
+    """Go back from block means to `shape`, linear between the centres of blocks."""
     for axis, (factor, count) in enumerate(zip(factors, shape, strict=True)):
         if factor > 1:
             place = np.clip((np.arange(count) + 0.5) / factor - 0.5, 0, array.shape[axis] - 1)
@@ -73,13 +84,17 @@ def distance_inside(region: np.ndarray, spacing: Spacing) -> np.ndarray:
 
     The border of the array is no border of the region.
     """
+    import SimpleITK as sitk
+
     image = _image(region.astype(np.uint8), spacing)
     signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
     # The filter measures to the region's outermost voxels; those are one voxel away from what is outside.
     return np.where(region, np.maximum(sitk.GetArrayViewFromImage(signed), 0) + min(spacing), 0).astype(np.float32)
 
 
-def _image(array: np.ndarray, spacing: Spacing) -> sitk.Image:
+def _image(array: np.ndarray, spacing: Spacing) -> SimpleITK.Image:
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(array)
     image.SetSpacing([float(mm) for mm in spacing[::-1]])
     return image

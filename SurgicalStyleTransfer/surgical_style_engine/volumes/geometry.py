@@ -9,22 +9,7 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
-from .resampling import labels_like, model_size, resample_like, resize_in_plane
 from .volume import Volume
-
-__all__ = [
-    "PLANES",
-    "Reorientation",
-    "coarsest_axis",
-    "labels_like",
-    "model_size",
-    "plane_first",
-    "plane_first_undo",
-    "plane_spacing",
-    "resample_like",
-    "resize_in_plane",
-    "to_canonical",
-]
 
 PLANES = ("axial", "coronal", "sagittal")
 # Order of the spatial axes (z, y, x) that brings a plane's slice axis to the front: (slice, height, width).
@@ -60,7 +45,7 @@ class Reorientation:
 
 
 def coarsest_axis(volume: Volume) -> int:
-    """Array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
+    """Return the array axis (0, 1, 2 for z, y, x) with the thickest slices; z when they are equal."""
     if volume.is_2d:
         return 0
     spacing = np.array(volume.spacing)[::-1]

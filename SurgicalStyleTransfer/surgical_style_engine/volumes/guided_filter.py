@@ -12,14 +12,25 @@ SUBSAMPLING = 8.0  # the radius in voxels of the coarse grid
 def guided_filter(
     array: np.ndarray, guide: np.ndarray, radius_mm: float, regularisation: float, spacing: Spacing
 ) -> np.ndarray:
-    """Smooth `array` along the structures of `guide`: locally it becomes a * guide + b. All (z,y,x) float32.
+    """Smooth an image along the structures of a guide: locally it becomes a * guide + b.
 
     a and b vary slowly, so they are found on a grid of radius / SUBSAMPLING (He and Sun, "Fast guided filter", 2015).
+
+    Args:
+        array: (z, y, x) float32.
+        guide: the same.
+        radius_mm: half the side of the windows.
+        regularisation: variance of the guide below which it counts as flat.
+        spacing: (z, y, x) in mm.
+
+    Returns:
+        (z, y, x) float32.
     """
     fine = guide
-    factors = tuple(max(1, int(radius_mm / SUBSAMPLING / mm)) for mm in spacing)
+    z, y, x = (max(1, int(radius_mm / SUBSAMPLING / mm)) for mm in spacing)
+    factors = z, y, x
     guide, array = block_means(guide, factors), block_means(array, factors)
-    spacing = tuple(mm * factor for mm, factor in zip(spacing, factors, strict=True))
+    spacing = spacing[0] * z, spacing[1] * y, spacing[2] * x
     guide_mean, mean = box_mean(guide, radius_mm, spacing), box_mean(array, radius_mm, spacing)
     variance = box_mean(guide * guide, radius_mm, spacing) - guide_mean * guide_mean
     slope = box_mean(guide * array, radius_mm, spacing) - guide_mean * mean

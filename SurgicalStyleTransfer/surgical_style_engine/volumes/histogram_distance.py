@@ -28,7 +28,7 @@ def body_histogram(normalized: np.ndarray, bins: int = BINS) -> np.ndarray | Non
     return np.histogram(values, bins=bins, range=(-1, 1))[0] / values.size
 
 
-def nearest_distance(shares: Sequence[float], known: Sequence[Sequence[float]]) -> float:
+def nearest_distance(shares: Sequence[float] | np.ndarray, known: Sequence[Sequence[float]]) -> float:
     """Return the distance (0 to 2) to the most similar of several histograms.
 
     Not to their mean: whole heads and extracted brains of one contrast differ more from it than another contrast may.
@@ -42,7 +42,7 @@ def usual_distance(known: Sequence[Sequence[float]]) -> float:
     return max((nearest_distance(h, rest) for h, rest in zip(known, others, strict=True) if rest), default=0.0)
 
 
-def histogram_distance(first: Sequence[float], second: Sequence[float]) -> float:
+def histogram_distance(first: Sequence[float] | np.ndarray, second: Sequence[float]) -> float:
     """Compute the earth mover's distance of two histograms (shares, equal bins over [-1, 1]).
 
     Returns:

@@ -23,8 +23,11 @@ KEPT_RUNNERS = 4
 
 @dataclass
 class Kept:
-    """A finished translation that may still be adjusted or judged. options: of its run, to be judged alike. judged:
-    whether metrics were given of it as it is now.
+    """A finished translation that may still be adjusted or judged.
+
+    Attributes:
+        options: of its run, to be judged alike.
+        judged: whether metrics were given of it as it is now.
     """
 
     volume: Volume
@@ -39,8 +42,8 @@ class Kept:
     @property
     def bytes(self) -> int:
         """What its arrays take."""
-        made = self.translation
-        arrays = (self.volume.array, made.normalized_input, made.normalized_output, made.adjusted, made.flattened)
+        kept = self.translation
+        arrays = (self.volume.array, kept.normalized_input, kept.normalized_output, kept.adjusted, kept.flattened)
         return sum(array.nbytes for array in arrays if array is not None)
 
     def case(self, strength: float, adjustments: Adjustments) -> TranslateCase:
@@ -48,8 +51,9 @@ class Kept:
         return TranslateCase(self.volume, self.model, self.direction, strength, mask=self.mask, adjustments=adjustments)
 
     def take(self, translation: Translation, adjustments: Adjustments) -> None:
-        """Take the place of the translation as it was. The blend is made anew when it is asked for; without it a kept
-        translation is a third smaller.
+        """Put a translation in the place of the one before.
+
+        The blend is made anew when it is asked for; without it a kept translation is a third smaller.
         """
         self.translation, self.adjustments = replace(translation, volume=self.volume), adjustments
         self.judged = False

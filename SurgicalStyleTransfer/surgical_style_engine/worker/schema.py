@@ -58,8 +58,13 @@ class AdjustmentsMessage(BaseModel):
     ensemble: bool | None = None
 
     def read(self, kept: Adjustments | None = None) -> Adjustments:
-        """The adjustments. kept: those of the translation that is adjusted; what they did before the network cannot
-        change. Raises InputError.
+        """The adjustments.
+
+        Args:
+            kept: those of the translation that is adjusted; what they did before the network cannot change.
+
+        Raises:
+            InputError: for adjustments that cannot be.
         """
         values = {key: value for key, value in vars(self).items() if value is not None}
         for key in ("flatten_bias", "ensemble") if kept is not None else ():
@@ -111,8 +116,11 @@ class Adjust(Request):
 
 
 class Figures(Request):
-    """Judge a kept translation. reference: a registered volume of the target domain, on any grid. error_map: file for
-    the cycle error of every voxel.
+    """Judge a kept translation.
+
+    Attributes:
+        reference: a registered volume of the target domain, on any grid.
+        error_map: file for the cycle error of every voxel.
     """
 
     keep: str
@@ -152,8 +160,10 @@ class Forget(Request):
 
 
 class Fuse(Request):
-    """Fuse volumes, the reference first. model: the folder of one that takes them in their order, for the method
-    "learned".
+    """Fuse volumes, the reference first.
+
+    Attributes:
+        model: the folder of one that takes them in their order, for the method "learned".
     """
 
     volumes: list[VolumeMessage]

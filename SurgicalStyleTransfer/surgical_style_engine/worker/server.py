@@ -33,9 +33,11 @@ class Requests:
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> dict:
+        """The next request; waits for one."""
         return self._waiting.get()
 
     def is_cancelled(self, number: int | None) -> bool:
+        """Whether a request is to stop."""
         return number in self._cancelled
 
     def finished(self, number: int | None) -> None:
@@ -67,6 +69,7 @@ class Worker:
         self._tasks: Any = None
 
     def run(self) -> None:
+        """Answer for ever: the end of the stream ends the process."""
         self._say({"event": "ready", "protocol": VERSION, "version": __version__, "pid": os.getpid()})
         while True:
             self._answer(self._requests.next())
@@ -84,7 +87,7 @@ class Worker:
             if cancelled():
                 raise Cancelled("The request was cancelled.")
             if self._tasks is None:
-                from .tasks import Tasks
+                from .tasks import Tasks  # noqa: PLC0415 - what fails in it is answered
 
                 self._tasks = Tasks()
             result = self._tasks.run(request, progress, cancelled)

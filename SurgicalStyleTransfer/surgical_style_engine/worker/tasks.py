@@ -1,6 +1,4 @@
-"""What the worker can do: each task takes a checked request, calls the use case, and gives what goes into its
-``result``.
-"""
+"""What the worker can do: tasks take a checked request, call the use case, and give what goes into ``result``."""
 
 from __future__ import annotations
 
@@ -14,10 +12,13 @@ import numpy as np
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.app.delivered import for_viewers
-from surgical_style_engine.app.import_model import ImportDetails, import_model
+from surgical_style_engine.app.import_model import ImportDetails
+from surgical_style_engine.app.import_model import import_model as import_case
+from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
+from surgical_style_engine.backends.devices import list_devices
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
@@ -39,15 +40,15 @@ class Tasks:
     def __init__(self) -> None:
         self._warm = Warm()
         self._tasks: dict[str, Callable[..., dict[str, Any]]] = {
-            "check": self._check,
-            "translate": self._translate,
-            "adjust": self._adjust,
-            "figures": self._figures,
-            "preview": self._preview,
-            "devices": self._devices,
-            "import": self._import,
-            "forget": self._forget,
-            "fuse": self._fuse,
+            "check": self.check,
+            "translate": self.translate,
+            "adjust": self.adjust,
+            "figures": self.figures,
+            "preview": self.preview,
+            "devices": self.devices,
+            "import": self.import_model,
+            "forget": self.forget,
+            "fuse": self.fuse,
         }
 
     def run(self, message: dict[str, Any], progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
@@ -55,7 +56,7 @@ class Tasks:
         task, request = schema.parse(message)
         return self._tasks[task](request, progress, cancelled)
 
-    def _check(self, request: schema.Check, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+    def check(self, request: schema.Check, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Why a volume may not be what a model expects: ``problem`` (it cannot run) or ``warnings``. No torch."""
         volume, model = request.volume.read(), self._warm.model(request.model)
         try:
@@ -66,9 +67,10 @@ class Tasks:
         landmarks = model.card.domain_from(request.direction).normalization.fit(volume.array)
         return {"problem": "", "warnings": suitability_warnings(volume, model, request.direction, landmarks)}
 
-    def _translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """Translate, and keep the translation. ``strength`` is the one used, ``consistency`` the one it keeps (null
-        with a given strength).
+    def translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Translate, and keep the translation.
+
+        ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength).
         """
         progress("load", 0, 1)
         adjustments = Adjustments() if request.adjustments is None else request.adjustments.read()
@@ -115,9 +117,11 @@ class Tasks:
             "notes": translated.notes,
         }
 
-    def _adjust(self, request: schema.Adjust, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
-        """Adjust a kept translation anew; the network does not run. What acts before it (flatten_bias, ensemble) cannot
-        change here, and may be left out. ``stale``: metrics were given of what it was before.
+    def adjust(self, request: schema.Adjust, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Adjust a kept translation anew; the network does not run.
+
+        What acts before it (flatten_bias, ensemble) cannot change here, and may be left out. ``stale``: metrics were
+        given of what it was before.
         """
         kept = self._warm.find(request.keep)
         given = request.adjustments
@@ -134,12 +138,11 @@ class Tasks:
             "stale": stale,
         }
 
-    def _figures(self, request: schema.Figures, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """The metrics of a kept translation as it is now; with ``error_map`` also |F(G(x)) - x| per voxel, in that
-        file.
-        """
-        from surgical_style_engine.app.judge_case import JudgeCase, judge_case
+    def figures(self, request: schema.Figures, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """The metrics of a kept translation as it is now.
 
+        With ``error_map`` also |F(G(x)) - x| per voxel, in that file.
+        """
         kept = self._warm.find(request.keep)
         reference = valid = None
         if request.reference is not None:
@@ -174,7 +177,8 @@ class Tasks:
             has_map = True
         return {"figures": plain(quality), "has_map": has_map}
 
-    def _preview(self, request: schema.Preview, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+    def preview(self, request: schema.Preview, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """The slice's place, and ``range`` for a window that stays the same from slice to slice."""
         model = self._warm.model(request.model)
         preview = self._warm.preview(request.volume.file, request.volume.read(), model, request.direction)
         runner = self._warm.runner(model, request.direction, request.device, request.precision)
@@ -189,27 +193,28 @@ class Tasks:
             "range": preview.range,
         }
 
-    def _devices(self, _request: schema.Devices, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+    def devices(self, _request: schema.Devices, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """name, title, free and total bytes of each."""
-        from surgical_style_engine.backends.devices import list_devices
-
         return {"devices": [vars(device) for device in list_devices()]}
 
-    def _import(self, request: schema.Import, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+    def import_model(self, request: schema.Import, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Bring a model into the folder of models: ``name`` and ``folder``."""
         details = {name: getattr(request, name) for name in ImportDetails.model_fields}
-        folder = import_model(request.source, request.folder, ImportDetails(**details))
+        folder = import_case(request.source, request.folder, ImportDetails(**details))
         return {"name": folder.name, "folder": str(folder)}
 
-    def _forget(self, request: schema.Forget, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+    def forget(self, request: schema.Forget, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Drop what is kept."""
         self._warm.forget(request.keep)
         return {}
 
-    def _fuse(self, request: schema.Fuse, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
-        """``weights`` (sum to 1), ``figures`` ({} where nothing is covered by all), ``moved`` (mm and degrees by which
-        each of the others was registered, null where the scanner's coordinates were taken). No torch, unless the
-        method is a trained one.
+    def fuse(self, request: schema.Fuse, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Fuse volumes. No torch, unless the method is a trained one.
+
+        ``weights`` sum to 1; ``figures`` are {} where nothing is covered by all; ``moved`` is by how many mm and
+        degrees each of the others was registered, null where the scanner's coordinates were taken.
         """
-        from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
+        from surgical_style_engine.app.fuse_case import FuseCase, fuse_case  # noqa: PLC0415 - it loads SimpleITK
 
         progress("fuse", 0, 1)
         fused = fuse_case(

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 import torch
 from tiny_models import make_tiny_model
 
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference import plane_job
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.cohort.paths import check_outputs
 

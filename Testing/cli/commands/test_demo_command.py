@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.app.report import read_report
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.models import folder as model_folder
 from surgical_style_engine.models.names import DEFAULT_MODEL, list_models, shipped_models_folder
 from training_cli.pictures import demo_volume

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from surgical_style_engine.app.report import KEYS, read_report
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
 from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile

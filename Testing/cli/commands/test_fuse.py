@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from surgical_style_engine.app.report import KEYS, read_report
 from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.filters import gaussian
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.commands.fuse import fuse

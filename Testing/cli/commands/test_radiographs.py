@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from surgical_style_engine.app.report import read_report
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 
 pydicom = pytest.importorskip("pydicom")
 SIZE = (96, 112)  # columns, rows

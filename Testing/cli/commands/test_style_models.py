@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 
 

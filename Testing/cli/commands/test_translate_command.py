@@ -7,7 +7,8 @@ import pytest
 import SimpleITK as sitk
 
 from surgical_style_engine.app.report import KEYS, read_report
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 
 

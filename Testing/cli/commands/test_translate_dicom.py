@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.app.report import read_report
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 
 pydicom = pytest.importorskip("pydicom")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tiny_models import head, make_tiny_model
 
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 
 pytestmark = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")

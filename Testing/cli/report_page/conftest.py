@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 
 
 @pytest.fixture(scope="session")

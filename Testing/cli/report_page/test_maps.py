@@ -3,7 +3,7 @@
 import numpy as np
 
 from surgical_style_engine.app.maps import NOT_JUDGED
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 
 
 def test_a_map_keeps_what_was_not_judged_apart(run):

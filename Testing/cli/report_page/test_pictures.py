@@ -7,7 +7,8 @@ import SimpleITK as sitk
 from page_reader import Page, page_of, sheet, tile
 
 from surgical_style_engine.app.report import new_report, read_report, write_report
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.report_page.page import build_page
 from training_cli.report_page.pictures import pictures_of

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from surgical_style_engine.app.report import new_report, write_report
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from training_cli.report_page.charts import POINTS, chart, optimisation_charts
 from training_cli.report_page.training_run import build_run_page, read_run
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tiny_training import as_options
 
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.folder import load_model, verify_model
 from training_cli.training.config import load_config
 from training_cli.training.data.prepare import prepare_data

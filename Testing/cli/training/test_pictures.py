@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tiny_training import as_options
 
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model, verify_model
 

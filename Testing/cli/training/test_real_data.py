@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_training import as_options
 
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 
 SETTINGS = {
     "pattern_source": "patient19_T1.*",

@@ -18,7 +18,7 @@ from surgical_style_engine.inference.cycle import cycle_of
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics import registry
-from surgical_style_engine.models.folder import Architecture, Domain, Domains, ModelCard
+from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
 from surgical_style_engine.volumes.normalization import HUWindow, PercentileLandmarks, RobustPercentile
 from surgical_style_engine.volumes.volume import Volume
 

@@ -18,7 +18,7 @@ from surgical_style_engine.backends.openvino import runner as openvino_runner
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model, save_model

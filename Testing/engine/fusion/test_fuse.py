@@ -6,11 +6,11 @@ import pytest
 from surgical_style_engine.errors import Cancelled, InputError
 from surgical_style_engine.fusion import METHODS, FusionMethod, FusionOptions, align, fuse_volumes, fusion_quality
 from surgical_style_engine.fusion.align import coarser_by
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.filters import gaussian
-from surgical_style_engine.volumes.geometry import resample_like
 from surgical_style_engine.volumes.normalization import HUWindow
+from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
 
 SHAPE, SPACING = (26, 48, 48), (2.0, 2.0, 3.0)

@@ -6,7 +6,7 @@ from style_pictures import brain, waves
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.style_picture import luminance_like, read_picture, reduced
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.volume import Volume
 
 

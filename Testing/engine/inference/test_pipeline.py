@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surgical_style_engine.backends.runner import Runner
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.card import Architecture, Domain, Domains, ModelCard
 from surgical_style_engine.models.folder import StyleModel

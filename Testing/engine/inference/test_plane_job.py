@@ -7,7 +7,7 @@ import pytest
 from fakes import CT, MR, T2, Fake, brain, make_model
 from tiny_models import head, make_tiny_model
 
-from surgical_style_engine.inference import plane_slices
+from surgical_style_engine.common import thresholds
 from surgical_style_engine.inference.plane_job import PlaneJob
 from surgical_style_engine.inference.plane_slices import Slices
 from surgical_style_engine.inference.translate import translate_volume
@@ -18,7 +18,7 @@ from surgical_style_engine.volumes.volume import Volume
 @pytest.fixture
 def large(monkeypatch):
     """Every volume counts as large."""
-    monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
+    monkeypatch.setattr(thresholds, "LARGEST_WHOLE", 10)
 
 
 def turned(volume: Volume) -> Volume:
@@ -52,7 +52,7 @@ def test_a_large_volume_gives_exactly_what_a_small_one_gives(kind, plane, spacin
 
     whole = translate_volume(volume, model, runner=Fake(blur), **options)
     direct = translate_volume(volume, model, runner=Fake(blur), keep_normalized=False, **options)
-    monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
+    monkeypatch.setattr(thresholds, "LARGEST_WHOLE", 10)
     large = translate_volume(volume, model, runner=Fake(blur), keep_normalized=False, **options)
     for made in (direct, large):
         np.testing.assert_array_equal(made.volume.array, whole.volume.array)
@@ -97,7 +97,7 @@ def test_what_the_air_keeps_is_the_input(large):
 
 
 def test_slices_are_resampled_once_while_neighbours_want_them(monkeypatch):
-    monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
+    monkeypatch.setattr(thresholds, "LARGEST_WHOLE", 10)
     seen = []
 
     def normalise(array):
@@ -134,7 +134,7 @@ def test_noise_in_the_air_ends_in_no_frame(large_one, monkeypatch):
     volume = Volume(np.hypot(tissue + noise[0], noise[1])[None].astype(np.float32))
     model = make_model()
     if large_one:
-        monkeypatch.setattr(plane_slices, "LARGEST_WHOLE", 10)
+        monkeypatch.setattr(thresholds, "LARGEST_WHOLE", 10)
     runner = Fake(lambda batch: np.where(batch > -0.9, -batch, np.float32(-0.99)))
     made = translate_volume(volume, model, runner=runner, keep_normalized=not large_one)
     rows, columns = slice(16, 84), slice(26, 94)  # margin and a block of eight, at most

@@ -8,7 +8,7 @@ from fakes import COLOUR, CT, MR, SHARP, T2, Fake, brain, half_mask, make_model,
 from tiny_models import head, make_tiny_model
 
 from surgical_style_engine.errors import Cancelled, InputError, OutOfMemoryError, StyleTransferError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.air import flat_background
 from surgical_style_engine.inference.readjust import adjust_translation
 from surgical_style_engine.inference.suitability import check_suitable

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from tiny_models import head, make_tiny_model
 
+from surgical_style_engine import __version__
 from surgical_style_engine.worker import messages as protocol
 
 PATIENCE = 90  # seconds after which a test gives up; no speed is asserted
 SLOW = """
 import sys, time
-import surgical_style_engine.backends.select as backends
+import surgical_style_engine.backends.torch_runner as backends
 run = backends.TorchRunner.run
 def slow(self, batch):
     time.sleep(0.4)
@@ -90,7 +91,7 @@ def start(tmp_path):
         assert talks[-1].next() == {
             "event": "ready",
             "protocol": protocol.VERSION,
-            "version": "0.1.0",
+            "version": __version__,
             "pid": talks[-1].process.pid,
         }
         return talks[-1]

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.dicom.read import DICOM_ENDINGS
-from surgical_style_engine.imageio.volume_io import ending_of, is_volume_file, list_volumes
+from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, is_volume_file, list_volumes
 from training_cli.cohort.matching import fitting, stem
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.settings import comma_separated

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.normalization import Landmarks
+from surgical_style_engine.volumes.resampling import model_size, resample_like, resize_in_plane
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.training.config import TrainingConfig
 
@@ -28,8 +29,8 @@ def to_model_grid(volume: Volume, config: TrainingConfig, landmarks: Landmarks |
         size = (max(1, round(h * factor)), max(1, round(w * factor)))
     else:
         _, h_mm, w_mm = geometry.plane_spacing(canonical.spacing, config.plane)
-        size = geometry.model_size((h, w), (h_mm, w_mm), config.spacing)
-    return array if size == (h, w) else geometry.resize_in_plane(array, size)
+        size = model_size((h, w), (h_mm, w_mm), config.spacing)
+    return array if size == (h, w) else resize_in_plane(array, size)
 
 
 def slice_distance(volume: Volume, config: TrainingConfig) -> float:
@@ -55,13 +56,13 @@ def resampled_onto(
         InputError: where they hardly overlap.
     """
     ones = moving.with_array(np.ones((1, *moving.array.shape[1:]), np.float32))
-    covered = geometry.resample_like(ones, fixed, default=0.0, transform=transform).array[0] > 0.99
+    covered = resample_like(ones, fixed, default=0.0, transform=transform).array[0] > 0.99
     if covered.mean() < 0.1:
         raise InputError(f"The pair {names} hardly overlap; register them first.")
     # Not the minimum: a single voxel far below (interpolation overshoots) would become the background around the field
     # of view, and the volume would be normalised from there.
     background = float(np.percentile(moving.array, 0.1))
-    return geometry.resample_like(moving, fixed, default=background, transform=transform), covered
+    return resample_like(moving, fixed, default=background, transform=transform), covered
 
 
 def apply_mask(volume: Volume, mask: Volume) -> Volume:
@@ -69,7 +70,7 @@ def apply_mask(volume: Volume, mask: Volume) -> Volume:
 
     Raises InputError where the two do not overlap.
     """
-    inside = geometry.resample_like(mask, volume, interpolation="nearest", default=0).array[:1] > 0
+    inside = resample_like(mask, volume, interpolation="nearest", default=0).array[:1] > 0
     if not inside.any():
         raise InputError("A mask does not overlap its volume.")
     return volume.with_array(np.where(inside, volume.array, 0).astype(volume.array.dtype))

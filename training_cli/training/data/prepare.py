@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid
 from surgical_style_engine.volumes.volume import Volume, check_volume
 from training_cli.pictures.overlay import save_overlay

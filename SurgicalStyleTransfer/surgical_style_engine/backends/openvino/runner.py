@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from surgical_style_engine.backends.choices import INT8
 from surgical_style_engine.backends.devices import bf16_helps
@@ -51,7 +52,7 @@ class OpenVinoRunner(Runner):
         core = library.core()
         with library_errors_told(f"OpenVINO cannot compile the model {model.card.name}"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's tracer announces its own successors
-            if model.card.weights.file == "model.onnx":
+            if model.card.stored.file == "model.onnx":
                 network = core.read_model(model.weights_path)
             else:
                 network = written_network(model, direction)
@@ -64,6 +65,7 @@ class OpenVinoRunner(Runner):
         batches = network.input(0).get_partial_shape()[0]
         self._one_by_one = batches.is_static and batches.get_length() == 1
 
+    @override
     def run(self, batch: np.ndarray) -> np.ndarray:
         parts = [image[None] for image in batch] if self._one_by_one else [batch]
         with library_errors_told("The network failed"):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.formats import DICOM_ENDINGS, is_dicom
 from surgical_style_engine.volumes.volume import Volume
 
 from .header import SliceHeader, frames_of, is_segmentation, read_header
@@ -14,8 +13,6 @@ from .select import select_series
 from .slice_grid import slice_distance
 from .tags import PLACED_MODALITIES
 from .values import voxels
-
-__all__ = ["DICOM_ENDINGS", "is_dicom", "read_dicom_file", "read_dicom_folder"]
 
 
 def read_dicom_file(path: Path) -> Volume:

@@ -22,7 +22,7 @@ from surgical_style_engine.models.names import check_name
 from surgical_style_engine.models.picture_style import style_card
 from surgical_style_engine.models.style_settings import parse_settings
 from surgical_style_engine.models.weights import sha256_of
-from surgical_style_engine.volumes.geometry import resize_in_plane
+from surgical_style_engine.volumes.resampling import resize_in_plane
 
 from .onnx import load_onnx, open_session, read_onnx
 from .picture import write_thumbnail

@@ -10,24 +10,13 @@ import numpy as np
 from typing_extensions import Unpack
 
 from surgical_style_engine.common.torch_presence import check_torch
+from surgical_style_engine.imageio.formats import PICTURE_ENDINGS
 from surgical_style_engine.imageio.style_picture import as_bytes, read_picture, reduced
-from surgical_style_engine.imageio.volume_io import PICTURE_ENDINGS, write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.models.card import CardTexts, ModelCard
 from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.models.names import check_name
-
-# Names that lay here before stay importable from here until the last call site has followed them.
-from surgical_style_engine.models.picture_style import (  # noqa: F401
-    CITATION,
-    KEY,
-    from_picture,
-    has_input_units,
-    is_style_image,
-    load_picture,
-    output_domain,
-    settings_of,
-    style_card,
-)
+from surgical_style_engine.models.picture_style import style_card
 from surgical_style_engine.models.style_settings import StyleSettings, parse_settings
 from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.volumes.volume import Volume

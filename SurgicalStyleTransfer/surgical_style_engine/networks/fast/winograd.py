@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from surgical_style_engine.networks.tracing import is_traced
+
 TILE = 4  # output pixels a side
 WINDOW = TILE + 2  # input pixels that they come from
 LEAST_CHANNELS = 64  # below, turning tiles over costs what the multiplications save
@@ -59,7 +61,7 @@ class WinogradConv2d(nn.Conv2d):
 def is_faster(x: torch.Tensor, weight: torch.Tensor, outputs: int) -> bool:
     """Whether transformed tiles suit these images (n, c, h, w) and weights, for so many output channels."""
     # Traced networks (OpenVINO, ONNX) have convolutions of their own.
-    if x.device.type != "cpu" or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or x.dim() != 4:
+    if x.device.type != "cpu" or is_traced() or torch.onnx.is_in_onnx_export() or x.dim() != 4:
         return False
     if x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         return False

@@ -10,7 +10,7 @@ from tiny_methods import changed, make_batch, make_method, weights
 from tiny_training import as_options, disc_volume, losses_of
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from tiny_training import as_options, losses_of
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume, write_volume
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model
@@ -96,6 +97,7 @@ def test_its_losses_are_told_everywhere(settings, tmp_path, sst):
     assert sst("report", tmp_path / "run").code == 0
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert all(f"{name.capitalize()}" in page for name in names)
+    assert "source, made target, target" in page and "source again" not in page, "the samples have no way back"
 
 
 def test_fine_tuning_starts_from_the_model_of_init(settings, tmp_path, sst):

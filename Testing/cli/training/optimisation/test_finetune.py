@@ -11,7 +11,7 @@ from tiny_methods import make_method
 from tiny_training import as_options, disc_volume
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model

@@ -15,7 +15,7 @@ from surgical_style_engine.backends.openvino.runner import OpenVinoRunner
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import read_volume
+from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder

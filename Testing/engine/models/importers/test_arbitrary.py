@@ -8,7 +8,7 @@ import pytest
 from tiny_models import head
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.inference.readjust import adjust_translation
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
@@ -159,7 +159,7 @@ def test_the_real_networks(package, picture, tmp_path):
 
 
 def test_the_real_networks_on_a_head(package, shared_data, tmp_path):
-    from surgical_style_engine.imageio.volume_io import read_volume
+    from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.metrics import semantic_consistency
 
     predict, transform = package / "arbitrary_predict.onnx", package / "arbitrary_transform.onnx"

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import head
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.volume_io import write_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.inference.preview import SlicePreview
 from surgical_style_engine.inference.readjust import adjust_translation
 from surgical_style_engine.inference.runners import runner_for
