@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from surgical_style_engine import __version__
+
 MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
 
@@ -15,6 +17,6 @@ def test_advanced_lists_devices_and_the_log(open_panel, until):
     assert "GB free" in texts["cpu"] or not Path("/proc/meminfo").exists()
     assert widget.ui.workerStateLabel.text == "ready"
     widget.ui.logButton.click()
-    assert "Worker 0.1.0 started" in widget.ui.logTextEdit.plainText and not widget.ui.logTextEdit.isHidden()
+    assert f"Worker {__version__} started" in widget.ui.logTextEdit.plainText and not widget.ui.logTextEdit.isHidden()
     widget.ui.stopWorkerButton.click()
     assert widget.ui.workerStateLabel.text == "not running" and not widget.ui.stopWorkerButton.enabled
