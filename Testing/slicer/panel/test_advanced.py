@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from surgical_style_engine import __version__
+
 MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
 
