@@ -39,7 +39,7 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values()]
     parameters = [parameter for parameter in own if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
     parameters += setting_options()
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
 

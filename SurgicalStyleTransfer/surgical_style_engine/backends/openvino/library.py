@@ -18,7 +18,7 @@ def openvino_package() -> Any:
     Raises:
         InputError: where it is not installed.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None forbids an import
     try:
         import openvino
     except ImportError:
