@@ -22,6 +22,7 @@ GENERATORS = {
     "resnet_reference": "resnet_reference:ReferenceResnetGenerator",
     "unet_reference": "unet_reference:ReferenceUnetGenerator",
     "article": "article:ArticleGenerator",
+    "bilateral": "bilateral:BilateralGenerator",
 }
 DISCRIMINATORS = {
     "patchgan": "patchgan:PatchDiscriminator",

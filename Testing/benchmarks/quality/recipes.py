@@ -1,0 +1,29 @@
+"""Trainings to compare, by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .train import Recipe
+
+BASE = Recipe()  # the grid, L1, random gamma
+STRONG = {"gamma": 0.35, "window": 0.25, "curve": 0.6, "bias": 0.3, "noise": 0.03, "blur": 0.8}
+R = replace(BASE, randomise=STRONG)
+RECIPES = {
+    "base": BASE,
+    "random": R,
+    "ssim": replace(R, ssim=0.3),
+    "mix": replace(R, sampler={"mix": 0.25}),
+    "gradient": replace(R, gradient=0.5),
+    "sharp": replace(R, ssim=0.3, sharpness=1.0),
+    "l2": replace(R, l2=1.0),
+    "half": replace(R, network={"guide_features": 16}),
+    "half2": replace(R, network={"guide_features": 16, "guides": 2}),
+    "bins16": replace(R, network={"bins": 16}),
+    "small": replace(R, network={"features": 16}),
+    "wide": replace(R, network={"features": 48}),
+    "deep": replace(R, network={"levels": 3}),
+    "residual": replace(R, network={"residual": 12}),
+    "decay": replace(R, weight_decay=0.05, network={"dropout": 0.1}),
+    "heads": replace(R, sampler={"heads": 0.6}),
+}
