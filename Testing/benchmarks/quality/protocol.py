@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+from surgical_style_engine import heap
 
 from .data import load_cohort
 from .judge import judge_all, mean_of
@@ -92,6 +93,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    heap.keep_freed(heap.TO_TRAIN)
     if not arguments.table:
         scenes = load_cohort(arguments.cache)
         for name in arguments.recipes:

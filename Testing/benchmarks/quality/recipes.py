@@ -12,6 +12,8 @@ R = replace(BASE, randomise=STRONG)
 RECIPES = {
     "base": BASE,
     "random": R,
+    "g3p3": replace(R, network={"gains": 3, "pixel": 3}),
+    "g1p3": replace(R, network={"gains": 1, "pixel": 3}),
     "ssim": replace(R, ssim=0.3),
     "mix": replace(R, sampler={"mix": 0.25}),
     "gradient": replace(R, gradient=0.5),
@@ -23,7 +25,8 @@ RECIPES = {
     "small": replace(R, network={"features": 16}),
     "wide": replace(R, network={"features": 48}),
     "deep": replace(R, network={"levels": 3}),
-    "residual": replace(R, network={"residual": 12}),
+    "residual": replace(R, network={"guide_features": 16, "residual": 1, "shift": 0.0, "bound": 0.3}),
+    "halfres": replace(R, network={"guide_features": 16, "residual": 1}),
     "decay": replace(R, weight_decay=0.05, network={"dropout": 0.1}),
     "heads": replace(R, sampler={"heads": 0.6}),
 }

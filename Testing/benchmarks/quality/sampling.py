@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from .data import Scene
 
 STACK_MM = 3.0
-CANVAS = {False: (4, 192, 160), True: (3, 240, 192)}  # images, rows and columns; brains and whole heads
+CANVAS = {False: (192, 160), True: (240, 192)}  # rows and columns; brains and whole heads
 
 
 @dataclass
 class Sampler:
     """Draws batches for one or both directions of a pair of contrasts.
 
-    heads: share of batches with whole heads, where there are any. zoom, degrees: largest change of size (log) and angle
+    images: in a batch. heads: share of batches with whole heads, where there are any. zoom, degrees: largest change of size (log) and angle
     of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix: largest share of
     another contrast of the same head that is added to the source (or taken away).
     """
@@ -27,6 +27,7 @@ class Sampler:
     source: str
     target: str
     stack: int = 3
+    images: int = 4
     heads: float = 0.35
     zoom: float = 0.15
     degrees: float = 10.0
@@ -51,8 +52,8 @@ class Sampler:
     def batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(source (n, stack, h, w), target (n, 1, h, w), mask (n, 1, h, w))."""
         whole = bool(self.groups[True]) and (not self.groups[False] or self.random.random() < self.heads)
-        count, high, wide = CANVAS[whole]
-        chosen = self.random.choice(len(self.groups[whole]), count, p=self.weights[whole])
+        high, wide = CANVAS[whole]
+        chosen = self.random.choice(len(self.groups[whole]), self.images, p=self.weights[whole])
         images = [self._one(self.groups[whole][index], high, wide, backward) for index in chosen]
         joined = torch.stack(images)
         return joined[:, : self.stack] - 1, joined[:, self.stack : -1] - 1, (joined[:, -1:] > 0.99).float()

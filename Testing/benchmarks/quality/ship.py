@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from surgical_style_engine import heap
 
 from .data import load_cohort
 from .recipes import RECIPES
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", required=True, help="SOURCE:TARGET ...")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    heap.keep_freed(heap.TO_TRAIN)
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, frame: stopped.append(which))

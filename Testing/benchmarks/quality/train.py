@@ -37,9 +37,22 @@ class Recipe:
     ssim: float = 0.0
     correlation: float = 0.0
     air: float = 0.1
+    start_curve: bool = True
     schedule: str = "linear"
     backward: float = 0.0
     seed: int = 0
+
+
+def start_from_curve(network: torch.nn.Module, batches: list[tuple[torch.Tensor, ...]]) -> None:
+    """Let a bilateral generator begin with the one tone curve that fits all of these slices best."""
+    bins, stack = network.bins, network.in_channels
+    total, weights = torch.zeros(bins), torch.full((bins,), 1e-3)
+    for source, target, _ in batches:
+        places = (source[:, stack // 2].flatten() * 0.5 + 0.5) * (bins - 1)
+        hats = (1 - (places[:, None] - torch.arange(bins)).abs()).clamp(min=0)
+        total += hats.T @ target.flatten()
+        weights += hats.sum(0)
+    network.begin_with(total / weights)
 
 
 class Training:
@@ -55,14 +68,16 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.recipe, self.budget, self.source, self.target = recipe, budget, source, target
         self.network = build_generator(recipe.generator, **recipe.network).train()
+        self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)
+        self.randomise = Randomise(**recipe.randomise)
+        self.draw = torch.Generator().manual_seed(recipe.seed)
+        if recipe.start_curve:
+            start_from_curve(self.network, [self._batch() for _ in range(12)])
         self.averaged = copy.deepcopy(self.network).eval()
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, recipe.learning_rate, betas=(0.9, 0.99))
-        self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)
-        self.randomise = Randomise(**recipe.randomise)
-        self.draw = torch.Generator().manual_seed(recipe.seed)
         self.spent, self.step, self.images, self.history = 0.0, 0, 0, []
 
     def run(self, until: float | None = None) -> None:
@@ -78,6 +93,10 @@ class Training:
                 self.history.append([self.step, round(self.spent, 1), round(total / 200, 5)])
                 total = 0.0
 
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        source, target, mask = self.sampler.batch()
+        return self.randomise(source, self.draw), target, mask
+
     def _step(self) -> float:
         part = min(1.0, self.spent / self.budget)
         falling = {
@@ -85,8 +104,7 @@ class Training:
         }[self.recipe.schedule]  # fmt: skip
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * max(falling, 0.01) * min(1.0, (self.step + 1) / 50)
-        source, target, mask = self.sampler.batch()
-        source = self.randomise(source, self.draw)
+        source, target, mask = self._batch()
         made = self.network(source)
         loss = self._loss(made, target, mask)
         self.optimiser.zero_grad(set_to_none=True)
