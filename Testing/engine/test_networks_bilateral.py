@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from surgical_style_engine.errors import InputError
 from surgical_style_engine.networks import build_generator
 from surgical_style_engine.networks.bilateral import CELL, BilateralGenerator
 
@@ -27,6 +28,12 @@ def restless(seed: int = 0, **arguments) -> BilateralGenerator:
 def test_any_size_and_stack(size, stack):
     network = build_generator("bilateral", in_channels=stack, features=8)
     assert network.eval()(torch.rand(2, stack, *size) * 2 - 1).shape == (2, 1, *size)
+
+
+@pytest.mark.parametrize("arguments", [{"out_channels": 3}, {"in_channels": 2}, {"features": 12}])
+def test_what_it_cannot_be(arguments):
+    with pytest.raises(InputError, match="bilateral generator"):
+        build_generator("bilateral", **arguments)
 
 
 def test_begins_with_a_curve():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .resnet_layout import ResnetLayout
 
 LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from model cards that anybody may have written
+_MAY_BE_ZERO = ("n_blocks", "levels", "detail", "residual_percent", "dropout_percent")
 
 GENERATORS = {
     "resnet": "resnet:ResnetGenerator",
@@ -64,7 +65,7 @@ def _check(what: str, name: str, known: dict[str, Any], arguments: dict[str, Any
     for argument, value in arguments.items():
         if argument not in known or argument == "return":
             raise InputError(f"The {what} '{name}' takes no argument '{argument}'.")
-        if not _fits(value, known[argument], least=0 if argument == "n_blocks" else 1):
+        if not _fits(value, known[argument], least=0 if argument in _MAY_BE_ZERO else 1):
             raise InputError(f"The {what} '{name}' cannot have {argument} = {value!r}.")
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..errors import InputError
+
 CELL = 8  # pixels a side of the grid's cells
 GROUPS = 8  # channels are normalised in so many groups
 LARGEST = 1.1  # of a curve's values, so that -1 and 1 are within reach
@@ -19,9 +21,9 @@ class BilateralGenerator(nn.Module):
     slices; the output is the middle one's translation.
 
     A U-shaped network sees the slices at an eighth of their resolution and gives, for every cell of 8 x 8 pixels, a tone
-    curve through ``bins`` values. The curve is read at the middle slice's
-    intensity plus what a pointwise network makes of the stack; curves are interpolated bilinearly between cells. A second
-    branch at half resolution adds a residual of at most ``residual_percent`` of the half range.
+    curve through ``bins`` values. The curve is read at the middle slice's intensity plus what a pointwise network makes
+    of the stack; curves are interpolated bilinearly between cells. A second branch at half resolution adds a residual of
+    at most ``residual_percent`` of the half range.
 
     So what comes out is as sharp as what goes in, and what is not in the stack is hardly drawn: where all slices are
     constant within a disc of d pixels, the output's centre differs from the mean of two opposite points of the rim by no
@@ -36,6 +38,11 @@ class BilateralGenerator(nn.Module):
         self, in_channels: int = 3, out_channels: int = 1, features: int = 24, bins: int = 12, levels: int = 2,
         detail: int = 16, residual_percent: int = 20, dropout_percent: int = 0,
     ) -> None:  # fmt: skip
+        if out_channels != 1 or in_channels % 2 == 0 or features % GROUPS:
+            raise InputError(
+                f"The bilateral generator makes one slice of an odd number of slices, with features a multiple of "
+                f"{GROUPS}; not {out_channels} of {in_channels} with {features}."
+            )
         super().__init__()
         self.in_channels, self.bins = in_channels, bins
         self.multiple = CELL * 2**levels
@@ -53,7 +60,6 @@ class BilateralGenerator(nn.Module):
         self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(1, bins, 1, 1), persistent=False)
         if detail:
             self.detail = _Detail(in_channels, wide, detail)
-        assert out_channels == 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h, w = x.shape[-2:]

@@ -57,12 +57,14 @@ def judge(made: np.ndarray, scene: Scene, target: str, chosen: np.ndarray) -> di
     return {key: round(float(value), 4) for key, value in figures.items()}
 
 
-def judge_all(network: torch.nn.Module, scenes: list[Scene], source: str, target: str) -> dict[str, dict]:
+def judge_all(
+    network: torch.nn.Module, scenes: list[Scene], source: str, target: str, most: int = MOST_SLICES
+) -> dict[str, dict]:
     """Figures by scene; raw scenes on the source's own grid only, as a user has them."""
     found = {}
     for scene in scenes:
         if source in scene.own and target in scene.images:
-            chosen = chosen_slices(scene)
+            chosen = chosen_slices(scene, most)
             found[scene.name] = judge(translate(network, scene, source, chosen), scene, target, chosen)
     return found
 

@@ -21,6 +21,7 @@ from .recipes import RECIPES
 from .train import Training
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "quality"
+FEW_SLICES = 7  # of a scene, on the way
 # Patients of these sites (and of raw heads these patients) are left out together, so that two trainings judge most.
 FOLDS = {
     "a": ("TCIA01", "patient03"),
@@ -34,22 +35,29 @@ def left_out(scene, fold: str) -> bool:
 
 
 def run(name: str, fold: str, seconds: float, source: str, target: str, scenes: list, result: Path,
-    picture_folder: Path | None = None,
+    picture_folder: Path | None = None, parts: int = 1,
 ) -> dict:  # fmt: skip
     """Train one recipe without a fold's sites and judge it on them; adds to the JSON file."""
     started = time.time()
+    judged_on = [s for s in scenes if left_out(s, fold)]
     training = Training(RECIPES[name], [s for s in scenes if not left_out(s, fold)], source, target, seconds)
-    training.run()
+    curve = []
+    for number in range(1, parts + 1):
+        training.run(seconds * number / parts)
+        if number < parts:
+            judged = mean_of(judge_all(training.averaged, judged_on, source, target, FEW_SLICES))
+            curve.append({"steps": training.step, "seconds": round(training.spent, 1), **judged})
+            print(name, fold, curve[-1], flush=True)
     if picture_folder:
-        picture({name: training.averaged}, [s for s in scenes if left_out(s, fold)], source, target,
+        picture({name: training.averaged}, judged_on, source, target,
                 picture_folder / f"{name}_{fold}_{source}_{target}.png")  # fmt: skip
         torch.save(training.averaged.state_dict(), picture_folder / f"{name}_{fold}_{source}_{target}.pt")
-    figures = judge_all(training.averaged, [s for s in scenes if left_out(s, fold)], source, target)
+    figures = judge_all(training.averaged, judged_on, source, target)
     entry = {
         "recipe": name, "fold": fold, "seconds": seconds, "source": source, "target": target, "steps": training.step,
         "images": training.images, "minutes": round((time.time() - started) / 60, 1),
         "parameters": sum(p.numel() for p in training.network.parameters()), "loss": training.history[-1:],
-        "mean": mean_of(figures), "scenes": figures,
+        "curve": curve, "mean": mean_of(figures), "scenes": figures,
     }  # fmt: skip
     stored = json.loads(result.read_text()) if result.exists() else []
     same = ("recipe", "fold", "seconds", "source", "target")
@@ -90,6 +98,7 @@ def main() -> None:
     parser.add_argument("--target", default="T2w")
     parser.add_argument("--recipes", nargs="*", default=["base"])
     parser.add_argument("--pictures", type=Path, help="folder for pictures of what was left out")
+    parser.add_argument("--parts", type=int, default=1, help="judge so many times on the way")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -100,7 +109,7 @@ def main() -> None:
             for fold in arguments.folds:
                 entry = run(
                     name, fold, arguments.seconds, arguments.source, arguments.target, scenes, arguments.result,
-                    arguments.pictures,
+                    arguments.pictures, arguments.parts,
                 )
                 print(name, fold, entry["steps"], entry["minutes"], entry["loss"], entry["mean"], flush=True)
     if arguments.result.exists():
