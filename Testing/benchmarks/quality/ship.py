@@ -3,7 +3,7 @@
     nohup nice -n 10 python -m Testing.benchmarks.quality.ship --recipe NAME --minutes 40 --pairs T1w:T2w T2w:T1w &
 
 Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``averaged.safetensors`` (the moving average,
-half precision) and ``progress.json``. The same command goes on where it was stopped; Ctrl-C and SIGTERM save first.
+half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on where it was stopped; Ctrl-C and SIGTERM save first.
 Minutes are of the process's own time. The check patients are in no training.
 """
 
@@ -23,6 +23,7 @@ from .recipes import RECIPES
 from .train import Training
 
 PART = 60.0  # seconds between two checkpoints
+KEEP = 300.0  # seconds between two states that are kept, to choose among
 
 
 def train_direction(
@@ -38,6 +39,8 @@ def train_direction(
         training.run(training.spent + PART)
         training.save(checkpoint)
         export(training, folder / "averaged.safetensors")
+        if training.spent // KEEP > (training.spent - PART) // KEEP:
+            export(training, folder / f"averaged-{int(training.spent // 60):03d}.safetensors")
         progress = {
             "recipe": recipe_name, "settings": asdict(training.recipe), "source": source, "target": target,
             "seconds": round(training.spent, 1), "budget": seconds, "steps": training.step, "images": training.images,
