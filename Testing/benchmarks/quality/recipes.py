@@ -14,7 +14,9 @@ SHIP = replace(
     sharpness=0.5, weight_decay=0.01, ema=0.999, schedule="late",
 )  # fmt: skip
 # What the shipped models are trained with, changed one thing at a time.
+TUMOURS = replace(SHIP, sampler={**SHIP.sampler, "transplant": 0.4})
 RECIPES = {
+    "tumours": TUMOURS,
     "ship-mix": replace(SHIP, sampler={**SHIP.sampler, "mix": 0.25}),
     "ship-plain": replace(SHIP, randomise={}),
     "ship-no-residual": replace(SHIP, network={**SHIP.network, "detail": 0}),

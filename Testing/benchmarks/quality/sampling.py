@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from .data import Scene
+from .transplant import Transplants
 
 STACK_MM = 3.0
 CANVAS = {False: (192, 160), True: (240, 192)}  # rows and columns; brains and whole heads
@@ -21,7 +22,8 @@ class Sampler:
     images: in a batch. heads: share of batches with whole heads, where there are any. zoom, degrees: largest change of size (log) and angle
     of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix: largest share of
     another contrast of the same head that is added to the source (or taken away). thick: how often thin slices are averaged
-    into thick ones. tumour: how much a voxel of tumour or lesion counts.
+    into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
+    another patient's tumour is set into a brain, see ``transplant``.
     """
 
     scenes: list[Scene]
@@ -35,6 +37,7 @@ class Sampler:
     mix: float = 0.0
     thick: float = 0.3
     tumour: float = 1.0
+    transplant: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -49,6 +52,7 @@ class Sampler:
             weights = np.array([1 / counts[s.patient] / sizes[s.site] ** 0.5 for s in group])
             self.weights[whole] = weights / weights.sum() if len(group) else weights
         self.random = np.random.default_rng(self.seed)
+        self.transplants = Transplants(fitting, self.random)
         self.slices = {s.name: np.flatnonzero(s.body.mean(axis=(1, 2)) > 0.03) for s in fitting}
 
     def batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -81,6 +85,9 @@ class Sampler:
         weights = scene.body[z : z + 1].astype(np.float32)
         if scene.labels is not None and self.tumour != 1:
             weights[weights * scene.labels[z : z + 1] > 0] = self.tumour
+        if self.random.random() < self.transplant * (0.3 if scene.whole else 1):
+            # The same place in both: the middle of the source's stack is the target's slice.
+            self.transplants.into(scene, z, {source: a, target: b}, weights, self.tumour)
         stacked = torch.from_numpy(np.concatenate([a + 1, b + 1, weights]))
         if self.random.random() < 0.5:
             stacked = stacked.flip(-1)

@@ -22,7 +22,7 @@ from .data import load_cohort
 from .recipes import RECIPES
 from .train import Training
 
-PART = 60.0  # seconds between two checkpoints
+PART = 30.0  # seconds between two checkpoints
 KEEP = 300.0  # seconds between two states that are kept, to choose among
 
 
