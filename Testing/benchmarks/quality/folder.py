@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 from datetime import date
 from pathlib import Path
 
@@ -87,10 +88,19 @@ def write_folder(
         directions=["forward", "backward"] if backward else ["forward"],
         training={
             "method": "paired", "settings": progress[0]["settings"], "data": BASIS,
-            "steps": [entry["steps"] for entry in progress], "images": [entry["images"] for entry in progress],
-            "minutes": [round(entry["seconds"] / 60, 1) for entry in progress],
-            "volumes": sorted({scene.name for scene in scenes if source in scene.images and target in scene.images}),
-            "torch": torch.__version__.split("+")[0], "date": date.today().isoformat(),
+            "steps": progress[0]["steps"], "images": progress[0]["images"],
+            "minutes": round(progress[0]["seconds"] / 60, 1),
+            **({
+                "backward": {"steps": progress[1]["steps"], "images": progress[1]["images"],
+                             "minutes": round(progress[1]["seconds"] / 60, 1)},
+            } if backward else {}),
+            "volumes": {
+                "source": [path.name for path in raw_files(data, source)],
+                "target": [path.name for path in raw_files(data, target)],
+                "pairs": [f"{s.name}: {source} + {target}" for s in scenes if {source, target} <= set(s.images)],
+            },
+            "precision": "fp32", "torch": torch.__version__.split("+")[0], "processor": platform.machine(),
+            "date": date.today().isoformat(),
         },
         metrics={}, licence="CC-BY 4.0", citation=CITATION,
         intended_use="Showing a brain MR in the other contrast for comparison and for preprocessing in research. Not "

@@ -10,18 +10,16 @@ BASE = Recipe()  # the grid, L1, random gamma
 STRONG = {"gamma": 0.35, "window": 0.25, "curve": 0.6, "bias": 0.3, "noise": 0.03, "blur": 0.8}
 R = replace(BASE, randomise=STRONG)
 SHIP = replace(
-    R, network={"features": 24, "bins": 12, "detail": 16}, sampler={"images": 2, "heads": 0.4, "tumour": 2.0}, ssim=0.3,
-    sharpness=0.5, weight_decay=0.01, ema=0.999, schedule="late",
+    R, network={"features": 24, "bins": 12, "detail": 16}, sampler={"images": 2, "heads": 0.4, "tumour": 2.0, "transplant": 0.4},
+    ssim=0.3, sharpness=0.5, weight_decay=0.01, ema=0.999, schedule="late",
 )  # fmt: skip
 # What the shipped models are trained with, changed one thing at a time.
-TUMOURS = replace(SHIP, sampler={**SHIP.sampler, "transplant": 0.4})
 RECIPES = {
-    "tumours": TUMOURS,
     "ship-mix": replace(SHIP, sampler={**SHIP.sampler, "mix": 0.25}),
     "ship-plain": replace(SHIP, randomise={}),
     "ship-no-residual": replace(SHIP, network={**SHIP.network, "detail": 0}),
     "ship-no-terms": replace(SHIP, ssim=0.0, sharpness=0.0),
-    "ship-tumour1": replace(SHIP, sampler={**SHIP.sampler, "tumour": 1.0}),
+    "ship-no-transplant": replace(SHIP, sampler={**SHIP.sampler, "tumour": 1.0, "transplant": 0.0}),
     "ship": SHIP,
     "base": BASE,
     "random": R,
