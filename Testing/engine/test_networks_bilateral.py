@@ -56,6 +56,14 @@ def test_training_and_translating_compute_the_same(size):
         assert torch.allclose(network.train()(x).clamp(-1, 1), network.eval()(x), atol=1e-4)
 
 
+def test_channels_last_computes_the_same():
+    network, x = restless(), torch.rand(2, 3, 40, 36) * 2 - 1
+    with torch.no_grad():
+        wanted = network(x)
+        turned = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+    assert torch.allclose(turned, wanted, atol=1e-4)
+
+
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
 def test_constant_slices_are_numbers(value):
     made = restless()(torch.full((1, 3, 40, 40), value))

@@ -58,7 +58,8 @@ class BilateralGenerator(nn.Module):
         for last, spread in ((self.head, 0.01), (self.guide[2], 0.1)):
             nn.init.normal_(last.weight, std=spread)
             nn.init.zeros_(last.bias)
-        self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(1, 1, bins, 1, 1), persistent=False)
+        # Three axes: what has four or five would be turned over with the images' layout.
+        self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(bins, 1, 1), persistent=False)
         if detail:
             self.detail = _Detail(in_channels, out_channels, wide, detail)
 
