@@ -56,6 +56,19 @@ def test_training_and_translating_compute_the_same(size):
         assert torch.allclose(network.train()(x).clamp(-1, 1), network.eval()(x), atol=1e-4)
 
 
+def test_training_has_the_gradients_of_the_weighted_sums():
+    """Curves are looked up in training and summed otherwise."""
+    network, x = restless(), torch.rand(2, 3, 40, 36) * 2 - 1
+    found = []
+    for training in (True, False):
+        network.zero_grad()
+        made = network.train(training)(x)
+        (made * (made.detach().abs() < 1)).sin().mean().backward()
+        found.append([weight.grad.clone() for weight in network.parameters()])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
+
+
 def test_channels_last_computes_the_same():
     network, x = restless(), torch.rand(2, 3, 40, 36) * 2 - 1
     with torch.no_grad():

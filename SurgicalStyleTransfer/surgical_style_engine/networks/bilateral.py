@@ -79,23 +79,21 @@ class BilateralGenerator(nn.Module):
         n, c, h, w = x.shape
         slices = x if self.out_channels == self.in_channels else x[:, c // 2 : c // 2 + 1]
         place = (self.guide(x) + (slices * 0.5 + 0.5)).clamp(0, 1) * (self.bins - 1)
+        place = place.unsqueeze(2)
+        curves = enlarged(grid, CELL, self.training).view(n, self.out_channels, self.bins, h, w)
+        if self.training:
+            # The two values that count, looked up: the same, with less to carry back.
+            lower = place.detach().floor().clamp(max=self.bins - 2)
+            below, above = (curves.gather(2, lower.long() + step).squeeze(2) for step in (0, 1))
+            return LARGEST * torch.lerp(below, above, (place - lower).squeeze(2))
         # Hat functions: how far each of a curve's values counts, (n, out, bins, h, w).
-        hats = F.relu(1 - (place.unsqueeze(2) - self.places).abs())
-        curves = self.enlarged(grid).view(n, self.out_channels, self.bins, h, w)
+        hats = F.relu(1 - (place - self.places).abs())
         return LARGEST * (curves * hats).sum(2)
 
     def begin_with(self, values: torch.Tensor) -> None:
         """Take one tone curve, its values (bins,) in [-1, 1], as that of every cell."""
         with torch.no_grad():
             self.head.bias.copy_(torch.atanh((values / LARGEST).clamp(-0.95, 0.95)).repeat(self.out_channels))
-
-    def enlarged(self, grid: torch.Tensor) -> torch.Tensor:
-        """Bilinear, from cells to pixels."""
-        if not self.training:
-            return F.interpolate(grid, scale_factor=float(CELL), mode="bilinear")
-        # The same as two products of matrices, whose way back is many times faster on a CPU.
-        rows, columns = (_between(length, grid) for length in grid.shape[-2:])
-        return rows @ (grid @ columns.T)
 
     def largest_invention(self, diameter: float) -> float:
         """Most that the centre of a disc of constant input (pixels) can differ from the mean of two opposite rim points,
@@ -106,10 +104,20 @@ class BilateralGenerator(nn.Module):
         return min(2.0 * LARGEST, 2**0.5 * LARGEST * diameter / CELL) + 2 * self.residual
 
 
-def _between(cells: int, like: torch.Tensor) -> torch.Tensor:
-    """(8 * cells, cells): weights of bilinear interpolation, as ``torch.nn.functional.interpolate`` has them."""
-    places = ((torch.arange(CELL * cells, device=like.device, dtype=like.dtype) + 0.5) / CELL - 0.5).clamp(0, cells - 1)
-    return F.relu(1 - (places[:, None] - torch.arange(cells, device=like.device, dtype=like.dtype)).abs())
+def enlarged(x: torch.Tensor, factor: int, training: bool) -> torch.Tensor:
+    """``interpolate(mode="bilinear")`` by a whole factor; in training as two products of matrices, whose way back is many
+    times faster on a CPU."""
+    if not training:
+        return F.interpolate(x, scale_factor=float(factor), mode="bilinear")
+    rows, columns = (_between(length, factor, x) for length in x.shape[-2:])
+    return rows @ (x @ columns.T)
+
+
+def _between(length: int, factor: int, like: torch.Tensor) -> torch.Tensor:
+    """(factor * length, length): the weights of bilinear interpolation."""
+    pixels = torch.arange(factor * length, device=like.device, dtype=like.dtype)
+    places = ((pixels + 0.5) / factor - 0.5).clamp(0, length - 1)
+    return F.relu(1 - (places[:, None] - torch.arange(length, device=like.device, dtype=like.dtype)).abs())
 
 
 class _Detail(nn.Module):
@@ -121,15 +129,14 @@ class _Detail(nn.Module):
         self.context = nn.Conv2d(wide, channels, 1)
         self.last = nn.Sequential(
             nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(channels, out_channels, 3, padding=1),
+            nn.Conv2d(channels, out_channels, 1),
         )  # fmt: skip
-        nn.init.normal_(self.last[3].weight, std=0.02)
+        nn.init.normal_(self.last[3].weight, std=0.05)
         nn.init.zeros_(self.last[3].bias)
 
     def forward(self, x: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
-        around = F.interpolate(self.context(low), scale_factor=CELL / 2, mode="bilinear")
-        change = torch.tanh(self.last(self.first(x) + around))
-        return F.interpolate(change, scale_factor=2.0, mode="bilinear")
+        around = enlarged(self.context(low), CELL // 2, self.training)
+        return enlarged(torch.tanh(self.last(self.first(x) + around)), 2, self.training)
 
 
 class _Level(nn.Module):
@@ -146,7 +153,7 @@ class _Level(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.before(x)
         if self.below is not None:
-            x = x + F.interpolate(self.below(self.down(x)), scale_factor=2.0, mode="bilinear")
+            x = x + enlarged(self.below(self.down(x)), 2, self.training)
         return self.after(x)
 
 
