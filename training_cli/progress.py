@@ -33,9 +33,9 @@ class Progress:
     def __enter__(self) -> Progress:
         if self.kind == "auto" and sys.stderr.isatty():
             # rich takes a tenth of a second to load, which a run without a terminal need not wait for.
-            from rich.console import Console  # noqa: PLC0415
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-            from rich.progress import Progress as Bar  # noqa: PLC0415
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
 
             self._bar = Bar(
                 TextColumn("{task.description}"),

@@ -69,7 +69,7 @@ def is_dicom_file(path: Path) -> bool:
 
 def _has_series(folder: Path) -> bool:
     """Whether a folder holds several DICOM files of one series."""
-    import SimpleITK as sitk  # noqa: PLC0415 - only where a folder may hold a series beside other files
+    import SimpleITK as sitk
 
     reader = sitk.ImageSeriesReader
     with silent_itk():

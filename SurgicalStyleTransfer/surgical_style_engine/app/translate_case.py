@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.dicom.source import SourceSeries, open_series
 from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.metrics.cycle import CycleMetrics
+from surgical_style_engine.models.dicom_output import write_dicom_series
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.provenance import synthetic_notes
 from surgical_style_engine.volumes.file_warnings import file_warnings
@@ -24,15 +27,10 @@ from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .align_reference import align_reference, alignment_doubt
 from .inputs import VolumeOrPath, left_out, read, read_optional
+from .judge_case import JudgeCase, Judgement, judge_case
+from .judge_set import TargetSet
 from .judging import Judging
 from .maps import save_maps
-
-if TYPE_CHECKING:  # the modules are imported when they are used: not every case is judged, or written as DICOM
-    from surgical_style_engine.imageio.dicom.source import SourceSeries
-    from surgical_style_engine.metrics.cycle import CycleMetrics
-
-    from .judge_case import Judgement
-    from .judge_set import TargetSet
 
 MIXED_NOTE = "mixed: input and translation have different units; the values are no measurements"
 
@@ -255,8 +253,6 @@ def _series(case: TranslateCase, volume: Volume) -> SourceSeries | None:
         return None
     if isinstance(case.volume, Volume):
         raise InputError("A DICOM output needs the folder of the series that was read.")
-    from surgical_style_engine.imageio.dicom.source import open_series  # noqa: PLC0415 - for DICOM only
-
     return open_series(case.volume, volume, case.model.card.domain_to(case.direction))
 
 
@@ -288,8 +284,6 @@ def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
 
 
 def _judge(case: TranslateCase, inputs: _Inputs, judging: Judging, translation: Translation) -> Judgement:
-    from .judge_case import JudgeCase, judge_case  # noqa: PLC0415 - SimpleITK is loaded with it
-
     judgement = judge_case(
         JudgeCase(
             volume=inputs.volume,
@@ -319,8 +313,6 @@ def _write(case: TranslateCase, series: SourceSeries | None, translation: Transl
     if series is None:
         write_volume(translation.volume, output, notes)
         return
-    from surgical_style_engine.models.dicom_output import write_dicom_series  # noqa: PLC0415 - for DICOM only
-
     write_dicom_series(
         translation.volume,
         series,

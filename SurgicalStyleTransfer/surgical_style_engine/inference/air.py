@@ -59,7 +59,7 @@ def flat_background(array: np.ndarray, normalise: Normalise | None = None) -> np
         body[index] = (array[0, index] if normalise is None else normalise(array[0, index])) > NOISELESS_AIR_TOP
     if 1 - body.mean() < FLAT_FRACTION:
         return None
-    import SimpleITK as sitk  # noqa: PLC0415 - SimpleITK takes a quarter of a second
+    import SimpleITK as sitk
 
     for number in np.flatnonzero(body.any(axis=(1, 2))).tolist():
         image = sitk.GetImageFromArray(body[number].view(np.uint8))

@@ -74,7 +74,7 @@ def open_weights(
     prefix = direction + "."
     try:
         with safe_open(path, framework=framework) as opened:
-            names = {key[len(prefix) :]: key for key in opened.keys() if key.startswith(prefix)}  # noqa: SIM118
+            names = {key[len(prefix) :]: key for key in opened.keys() if key.startswith(prefix)}
             stored = {key: opened.get_slice(name).get_shape() for key, name in names.items()}
             difference = first_difference(shapes, stored)
             if difference:

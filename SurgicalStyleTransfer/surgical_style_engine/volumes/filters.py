@@ -20,7 +20,7 @@ def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray
     It takes the discrete kernel along axes where sigma is small, which stays right where it is less than a thick slice,
     and the recursive filter, whose cost does not grow with sigma, along the others.
     """
-    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+    import SimpleITK as sitk
 
     image = _image(array, spacing)
     wide = [axis for axis in range(3) if sigma_mm >= RECURSIVE_FROM * image.GetSpacing()[axis]]
@@ -35,7 +35,7 @@ def gaussian(array: np.ndarray, sigma_mm: float, spacing: Spacing) -> np.ndarray
 
 def box_mean(array: np.ndarray, radius_mm: float, spacing: Spacing) -> np.ndarray:
     """Mean over the box of this radius; at the border over the part of it inside. The cost does not grow with it."""
-    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+    import SimpleITK as sitk
 
     radius = [min(round(radius_mm / mm), count - 1) for mm, count in zip(spacing[::-1], array.shape[::-1], strict=True)]
     return sitk.GetArrayFromImage(sitk.BoxMean(_image(array, spacing), radius))
@@ -84,7 +84,7 @@ def distance_inside(region: np.ndarray, spacing: Spacing) -> np.ndarray:
 
     The border of the array is no border of the region.
     """
-    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+    import SimpleITK as sitk
 
     image = _image(region.astype(np.uint8), spacing)
     signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
@@ -93,7 +93,7 @@ def distance_inside(region: np.ndarray, spacing: Spacing) -> np.ndarray:
 
 
 def _image(array: np.ndarray, spacing: Spacing) -> SimpleITK.Image:
-    import SimpleITK as sitk  # noqa: PLC0415 - takes a quarter of a second
+    import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(array)
     image.SetSpacing([float(mm) for mm in spacing[::-1]])

@@ -14,6 +14,7 @@ from surgical_style_engine.app.align_reference import align_reference
 from surgical_style_engine.app.delivered import for_viewers
 from surgical_style_engine.app.import_model import ImportDetails
 from surgical_style_engine.app.import_model import import_model as import_case
+from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
@@ -142,8 +143,6 @@ class Tasks:
 
         With ``error_map`` also |F(G(x)) - x| per voxel, in that file.
         """
-        from surgical_style_engine.app.judge_case import JudgeCase, judge_case  # noqa: PLC0415 - it loads SimpleITK
-
         kept = self._warm.find(request.keep)
         reference = valid = None
         if request.reference is not None:

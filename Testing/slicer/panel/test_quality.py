@@ -285,3 +285,17 @@ def test_an_empty_reference_is_said(scene, done):
     widget = done(referenceVolume=scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
     widget.ui.computeButton.click()
     assert widget.ui.statusLabel.text == "The reference is empty." and widget.ui.computeButton.text == "Compute"
+
+
+def test_figures_are_of_the_image_that_is_shown(done, until, volume):
+    """Without any strength it is the input; what the network makes stands beside it under that name."""
+    widget = done(referenceVolume=volume("Reference", seed=2), strength=0.0, figures="quick")
+    until(lambda: widget.panel.quality.verdict is not None, "the figures")
+    metrics = widget.panel.quality.verdict.metrics
+    floor = metrics["reference"]["floors"]["input"]["psnr"]
+    assert metrics["reference"]["psnr"] == pytest.approx(floor, abs=0.02)
+    assert abs(metrics["network"]["reference"]["psnr"] - floor) > 0.5
+    table = widget.ui.figuresTable
+    shown = {table.item(row, 0).text(): table.item(row, 1).text() for row in range(table.rowCount)}
+    assert shown["PSNR"] == f"{metrics['reference']['psnr']:.2f} dB" != shown["Network: PSNR"]
+    assert "Strength: 0.00" in widget.ui.judgedLabel.text

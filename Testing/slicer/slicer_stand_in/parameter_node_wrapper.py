@@ -165,6 +165,90 @@ class _Binding:
         self.write = lambda value: setattr(self.widget, name, value)
 
 
+class _Wrapped:
+    """A parameter node; its parameters are properties of a subclass."""
+
+    _parameters: typing.ClassVar[dict[str, object]] = {}
+
+    def __init__(self, node: object) -> None:
+        self.parameterNode = node
+        self._bound: dict[int, tuple[list, int]] = {}
+        self._tag = 0
+        self._writing = False
+        for parameter in self._parameters.values():
+            if not parameter.nodes and not parameter.is_in(node):
+                parameter.write(node, parameter.default)
+
+    def getValue(self, name: str) -> object:
+        return self._parameters[name].read(self.parameterNode)
+
+    def setValue(self, name: str, value: object) -> None:
+        self._parameters[name].write(self.parameterNode, value)
+
+    def connectGui(self, ui: object) -> int:
+        bindings = []
+        for widget in vars(ui).values():
+            name = widget.property("SlicerParameterName")
+            if name:
+                if name not in self._parameters:
+                    raise ValueError(f"Cannot find a param with the given name: {name}")
+                bindings.append((name, _Binding(widget, self._parameters[name])))
+        slots = []
+        for name, binding in bindings:
+            binding.write(self.getValue(name))
+
+            def changed(*_arguments: object, name: str = name, binding: _Binding = binding) -> None:
+                if not self._writing:
+                    self.setValue(name, binding.read())
+
+            binding.signal.connect(changed)
+            slots.append((binding.signal, changed))
+
+        def show(caller: object, event: str) -> None:
+            if self._writing:
+                return
+            self._writing = True
+            try:
+                for name, binding in bindings:
+                    binding.write(self.getValue(name))
+            finally:
+                self._writing = False
+
+        self._tag += 1
+        self._bound[self._tag] = slots, self.AddObserver(vtk.vtkCommand.ModifiedEvent, show)
+        return self._tag
+
+    def disconnectGui(self, tag: int | None) -> None:
+        slots, observer = self._bound.pop(tag, ([], None))
+        for signal, slot in slots:
+            signal.disconnect(slot)
+        if observer is not None:
+            self.RemoveObserver(observer)
+
+    def AddObserver(self, event: object, callback: object, priority: float = 0.0) -> int:
+        return self.parameterNode.AddObserver(event, callback, priority)
+
+    def RemoveObserver(self, tag: int) -> None:
+        self.parameterNode.RemoveObserver(tag)
+
+    def StartModify(self) -> int:
+        return self.parameterNode.StartModify()
+
+    def EndModify(self, before: int) -> int:
+        return self.parameterNode.EndModify(before)
+
+    def Modified(self) -> None:
+        self.parameterNode.Modified()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self._parameters:
+            self.setValue(name, value)
+        elif name in ("parameterNode", "_bound", "_tag", "_writing"):
+            object.__setattr__(self, name, value)
+        else:
+            raise AttributeError(f"there is no parameter {name}")
+
+
 def parameterNodeWrapper(described: type) -> type:
     """Turn the annotated attributes of a class into parameters."""
     hints = typing.get_type_hints(described, include_extras=True)
@@ -173,87 +257,7 @@ def parameterNodeWrapper(described: type) -> type:
         default = getattr(described, name, None)
         is_list = typing.get_origin(hint) is list
         parameters[name] = _NodesParameter(name, hint) if is_list else _Parameter(name, hint, default)
-
-    class Wrapped:
-        def __init__(self, node: object) -> None:
-            self.parameterNode = node
-            self._bound: dict[int, tuple[list, int]] = {}
-            self._tag = 0
-            self._writing = False
-            for parameter in parameters.values():
-                if not parameter.nodes and not parameter.is_in(node):
-                    parameter.write(node, parameter.default)
-
-        def getValue(self, name: str) -> object:
-            return parameters[name].read(self.parameterNode)
-
-        def setValue(self, name: str, value: object) -> None:
-            parameters[name].write(self.parameterNode, value)
-
-        def connectGui(self, ui: object) -> int:
-            bindings = []
-            for widget in vars(ui).values():
-                name = widget.property("SlicerParameterName")
-                if name:
-                    if name not in parameters:
-                        raise ValueError(f"Cannot find a param with the given name: {name}")
-                    bindings.append((name, _Binding(widget, parameters[name])))
-            slots = []
-            for name, binding in bindings:
-                binding.write(self.getValue(name))
-
-                def changed(*_arguments: object, name: str = name, binding: _Binding = binding) -> None:
-                    if not self._writing:
-                        self.setValue(name, binding.read())
-
-                binding.signal.connect(changed)
-                slots.append((binding.signal, changed))
-
-            def show(caller: object, event: str) -> None:
-                if self._writing:
-                    return
-                self._writing = True
-                try:
-                    for name, binding in bindings:
-                        binding.write(self.getValue(name))
-                finally:
-                    self._writing = False
-
-            self._tag += 1
-            self._bound[self._tag] = slots, self.AddObserver(vtk.vtkCommand.ModifiedEvent, show)
-            return self._tag
-
-        def disconnectGui(self, tag: int | None) -> None:
-            slots, observer = self._bound.pop(tag, ([], None))
-            for signal, slot in slots:
-                signal.disconnect(slot)
-            if observer is not None:
-                self.RemoveObserver(observer)
-
-        def AddObserver(self, event: object, callback: object, priority: float = 0.0) -> int:
-            return self.parameterNode.AddObserver(event, callback, priority)
-
-        def RemoveObserver(self, tag: int) -> None:
-            self.parameterNode.RemoveObserver(tag)
-
-        def StartModify(self) -> int:
-            return self.parameterNode.StartModify()
-
-        def EndModify(self, before: int) -> int:
-            return self.parameterNode.EndModify(before)
-
-        def Modified(self) -> None:
-            self.parameterNode.Modified()
-
-        def __setattr__(self, name: str, value: object) -> None:
-            if name in parameters:
-                self.setValue(name, value)
-            elif name in ("parameterNode", "_bound", "_tag", "_writing"):
-                object.__setattr__(self, name, value)
-            else:
-                raise AttributeError(f"there is no parameter {name}")
-
-    for name in parameters:
-        setattr(Wrapped, name, property(lambda self, name=name: self.getValue(name)))
-    Wrapped.__name__, Wrapped.__doc__ = described.__name__, described.__doc__
-    return Wrapped
+    properties = {name: property(lambda self, name=name: self.getValue(name)) for name in parameters}
+    return type(
+        described.__name__, (_Wrapped,), {"_parameters": parameters, "__doc__": described.__doc__, **properties}
+    )

@@ -28,9 +28,10 @@ def test_apply_while_figures_are_deaf_to_their_cancel_is_done_after_them(ready, 
 
     monkeypatch.setattr(worker_client, "GRACE_MS", 100)
     busy = worker_with(
-        "from surgical_style_engine.worker.tasks import Tasks\njudge = Tasks.figures\n"
-        f"def slow(*a, **k):\n    open({str(tmp_path / 'judging')!r}, 'w').close()\n    time.sleep(1.5)\n"
-        "    return judge(*a, **k)\nTasks.figures = slow"
+        "from surgical_style_engine.worker.tasks import Tasks\nanswer = Tasks.run\n"
+        "def slow(self, message, *rest):\n    if message['task'] == 'figures':\n"
+        f"        open({str(tmp_path / 'judging')!r}, 'w').close()\n        time.sleep(1.5)\n"
+        "    return answer(self, message, *rest)\nTasks.run = slow"
     )
     widget = ready(busy)
     first = apply(widget)
