@@ -1,6 +1,6 @@
 """A model folder from the averaged weights of two trained directions.
 
-    python -m Testing.benchmarks.quality.folder --runs runs/ship/NAME --source T1w --target T2w --output FOLDER
+python -m Testing.benchmarks.quality.folder --runs runs/ship/NAME --source T1w --target T2w --output FOLDER
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from .train import Recipe
 
 BASIS = (
     "BraTS cases: TCIA cases of BraTS-TCGA-GBM (10.7937/K9/TCIA.2017.KLXWJJ1Q) and BraTS-TCGA-LGG "
-    "(10.7937/K9/TCIA.2017.GJQ7R0EF), CC BY 3.0 (matched by BraTS name pattern; the table of identities was not at hand); "
+    "(10.7937/K9/TCIA.2017.GJQ7R0EF), CC BY 3.0 (matched by BraTS name pattern; the table of identities was not at "
+    "hand); "
     "CBICA cases of RSNA-ASNR-MICCAI-BraTS-2021 (10.7937/jc8x-9874), CC BY 4.0 (matched likewise). Open MS Data, "
     "Laboratory of Imaging Technologies, University of Ljubljana, CC-BY."
 )
@@ -34,7 +35,8 @@ CITATION = (
 def raw_files(data: Path, contrast: str) -> list[Path]:
     """The training volumes of a contrast as they were read."""
     found = list((data / "brats").glob(f"*_{BRATS_NAMES[contrast]}.nii.gz"))
-    found += [path for path in (data / "open-ms" / "mni").glob(f"*_{MNI_NAMES[contrast]}.nii.gz") if "07" not in path.name]
+    mni = (data / "open-ms" / "mni").glob(f"*_{MNI_NAMES[contrast]}.nii.gz")
+    found += [path for path in mni if f"mni-{path.name.split('_')[0]}" not in CHECK_PATIENTS]
     if contrast in RAW_NAMES:
         found += (data / "open-ms" / "longitudinal").glob(f"*_{RAW_NAMES[contrast]}.nii.gz")
     return sorted(path for path in found if not any(check in path.name for check in CHECK_PATIENTS))
@@ -67,8 +69,8 @@ def write_folder(
 ) -> Path:  # fmt: skip
     """Write the model folder; the directions are read from their run folders."""
     from safetensors.torch import load_file
-    from surgical_style_engine.model_folder import ModelCard, save_model
 
+    from surgical_style_engine.model_folder import ModelCard, save_model
     from training_cli.model_card import model_readme
 
     scenes = load_cohort(cache)

@@ -1,7 +1,7 @@
 """Leave-one-site-out: recipes side by side at equal seconds of one core, then the table.
 
-    python -m Testing.benchmarks.quality.protocol --seconds 150 --recipes base curve ...
-    python -m Testing.benchmarks.quality.protocol --table
+python -m Testing.benchmarks.quality.protocol --seconds 150 --recipes base curve ...
+python -m Testing.benchmarks.quality.protocol --table
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+
 from surgical_style_engine import heap
 
 from .data import load_cohort
@@ -77,8 +78,8 @@ def table(result: Path) -> str:
         row["steps"] += entry["steps"]
         for name, figures in entry["scenes"].items():
             row["heads" if name.endswith("_head") else "brains"][name] = figures
-    lines = ["| pair | s | recipe | folds | steps | psnr | toned | ssim | ms_ssim | sharp | tumour | heads psnr | ssim | sharp |"]
-    lines.append("|" + "---|" * 14)
+    columns = "pair|s|recipe|folds|steps|psnr|toned|ssim|ms_ssim|sharp|tumour|heads psnr|ssim|sharp"
+    lines = [f"|{columns}|", "|" + "---|" * 14]
     for (pair, seconds, recipe), row in sorted(rows.items()):
         b, h = mean_of(row["brains"]), mean_of(row["heads"])
         values = [b.get(k, float("nan")) for k in ("psnr", "psnr_toned", "ssim", "ms_ssim", "sharpness", "tumour")]
@@ -108,8 +109,15 @@ def main() -> None:
         for name in arguments.recipes:
             for fold in arguments.folds:
                 entry = run(
-                    name, fold, arguments.seconds, arguments.source, arguments.target, scenes, arguments.result,
-                    arguments.pictures, arguments.parts,
+                    name,
+                    fold,
+                    arguments.seconds,
+                    arguments.source,
+                    arguments.target,
+                    scenes,
+                    arguments.result,
+                    arguments.pictures,
+                    arguments.parts,
                 )
                 print(name, fold, entry["steps"], entry["minutes"], entry["loss"], entry["mean"], flush=True)
     if arguments.result.exists():

@@ -10,7 +10,8 @@ BASE = Recipe()  # the grid, L1, random gamma
 STRONG = {"gamma": 0.35, "window": 0.25, "curve": 0.6, "bias": 0.3, "noise": 0.03, "blur": 0.8}
 R = replace(BASE, randomise=STRONG)
 SHIP = replace(
-    R, network={"features": 24, "bins": 12, "detail": 16}, sampler={"images": 2, "heads": 0.4, "tumour": 2.0, "transplant": 0.4},
+    R, network={"features": 24, "bins": 12, "detail": 16},
+    sampler={"images": 2, "heads": 0.4, "tumour": 2.0, "transplant": 0.4},
     ssim=0.3, sharpness=0.5, weight_decay=0.01, ema=0.999, schedule="late",
 )  # fmt: skip
 # What the shipped models are trained with, changed one thing at a time.

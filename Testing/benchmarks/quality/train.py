@@ -122,7 +122,8 @@ class Training:
     def _loss(self, made: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         recipe = self.recipe
         difference = made - target
-        loss = recipe.l1 * masked_mean(difference.abs(), mask) + recipe.air * masked_mean(difference.abs(), (mask == 0).float())
+        unknown = (mask == 0).float()
+        loss = recipe.l1 * masked_mean(difference.abs(), mask) + recipe.air * masked_mean(difference.abs(), unknown)
         if recipe.l2:
             loss = loss + recipe.l2 * masked_mean(difference**2, mask)
         if recipe.gradient:

@@ -33,9 +33,7 @@ class Transplants:
                 if len(slices):
                     self.donors.append((scene, slices))
 
-    def into(
-        self, scene: Scene, z: int, stacks: dict[str, np.ndarray], weights: np.ndarray, importance: float
-    ) -> None:
+    def into(self, scene: Scene, z: int, stacks: dict[str, np.ndarray], weights: np.ndarray, importance: float) -> None:
         """Set a random tumour into stacks (contrast to (s, h, w), changed in place) around slice z of a scene.
 
         weights: (1, h, w), which becomes ``importance`` where the tumour lies.
