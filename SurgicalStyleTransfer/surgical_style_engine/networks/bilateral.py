@@ -21,14 +21,14 @@ class BilateralGenerator(nn.Module):
     still a slope to learn from); any h and w. The channels are a stack of neighbouring slices, of which the middle one
     is translated (out_channels 1), or all of them (out_channels as in_channels), so that a cycle closes.
 
-    A U-shaped network sees the slices at an eighth of their resolution and gives, for every cell of 8 x 8 pixels, a tone
-    curve through ``bins`` values. The curve is read at the middle slice's intensity plus what a pointwise network makes
-    of the stack; curves are interpolated bilinearly between cells. A second branch at half resolution adds a residual of
-    at most ``residual_percent`` of the half range.
+    A U-shaped network sees the slices at an eighth of their resolution and gives, for every cell of 8 x 8 pixels, a
+    tone curve through ``bins`` values. The curve is read at the slice's intensity plus what a pointwise network makes
+    of the stack; curves are interpolated bilinearly between cells. A second branch at half resolution adds a residual
+    of at most ``residual_percent`` of the half range.
 
     So what comes out is as sharp as what goes in, and what is not in the stack is hardly drawn: where all slices are
-    constant within a disc of d pixels, the output's centre differs from the mean of two opposite points of the rim by no
-    more than ``largest_invention(d)``.
+    constant within a disc of d pixels, the output's centre differs from the mean of two opposite points of the rim by
+    no more than ``largest_invention(d)``.
 
     features: channels of the first layer, of which the others have twice as many. bins: values of a curve. levels:
     halvings below the cells. detail: channels of the branch at half resolution; 0 for none. dropout_percent: of the
@@ -48,8 +48,8 @@ class BilateralGenerator(nn.Module):
     ) -> None:
         if out_channels not in (1, in_channels) or features % GROUPS:
             raise InputError(
-                f"The bilateral generator makes one channel, or as many as it takes, with features a multiple of {GROUPS};"
-                f" not {out_channels} of {in_channels} with {features}."
+                "The bilateral generator makes one channel, or as many as it takes, with features a multiple of "
+                f"{GROUPS}; not {out_channels} of {in_channels} with {features}."
             )
         super().__init__()
         self.in_channels, self.out_channels, self.bins = in_channels, out_channels, bins
@@ -103,8 +103,8 @@ class BilateralGenerator(nn.Module):
             self.head.bias.copy_(torch.atanh((values / LARGEST).clamp(-0.95, 0.95)).repeat(self.out_channels))
 
     def largest_invention(self, diameter: float) -> float:
-        """Most that the centre of a disc of constant input (pixels) can differ from the mean of two opposite rim points,
-        in normalised units.
+        """Most that the centre of a disc of constant input can differ from the mean of two opposite rim points, in
+        normalised units. diameter: in pixels.
 
         A curve's value changes by at most twice the largest one from one cell to the next, along rows and columns.
         """
@@ -129,7 +129,8 @@ def _between(length: int, factor: int, like: torch.Tensor) -> torch.Tensor:
 
 
 class _Detail(nn.Module):
-    """The branch at half resolution: (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, out, h, w), -1 to 1."""
+    """The branch at half resolution: (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, out, h, w) in
+    [-1, 1]."""
 
     def __init__(self, in_channels: int, out_channels: int, wide: int, channels: int) -> None:
         super().__init__()

@@ -20,7 +20,8 @@ from .train import Recipe
 
 BASIS = (
     "BraTS cases: TCIA cases of BraTS-TCGA-GBM (10.7937/K9/TCIA.2017.KLXWJJ1Q) and BraTS-TCGA-LGG "
-    "(10.7937/K9/TCIA.2017.GJQ7R0EF), CC BY 3.0 (matched by BraTS name pattern; the table of identities was not at hand); "
+    "(10.7937/K9/TCIA.2017.GJQ7R0EF), CC BY 3.0 (matched by BraTS name pattern; the table of identities was not at "
+    "hand); "
     "CBICA cases of RSNA-ASNR-MICCAI-BraTS-2021 (10.7937/jc8x-9874), CC BY 4.0 (matched likewise). Open MS Data, "
     "Laboratory of Imaging Technologies, University of Ljubljana, CC-BY."
 )

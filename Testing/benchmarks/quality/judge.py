@@ -13,14 +13,18 @@ MOST_SLICES = 24
 
 def translate(network: torch.nn.Module, scene: Scene, source: str, chosen: np.ndarray, stack: int = 3) -> np.ndarray:
     """(n, h, w) float32: the chosen slices through the network."""
+    from surgical_style_engine.plane_job import MULTIPLE
+    from surgical_style_engine.slices import pad_to_multiple
+
     step = max(1, round(STACK_MM / scene.slice_mm))
     made = []
     with torch.inference_mode():
         for z in chosen:
             places = np.clip(z + (np.arange(stack) - stack // 2) * step, 0, len(scene.body) - 1)
-            image = torch.from_numpy(scene.images[source][places].astype(np.float32))[None]
-            out = network(image)
-            made.append(out[0, out.shape[1] // 2].numpy())
+            image = scene.images[source][places].astype(np.float32)[None]
+            padded, crop = pad_to_multiple(image, MULTIPLE)
+            out = network(torch.from_numpy(padded))
+            made.append(out[0, out.shape[1] // 2].numpy()[crop])
     return np.clip(np.stack(made), -1, 1)
 
 

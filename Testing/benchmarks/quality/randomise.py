@@ -1,7 +1,7 @@
 """Input contrast randomisation: what another scanner could have made of the same slices.
 
-Everything works on stacks (n, s, h, w) in [-1, 1]; a stack is changed as one, as a scan is. Each has a probability and a
-strength, see ``Randomise``. Targets are never changed.
+Everything works on stacks (n, s, h, w) in [-1, 1]; a stack is changed as one, as a scan is. Each has a probability
+and a strength, see ``Randomise``. Targets are never changed.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ CANVAS = {False: (192, 160), True: (240, 192)}  # rows and columns; brains and w
 class Sampler:
     """Draws batches for one or both directions of a pair of contrasts.
 
-    images: in a batch. heads: share of batches with whole heads, where there are any. zoom, degrees: largest change of size (log) and angle
-    of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix: largest share of
-    another contrast of the same head that is added to the source (or taken away). thick: how often thin slices are averaged
-    into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
+    images: in a batch. heads: share of batches with whole heads, where there are any. zoom, degrees: largest change of
+    size (log) and angle of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix:
+    largest share of another contrast of the same head that is added to the source (or taken away). thick: how often
+    thin slices are averaged into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
     another patient's tumour is set into a brain, see ``transplant``.
     """
 

@@ -2,9 +2,10 @@
 
     nohup nice -n 10 python -m Testing.benchmarks.quality.ship --recipe NAME --minutes 40 --pairs T1w:T2w T2w:T1w &
 
-Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``averaged.safetensors`` (the moving average,
-half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on where it was stopped; Ctrl-C and SIGTERM save first.
-Minutes are of the process's own time. The check patients are in no training.
+Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``averaged.safetensors`` (the moving
+average, half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on
+where it was stopped; Ctrl-C and SIGTERM save first. Minutes are of the process's own time. The check patients are in no
+training.
 """
 
 from __future__ import annotations
