@@ -30,9 +30,18 @@ class BilateralGenerator(nn.Module):
     constant within a disc of d pixels, the output's centre differs from the mean of two opposite points of the rim by
     no more than ``largest_invention(d)``.
 
-    features: channels of the first layer, of which the others have twice as many. bins: values of a curve. levels:
-    halvings below the cells. detail: channels of the branch at half resolution; 0 for none. dropout_percent: of the
-    channels in the blocks of the U, in training.
+    Args:
+        in_channels: slices of the stack.
+        out_channels: 1, or as many as in_channels.
+        features: channels of the first layer, a multiple of 8; the others have twice as many.
+        bins: values of a curve.
+        levels: halvings below the cells.
+        detail: channels of the branch at half resolution; 0 for none.
+        residual_percent: most that this branch adds, in percent of the half range.
+        dropout_percent: of the channels in the blocks of the U, in training.
+
+    Raises:
+        InputError: for channels or features that it cannot have.
     """
 
     def __init__(
@@ -75,14 +84,22 @@ class BilateralGenerator(nn.Module):
         # Always padded, by 0 where it fits: exporters that trace would freeze a decision.
         x = F.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate")
         low = self.context(self.stem(x))
-        made = self.toned(x, torch.tanh(self.head(low)))
+        y = self.toned(x, torch.tanh(self.head(low)))
         if self.residual:
-            made = made + self.residual * self.detail(x, low)
-        made = made[..., :h, :w]
-        return made if self.training else made.clamp(-1, 1)
+            y = y + self.residual * self.detail(x, low)
+        y = y[..., :h, :w]
+        return y if self.training else y.clamp(-1, 1)
 
     def toned(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-        """The curves of a grid (n, out * bins, h / 8, w / 8) in [-1, 1] applied to the slices that are translated."""
+        """Apply tone curves to the slices that are translated.
+
+        Args:
+            x: (n, in_channels, h, w) in [-1, 1].
+            grid: the curves, (n, out_channels * bins, h / 8, w / 8) in [-1, 1].
+
+        Returns:
+            (n, out_channels, h, w) in [-LARGEST, LARGEST].
+        """
         n, c, h, w = x.shape
         slices = x if self.out_channels == self.in_channels else x[:, c // 2 : c // 2 + 1]
         place = (self.guide(x) + (slices * 0.5 + 0.5)).clamp(0, 1) * (self.bins - 1)
@@ -103,17 +120,32 @@ class BilateralGenerator(nn.Module):
             self.head.bias.copy_(torch.atanh((values / LARGEST).clamp(-0.95, 0.95)).repeat(self.out_channels))
 
     def largest_invention(self, diameter: float) -> float:
-        """Most that the centre of a disc of constant input can differ from the mean of two opposite rim points, in
-        normalised units. diameter: in pixels.
+        """Bound what the network can draw where there is nothing.
 
         A curve's value changes by at most twice the largest one from one cell to the next, along rows and columns.
+
+        Args:
+            diameter: pixels of a disc within which all slices are constant.
+
+        Returns:
+            Most that the output at its centre can differ from the mean of two opposite points of its rim, in normalised
+            units.
         """
         return min(2.0 * LARGEST, 2**0.5 * LARGEST * diameter / CELL) + 2 * self.residual
 
 
 def enlarged(x: torch.Tensor, factor: int, training: bool) -> torch.Tensor:
-    """``interpolate(mode="bilinear")`` by a whole factor; in training as two products of matrices, whose way back is many
-    times faster on a CPU.
+    """Enlarge as ``interpolate(mode="bilinear")`` does.
+
+    In training by two products of matrices, whose way back is many times faster on a CPU.
+
+    Args:
+        x: (n, c, h, w).
+        factor: whole number.
+        training: whether a gradient is to come back.
+
+    Returns:
+        (n, c, factor * h, factor * w).
     """
     if not training:
         return F.interpolate(x, scale_factor=float(factor), mode="bilinear")
@@ -129,8 +161,10 @@ def _between(length: int, factor: int, like: torch.Tensor) -> torch.Tensor:
 
 
 class _Detail(nn.Module):
-    """The branch at half resolution: (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, out, h, w) in
-    [-1, 1]."""
+    """The branch at half resolution.
+
+    (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, out, h, w) in [-1, 1].
+    """
 
     def __init__(self, in_channels: int, out_channels: int, wide: int, channels: int) -> None:
         super().__init__()

@@ -247,26 +247,28 @@ def _landmarks(volume):
 def _axial(volume, landmarks) -> tuple[np.ndarray, float]:
     """((s, h, w) float32 normalised axial slices at PIXEL_MM, distance of slices in mm), as ``sst translate`` does."""
     from surgical_style_engine.volumes import geometry
+    from surgical_style_engine.volumes.resampling import model_size, resize_in_plane
 
     canonical, _ = geometry.to_canonical(volume)
     array = landmarks.forward(geometry.plane_first(canonical.array, "axial"))
     slice_mm, *pixel = geometry.plane_spacing(canonical.spacing, "axial")
-    size = geometry.model_size(array.shape[-2:], tuple(pixel), PIXEL_MM)
+    size = model_size(array.shape[-2:], tuple(pixel), PIXEL_MM)
     if size != array.shape[-2:]:
-        array = geometry.resize_in_plane(array, size)
+        array = resize_in_plane(array, size)
     return np.clip(array[0], -1, 1), float(slice_mm)
 
 
 def _axial_labels(like, labels: np.ndarray, nearest: bool = False) -> np.ndarray:
     """Labels or a mask (z, y, x) as axial slices at PIXEL_MM."""
     from surgical_style_engine.volumes import geometry
+    from surgical_style_engine.volumes.resampling import model_size, resize_in_plane
 
     canonical, _ = geometry.to_canonical(like.with_array(labels[None].astype(np.float32)))
     array = geometry.plane_first(canonical.array, "axial")
     _, *pixel = geometry.plane_spacing(canonical.spacing, "axial")
-    size = geometry.model_size(array.shape[-2:], tuple(pixel), PIXEL_MM)
+    size = model_size(array.shape[-2:], tuple(pixel), PIXEL_MM)
     if size != array.shape[-2:]:
-        array = geometry.resize_in_plane(array, size)
+        array = resize_in_plane(array, size)
     return array[0]
 
 

@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("--skip", nargs="*", default=["patient"])
     parser.add_argument("--result", type=Path, default=RESULTS / "floors.json")
     arguments = parser.parse_args()
-    from surgical_style_engine.model_folder import load_model
-    from surgical_style_engine.quality.histogram import histogram_match
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.volumes.histogram_matching import histogram_match
 
     torch.set_num_threads(1)
     style = load_model(arguments.model)

@@ -13,8 +13,8 @@ MOST_SLICES = 24
 
 def translate(network: torch.nn.Module, scene: Scene, source: str, chosen: np.ndarray, stack: int = 3) -> np.ndarray:
     """(n, h, w) float32: the chosen slices through the network."""
-    from surgical_style_engine.plane_job import MULTIPLE
-    from surgical_style_engine.slices import pad_to_multiple
+    from surgical_style_engine.inference.plane_job import MULTIPLE
+    from surgical_style_engine.volumes.slices import pad_to_multiple
 
     step = max(1, round(STACK_MM / scene.slice_mm))
     made = []

@@ -100,10 +100,8 @@ def table(result: Path) -> str:
         row["steps"] += entry["steps"]
         for name, figures in entry["scenes"].items():
             row["heads" if name.endswith("_head") else "brains"][name] = figures
-    lines = [
-        "| pair | s | recipe | folds | steps | psnr | toned | ssim | ms_ssim | sharp | tumour | heads psnr | ssim | sharp |"
-    ]
-    lines.append("|" + "---|" * 14)
+    columns = "pair s recipe folds steps psnr toned ssim ms_ssim sharp tumour heads_psnr heads_ssim heads_sharp".split()
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for (pair, seconds, recipe), row in sorted(rows.items()):
         b, h = mean_of(row["brains"]), mean_of(row["heads"])
         values = [b.get(k, float("nan")) for k in ("psnr", "psnr_toned", "ssim", "ms_ssim", "sharpness", "tumour")]

@@ -72,7 +72,7 @@ def test_training_has_the_gradients_of_the_weighted_sums():
 def test_channels_last_computes_the_same():
     network, x = restless(), torch.rand(2, 3, 40, 36) * 2 - 1
     with torch.no_grad():
-        wanted = network(x)
+        expected = network(x)
         turned = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
     assert torch.allclose(turned, wanted, atol=1e-4)
 
@@ -138,15 +138,15 @@ def test_without_a_residual_nothing_but_tone_changes():
 @pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
 @pytest.mark.parametrize("size", [(64, 48), (60, 44)])
 def test_openvino_computes_the_same(size):
-    from surgical_style_engine import backends
+    from surgical_style_engine.backends.openvino import library
 
     network = restless()
-    ready = backends._openvino_core().compile_model(
-        backends._openvino().convert_model(network, example_input=torch.zeros(1, 3, 64, 64), input=[(-1, 3, -1, -1)]),
+    ready = library.core().compile_model(
+        library.openvino_package().convert_model(network, example_input=torch.zeros(1, 3, 64, 64), input=[(-1, 3, -1, -1)]),
         "CPU",
         {"INFERENCE_PRECISION_HINT": "f32"},
     )
     x = np.random.default_rng(0).uniform(-1, 1, (2, 3, *size)).astype(np.float32)
     with torch.no_grad():
-        wanted = network(torch.from_numpy(x)).numpy()
-    assert np.abs(ready(x)[0] - wanted).max() < 1e-3
+        expected = network(torch.from_numpy(x)).numpy()
+    assert np.abs(ready(x)[0] - expected).max() < 1e-3
