@@ -10,7 +10,7 @@ BASE = Recipe()  # the grid, L1, random gamma
 STRONG = {"gamma": 0.35, "window": 0.25, "curve": 0.6, "bias": 0.3, "noise": 0.03, "blur": 0.8}
 R = replace(BASE, randomise=STRONG)
 SHIP = replace(
-    R, network={"features": 24, "bins": 12, "detail": 16},
+    R, randomise={**STRONG, "dark": 1.5}, network={"features": 24, "bins": 12, "detail": 16},
     sampler={"images": 2, "heads": 0.4, "tumour": 2.0, "transplant": 0.4},
     ssim=0.3, sharpness=0.5, weight_decay=0.01, ema=0.999, schedule="late",
 )  # fmt: skip
@@ -18,6 +18,7 @@ SHIP = replace(
 RECIPES = {
     "ship-mix": replace(SHIP, sampler={**SHIP.sampler, "mix": 0.25}),
     "ship-plain": replace(SHIP, randomise={}),
+    "ship-no-dark": replace(SHIP, randomise=STRONG),
     "ship-no-residual": replace(SHIP, network={**SHIP.network, "detail": 0}),
     "ship-no-terms": replace(SHIP, ssim=0.0, sharpness=0.0),
     "ship-no-transplant": replace(SHIP, sampler={**SHIP.sampler, "tumour": 1.0, "transplant": 0.0}),
