@@ -16,13 +16,15 @@ from torch.nn import functional as F
 class Randomise:
     """How often and how much. Strengths are in normalised intensities 0..1 unless something else is said.
 
-    gamma: largest |log| of an exponent. window: how far the top of the range moves (log). curve: largest departure of a
-    random monotone curve's slope (log) at ``knots`` places. bias: largest log gain of a smooth field. noise: largest
-    deviation of magnitude noise. blur: largest width in pixels. Numbers of 0 switch off.
+    gamma: largest |log| of an exponent. window: how far the top of the range moves (log). dark: how far down it goes in
+    a quarter of the images (log), as where something far brighter than the brain sets the range. curve: largest
+    departure of a random monotone curve's slope (log) at ``knots`` places. bias: largest log gain of a smooth field.
+    noise: largest deviation of magnitude noise. blur: largest width in pixels. Numbers of 0 switch off.
     """
 
     gamma: float = 0.35
     window: float = 0.0
+    dark: float = 0.0
     curve: float = 0.0
     bias: float = 0.0
     noise: float = 0.0
@@ -50,6 +52,9 @@ class Randomise:
             x = x * torch.exp(self._field(x, draw) * signed(self.bias))
         if self.window:
             x = x * torch.exp(signed(self.window))
+        if self.dark:
+            depth = torch.rand(n, 1, 1, 1, generator=draw) * (torch.rand(n, 1, 1, 1, generator=draw) < 0.25)
+            x = x * torch.exp(-self.dark * depth)
         if self.blur and happens(0.25):
             x = _blurred(x, 0.3 + float(torch.rand((), generator=draw)) * self.blur)
         if self.noise and happens(0.4):

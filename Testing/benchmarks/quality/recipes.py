@@ -23,6 +23,7 @@ SHIP = replace(
 RECIPES = {
     "ship-mix": replace(SHIP, sampler={**SHIP.sampler, "mix": 0.25}),
     "ship-plain": replace(SHIP, randomise={}),
+    "ship-no-dark": replace(SHIP, randomise=STRONG),
     "ship-no-residual": replace(SHIP, network={**SHIP.network, "detail": 0}),
     "ship-no-terms": replace(SHIP, ssim=0.0, sharpness=0.0),
     "ship-no-transplant": replace(SHIP, sampler={**SHIP.sampler, "tumour": 1.0, "transplant": 0.0}),
