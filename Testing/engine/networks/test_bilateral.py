@@ -74,7 +74,7 @@ def test_channels_last_computes_the_same():
     with torch.no_grad():
         expected = network(x)
         turned = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
-    assert torch.allclose(turned, wanted, atol=1e-4)
+    assert torch.allclose(turned, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
@@ -142,7 +142,9 @@ def test_openvino_computes_the_same(size):
 
     network = restless()
     ready = library.core().compile_model(
-        library.openvino_package().convert_model(network, example_input=torch.zeros(1, 3, 64, 64), input=[(-1, 3, -1, -1)]),
+        library.openvino_package().convert_model(
+            network, example_input=torch.zeros(1, 3, 64, 64), input=[(-1, 3, -1, -1)]
+        ),
         "CPU",
         {"INFERENCE_PRECISION_HINT": "f32"},
     )
