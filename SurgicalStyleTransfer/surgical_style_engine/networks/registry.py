@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from model cards that anybody may have written
+MAY_BE_ZERO = ("n_blocks", "levels", "detail", "residual_percent", "dropout_percent")
 _HERE = "surgical_style_engine.networks"
 
 
@@ -72,6 +73,7 @@ GENERATORS: dict[str, Generator] = {
         layout=f"{_HERE}.resnet_layout:ResnetLayout",
         is_shallow=True,
     ),
+    "bilateral": Generator(f"{_HERE}.bilateral:BilateralGenerator"),
     "resnet_reference": Generator(
         f"{_HERE}.reference.resnet:ReferenceResnetGenerator", ("ngf", "n_blocks"), is_shallow=True
     ),
@@ -176,7 +178,7 @@ def _check(what: str, name: str, known: dict[str, Any], arguments: dict[str, Any
     for argument, value in arguments.items():
         if argument not in known or argument == "return":
             raise InputError(f"The {what} '{name}' takes no argument '{argument}'.")
-        if not _fits(value, known[argument], least=0 if argument == "n_blocks" else 1):
+        if not _fits(value, known[argument], least=0 if argument in MAY_BE_ZERO else 1):
             raise InputError(f"The {what} '{name}' cannot have {argument} = {value!r}.")
 
 

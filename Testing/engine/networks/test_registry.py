@@ -29,6 +29,7 @@ SMALL = {
     "resnet_reference": {"ngf": 8, "n_blocks": 2},
     "unet_reference": {"ngf": 4, "num_downs": 5, "norm": "instance"},
     "article": {"ngf": 8},
+    "bilateral": {"features": 8, "detail": 8},
 }
 
 

@@ -1,0 +1,93 @@
+"""Long trainings of what is shipped: every pair of contrasts and direction, in parts, resumable.
+
+    nohup nice -n 10 python -m Testing.benchmarks.quality.ship --recipe NAME --minutes 40 --pairs T1w:T2w T2w:T1w &
+
+Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``averaged.safetensors`` (the moving
+average, half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on
+where it was stopped; Ctrl-C and SIGTERM save first. Minutes are of the process's own time. The check patients are in no
+training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from surgical_style_engine.common import heap
+
+from .data import load_cohort
+from .recipes import RECIPES
+from .train import Training
+
+PART = 30.0  # seconds between two checkpoints
+KEEP = 300.0  # seconds between two states that are kept, to choose among
+
+
+def train_direction(
+    recipe_name: str, source: str, target: str, seconds: float, scenes: list, folder: Path, stopped: list
+) -> None:
+    """Train one direction to its end, or until ``stopped`` holds something."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / "checkpoint.pt"
+    training = Training(RECIPES[recipe_name], scenes, source, target, seconds)
+    if checkpoint.exists():
+        training.resume(checkpoint)
+    while training.spent < seconds and not stopped:
+        training.run(training.spent + PART)
+        training.save(checkpoint)
+        export(training, folder / "averaged.safetensors")
+        if training.spent // KEEP > (training.spent - PART) // KEEP:
+            export(training, folder / f"averaged-{int(training.spent // 60):03d}.safetensors")
+        progress = {
+            "recipe": recipe_name,
+            "settings": asdict(training.recipe),
+            "source": source,
+            "target": target,
+            "seconds": round(training.spent, 1),
+            "budget": seconds,
+            "steps": training.step,
+            "images": training.images,
+            "history": training.history,
+        }
+        (folder / "progress.json").write_text(json.dumps(progress))
+        print(source, target, training.step, round(training.spent), training.history[-1:], flush=True)
+
+
+def export(training: Training, path: Path) -> None:
+    """The averaged weights in half precision; written whole or not at all."""
+    from safetensors.torch import save_file
+
+    state = {key: value.half().contiguous() for key, value in training.averaged.state_dict().items()}
+    temporary = path.with_suffix(".part")
+    save_file(state, temporary)
+    temporary.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/ship"))
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--pairs", nargs="+", required=True, help="SOURCE:TARGET ...")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    heap.keep_freed(heap.TO_TRAIN)
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, frame: stopped.append(which))
+    scenes = load_cohort(arguments.cache)
+    for pair in arguments.pairs:
+        source, target = pair.split(":")
+        folder = arguments.runs / arguments.recipe / f"{source}_{target}".lower()
+        if not stopped:
+            train_direction(arguments.recipe, source, target, 60 * arguments.minutes, scenes, folder, stopped)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""One paired training of a generator on scenes, for so many seconds of the processor's time; resumable."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from .data import Scene
+from .losses import correlation_term, gradient_term, masked_mean, sharpness_term, ssim_term
+from .randomise import Randomise
+from .sampling import Sampler
+
+LATE = 0.3  # part of the budget at its end in which the learning rate of the schedule "late" falls
+
+
+@dataclass
+class Recipe:
+    """Everything that decides a training but the patients and the budget."""
+
+    generator: str = "bilateral"
+    network: dict = field(default_factory=dict)
+    randomise: dict = field(default_factory=dict)
+    sampler: dict = field(default_factory=dict)
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    ema: float = 0.998
+    l1: float = 1.0
+    l2: float = 0.0
+    gradient: float = 0.0
+    sharpness: float = 0.0
+    ssim: float = 0.0
+    correlation: float = 0.0
+    air: float = 0.1
+    start_curve: bool = True
+    schedule: str = "linear"
+    backward: float = 0.0
+    seed: int = 0
+
+
+def start_from_curve(network: torch.nn.Module, batches: list[tuple[torch.Tensor, ...]]) -> None:
+    """Let a bilateral generator begin with the one tone curve that fits all of these slices best."""
+    bins, stack = network.bins, network.in_channels
+    total, weights = torch.zeros(bins), torch.full((bins,), 1e-3)
+    for source, target, _ in batches:
+        places = (source[:, stack // 2].flatten() * 0.5 + 0.5) * (bins - 1)
+        hats = (1 - (places[:, None] - torch.arange(bins)).abs()).clamp(min=0)
+        total += hats.T @ target.flatten()
+        weights += hats.sum(0)
+    network.begin_with(total / weights)
+
+
+class Training:
+    """A training that can be run in parts.
+
+    direction "forward" is source to target. budget: seconds of the process's own time (what else runs on the machine
+    counts little); the learning rate falls to 0 at its end.
+    """
+
+    def __init__(self, recipe: Recipe, scenes: list[Scene], source: str, target: str, budget: float) -> None:
+        from surgical_style_engine.networks import build_generator
+
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.budget, self.source, self.target = recipe, budget, source, target
+        self.network = build_generator(recipe.generator, **recipe.network).train()
+        self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)
+        self.randomise = Randomise(**recipe.randomise)
+        self.draw = torch.Generator().manual_seed(recipe.seed)
+        if recipe.start_curve:
+            start_from_curve(self.network, [self._batch() for _ in range(12)])
+        self.averaged = copy.deepcopy(self.network).eval()
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, recipe.learning_rate, betas=(0.9, 0.99))
+        self.spent, self.step, self.images, self.history = 0.0, 0, 0, []
+
+    def run(self, until: float | None = None) -> None:
+        """Train until so many seconds are spent in all (the whole budget if None)."""
+        until = self.budget if until is None else min(until, self.budget)
+        clock, total = time.process_time(), 0.0
+        start = self.spent
+        while self.spent < until:
+            loss = self._step()
+            self.spent = start + time.process_time() - clock
+            total += loss
+            if self.step % 200 == 0:
+                self.history.append([self.step, round(self.spent, 1), round(total / 200, 5)])
+                total = 0.0
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        source, target, mask = self.sampler.batch()
+        return self.randomise(source, self.draw), target, mask
+
+    def _step(self) -> float:
+        part = min(1.0, self.spent / self.budget)
+        falling = {
+            "linear": 1 - part,
+            "cosine": 0.5 + 0.5 * math.cos(math.pi * part),
+            "late": min(1.0, (1 - part) / LATE),
+        }[self.recipe.schedule]
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * max(falling, 0.01) * min(1.0, (self.step + 1) / 50)
+        source, target, mask = self._batch()
+        made = self.network(source)
+        loss = self._loss(made, target, mask)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self.images += len(source)
+        keep = min(self.recipe.ema, self.step / (self.step + 10))
+        with torch.no_grad():
+            for slow, fast in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+                slow.lerp_(fast, 1 - keep)
+        return float(loss.detach())
+
+    def _loss(self, made: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        recipe = self.recipe
+        difference = made - target
+        loss = recipe.l1 * masked_mean(difference.abs(), mask) + recipe.air * masked_mean(
+            difference.abs(), (mask == 0).float()
+        )
+        if recipe.l2:
+            loss = loss + recipe.l2 * masked_mean(difference**2, mask)
+        if recipe.gradient:
+            loss = loss + recipe.gradient * gradient_term(made, target, mask)
+        if recipe.sharpness:
+            loss = loss + recipe.sharpness * sharpness_term(made, target, mask)
+        if recipe.ssim:
+            loss = loss + recipe.ssim * ssim_term(made, target, mask)
+        if recipe.correlation:
+            loss = loss + recipe.correlation * correlation_term(made, target, mask)
+        return loss
+
+    def save(self, path: Path) -> None:
+        """A checkpoint to resume from; written whole or not at all."""
+        state = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "spent": self.spent,
+            "step": self.step,
+            "images": self.images,
+            "history": self.history,
+            "recipe": json.dumps(asdict(self.recipe)),
+            "draw": self.draw.get_state(),
+            "random": json.dumps(self.sampler.random.bit_generator.state),
+        }
+        temporary = path.with_suffix(".part")
+        torch.save(state, temporary)
+        temporary.replace(path)
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.spent, self.step, self.images = state["spent"], state["step"], state["images"]
+        self.history = state["history"]
+        self.draw.set_state(state["draw"])
+        self.sampler.random.bit_generator.state = json.loads(state["random"])
