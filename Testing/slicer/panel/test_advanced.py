@@ -8,7 +8,6 @@ MODULE_FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer"
 
 
 def test_advanced_lists_devices_and_the_log(open_panel, until):
-    from surgical_style_engine import __version__
 
     widget = open_panel()
     widget.ui.advancedCollapsibleButton.collapsed = False
