@@ -70,10 +70,10 @@ class BilateralGenerator(nn.Module):
         )
         self.context = _Level(wide, levels, dropout_percent / FULL_PERCENT)
         self.head = nn.Conv2d(wide, bins * out_channels, 1)
-        self.guide = nn.Sequential(nn.Conv2d(in_channels, 8, 1), nn.ReLU(), nn.Conv2d(8, out_channels, 1))
-        for last, spread in ((self.head, 0.01), (self.guide[2], 0.1)):
-            nn.init.normal_(last.weight, std=spread)
-            nn.init.zeros_(last.bias)
+        first, last = nn.Conv2d(in_channels, 8, 1), nn.Conv2d(8, out_channels, 1)
+        self.guide = nn.Sequential(first, nn.ReLU(), last)
+        _begin_small(self.head, 0.01)
+        _begin_small(last, 0.1)
         # Three axes: what has four or five would be turned over with the images' layout.
         self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(bins, 1, 1), persistent=False)
         if detail:
@@ -117,7 +117,9 @@ class BilateralGenerator(nn.Module):
     def begin_with(self, values: torch.Tensor) -> None:
         """Take one tone curve, its values (bins,) in [-1, 1], as that of every cell."""
         with torch.no_grad():
-            self.head.bias.copy_(torch.atanh((values / LARGEST).clamp(-0.95, 0.95)).repeat(self.out_channels))
+            self.head.get_parameter("bias").copy_(
+                torch.atanh((values / LARGEST).clamp(-0.95, 0.95)).repeat(self.out_channels)
+            )
 
     def largest_invention(self, diameter: float) -> float:
         """Bound what the network can draw where there is nothing.
@@ -170,14 +172,9 @@ class _Detail(nn.Module):
         super().__init__()
         self.first = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(in_channels, channels, 3, padding=1))
         self.context = nn.Conv2d(wide, channels, 1)
-        self.last = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(channels, out_channels, 1),
-        )
-        nn.init.normal_(self.last[3].weight, std=0.05)
-        nn.init.zeros_(self.last[3].bias)
+        inner, last = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, out_channels, 1)
+        self.last = nn.Sequential(nn.ReLU(), inner, nn.ReLU(), last)
+        _begin_small(last, 0.05)
 
     def forward(self, x: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
         around = enlarged(self.context(low), CELL // 2, self.training)
@@ -206,13 +203,11 @@ class _Block(nn.Module):
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
         drop = [nn.Dropout2d(dropout)] if dropout else []
+        norm = nn.GroupNorm(GROUPS, channels)
         self.body = nn.Sequential(
-            _conv(channels, channels),
-            *drop,
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.GroupNorm(GROUPS, channels),
+            _conv(channels, channels), *drop, nn.Conv2d(channels, channels, 3, padding=1, bias=False), norm
         )
-        nn.init.zeros_(self.body[-1].weight)  # begins as the identity
+        nn.init.zeros_(norm.weight)  # begins as the identity
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu(x + self.body(x))
@@ -222,3 +217,9 @@ def _conv(inner: int, outer: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inner, outer, 3, stride, 1, bias=False), nn.GroupNorm(GROUPS, outer), nn.ReLU(inplace=True)
     )
+
+
+def _begin_small(layer: nn.Conv2d, spread: float) -> None:
+    """Weights of this standard deviation, and no bias yet."""
+    nn.init.normal_(layer.weight, std=spread)
+    nn.init.zeros_(layer.get_parameter("bias"))
