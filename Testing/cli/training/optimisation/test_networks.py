@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from tiny_methods import make_method
 from tiny_training import as_options
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.networks import registry
 from training_cli.training.config import load_config
@@ -73,6 +77,25 @@ def test_a_generator_from_outside_is_trained_with_its_settings(scaled, method, t
     assert model.generator("forward")(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
     changed = tiny | more | {"generator_settings": "features=4"}
     assert "generator_settings was" in sst("train", *as_options(changed), "--resume").err
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "cut", "paired", "perceptual"])
+def test_the_bilateral_generator_is_trained_by_every_method(method, tiny, pairs, discs, tmp_path, sst, refused):
+    more = {"method": method, "pairs": pairs, "generator": "bilateral", "generator_settings": "features=8,detail=4"}
+    if method == "cut":
+        assert "ResNet" in refused("train", *as_options(tiny | more))
+        return
+    if method == "perceptual":
+        (discs / "picture").mkdir()
+        gradient = np.linspace(0, 255, 48 * 48, dtype=np.uint8).reshape(48, 48)
+        sitk.WriteImage(sitk.GetImageFromArray(gradient), discs / "picture" / "style.png")
+        more |= {"target": discs / "picture", "pairs": "none", "features": "random"}
+    assert sst("train", *as_options(tiny | more)).code == 0
+    volume = read_volume(discs / "source" / "a.nii.gz")
+    translation = translate_volume(
+        volume, load_model(tmp_path / "run" / "model" / "model"), device="cpu", backend="torch"
+    )
+    assert translation.volume.same_grid(volume) and np.isfinite(translation.volume.array).all()
 
 
 def test_fine_tuning_keeps_the_generators_settings(scaled, tiny, tmp_path, sst, refused):
