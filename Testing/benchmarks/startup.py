@@ -68,8 +68,8 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
     import qt
     import vtk
 
-    from SurgicalStyleTransferLib.jobs import engine as logic
     from SurgicalStyleTransferLib.setup import model_cards
+    from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
     from training_cli.benchmark.measure import head_phantom
 
     def until(condition: object) -> None:
@@ -80,7 +80,7 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
             slicer.app.processEvents()
             time.sleep(0.001)  # a loop that never rests would take a core from the worker
 
-    qt.QSettings().setValue(logic.FOLDER_SETTING, str(models))
+    qt.QSettings().setValue(FOLDER_SETTING, str(models))
     model_cards.shipped_folder = lambda: models
     parent = slicer.qMRMLWidget()
     qt.QVBoxLayout(parent)
@@ -114,7 +114,7 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
         client._on_message = noted
         begun = time.perf_counter()
         widget.ui.applyButton.click()
-        until(lambda: widget.logic.engine.run is None)
+        until(lambda: widget.logic.engine.style_job is None)
         ended = time.perf_counter()
         client._on_message = original
         slices = [moment for stage, done, moment in seen if stage == "translate" and done]
