@@ -1,7 +1,9 @@
 """The one command of the README, up to where it would install something."""
 
+import os
 import platform
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,21 @@ def test_it_makes_an_environment_installs_into_it_and_runs(monkeypatch, tmp_path
     assert made == [sys.executable, "-m", "venv", str(tmp_path / ".venv")]
     assert installed[1:4] == ["-m", "pip", "install"] and installed[-1] == f"{bootstrap.ROOT}{extras}"
     assert ran[1:] == last and str(tmp_path) in ran[0] and installed[0] == ran[0]
+
+
+def test_all_tests_are_run_part_by_part(monkeypatch, tmp_path):
+    started = []
+
+    class Ended:
+        returncode = 0
+
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap.subprocess, "run", lambda command, **_: started.append(command) or Ended())
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert bootstrap.main(["test"]) == 0
+    parts = [command for command in started if "pytest" in command]
+    folders = {path.name for path in (bootstrap.ROOT / "Testing").iterdir() if list(path.glob("**/test_*.py"))}
+    named = {Path(word).name for command in parts for word in command if "Testing" in word}
+    assert folders <= named and "test_structure.py" in named
+    assert parts[-1][-3:] == [str(bootstrap.ROOT / "Testing" / "slicer"), "--numprocesses", "6"]
