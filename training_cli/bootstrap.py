@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         names = ("test_structure.py", "engine", "cli", "compatibility", "slicer")
         parts = [rest] if rest else [[str(ROOT / "Testing" / name)] for name in names]
         if not rest:
-            # The panel's tests mostly wait for the worker's process: twice as many keep the cores busy (285 -> 199 s on two).
+            # They mostly wait for the worker's process: twice as many keep the cores busy (199 s instead of 285).
             parts[-1] += ["--numprocesses", str(2 * (os.cpu_count() or 1))]
         # A test process a core, and each with one thread of its own: together they are faster than one with all cores.
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
