@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.slices import middle
 
-CELL = 8  # pixels a side of the grid's cells
-GROUPS = 8  # channels are normalised in so many groups
-LARGEST = 1.1  # of a curve's values, so that -1 and 1 are within reach
-FULL_PERCENT = 100
+from .bilateral_layout import CELL, FULL_PERCENT, GROUPS, GUIDE, LARGEST, BilateralLayout
+from .fast.tone_curves import pointwise, read_curves, reads_plane_by_plane
 
 
 class BilateralGenerator(nn.Module):
@@ -55,22 +55,19 @@ class BilateralGenerator(nn.Module):
         residual_percent: int = 20,
         dropout_percent: int = 0,
     ) -> None:
-        if out_channels not in (1, in_channels) or features % GROUPS:
-            raise InputError(
-                "The bilateral generator makes one channel, or as many as it takes, with features a multiple of "
-                f"{GROUPS}; not {out_channels} of {in_channels} with {features}."
-            )
+        layout = BilateralLayout(
+            in_channels, out_channels, features, bins, levels, detail, residual_percent, dropout_percent
+        )
         super().__init__()
         self.in_channels, self.out_channels, self.bins = in_channels, out_channels, bins
-        self.multiple = CELL * 2**levels
-        self.residual = residual_percent / FULL_PERCENT if detail else 0.0
-        wide = 2 * features
+        self.multiple, self.residual, self.translated = layout.multiple, layout.residual, layout.translated
+        wide = layout.wide
         self.stem = nn.Sequential(
             nn.AvgPool2d(2), _conv(in_channels, features, 2), _conv(features, wide, 2), _conv(wide, wide)
         )
         self.context = _Level(wide, levels, dropout_percent / FULL_PERCENT)
         self.head = nn.Conv2d(wide, bins * out_channels, 1)
-        first, last = nn.Conv2d(in_channels, 8, 1), nn.Conv2d(8, out_channels, 1)
+        first, last = nn.Conv2d(in_channels, GUIDE, 1), nn.Conv2d(GUIDE, out_channels, 1)
         self.guide = nn.Sequential(first, nn.ReLU(), last)
         _begin_small(self.head, 0.01)
         _begin_small(last, 0.1)
@@ -83,10 +80,11 @@ class BilateralGenerator(nn.Module):
         h, w = x.shape[-2:]
         # Always padded, by 0 where it fits: exporters that trace would freeze a decision.
         x = F.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate")
-        low = self.context(self.stem(x))
+        half = self.stem[0](x)
+        low = self.context(self.stem[1:](half))
         y = self.toned(x, torch.tanh(self.head(low)))
         if self.residual:
-            y = y + self.residual * self.detail(x, low)
+            y = y + self.residual * self.detail(half, low)
         y = y[..., :h, :w]
         return y if self.training else y.clamp(-1, 1)
 
@@ -100,8 +98,13 @@ class BilateralGenerator(nn.Module):
         Returns:
             (n, out_channels, h, w) in [-LARGEST, LARGEST].
         """
-        n, c, h, w = x.shape
-        slices = x if self.out_channels == self.in_channels else x[:, c // 2 : c // 2 + 1]
+        n, _, h, w = x.shape
+        slices = x[:, self.translated]
+        if not self.training and reads_plane_by_plane(x):
+            x = x.contiguous()
+            exact = slices.to(torch.promote_types(x.dtype, torch.float32))
+            place = (pointwise(self.guide, x) + (exact * 0.5 + 0.5)).clamp(0, 1) * (self.bins - 1)
+            return LARGEST * read_curves(grid.view(n, self.out_channels, self.bins, *grid.shape[-2:]), place, CELL)
         place = (self.guide(x) + (slices * 0.5 + 0.5)).clamp(0, 1) * (self.bins - 1)
         place = place.unsqueeze(2)
         curves = enlarged(grid, CELL, self.training).view(n, self.out_channels, self.bins, h, w)
@@ -113,6 +116,24 @@ class BilateralGenerator(nn.Module):
         # Hat functions: how far each of a curve's values counts, (n, out, bins, h, w).
         hats = F.relu(1 - (place - self.places).abs())
         return LARGEST * (curves * hats).sum(2)
+
+    def of_middle(self, channels: int) -> BilateralGenerator:
+        """A copy, without shared weights, that translates the middle slice of a stack alone.
+
+        Args:
+            channels: of a slice; less than out_channels.
+        """
+        part = copy.deepcopy(self)
+        kept = middle(self.out_channels, channels)
+        part.out_channels, part.translated = channels, kept
+        values = slice(kept.start * self.bins, kept.stop * self.bins)
+        with_ends = [(part.head, values), (part.guide[2], kept)]
+        if hasattr(part, "detail"):
+            with_ends.append((part.detail.last[3], kept))
+        for layer, rows in with_ends:
+            for name, parameter in list(layer.named_parameters()):
+                setattr(layer, name, nn.Parameter(parameter.detach()[rows].clone(), parameter.requires_grad))
+        return part
 
     def begin_with(self, values: torch.Tensor) -> None:
         """Take one tone curve, its values (bins,) in [-1, 1], as that of every cell."""
@@ -165,20 +186,22 @@ def _between(length: int, factor: int, like: torch.Tensor) -> torch.Tensor:
 class _Detail(nn.Module):
     """The branch at half resolution.
 
-    (n, in, h, w) and the U's result (n, wide, h / 8, w / 8) -> (n, out, h, w) in [-1, 1].
+    The slices at half their resolution (n, in, h / 2, w / 2) and the U's result (n, wide, h / 8, w / 8)
+    -> (n, out, h, w) in [-1, 1].
     """
 
     def __init__(self, in_channels: int, out_channels: int, wide: int, channels: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(in_channels, channels, 3, padding=1))
+        # Named as when it halved the slices itself.
+        self.first = nn.Sequential(nn.Identity(), nn.Conv2d(in_channels, channels, 3, padding=1))
         self.context = nn.Conv2d(wide, channels, 1)
         inner, last = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, out_channels, 1)
         self.last = nn.Sequential(nn.ReLU(), inner, nn.ReLU(), last)
         _begin_small(last, 0.05)
 
-    def forward(self, x: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
+    def forward(self, half: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
         around = enlarged(self.context(low), CELL // 2, self.training)
-        return enlarged(torch.tanh(self.last(self.first(x) + around)), 2, self.training)
+        return enlarged(torch.tanh(self.last(self.first(half) + around)), 2, self.training)
 
 
 class _Level(nn.Module):

@@ -9,12 +9,13 @@ import numpy as np
 
 from surgical_style_engine.models.folder import StyleModel
 
+from .bilateral_graph import bilateral_network
 from .resnet_graph import resnet_network
 
 # (layout, float32 weights by the layout's names, channels of a slice) -> ``openvino.Model``
 Writer = Callable[[Any, dict[str, np.ndarray], int], Any]
 # By the generator's name in ``networks.registry``, whose entry names the layout. Others are traced in torch.
-WRITERS: dict[str, Writer] = {"resnet": resnet_network}
+WRITERS: dict[str, Writer] = {"bilateral": bilateral_network, "resnet": resnet_network}
 
 
 def written_network(model: StyleModel, direction: str) -> Any | None:

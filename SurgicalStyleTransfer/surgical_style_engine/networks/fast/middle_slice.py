@@ -9,11 +9,13 @@ from torch import nn
 
 from surgical_style_engine.volumes.slices import middle
 
+from surgical_style_engine.networks.bilateral import BilateralGenerator
+
 from .block_convolution import BlockConv2d
 
 
 def middle_only(network: nn.Module, channels: int) -> nn.Module:
-    """The generator with its last convolution cut down to the output channels of the middle slice.
+    """The generator with what ends in the output channels cut down to those of the middle slice.
 
     A 2.5-D model gives the stack it takes, so that a training cycle closes; a translation keeps the middle slice only.
     What it computes for that slice stays bit for bit the same.
@@ -26,6 +28,8 @@ def middle_only(network: nn.Module, channels: int) -> nn.Module:
         The network itself where there is nothing to leave out or its end is another one; else a copy that shares no
         weights.
     """
+    if isinstance(network, BilateralGenerator) and network.out_channels > channels:
+        return network.of_middle(channels)
     ends = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, BlockConv2d)]
     if len(ends) != 1 or ends[0][1].out_channels <= channels:
         return network
