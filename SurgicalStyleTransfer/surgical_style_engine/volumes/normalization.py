@@ -6,6 +6,7 @@ gives *landmarks*: the plain numbers that map it forward and back. Both are stor
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -180,8 +181,9 @@ def _foreground(values: np.ndarray) -> np.ndarray:
         return values
     edges = np.linspace(low, high, 257)
     # What np.histogram counts, which need not look at every value where they ascend.
-    until = np.searchsorted(values, edges, side="left")
-    until[-1] = np.searchsorted(values, edges[-1], side="right")
+    # np.searchsorted would first copy them all in double precision, in which both are compared here, too.
+    until = [bisect_left(values, edge, key=float) for edge in edges.tolist()]
+    until[-1] = bisect_right(values, float(edges[-1]), key=float)
     counts = np.diff(until)
     centres = (edges[:-1] + edges[1:]) / 2
     weight = np.cumsum(counts)
@@ -194,7 +196,7 @@ def _foreground(values: np.ndarray) -> np.ndarray:
     # In a gap of the histogram every threshold is as good; its middle, since its edge would touch the noise of air.
     best = float(centres[between >= between.max() * (1 - 1e-9)].mean())
     threshold = low + (best - low) / 3
-    inside = values[np.searchsorted(values, threshold, side="right") :]
+    inside = values[bisect_right(values, threshold, key=float) :]
     return inside if inside.size else values
 
 

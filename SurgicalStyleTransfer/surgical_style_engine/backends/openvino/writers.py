@@ -17,6 +17,10 @@ Writer = Callable[[Any, dict[str, np.ndarray], int], Any]
 # By the generator's name in ``networks.registry``, whose entry names the layout. Others are traced in torch.
 WRITERS: dict[str, Writer] = {"bilateral": bilateral_network, "resnet": resnet_network}
 
+# Networks of so many small layers that a fixed height and width saves a third to a half of their time, which soon
+# makes up for compiling anew for another size.
+BY_SIZE = ("bilateral",)
+
 
 def written_network(model: StyleModel, direction: str) -> Any | None:
     """The network for OpenVINO without torch.
