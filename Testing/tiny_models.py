@@ -50,6 +50,34 @@ def make_tiny_model(
     return folder / name
 
 
+def make_tiny_bilateral(folder: Path, name: str = "tiny-bilateral", whole_stack: bool = False) -> Path:
+    """A whole model folder with small untrained generators of tone curves in stacks of three; returns its path.
+
+    They draw as much as trained ones, the way back otherwise than the way there. ``whole_stack``: they give all three
+    slices, of which a translation keeps the middle one.
+    """
+    import torch
+
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.folder import save_model
+    from surgical_style_engine.networks import build_generator
+
+    arguments = {"in_channels": 3, "out_channels": 3 if whole_stack else 1, "features": 8, "bins": 6, "detail": 4}
+    torch.manual_seed(3)
+    networks = [build_generator("bilateral", **arguments) for _ in range(2)]
+    with torch.no_grad():
+        for network in networks:
+            for parameter in network.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+            network.begin_with(torch.linspace(0.9, -0.9, 6))
+            network.head.weight.mul_(3)
+    base = read_card(make_tiny_model(folder, f"{name}-base"))
+    architecture = base.architecture.model_copy(update={"name": "bilateral", "arguments": arguments})
+    card = base.model_copy(update={"name": name, "architecture": architecture, "stack": 3})
+    save_model(folder / name, card, *(network.state_dict() for network in networks))
+    return folder / name
+
+
 def make_tiny_fusion_model(folder: Path, name: str = "tiny-fusion", inputs: tuple[str, ...] = ("T1", "T2")) -> Path:
     """A model folder with a small untrained network that makes one image of several modalities; returns its path."""
     import torch

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from tiny_models import head, make_tiny_model
+from tiny_models import head, make_tiny_bilateral, make_tiny_model
 
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.imageio.write import write_volume
@@ -38,8 +38,9 @@ def volume(tmp_path):
     return tmp_path / "in.nii.gz"
 
 
-def test_a_volume_is_translated_and_judged(sst, volume, tmp_path):
-    model = make_tiny_model(tmp_path)
+@pytest.mark.parametrize("make", [make_tiny_model, make_tiny_bilateral])
+def test_a_volume_is_translated_and_judged(sst, volume, tmp_path, make):
+    model = make(tmp_path)
     code, _, err = sst(
         "translate", volume, tmp_path / "out.nii.gz", "--model", model, "--report", tmp_path / "report.json"
     )

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_models import make_tiny_model
+from agreement import needs_openvino
+from tiny_models import make_tiny_bilateral, make_tiny_model
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.judge_set import TargetSet
@@ -128,3 +129,24 @@ def test_what_cannot_be_written_is_told_before_the_network_runs(case, tmp_path, 
     with pytest.raises(InputError, match="format|no volume|exist"):
         translate_case(replace(case, volume=tmp_path / "absent.nrrd"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("backend", ["torch", pytest.param("openvino", marks=needs_openvino)])
+def test_tone_curves_of_stacks_there_and_back(tmp_path, head_volume, direction, backend):
+    """Translated, judged by the way back, and written; and every backend gives the same."""
+    model = load_model(make_tiny_bilateral(tmp_path))
+    case = TranslateCase(
+        head_volume(),
+        model,
+        direction=direction,
+        judging=Judging(),
+        options=replace(CPU, backend=backend),
+        writing=Writing(output=tmp_path / "out.nrrd"),
+    )
+    translated = translate_case(case)
+    assert translated.translation.backend == backend and translated.cycle is not None
+    written = read_volume(tmp_path / "out.nrrd")
+    assert written.same_grid(case.volume) and written.array.std() > 50
+    wanted = translate_volume(case.volume, model, direction=direction, options=CPU)
+    np.testing.assert_allclose(written.array, wanted.volume.array, atol=0.05)

@@ -36,13 +36,14 @@ def runners(model):
     return {setting: make_runner(model, device="cpu", precision=setting[1], backend=setting[0]) for setting in SETTINGS}
 
 
-@pytest.fixture(scope="module", params=["resnet", "unet_reference", "article"])
+@pytest.fixture(scope="module", params=["resnet", "unet_reference", "article", "bilateral"])
 def any_model(request, tmp_path_factory):
     """Every architecture, small, as a 2.5-D model."""
     small = {
         "resnet": {"in_channels": 3, "out_channels": 3, "ngf": 6, "n_blocks": 2},
         "unet_reference": {"in_channels": 3, "out_channels": 3, "ngf": 2, "num_downs": 5, "norm": "instance"},
         "article": {"in_channels": 3, "out_channels": 3, "ngf": 6, "n_blocks": 1},
+        "bilateral": {"in_channels": 3, "out_channels": 3, "features": 8, "bins": 6, "detail": 4},
     }[request.param]
     parent = tmp_path_factory.mktemp(request.param)
     card = read_card(make_tiny_model(parent, "base"))

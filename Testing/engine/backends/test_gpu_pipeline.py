@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import Fake, brain, make_model
-from tiny_models import make_tiny_model
+from tiny_models import make_tiny_bilateral, make_tiny_model
 
 from surgical_style_engine.backends.gpu_pipeline import EAGER_RUNS, GpuPipeline
 from surgical_style_engine.backends.gpu_work import Recording
@@ -23,9 +23,12 @@ def batches(count: int, shape=(2, 3, 16, 20)) -> list[np.ndarray]:
     return [rng.uniform(-1, 1, shape).astype(np.float32) for _ in range(count)]
 
 
-def small_network() -> torch.nn.Module:
+SMALL = {"resnet": {"ngf": 4, "n_blocks": 1}, "bilateral": {"features": 8, "bins": 5, "levels": 1, "detail": 4}}
+
+
+def small_network(name: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    network = build_generator("resnet", in_channels=3, out_channels=3, ngf=4, n_blocks=1).eval()
+    network = build_generator(name, in_channels=3, out_channels=3, **SMALL[name]).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(20)
@@ -42,10 +45,11 @@ def two_under_way(pipeline: GpuPipeline, given: list[np.ndarray]) -> list[np.nda
     return made + [waiting.pop(0)()]
 
 
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("device", DEVICES)
-def test_every_batch_gets_its_own_result(device):
+def test_every_batch_gets_its_own_result(device, name):
     """Batches of several shapes, some of them often enough for recordings."""
-    network = small_network()
+    network = small_network(name)
     with torch.no_grad():
         given = batches(7) + batches(3, (1, 3, 32, 16)) + batches(5)
         wanted = [network(torch.from_numpy(batch)).numpy() for batch in given]
@@ -58,9 +62,10 @@ def test_every_batch_gets_its_own_result(device):
     np.testing.assert_allclose(pipeline.start(given[0])(), wanted[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("device", DEVICES)
-def test_kernels_are_recorded_and_compute_the_same(device):
-    network = small_network().to(device)
+def test_kernels_are_recorded_and_compute_the_same(device, name):
+    network = small_network(name).to(device)
     pipeline = GpuPipeline(network, torch.device(device))
     for batch in batches(2 * EAGER_RUNS + 4):
         made = pipeline.start(batch)()
@@ -114,8 +119,9 @@ def test_what_nobody_fetched_does_not_come_back():
     np.testing.assert_array_equal(pipeline.start(given[4])(), given[4] * 2)
 
 
-def test_the_runner_translates_a_volume_as_the_processors_does(tmp_path):
-    model, volume = load_model(make_tiny_model(tmp_path)), brain(5, (9, 50, 44))
+@pytest.mark.parametrize("make", [make_tiny_model, make_tiny_bilateral])
+def test_the_runner_translates_a_volume_as_the_processors_does(tmp_path, make):
+    model, volume = load_model(make(tmp_path)), brain(5, (9, 50, 44))
     made = [
         translate_volume(volume, model, runner=kind(model, "forward", "cpu", "fp32"), batch_size=2).volume.array
         for kind in (TorchRunner, CudaRunner)

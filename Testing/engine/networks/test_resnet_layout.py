@@ -40,8 +40,8 @@ def test_what_cannot_be_is_refused_in_the_same_words(arguments):
     assert sentences[0] == sentences[1]
 
 
-def test_no_other_architecture_is_known():
-    assert [name for name in GENERATORS if known_layout(name) is not None] == ["resnet"]
+def test_which_architectures_are_known():
+    assert [name for name in GENERATORS if known_layout(name) is not None] == ["resnet", "bilateral"]
 
 
 def test_blocks_fill_the_lanes():

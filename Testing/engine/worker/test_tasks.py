@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from tiny_models import head, make_tiny_model
+from tiny_models import head, make_tiny_bilateral, make_tiny_model
 from worker_process import PATIENCE, stored
 
 from surgical_style_engine.worker import messages as protocol
@@ -52,6 +53,38 @@ def test_translate_adjust_and_judge_in_one_process(start, tiny):
     assert "press Apply again" in talk.answer(4)["message"]
 
 
+@pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
+def test_tone_curves_without_torch(start, tmp_path):
+    """Apply, figures and the preview, there and back."""
+    model = str(make_tiny_bilateral(tmp_path))
+    talk = start("import sys, without_torch\nfrom surgical_style_engine.worker.server import main\nmain(sys.argv[1:])")
+    volume = stored(talk, head())
+    common = {"volume": volume, "model": model, "device": "cpu"}
+    for number, direction in enumerate(("forward", "backward"), 1):
+        whole, part = talk.scratch / f"{direction}.npy", talk.scratch / f"{direction}_slice.npy"
+        talk.send(id=number, task="translate", output=str(whole), keep="a", direction=direction, **common)
+        answer = talk.answer(number)
+        assert (answer["event"], answer["backend"]) == ("result", "openvino"), answer
+        talk.send(id=number + 10, task="figures", keep="a", max_slices=3)
+        figures = talk.answer(number + 10)
+        assert figures["event"] == "result" and figures["figures"]["look_ahead_score"] > 0, figures
+        position = [30.0, 30.0, 3.0 + 4 * 5]
+        talk.send(
+            id=number + 20,
+            task="preview",
+            output=str(part),
+            position=position,
+            plane="axial",
+            direction=direction,
+            **common,
+        )
+        answer = talk.answer(number + 20)
+        assert (answer["event"], answer["slice"]) == ("result", 5), answer
+        made = np.array(protocol.read_array(whole))
+        assert made[:, 5].std() > 50
+        np.testing.assert_allclose(protocol.read_array(part)[:, 0], made[:, 5], atol=0.05)
+
+
 def test_a_reference_on_another_grid_is_judged_where_it_has_voxels(start, tiny):
     talk = start()
     volume = stored(talk, head())
@@ -95,8 +128,9 @@ def test_a_model_without_a_way_back_says_so(start, models):
     assert not answer["has_map"] and not (talk.scratch / "map.npy").exists()
 
 
-def test_preview_gives_the_pixels_of_the_whole_translation(start, tiny):
-    talk = start()
+@pytest.mark.parametrize("make", [make_tiny_model, make_tiny_bilateral])
+def test_preview_gives_the_pixels_of_the_whole_translation(start, make, tmp_path):
+    tiny, talk = make(tmp_path), start()
     # Stored upside down and turned: what comes back is canonical.
     turned = np.ascontiguousarray(head().transpose(1, 0, 2)[:, ::-1])
     direction = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]

@@ -16,10 +16,11 @@ from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.backends.torch_runner import middle_generator
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.volumes.slices import pad_to_multiple
 
 from . import library
 from .int8 import round_to_int8
-from .writers import BY_SIZE, written_network
+from .writers import size_step, written_network
 
 SIZES = 4  # of images that compiled networks are kept for: three planes, and a preview's
 _HINTS = {"bf16": "bf16", "fp32": "f32"}
@@ -28,7 +29,7 @@ _HINTS = {"bf16": "bf16", "fp32": "f32"}
 class OpenVinoRunner(Runner):
     """The network, from its weights, torch or ONNX; batches of any size.
 
-    Most are compiled once for all sizes. Those of ``writers.BY_SIZE`` are compiled for a height and width when it is
+    Most are compiled once for all sizes. Those that ``writers.size_step`` names are compiled for a size when it is
     first seen, which takes a quarter of a second; the latest few are kept.
 
     Args:
@@ -53,6 +54,7 @@ class OpenVinoRunner(Runner):
         if precision == "fp16":
             raise InputError("The backend openvino computes in fp32, bf16 or int8 on the CPU.")
         self.precision = precision
+        self._compiled: Any  # a function of a batch
         hint = _HINTS[INT8.get(precision, precision)]
         core = library.core()
         with library_errors_told(f"OpenVINO cannot compile the model {model.card.name}"), warnings.catch_warnings():
@@ -68,47 +70,46 @@ class OpenVinoRunner(Runner):
                 raise InputError(
                     f"The model {model.card.name} has no layers that eight bits would speed up; use fp32, bf16 or auto."
                 )
-            by_size = written and model.card.architecture.name in BY_SIZE
-            self._by_size = _BySize(network, hint, model.card.name) if by_size else None
-            self._compiled = None if by_size else core.compile_model(network, "CPU", _settings(hint))
+            step = size_step(model, direction) if written else None
+            settings = {"INFERENCE_PRECISION_HINT": hint}
+            if step is None:
+                self._compiled = core.compile_model(network, "CPU", settings)
+            else:
+                self._compiled = _BySize(network, settings, step, model.card.name)
         batches = network.input(0).get_partial_shape()[0]
-        self._one_by_one = by_size or batches.is_static and batches.get_length() == 1
+        self._one_by_one = step is not None or batches.is_static and batches.get_length() == 1
 
     @override
     def run(self, batch: np.ndarray) -> np.ndarray:
         parts = [image[None] for image in batch] if self._one_by_one else [batch]
-        compiled = self._compiled if self._by_size is None else self._by_size.compiled(batch.shape[1:])
         with library_errors_told("The network failed"):
             # Copied: OpenVINO may use the memory of its results again.
-            results = [np.array(compiled(np.ascontiguousarray(part))[0], np.float32) for part in parts]
+            results = [np.array(self._compiled(np.ascontiguousarray(part))[0], np.float32) for part in parts]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
 
 class _BySize:
     """A network compiled for single images of the sizes that come."""
 
-    def __init__(self, network: Any, hint: str, name: str) -> None:
-        self._network, self._hint, self._name = network, hint, name
+    def __init__(self, network: Any, settings: dict[str, str], step: int, name: str) -> None:
+        self._network, self._settings, self._step, self._name = network, settings, step, name
         self._ready: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
-    def compiled(self, shape: tuple[int, ...]) -> Any:
-        """What runs an image (channels, h, w).
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """Run (1, channels, h, w); the only result, (1, channels', h, w).
 
         Raises:
-            StyleTransferError: where it cannot be compiled.
+            StyleTransferError: where it cannot be compiled for this size.
         """
-        if shape not in self._ready:
+        padded, (rows, columns) = pad_to_multiple(image, self._step)
+        if padded.shape not in self._ready:
             with library_errors_told(f"OpenVINO cannot compile the model {self._name}"):
-                self._network.reshape([1, *shape])
-                self._ready[shape] = library.core().compile_model(self._network, "CPU", _settings(self._hint))
-        self._ready.move_to_end(shape)
+                self._network.reshape(list(padded.shape))
+                self._ready[padded.shape] = library.core().compile_model(self._network, "CPU", self._settings)
+        self._ready.move_to_end(padded.shape)
         while len(self._ready) > SIZES:
             self._ready.popitem(last=False)
-        return self._ready[shape]
-
-
-def _settings(hint: str) -> dict[str, str]:
-    return {"INFERENCE_PRECISION_HINT": hint}
+        return [self._ready[padded.shape](padded)[0][..., rows, columns]]
 
 
 def traced_network(model: StyleModel, direction: str) -> Any:

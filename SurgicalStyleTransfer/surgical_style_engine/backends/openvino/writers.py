@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.networks import known_layout
+from surgical_style_engine.networks.bilateral_layout import BilateralLayout
 
 from .bilateral_graph import bilateral_network
 from .resnet_graph import resnet_network
@@ -16,10 +18,6 @@ from .resnet_graph import resnet_network
 Writer = Callable[[Any, dict[str, np.ndarray], int], Any]
 # By the generator's name in ``networks.registry``, whose entry names the layout. Others are traced in torch.
 WRITERS: dict[str, Writer] = {"bilateral": bilateral_network, "resnet": resnet_network}
-
-# Networks of so many small layers that a fixed height and width saves a third to a half of their time, which soon
-# makes up for compiling anew for another size.
-BY_SIZE = ("bilateral",)
 
 
 def written_network(model: StyleModel, direction: str) -> Any | None:
@@ -41,3 +39,20 @@ def written_network(model: StyleModel, direction: str) -> Any | None:
     if writer is None or layout_and_weights is None:
         return None
     return writer(*layout_and_weights, model.card.domain_to(direction).channels)
+
+
+def size_step(model: StyleModel, direction: str) -> int | None:
+    """Which sizes a network is compiled for.
+
+    Args:
+        model: whose generator it is.
+        direction: forward or backward.
+
+    Returns:
+        None for those that are compiled once for all sizes. Else height and width are multiples of so many pixels, to
+        which the network itself would repeat the far edges: networks of many small layers, of whose time a fixed size
+        saves a third to a half, which makes up for compiling within a volume.
+    """
+    architecture = model.card.architecture
+    layout = known_layout(architecture.name, **architecture.arguments_of(model.check_direction(direction)))
+    return layout.multiple if isinstance(layout, BilateralLayout) else None

@@ -8,13 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from agreement import needs_openvino
+from agreement import needs_openvino, pictures
+from tiny_models import make_tiny_bilateral
 
 from surgical_style_engine.backends import devices
 from surgical_style_engine.backends.openvino import library
 from surgical_style_engine.backends.openvino import runner as openvino_runner
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.models.folder import load_model
 
 
 class TestChoices:
@@ -59,6 +61,35 @@ os.kill(os.getpid(), signal.SIGCHLD)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
         assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
+
+
+@needs_openvino
+class TestSizes:
+    """Generators of tone curves are compiled for the size that comes, in steps of what they pad to themselves."""
+
+    def test_one_for_sizes_that_are_padded_alike_and_the_latest_kept(self, tmp_path, monkeypatch):
+        compiled = []
+        core = library.core()
+
+        class Core:
+            def compile_model(self, network, device, settings):
+                compiled.append(list(network.input(0).get_shape()))
+                return core.compile_model(network, device, settings)
+
+        monkeypatch.setattr(library, "core", Core)
+        model = load_model(make_tiny_bilateral(tmp_path))
+        runner = make_runner(model, backend="openvino", precision="fp32")
+        assert compiled == []
+        for size in ((40, 60), (64, 36), (64, 64)):
+            assert runner.run(pictures(2, *size, channels=3)).shape == (2, 1, *size)
+        assert compiled == [[1, 3, 64, 64]]
+        for count in range(1, openvino_runner.SIZES + 1):
+            runner.run(pictures(1, 32, 32 * count, channels=3))
+        assert len(compiled) == 1 + openvino_runner.SIZES
+        runner.run(pictures(1, 32, 32, channels=3))
+        assert len(compiled) == 1 + openvino_runner.SIZES, "the latest are kept"
+        runner.run(pictures(1, 64, 64, channels=3))
+        assert compiled[-1] == [1, 3, 64, 64] and len(compiled) == 2 + openvino_runner.SIZES
 
 
 class TestWhatIsRefused:
@@ -107,16 +138,16 @@ print("made", "openvino_telemetry.main" in sys.modules)
 
     @needs_openvino
     def test_a_network_that_openvino_cannot_compile(self, any_model, monkeypatch):
-        """Whether it is written down or traced."""
+        """Whether it is written down or traced, and compiled at once or when a size is first seen."""
 
         def refuse(*_, **__):
             raise RuntimeError("Exception from src/core.cpp:1:\nno such operation\n")
 
-        if any_model.card.architecture.name == "resnet":
+        if any_model.card.architecture.name in ("resnet", "bilateral"):
             monkeypatch.setattr(library, "core", lambda: SimpleNamespace(compile_model=refuse))
         else:
             monkeypatch.setattr(library.openvino_package(), "convert_model", refuse)
         with pytest.raises(StyleTransferError) as caught:
-            make_runner(any_model, backend="openvino", precision="fp32")
+            make_runner(any_model, backend="openvino", precision="fp32").run(pictures(1, 32, 32, channels=3))
         name = any_model.card.name
         assert str(caught.value) == f"OpenVINO cannot compile the model {name}: Exception from src/core.cpp:1."
