@@ -73,13 +73,13 @@ class BilateralLayout:
 
     def shapes(self) -> dict[str, list[int]]:
         """Of every weight, by name."""
-        found: dict[str, list[int]] = {}
+        shapes_by_name: dict[str, list[int]] = {}
         for convolution, norm, inner, outer in self._normed():
-            found[f"{convolution}.weight"] = [outer, inner, 3, 3]
-            found[f"{norm}.weight"] = found[f"{norm}.bias"] = [outer]
+            shapes_by_name[f"{convolution}.weight"] = [outer, inner, 3, 3]
+            shapes_by_name[f"{norm}.weight"] = shapes_by_name[f"{norm}.bias"] = [outer]
         for name, inner, outer, side in self._plain():
-            found[f"{name}.weight"], found[f"{name}.bias"] = [outer, inner, side, side], [outer]
-        return found
+            shapes_by_name[f"{name}.weight"], shapes_by_name[f"{name}.bias"] = [outer, inner, side, side], [outer]
+        return shapes_by_name
 
     def _normed(self) -> Iterator[tuple[str, str, int, int]]:
         """Convolutions of 3 x 3 without bias: their names, their norms' and channels in and out."""

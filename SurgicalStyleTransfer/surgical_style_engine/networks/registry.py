@@ -73,9 +73,7 @@ GENERATORS: dict[str, Generator] = {
         layout=f"{_HERE}.resnet_layout:ResnetLayout",
         is_shallow=True,
     ),
-    "bilateral": Generator(
-        f"{_HERE}.bilateral:BilateralGenerator", layout=f"{_HERE}.bilateral_layout:BilateralLayout"
-    ),
+    "bilateral": Generator(f"{_HERE}.bilateral:BilateralGenerator", layout=f"{_HERE}.bilateral_layout:BilateralLayout"),
     "resnet_reference": Generator(
         f"{_HERE}.reference.resnet:ReferenceResnetGenerator", ("ngf", "n_blocks"), is_shallow=True
     ),

@@ -149,4 +149,4 @@ def test_tone_curves_of_stacks_there_and_back(tmp_path, head_volume, direction, 
     written = read_volume(tmp_path / "out.nrrd")
     assert written.same_grid(case.volume) and written.array.std() > 50
     wanted = translate_volume(case.volume, model, direction=direction, options=CPU)
-    np.testing.assert_allclose(written.array, wanted.volume.array, atol=0.05)
+    np.testing.assert_allclose(written.array, wanted.volume.array, atol=0.2)  # of 900

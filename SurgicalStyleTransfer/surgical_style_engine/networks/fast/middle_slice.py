@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import copy
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 from surgical_style_engine.volumes.slices import middle
 
-from surgical_style_engine.networks.bilateral import BilateralGenerator
-
 from .block_convolution import BlockConv2d
+
+
+@runtime_checkable
+class OfMiddle(Protocol):
+    """A generator that knows itself what of it makes the middle slice."""
+
+    out_channels: int
+
+    def of_middle(self, channels: int) -> nn.Module:
+        """A copy, without shared weights, that gives the channels of the middle slice alone."""
 
 
 def middle_only(network: nn.Module, channels: int) -> nn.Module:
@@ -28,8 +37,8 @@ def middle_only(network: nn.Module, channels: int) -> nn.Module:
         The network itself where there is nothing to leave out or its end is another one; else a copy that shares no
         weights.
     """
-    if isinstance(network, BilateralGenerator) and network.out_channels > channels:
-        return network.of_middle(channels)
+    if isinstance(network, OfMiddle):
+        return network.of_middle(channels) if network.out_channels > channels else network
     ends = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, BlockConv2d)]
     if len(ends) != 1 or ends[0][1].out_channels <= channels:
         return network
