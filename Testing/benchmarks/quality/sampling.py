@@ -23,7 +23,8 @@ class Sampler:
     size (log) and angle of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix:
     largest share of another contrast of the same head that is added to the source (or taken away). thick: how often
     thin slices are averaged into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
-    another patient's tumour is set into a brain, see ``transplant``.
+    another patient's tumour is set into a brain, see ``transplant``. also: further contrasts that are taken for the source
+    in half of the images, where the scene has them. elastic: largest displacement of a smooth deformation, in pixels.
     """
 
     scenes: list[Scene]
@@ -38,6 +39,8 @@ class Sampler:
     thick: float = 0.3
     tumour: float = 1.0
     transplant: float = 0.0
+    also: tuple[str, ...] = ()
+    elastic: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +72,9 @@ class Sampler:
         """(stack + 2, high, wide): source and target above -1 (air is 0), mask."""
         source, target = (self.target, self.source) if backward else (self.source, self.target)
         images = scene.images
+        if self.also and self.random.random() < 0.5:
+            others = [c for c in self.also if c in images]
+            source = others[self.random.integers(len(others))] if others else source
         z = int(self.random.choice(self.slices[scene.name]))
         step = max(1, round(STACK_MM / scene.slice_mm))
         places = np.clip(z + (np.arange(self.stack) - self.stack // 2) * step, 0, len(scene.body) - 1)
@@ -119,4 +125,8 @@ class Sampler:
         shift = self.random.uniform(-0.05, 0.05, 2)
         theta = torch.tensor(np.column_stack([rows, shift]), dtype=torch.float32)[None]
         grid = F.affine_grid(theta, [1, len(image), high, wide], align_corners=False)
+        if self.elastic:
+            knots = torch.from_numpy(self.random.uniform(-1, 1, (1, 2, 6, 6)).astype(np.float32)) * self.elastic
+            field = F.interpolate(knots, (high, wide), mode="bicubic", align_corners=True)
+            grid = grid + field.permute(0, 2, 3, 1) * torch.tensor([2 / w, 2 / h])
         return F.grid_sample(image[None], grid, align_corners=False)[0]
