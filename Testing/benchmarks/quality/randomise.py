@@ -12,6 +12,10 @@ import torch
 from torch.nn import functional as F
 
 
+AIR = 0.04  # of the range: what is darker is taken for air
+DARKEST = 0.12  # quantile of tissue that stands for the darkest one
+
+
 @dataclass
 class Randomise:
     """How often and how much. Strengths are in normalised intensities 0..1 unless something else is said.
@@ -19,6 +23,7 @@ class Randomise:
     gamma: largest |log| of an exponent. window: how far the top of the range moves (log). dark: how far down it goes in
     a quarter of the images (log), as where something far brighter than the brain sets the range. curve: largest
     departure of a random monotone curve's slope (log) at ``knots`` places. bias: largest log gain of a smooth field.
+    floor: how often the darkest tissue goes down towards air, as fluid does where tissues were nulled (MPRAGE).
     noise: largest deviation of magnitude noise. blur: largest width in pixels. Numbers of 0 switch off.
     """
 
@@ -26,6 +31,7 @@ class Randomise:
     window: float = 0.0
     dark: float = 0.0
     curve: float = 0.0
+    floor: float = 0.0
     bias: float = 0.0
     noise: float = 0.0
     blur: float = 0.0
@@ -46,6 +52,8 @@ class Randomise:
 
         if self.curve:
             x = self._curved(x, draw)
+        if self.floor:
+            x = self._floored(x, draw)
         if self.gamma:
             x = x.clamp(min=1e-6) ** torch.exp(signed(self.gamma))
         if self.bias and happens(0.7):
@@ -75,6 +83,21 @@ class Randomise:
             part = (x * knots - knot).clamp(0, 1) / knots
             result = result + part * slopes[:, knot].view(n, 1, 1, 1)
         return result
+
+    def _floored(self, x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """What lies below a value near the darkest tissue's is pressed together just above air."""
+        places = (torch.rand(len(x), generator=draw) * 0.9 + 0.3).tolist()
+        rests = (torch.rand(len(x), generator=draw) * 0.06).tolist()
+        often = torch.rand(len(x), generator=draw) < self.floor
+        result = []
+        for image, place, rest, chosen in zip(x, places, rests, often.tolist(), strict=True):
+            inside = image[image > AIR]
+            if chosen and inside.numel() > 1000:
+                value = min(0.6, place * float(inside[::7].quantile(DARKEST)))
+                upper = rest + (image - value) * ((1 - rest) / (1 - value))
+                image = torch.where(image < value, image * (rest / value), upper)
+            result.append(image)
+        return torch.stack(result)
 
     @staticmethod
     def _field(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:

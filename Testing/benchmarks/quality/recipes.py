@@ -12,6 +12,7 @@ R = replace(BASE, randomise=STRONG)
 SHIP = replace(
     R,
     network={"features": 24, "bins": 12, "detail": 16},
+    randomise={**STRONG, "dark": 1.5},
     sampler={"images": 2, "heads": 0.4, "tumour": 2.0, "transplant": 0.4},
     ssim=0.3,
     sharpness=0.5,
@@ -36,6 +37,8 @@ RECIPES = {
     **{f"ship-off-by-{k}": replace(SHIP, misaligned=k) for k in (2, 3)},
     **{f"ship-off-by-{k}-tolerant": replace(SHIP, misaligned=k, tolerance=4) for k in (2, 3)},
     "ship-tolerant": replace(SHIP, tolerance=3),
+    "ship-floor": replace(SHIP, randomise={**SHIP.randomise, "floor": 0.35}),
+    "ship-strong": replace(SHIP, randomise={**SHIP.randomise, "floor": 0.35, "curve": 0.9, "gamma": 0.5}),
     "ship": SHIP,
     "base": BASE,
     "random": R,
