@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-
 AIR = 0.04  # of the range: what is darker is taken for air
 DARKEST = 0.12  # quantile of tissue that stands for the darkest one
 
