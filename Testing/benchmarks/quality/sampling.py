@@ -59,7 +59,7 @@ class Sampler:
         self.slices = {s.name: np.flatnonzero(s.body.mean(axis=(1, 2)) > 0.03) for s in fitting}
 
     def _sources(self, scene: Scene) -> list[str]:
-        """What can be translated in a scene, the source or what else is taken for it; one of a pair is on its own grid."""
+        """What can be translated in a scene: the source, or what is taken for it. One of a pair is on its own grid."""
         return [
             contrast
             for contrast in (self.source, *self.also)
