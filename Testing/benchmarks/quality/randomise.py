@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
+FEWEST = 1000  # pixels of tissue that say something
 AIR = 0.04  # of the range: what is darker is taken for air
-DARKEST = 0.12  # quantile of tissue that stands for the darkest one
+FLUID = (0.15, 0.55)  # of the tissue's median: where fluid lies in T1w images of many scanners
 
 
 @dataclass
@@ -84,15 +85,17 @@ class Randomise:
         return result
 
     def _floored(self, x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-        """What lies below a value near the darkest tissue's is pressed together just above air."""
-        places = (torch.rand(len(x), generator=draw) * 0.9 + 0.3).tolist()
-        rests = (torch.rand(len(x), generator=draw) * 0.06).tolist()
+        """What is darker than a value near fluid's is pressed together just above air."""
+        low, high = FLUID
+        places = torch.rand(len(x), generator=draw) * (high - low) + low
+        rests = torch.rand(len(x), generator=draw) * 0.08
         often = torch.rand(len(x), generator=draw) < self.floor
         result = []
-        for image, place, rest, chosen in zip(x, places, rests, often.tolist(), strict=True):
+        for image, place, rest, chosen in zip(x, places.tolist(), rests.tolist(), often.tolist(), strict=True):
             inside = image[image > AIR]
-            if chosen and inside.numel() > 1000:
-                value = min(0.6, place * float(inside[::7].quantile(DARKEST)))
+            if chosen and inside.numel() > FEWEST:
+                value = place * float(inside[::7].median())
+                rest = min(rest, value)
                 upper = rest + (image - value) * ((1 - rest) / (1 - value))
                 image = torch.where(image < value, image * (rest / value), upper)
             result.append(image)

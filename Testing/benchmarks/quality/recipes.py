@@ -41,11 +41,11 @@ RECIPES = {
     "ship-strong": replace(SHIP, randomise={**SHIP.randomise, "floor": 0.35, "curve": 0.9, "gamma": 0.5}),
     "ship": SHIP,
     "final": replace(
-        SHIP, randomise={**SHIP.randomise, "floor": 0.5}, sampler={**SHIP.sampler, "elastic": 4.0, "zoom": 0.2}
+        SHIP, randomise={**SHIP.randomise, "floor": 0.35}, sampler={**SHIP.sampler, "elastic": 4.0, "zoom": 0.2}
     ),
     "final-gd": replace(
         SHIP,
-        randomise={**SHIP.randomise, "floor": 0.5},
+        randomise={**SHIP.randomise, "floor": 0.35},
         sampler={**SHIP.sampler, "elastic": 4.0, "zoom": 0.2, "heads": 0.25, "also": ("T1w",)},
     ),
     "base": BASE,
