@@ -11,6 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
+FEWEST = 1000  # pixels of tissue that say something
+AIR = 0.04  # of the range: what is darker is taken for air
+FLUID = (0.15, 0.55)  # of the tissue's median: where fluid lies in T1w images of many scanners
+
 
 @dataclass
 class Randomise:
@@ -19,6 +23,7 @@ class Randomise:
     gamma: largest |log| of an exponent. window: how far the top of the range moves (log). dark: how far down it goes in
     a quarter of the images (log), as where something far brighter than the brain sets the range. curve: largest
     departure of a random monotone curve's slope (log) at ``knots`` places. bias: largest log gain of a smooth field.
+    floor: how often the darkest tissue goes down towards air, as fluid does where tissues were nulled (MPRAGE).
     noise: largest deviation of magnitude noise. blur: largest width in pixels. Numbers of 0 switch off.
     """
 
@@ -26,6 +31,7 @@ class Randomise:
     window: float = 0.0
     dark: float = 0.0
     curve: float = 0.0
+    floor: float = 0.0
     bias: float = 0.0
     noise: float = 0.0
     blur: float = 0.0
@@ -46,6 +52,8 @@ class Randomise:
 
         if self.curve:
             x = self._curved(x, draw)
+        if self.floor:
+            x = self._floored(x, draw)
         if self.gamma:
             x = x.clamp(min=1e-6) ** torch.exp(signed(self.gamma))
         if self.bias and happens(0.7):
@@ -75,6 +83,23 @@ class Randomise:
             part = (x * knots - knot).clamp(0, 1) / knots
             result = result + part * slopes[:, knot].view(n, 1, 1, 1)
         return result
+
+    def _floored(self, x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """What is darker than a value near fluid's is pressed together just above air."""
+        low, high = FLUID
+        places = torch.rand(len(x), generator=draw) * (high - low) + low
+        rests = torch.rand(len(x), generator=draw) * 0.08
+        often = torch.rand(len(x), generator=draw) < self.floor
+        result = []
+        for image, place, rest, chosen in zip(x, places.tolist(), rests.tolist(), often.tolist(), strict=True):
+            inside = image[image > AIR]
+            if chosen and inside.numel() > FEWEST:
+                value = place * float(inside[::7].median())
+                rest = min(rest, value)
+                upper = rest + (image - value) * ((1 - rest) / (1 - value))
+                image = torch.where(image < value, image * (rest / value), upper)
+            result.append(image)
+        return torch.stack(result)
 
     @staticmethod
     def _field(x: torch.Tensor, draw: torch.Generator) -> torch.Tensor:

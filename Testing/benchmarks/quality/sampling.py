@@ -23,7 +23,9 @@ class Sampler:
     size (log) and angle of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix:
     largest share of another contrast of the same head that is added to the source (or taken away). thick: how often
     thin slices are averaged into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
-    another patient's tumour is set into a brain, see ``transplant``.
+    another patient's tumour is set into a brain, see ``transplant``. also: further contrasts that are taken for the
+    source in half of the images where a scene has both, and where it has none of the source. elastic: largest
+    displacement of a smooth deformation, in pixels.
     """
 
     scenes: list[Scene]
@@ -38,11 +40,12 @@ class Sampler:
     thick: float = 0.3
     tumour: float = 1.0
     transplant: float = 0.0
+    also: tuple[str, ...] = ()
+    elastic: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        wanted = {self.source, self.target}
-        fitting = [s for s in self.scenes if wanted <= set(s.contrasts) and wanted & set(s.own)]
+        fitting = [scene for scene in self.scenes if self._sources(scene)]
         self.groups = {whole: [s for s in fitting if s.whole == whole] for whole in (False, True)}
         # Each patient counts alike, however many scenes there are, and a site by the root of its patients.
         self.weights = {}
@@ -54,6 +57,14 @@ class Sampler:
         self.random = np.random.default_rng(self.seed)
         self.transplants = Transplants(fitting, self.random)
         self.slices = {s.name: np.flatnonzero(s.body.mean(axis=(1, 2)) > 0.03) for s in fitting}
+
+    def _sources(self, scene: Scene) -> list[str]:
+        """What can be translated in a scene: the source, or what is taken for it. One of a pair is on its own grid."""
+        return [
+            contrast
+            for contrast in (self.source, *self.also)
+            if {contrast, self.target} <= set(scene.contrasts) and {contrast, self.target} & set(scene.own)
+        ]
 
     def batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(source (n, stack, h, w), target (n, 1, h, w), weights (n, 1, h, w): 0 where nothing is known)."""
@@ -69,6 +80,10 @@ class Sampler:
         """(stack + 2, high, wide): source and target above -1 (air is 0), mask."""
         source, target = (self.target, self.source) if backward else (self.source, self.target)
         images = scene.images
+        if self.also:
+            sources = self._sources(scene)
+            first = self.random.random() < 0.5 or len(sources) == 1
+            source = sources[0 if first else self.random.integers(1, len(sources))]
         z = int(self.random.choice(self.slices[scene.name]))
         step = max(1, round(STACK_MM / scene.slice_mm))
         places = np.clip(z + (np.arange(self.stack) - self.stack // 2) * step, 0, len(scene.body) - 1)
@@ -85,7 +100,7 @@ class Sampler:
         weights = scene.body[z : z + 1].astype(np.float32)
         if scene.labels is not None and self.tumour != 1:
             weights[weights * scene.labels[z : z + 1] > 0] = self.tumour
-        if self.random.random() < self.transplant * (0.3 if scene.whole else 1):
+        if source != target and self.random.random() < self.transplant * (0.3 if scene.whole else 1):
             # The same place in both: the middle of the source's stack is the target's slice.
             self.transplants.into(scene, z, {source: a, target: b}, weights, self.tumour)
         stacked = torch.from_numpy(np.concatenate([a + 1, b + 1, weights]))
@@ -119,4 +134,8 @@ class Sampler:
         shift = self.random.uniform(-0.05, 0.05, 2)
         theta = torch.tensor(np.column_stack([rows, shift]), dtype=torch.float32)[None]
         grid = F.affine_grid(theta, [1, len(image), high, wide], align_corners=False)
+        if self.elastic:
+            knots = torch.from_numpy(self.random.uniform(-1, 1, (1, 2, 6, 6)).astype(np.float32)) * self.elastic
+            field = F.interpolate(knots, (high, wide), mode="bicubic", align_corners=True)
+            grid = grid + field.permute(0, 2, 3, 1) * torch.tensor([2 / w, 2 / h])
         return F.grid_sample(image[None], grid, align_corners=False)[0]

@@ -5,7 +5,7 @@
 Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``averaged.safetensors`` (the moving
 average, half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on
 where it was stopped; Ctrl-C and SIGTERM save first. Minutes are of the process's own time. The check patients are in no
-training.
+training. ``SOURCE:TARGET:FOLDER`` begins with the features of another direction's folder, its last layers made anew.
 """
 
 from __future__ import annotations
@@ -29,7 +29,14 @@ KEEP = 300.0  # seconds between two states that are kept, to choose among
 
 
 def train_direction(
-    recipe_name: str, source: str, target: str, seconds: float, scenes: list, folder: Path, stopped: list
+    recipe_name: str,
+    source: str,
+    target: str,
+    seconds: float,
+    scenes: list,
+    folder: Path,
+    stopped: list,
+    features_of: Path | None = None,
 ) -> None:
     """Train one direction to its end, or until ``stopped`` holds something."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +44,8 @@ def train_direction(
     training = Training(RECIPES[recipe_name], scenes, source, target, seconds)
     if checkpoint.exists():
         training.resume(checkpoint)
+    elif features_of is not None:
+        take_features(training, features_of)
     while training.spent < seconds and not stopped:
         training.run(training.spent + PART)
         training.save(checkpoint)
@@ -56,6 +65,19 @@ def train_direction(
         }
         (folder / "progress.json").write_text(json.dumps(progress))
         print(source, target, training.step, round(training.spent), training.history[-1:], flush=True)
+
+
+LAST_LAYERS = ("head.", "guide.", "detail.last.")  # they set a tone, which is the other direction's
+
+
+def take_features(training: Training, folder: Path) -> None:
+    """Begin with the averaged weights of another direction, but for what sets its tone."""
+    from safetensors.torch import load_file
+
+    state = load_file(folder / "averaged.safetensors")
+    kept = {key: value.float() for key, value in state.items() if not key.startswith(LAST_LAYERS)}
+    for network in (training.network, training.averaged):
+        network.load_state_dict(kept, strict=False)
 
 
 def export(training: Training, path: Path) -> None:
@@ -83,10 +105,11 @@ def main() -> None:
         signal.signal(number, lambda which, frame: stopped.append(which))
     scenes = load_cohort(arguments.cache)
     for pair in arguments.pairs:
-        source, target = pair.split(":")
+        source, target, *features_of = pair.split(":")
         folder = arguments.runs / arguments.recipe / f"{source}_{target}".lower()
         if not stopped:
-            train_direction(arguments.recipe, source, target, 60 * arguments.minutes, scenes, folder, stopped)
+            others = Path(features_of[0]) if features_of else None
+            train_direction(arguments.recipe, source, target, 60 * arguments.minutes, scenes, folder, stopped, others)
 
 
 if __name__ == "__main__":

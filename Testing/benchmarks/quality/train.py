@@ -6,15 +6,20 @@ import copy
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+import zlib
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+
+from training_cli.training.optimisation.displacement import displaced_target
 
 from .data import Scene
 from .losses import correlation_term, gradient_term, masked_mean, sharpness_term, ssim_term
 from .randomise import Randomise
 from .sampling import Sampler
+from .tone import aligned
 
 LATE = 0.3  # part of the budget at its end in which the learning rate of the schedule "late" falls
 
@@ -40,6 +45,9 @@ class Recipe:
     start_curve: bool = True
     schedule: str = "linear"
     backward: float = 0.0
+    tone: float = 0.0
+    tolerance: int = 0
+    misaligned: int = 0
     seed: int = 0
 
 
@@ -55,6 +63,16 @@ def start_from_curve(network: torch.nn.Module, batches: list[tuple[torch.Tensor,
     network.begin_with(total / weights)
 
 
+def displaced(scene: Scene, contrast: str, pixels: int) -> Scene:
+    """A scene with one contrast moved in plane by so many pixels, in a direction that follows from its name."""
+    if contrast not in scene.images:
+        return scene
+    angle = 2 * math.pi * (zlib.crc32(scene.name.encode()) % 360) / 360
+    offset = (0, round(pixels * math.sin(angle)), round(pixels * math.cos(angle)))
+    moved = np.roll(scene.images[contrast], offset, (0, 1, 2))
+    return replace(scene, images={**scene.images, contrast: moved})
+
+
 class Training:
     """A training that can be run in parts.
 
@@ -68,6 +86,10 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.recipe, self.budget, self.source, self.target = recipe, budget, source, target
         self.network = build_generator(recipe.generator, **recipe.network).train()
+        if recipe.misaligned:
+            scenes = [displaced(scene, target, recipe.misaligned) for scene in scenes]
+        if recipe.tone:
+            scenes = aligned(scenes, target, recipe.tone)
         self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)
         self.randomise = Randomise(**recipe.randomise)
         self.draw = torch.Generator().manual_seed(recipe.seed)
@@ -123,6 +145,7 @@ class Training:
 
     def _loss(self, made: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         recipe = self.recipe
+        target, mask = displaced_target(made, target, mask, recipe.tolerance)
         difference = made - target
         loss = recipe.l1 * masked_mean(difference.abs(), mask) + recipe.air * masked_mean(
             difference.abs(), (mask == 0).float()
