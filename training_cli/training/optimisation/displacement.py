@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 CELL = 16  # pixels a side of the blocks that are matched
-SHARPNESS = 60.0  # of the choice among displacements: of two errors that differ by 0.05, the lower counts 20 times as much
+SHARPNESS = 60.0  # of the choice: of two errors that differ by 0.05, the lower counts 20 times as much
 PULL = 0.004  # error that a displacement by one pixel has to save before it is believed
 
 
@@ -54,9 +54,9 @@ def displacement(translation: torch.Tensor, target: torch.Tensor, mask: torch.Te
     shifts = [(row, column) for row in range(-reach, reach + 1) for column in range(-reach, reach + 1)]
     costs = []
     for row, column in shifts:
-        part = (slice(None), slice(None), slice(reach + row, reach + row + h), slice(reach + column, reach + column + w))
-        both = known * weights[part]
-        difference = (translation - values[part]).abs().mean(1, keepdim=True) * both
+        rows, columns = slice(reach + row, reach + row + h), slice(reach + column, reach + column + w)
+        both = known * weights[:, :, rows, columns]
+        difference = (translation - values[:, :, rows, columns]).abs().mean(1, keepdim=True) * both
         cost = _blocks(difference) / _blocks(both).clamp(min=1e-3)
         costs.append(cost + PULL * (row * row + column * column) ** 0.5)
     fit = torch.softmax(-SHARPNESS * torch.cat(costs, 1), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn import functional as F
+
 from training_cli.training.optimisation.displacement import CELL, displaced_target, displacement
 
 
