@@ -37,6 +37,9 @@ Register = Annotated[
     bool, typer.Option("--register/--no-register", help="align references rigidly unless they share the grid")
 ]
 Cycle = Annotated[bool, typer.Option("--cycle/--no-cycle", help="cycle figures (six more translations a volume)")]
+Lpips = Annotated[
+    bool, typer.Option("--lpips", help="LPIPS against references, too (VGG-16, see sst models features; slow on a CPU)")
+]
 WriteCard = Annotated[
     str, typer.Option("--write-card", help="also store the mean figures in the model's card, under this label")
 ]
@@ -58,6 +61,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     pattern_masks: PatternMasks = "*",
     register: Register = True,
     cycle: Cycle = True,
+    lpips: Lpips = False,
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
@@ -87,11 +91,13 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     planned = _plan(source, reference, masks, patterns)
     _check_outputs(planned, style, maps, report)
     told(planned.paired)
+    if lpips:
+        _check_lpips()
     case = TranslateCase(
         source,
         style,
         direction,
-        judging=Judging(cycle=cycle),
+        judging=Judging(cycle=cycle, lpips=lpips),
         target_set=_target_set(planned, style, direction),
         writing=Writing(maps=maps),
         options=RunOptions(device=device, precision=precision, backend=backend),
@@ -139,6 +145,20 @@ def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | Non
     if not report.absolute().parent.is_dir():
         raise InputError(f"The folder {report.absolute().parent} of the report does not exist.")
     check_exist(*inputs)
+
+
+def _check_lpips() -> None:
+    """Say where only the unweighted form can be computed. Raises InputError where there is no network for it."""
+    from surgical_style_engine.stylize.lpips import LPIPS, check_distance
+    from training_cli.cohort.checks import told_warnings
+
+    if check_distance() != LPIPS:
+        told_warnings(
+            [
+                "LPIPS's weights belong to torchvision's VGG-16, which is not on this machine (sst models features "
+                "lpips and sst models features vgg16-torchvision): its unweighted form is computed, the VGG distance."
+            ]
+        )
 
 
 def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: dict[str, str]) -> _Plan:

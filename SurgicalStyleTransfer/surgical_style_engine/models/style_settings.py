@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
 
-
 Features = Literal["auto", "vgg19", "vgg16", "vgg16-torchvision", "hed", "random"]  # see ``stylize.published``
 FEATURES: tuple[str, ...] = get_args(Features)
 

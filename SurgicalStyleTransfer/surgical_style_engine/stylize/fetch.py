@@ -177,7 +177,7 @@ def _keras_vgg16(content: bytes) -> Tensors:
 def _hed(content: bytes) -> Tensors:
     """The convolutions of HED's VGG-16, of Keras's weights in HDF5."""
     try:
-        import h5py
+        import h5py  # noqa: PLC0415 - optional
     except ImportError:
         raise InputError("Reading HED's weights needs the package h5py; run: pip install h5py.") from None
     tensors = {}
