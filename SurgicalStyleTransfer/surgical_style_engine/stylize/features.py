@@ -79,8 +79,8 @@ def load_features(kind: str, style: torch.Tensor, *, file: Path | None = None, s
         if file is not None:
             raise InputError(f"There is no file {path}.")
         raise InputError(
-            f"The weights of {published.title} are not on this machine: sst models features {name} (or "
-            f"--download-features) fetches them ({published.megabytes} MB), --features FILE takes a copy, and "
+            f"The weights of {published.title} are not on this machine: --download-features (or sst models "
+            f"features {name}) fetches them ({published.megabytes} MB), --features FILE takes a copy, and "
             "--features random does without."
         )
     return vgg_features(published, _state(published, path), f"The file {path}")
