@@ -66,7 +66,9 @@ class PublishedVgg:
         std: What it is divided by then.
         bgr: Whether the first convolution takes blue, green, red.
         style_layers: Whose Gram matrices describe a style.
-        content_layers: Whose activations describe the content.
+        content_layers: Whose activations describe the content. Gatys et al. take conv4_2, with which strokes paint over
+            ventricles and sulci; an early layer and a smaller share of the style keep them.
+        style_share: See ``FeatureNetwork``.
         by_itself: Whether "auto" may take it.
     """
 
@@ -82,7 +84,8 @@ class PublishedVgg:
     std: tuple[float, float, float] = IMAGENET_STD
     bgr: bool = False
     style_layers: tuple[str, ...] = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-    content_layers: tuple[str, ...] = ("conv4_2",)
+    content_layers: tuple[str, ...] = ("conv2_2",)
+    style_share: float = 0.2
     by_itself: bool = True
 
     @property
@@ -104,6 +107,8 @@ VGG19 = PublishedVgg(
     sha256_prefix="dcbb9e9d",
     megabytes=548,
     licence="BSD-3-Clause (torchvision)",
+    content_layers=("conv4_2",),
+    style_share=1.0,  # as up to version 0.1.0, so that its results stay what they were
 )
 VGG16 = PublishedVgg(
     name="vgg16",

@@ -37,6 +37,7 @@ class VggFeatures(FeatureNetwork):
         self.name, self.by_maxima = published.name, False
         self.style_layers, self.content_layers = published.style_layers, published.content_layers
         self.blocks = nn.ModuleList(nn.ModuleDict(dict(block)) for block in blocks)
+        self.style_share = published.style_share
         self.layers = tuple(name for block in blocks for name, _ in block)
         self.register_buffer("mean", torch.tensor(published.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(published.std)[:, None, None])
