@@ -3,7 +3,6 @@
 import pytest
 
 from surgical_style_engine.stylize import published
-from SurgicalStyleTransferLib.panel import features
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +17,9 @@ def put(name):
     path.write_bytes(b"weights")
 
 
-def test_what_is_missing():
+def test_what_is_missing(slicer_app):
+    from SurgicalStyleTransferLib.panel import features
+
     assert features.missing("") is None and features.missing("random") is None
     assert features.missing("auto").name == "vgg16" and features.missing("vgg19").name == "vgg19"
     put("vgg16")
@@ -54,6 +55,8 @@ class Told:
 @pytest.fixture
 def asked(slicer_app, monkeypatch):
     """The context, the question on it, what was asked, and the answers to come."""
+    from SurgicalStyleTransferLib.panel import features
+
     questions, answers = [], []
     monkeypatch.setattr(
         slicer_app.util, "confirmOkCancelDisplay", lambda text: questions.append(text) or answers.pop(0)
