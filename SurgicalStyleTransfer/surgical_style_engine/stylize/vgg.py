@@ -74,10 +74,11 @@ def vgg_features(published: PublishedVgg, state: Mapping[str, torch.Tensor], whe
     Raises:
         InputError: If these are other weights.
     """
-    blocks, before, index = [], 3, 0
+    blocks: list[list[tuple[str, nn.Conv2d]]] = []
+    before, index = 3, 0
     owner = "torchvision's " if published.wheel is None and "torchvision" not in published.title else ""
     for number, widths in enumerate(published.blocks):
-        block = []
+        block: list[tuple[str, nn.Conv2d]] = []
         for place, width in enumerate(widths):
             name = f"conv{number + 1}_{place + 1}"
             key = f"features.{index}" if published.wheel is None else name
