@@ -149,7 +149,8 @@ def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | Non
 
 def _check_lpips() -> None:
     """Say where only the unweighted form can be computed. Raises InputError where there is no network for it."""
-    from surgical_style_engine.stylize.lpips import LPIPS, check_distance
+    from surgical_style_engine.stylize.lpips import check_distance
+    from surgical_style_engine.stylize.published import LPIPS
     from training_cli.cohort.checks import told_warnings
 
     if check_distance() != LPIPS:

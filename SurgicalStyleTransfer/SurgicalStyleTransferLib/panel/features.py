@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
 
 from surgical_style_engine.stylize.published import PRETRAINED, SUGGESTED, PublishedVgg, best_at_hand, is_at_hand
-
-if TYPE_CHECKING:
-    from .context import Context
 
 
 def missing(features: str) -> PublishedVgg | None:
@@ -29,7 +25,8 @@ def missing(features: str) -> PublishedVgg | None:
 class FeatureQuestion:
     """Asks once a session for each network; without it, "auto" means random filters."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: object) -> None:
+        """Take the context, of which engine, status and ``installing`` are used."""
         self._context = context
         self._answered: set[str] = set()
 
