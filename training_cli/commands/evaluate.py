@@ -37,6 +37,9 @@ Register = Annotated[
     bool, typer.Option("--register/--no-register", help="align references rigidly unless they share the grid")
 ]
 Cycle = Annotated[bool, typer.Option("--cycle/--no-cycle", help="cycle figures (six more translations a volume)")]
+Lpips = Annotated[
+    bool, typer.Option("--lpips", help="LPIPS against references, too (VGG-16, see sst models features; slow on a CPU)")
+]
 WriteCard = Annotated[
     str, typer.Option("--write-card", help="also store the mean figures in the model's card, under this label")
 ]
@@ -58,6 +61,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     pattern_masks: PatternMasks = "*",
     register: Register = True,
     cycle: Cycle = True,
+    lpips: Lpips = False,
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
@@ -79,7 +83,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.checks import told
 
-    _check(direction, progress, report, (source, reference, masks))
+    _check(direction, progress, report, (source, reference, masks), lpips)
     begun = time.perf_counter()
     style = load_model(model)
     style.check_direction(direction)
@@ -91,7 +95,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
         source,
         style,
         direction,
-        judging=Judging(cycle=cycle),
+        judging=Judging(cycle=cycle, lpips=lpips),
         target_set=_target_set(planned, style, direction),
         writing=Writing(maps=maps),
         options=RunOptions(device=device, precision=precision, backend=backend),
@@ -130,7 +134,7 @@ class _Plan:
         return [*self.sources, *self.all_references, *(path for path in self.masks if path is not None)]
 
 
-def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...]) -> None:
+def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...], lpips: bool) -> None:
     from training_cli.cohort.checks import check_direction, check_exist
 
     check_direction(direction)
@@ -139,6 +143,23 @@ def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | Non
     if not report.absolute().parent.is_dir():
         raise InputError(f"The folder {report.absolute().parent} of the report does not exist.")
     check_exist(*inputs)
+    if lpips:
+        _check_lpips()
+
+
+def _check_lpips() -> None:
+    """Say where only the unweighted form can be computed. Raises InputError where there is no network for it."""
+    from surgical_style_engine.stylize.lpips import check_distance
+    from surgical_style_engine.stylize.published import LPIPS
+    from training_cli.cohort.checks import told_warnings
+
+    if check_distance() != LPIPS:
+        told_warnings(
+            [
+                "LPIPS's weights belong to torchvision's VGG-16, which is not on this machine (sst models features "
+                "lpips and sst models features vgg16-torchvision): its unweighted form is computed, the VGG distance."
+            ]
+        )
 
 
 def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: dict[str, str]) -> _Plan:

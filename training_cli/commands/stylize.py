@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from surgical_style_engine.app.stylize_case import StylizeCase, StylizedCase
     from surgical_style_engine.models.style_settings import StyleSettings
 
-KINDS = ("auto", "vgg19", "random")
-
 Content = Annotated[Path, typer.Argument(help="volume, DICOM folder or picture")]
 Output = Annotated[Path, typer.Argument(help="file to write, on exactly CONTENT's grid")]
 Style = Annotated[Path, typer.Option("--style", help="the picture whose style is wanted (.png, .jpg, .tif)")]
@@ -25,9 +23,15 @@ Colour = Annotated[
     str, typer.Option("--colour", help="rgb (the picture's colours) or luminance (its texture, in CONTENT's units)")
 ]
 Features = Annotated[
-    str, typer.Option("--features", help="auto, vgg19, random, or a file of torchvision's VGG-19 weights")
+    str,
+    typer.Option(
+        "--features", help="auto, vgg19, vgg16, vgg16-torchvision, hed, random, or a file of such a network's weights"
+    ),
 ]
-DownloadFeatures = Annotated[bool, typer.Option("--download-features", help="fetch VGG-19's weights (548 MB), once")]
+DownloadFeatures = Annotated[
+    bool,
+    typer.Option("--download-features", help="fetch the features' weights once (with auto, VGG-16's, 61 MB)"),
+]
 Steps = Annotated[int, typer.Option("--steps", help="evaluations of the loss for the first slice")]
 NeighbourSteps = Annotated[
     int, typer.Option("--neighbour-steps", help="for the others, which begin from their neighbour")
@@ -141,8 +145,7 @@ def _run(
 
     def complete(settings: StyleSettings) -> StyleSettings:
         features = get_features(settings.features, asked["features_file"], download)
-        random = features == "random" and settings.features == "auto"
-        return settings.model_copy(update={"features": "random"}) if random else settings
+        return settings.model_copy(update={"features": features})
 
     with shown:
         case = StylizeCase(
@@ -189,31 +192,36 @@ def _write_report(report: Path, case: StylizeCase, stylized: StylizedCase, plane
 
 
 def get_features(kind: str, file: Path | None, download: bool) -> str:
-    """Have VGG-19 at hand where it is wanted and may be fetched; returns "vgg19" or "random". Raises InputError.
+    """Have a pretrained network at hand where it is wanted and may be fetched; returns what is used.
 
-    Nothing is downloaded without --download-features or a yes at a terminal.
+    Nothing is downloaded without --download-features or a yes at a terminal. Raises InputError, StyleTransferError.
     """
-    from surgical_style_engine.stylize.features import PRETRAINED, cached_weights, download_features, pick_features
+    from surgical_style_engine.stylize.features import pick_features
+    from surgical_style_engine.stylize.fetch import fetch_features
+    from surgical_style_engine.stylize.published import PRETRAINED, SUGGESTED, best_at_hand, is_at_hand
 
     if kind == "random" or file is not None:
         return pick_features(kind, file)
-    if not cached_weights().is_file():
-        published = PRETRAINED["vgg19"]
-        question = f"Download {published.title} ({published.megabytes} MB) from {published.url}?"
+    if not (best_at_hand() if kind == "auto" else is_at_hand(kind)):
+        published = SUGGESTED if kind == "auto" else PRETRAINED[kind]
+        question = f"Download {published.title} ({published.megabytes} MB, {published.licence}) from {published.where}?"
         can_answer = sys.stdin.isatty() and sys.stderr.isatty()
         if download or (can_answer and typer.confirm(question, err=True)):
-            download_features()
+            typer.echo(fetch_features(published.name).sentence, err=True)
     return pick_features(kind, file)
 
 
 def _features(text: str) -> tuple[str, Path | None]:
     """(kind, file): a word, or the path of a file."""
-    if text in KINDS:
+    from surgical_style_engine.models.style_settings import FEATURES
+
+    if text in FEATURES:
         return text, None
     path = Path(text)
     if not path.is_file():
-        raise InputError(f"--features is auto, vgg19, random or a file of VGG-19's weights, and {text} is no file.")
-    return "vgg19", path
+        kinds = ", ".join(FEATURES)
+        raise InputError(f"--features is {kinds} or a file of such a network's weights, and {text} is no file.")
+    return "auto", path
 
 
 def _check(content: Path, output: Path, style: Path, mask: Path | None, report: Path | None, plane: str) -> None:

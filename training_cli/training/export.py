@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class TrainingResult:
         steps: done.
         minutes: of training, over all resumed parts.
         started_from: name, sha256 and directions of the model that a fine-tuning began with, else None.
+        more: what the method tells of itself.
     """
 
     generators: Mapping[Direction, torch.nn.Module]
@@ -39,6 +40,7 @@ class TrainingResult:
     steps: int
     minutes: float
     started_from: dict[str, Any] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def export_model(
@@ -97,6 +99,7 @@ def _training(config: TrainingConfig, data: TrainingData, result: TrainingResult
     """What the card tells of the training."""
     return {
         "method": config.method,
+        **result.more,
         "digest": config.digest(),
         "steps": result.steps,
         "minutes": round(result.minutes, 1),

@@ -266,7 +266,14 @@ class _Training:
         summary = self.summary(finished, saved=True) | {"minutes": minutes}
         if self.is_main and finished:
             method = self.method
-            result = TrainingResult(method.generators(), method.architecture, self.step, minutes, self.started_from)
+            result = TrainingResult(
+                method.generators(),
+                method.architecture,
+                self.step,
+                minutes,
+                self.started_from,
+                method.card_entries(),
+            )
             summary["model"] = str(export_model(self.config, self.data, result))
         return summary
 

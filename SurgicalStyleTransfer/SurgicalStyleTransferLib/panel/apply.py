@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -10,6 +12,7 @@ from SurgicalStyleTransferLib.jobs.job import Listener, Progress
 from SurgicalStyleTransferLib.jobs.style_job import Result, plan_of
 from SurgicalStyleTransferLib.mrml import sequences
 from SurgicalStyleTransferLib.setup import dependencies
+from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .context import Context, Section, existing
 from .tools import duration
@@ -63,10 +66,10 @@ class ApplySection(Section):
 
     def on_apply(self, _checked: bool = False) -> None:
         """Apply the style, or cancel that."""
-        context, status = self.context, self.context.status
+        context = self.context
         if self.engine.style_job is not None:
             self.ui.applyButton.enabled = False
-            status.show(_("Cancelling..."))
+            context.status.show(_("Cancelling..."))
             self.engine.style_job.cancel()
             return
         card = context.card()
@@ -77,8 +80,12 @@ class ApplySection(Section):
         if not context.has_packages(lambda: dependencies.ensure(**dependencies.needs_of(card))):
             context.packages_missing.emit(card)
             return
-        if self.parameters is None or context.why_not_apply():
-            return  # the scene was changed while packages were installed; the button says what is missing
+        context.features.settle(card.features, functools.partial(self._start, card, all_frames))
+
+    def _start(self, card: Card, all_frames: bool) -> None:
+        context, status = self.context, self.context.status
+        if self.parameters is None or context.card() != card or context.why_not_apply():
+            return  # the scene was changed while something was installed; the button says what is missing
         status.show_progress()
         status.show(_("Starting..."))
         listener = Listener(self._on_done, self._on_failed, self._on_progress)

@@ -12,6 +12,7 @@ from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .apply_rules import why_not
+from .features import FeatureQuestion
 from .tools import ERROR_STYLE, select
 
 
@@ -79,7 +80,8 @@ class Context:
         cards: the styles and fusion models on this machine.
         problem: what the worker found wrong with the input volume; "" for nothing.
         in_front: whether the module is shown.
-        installing: whether packages are being installed; nothing else may be started then.
+        installing: whether packages or features are being fetched; nothing else may be started then.
+        features: the question for the network that describes style pictures.
         is_updating: whether widgets are being set, so that what they signal is nobody's choice.
         preview_active: whether a slice view shows the preview.
         run_starting: a job that makes a new volume is about to start.
@@ -100,6 +102,7 @@ class Context:
         self.installing = False
         self.is_updating = False
         self.preview_active = False
+        self.features = FeatureQuestion(self)
         self.run_starting, self.translated, self.fused = Signal(), Signal(), Signal()
         self.packages_missing, self.adjusted, self.worker_changed = Signal(), Signal(), Signal()
         self._update_wanted, self._buttons_wanted, self._styles_wanted = Signal(), Signal(), Signal()

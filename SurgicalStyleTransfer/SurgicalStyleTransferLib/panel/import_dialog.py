@@ -12,6 +12,7 @@ MODALITIES = ("MR", "CT", "DX", "PT", "US", "")
 PACKED = (".zip",)
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 COLOURS = ("rgb", "luminance")
+FEATURES = ("auto", "vgg19", "vgg16", "random")  # those of the engine that are worth a choice here
 
 
 def choose_file() -> str:
@@ -33,7 +34,7 @@ def is_packed(source: str) -> bool:
 
 
 def is_picture(source: str) -> bool:
-    """Whether a file is a style picture, of which only its name, use of colour and licence are asked."""
+    """Whether a file is a style picture, of which only its name, use of colour, features and licence are asked."""
     return Path(source).suffix.lower() in PICTURES
 
 
@@ -112,7 +113,7 @@ class ImportDialog:
 
 
 class PictureDialog(ImportDialog):
-    """A form for name, colour and licence of a style picture."""
+    """A form for name, colour, features and licence of a style picture."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -131,6 +132,12 @@ class PictureDialog(ImportDialog):
         for colour, text in zip(COLOURS, (_("the picture's colours"), _("texture only, in greyscale")), strict=True):
             self.colour.addItem(text, colour)
         form.addRow(_("Takes on:"), self.colour)
+        self.features = qt.QComboBox()
+        texts = (_("the best network here"), "VGG-19", "VGG-16", _("random filters: faster, colours and texture only"))
+        for features, text in zip(FEATURES, texts, strict=True):
+            self.features.addItem(text, features)
+        self.features.toolTip = _("What the picture is described by. A network that is not here is asked for on Apply.")
+        form.addRow(_("Described by:"), self.features)
         self.licence = self._line(form, _("Licence:"), "")
         self.licence.placeholderText = _("of the picture")
         self._add_buttons(form)
@@ -140,6 +147,7 @@ class PictureDialog(ImportDialog):
         return {
             "name": self.name.text.strip(),
             "colour": self.colour.currentData,
+            "features": self.features.currentData,
             "licence": self.licence.text.strip() or "unstated",
         }
 

@@ -16,6 +16,7 @@ CARD_NAME = "model.json"
 SCHEMA_VERSION = 1
 THUMBNAILS = ("thumbnail.png", "comparison.png")
 OWN_NETWORK = "resnet"  # the architecture that the engine can build without torch
+STYLE_IMAGE = "style-image"  # the architecture of a picture to optimise for
 FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
 
 
@@ -56,6 +57,7 @@ class Card:
     is_onnx: bool = False
     is_torch: bool = False  # a network with weights for torch; others are ONNX files, or a picture to optimise for
     runs_in_openvino: bool = False  # also where there is no torch
+    features: str = ""  # of a style picture: the network that describes it, "auto" or "random"
     metrics: dict = field(default_factory=dict)
     thumbnail: Path | None = None
     inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
@@ -114,7 +116,8 @@ def read(folder: Path) -> Card:
                 name=folder.name, file=weights["file"]
             )
             return Card(folder, str(values["title"]), shipped, problem)
-        own = values.get("architecture", {}).get("name") == OWN_NETWORK
+        architecture = values.get("architecture", {})
+        own, is_picture = (architecture.get("name") == name for name in (OWN_NETWORK, STYLE_IMAGE))
         of_openvino = own and weights["file"].endswith(".safetensors")
         inputs = values["domains"]["source"].get("inputs") or []
         if inputs:
@@ -141,6 +144,7 @@ def read(folder: Path) -> Card:
             is_onnx=weights["file"].endswith(".onnx"),
             is_torch=weights["file"].endswith(".safetensors"),
             runs_in_openvino=of_openvino,
+            features=str(architecture.get("arguments", {}).get("features", "auto")) if is_picture else "",
             metrics=dict(values.get("metrics", {})),
             thumbnail=next((folder / name for name in THUMBNAILS if (folder / name).is_file()), None),
         )

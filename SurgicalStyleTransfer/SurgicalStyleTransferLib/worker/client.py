@@ -19,7 +19,7 @@ from surgical_style_engine.worker import messages as protocol
 LOG_LINES = 2000
 GRACE_MS = 1500  # for an answer to a cancel; then the process is ended
 STOP_MS = 1000
-AWAITED = ("translate", "adjust", "fuse", "import")  # tasks that are not ended for another one's sake
+AWAITED = ("translate", "adjust", "fuse", "import", "features")  # tasks that are not ended for another one's sake
 
 
 @dataclass

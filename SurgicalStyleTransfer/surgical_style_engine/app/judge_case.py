@@ -126,6 +126,8 @@ def judge_case(case: JudgeCase) -> Judgement:
         },
     }
     _add_registered(quality, case, delivered, region, comparison)
+    if case.judging.lpips and comparison is not None:
+        _add_lpips(quality["reference"], case, delivered, region, comparison)
     quality["worst"] = named_slices(case.volume, quality)
     if case.translation.disagreement is not None:
         quality["disagreement"] = float(case.translation.disagreement.array[0][region].mean(dtype=np.float64))
@@ -175,6 +177,22 @@ def _add_registered(
         spacing=case.volume.spacing[::-1],
     )
     add_computed(quality, judged, None if comparison is None else comparison.floors(delivered.input))
+
+
+def _add_lpips(
+    entry: dict[str, Any], case: JudgeCase, delivered: Delivered, region: np.ndarray, comparison: ReferenceComparison
+) -> None:
+    """Add LPIPS, or its unweighted form, of the delivered image and of the floors. Raises InputError."""
+    from surgical_style_engine.stylize.lpips import load_distance  # noqa: PLC0415 - torch is loaded with it
+
+    metric = load_distance()
+    floors = comparison.floors(delivered.input)
+    where = region if case.valid is None else region & case.valid
+    images = {DELIVERED: delivered.image, **floors}
+    distances = metric.of_volumes(images, comparison.normalized, where, coarsest_axis(case.volume))
+    entry[metric.key] = distances[DELIVERED]
+    for name in floors:
+        entry["floors"][name][metric.key] = distances[name]
 
 
 def region_of(case: JudgeCase) -> np.ndarray:

@@ -16,6 +16,8 @@ class Judging:
         jigsaw: with the Jigsaw Puzzle Error, the one of six.
         max_slices: judge the cycle on so many slices only; on all if None.
         max_slices_on_cpu: the same, where the translation ran on the CPU.
+        lpips: with a reference, also judge by LPIPS, which takes a second or two a slice on a CPU; see
+            ``stylize.lpips``.
         segmentations: labels (z, y, x) of the input and of the delivered image, for a Semantic Consistency by Dice.
     """
 
@@ -23,4 +25,5 @@ class Judging:
     jigsaw: bool = True
     max_slices: int | None = None
     max_slices_on_cpu: int | None = None
+    lpips: bool = False
     segmentations: tuple[np.ndarray, np.ndarray] | None = None

@@ -40,7 +40,7 @@ class StylizeCase:
         window: values of the content that become black and white; a robust range if None.
         strength: 0 is the content, 1 the whole style.
         mask: labelmap on any grid, or its file; outside of it the content stays.
-        features_file: a copy of VGG-19's weights.
+        features_file: a copy of the weights of the features that the settings name.
         compare_independent: also run every slice by itself, to tell how much less the volume flickers.
         judge: judge the result.
         output: file to write; None for none.

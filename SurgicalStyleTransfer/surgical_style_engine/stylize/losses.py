@@ -181,7 +181,12 @@ class Objective:
             "variation": total_variation(image),
         }
         settings = self.settings
-        total = sum(getattr(settings, f"{name}_weight") * value for name, value in terms.items())
+        weights = {
+            "content": settings.content_weight,
+            "style": settings.style_weight * self.style.network.style_share,
+            "variation": settings.variation_weight,
+        }
+        total = sum(weights[name] * value for name, value in terms.items())
         if self.neighbour is not None:
             other, weight = self.neighbour
             difference = ((image - other).square().mean(dim=1, keepdim=True) * weight).sum()

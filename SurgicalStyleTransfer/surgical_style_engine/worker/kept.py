@@ -87,6 +87,10 @@ class Warm:
         self._runners.move_to_end(key)
         return self._runners[key]
 
+    def forget_runners(self) -> None:
+        """Drop the runners; the next request makes them anew."""
+        self._runners.clear()
+
     def preview(self, key: str, volume: Volume, model: StyleModel, direction: str) -> SlicePreview:
         """The preview of a volume, which the key names, by a model."""
         whole = (key, str(model.folder), model.card.stored.sha256, direction)

@@ -153,6 +153,12 @@ class Import(ImportDetails):
     folder: Path
 
 
+class Features(Request):
+    """Fetch the weights of a network that describes style pictures, a name of ``stylize.fetch.NAMES``."""
+
+    name: str
+
+
 class Forget(Request):
     """Drop a kept translation, or all of them and the prepared preview."""
 
@@ -183,6 +189,7 @@ TASKS: dict[str, type[BaseModel]] = {
     "preview": Preview,
     "devices": Devices,
     "import": Import,
+    "features": Features,
     "forget": Forget,
     "fuse": Fuse,
 }

@@ -47,6 +47,7 @@ class Tasks:
             "preview": self.preview,
             "devices": self.devices,
             "import": self.import_model,
+            "features": self.features,
             "forget": self.forget,
             "fuse": self.fuse,
         }
@@ -202,6 +203,15 @@ class Tasks:
         details = {name: getattr(request, name) for name in ImportDetails.model_fields}
         folder = import_case(request.source, request.folder, ImportDetails(**details))
         return {"name": folder.name, "folder": str(folder)}
+
+    def features(self, request: schema.Features, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Fetch weights, with the consent that the panel has: ``sentence``, where they are and under which licence."""
+        from surgical_style_engine.stylize.fetch import fetch_features  # noqa: PLC0415 - rarely needed
+
+        progress("features", 0, 1)
+        fetched = fetch_features(request.name, cancelled=cancelled)
+        self._warm.forget_runners()  # what was made without them would go on without
+        return {"sentence": fetched.sentence}
 
     def forget(self, request: schema.Forget, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Drop what is kept."""

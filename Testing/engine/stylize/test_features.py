@@ -11,8 +11,8 @@ from surgical_style_engine.inference.stylize import stylize_volume
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.stylize import features
+from surgical_style_engine.stylize.published import VGG19
 from surgical_style_engine.stylize.random_features import random_features
-from surgical_style_engine.stylize.vgg import VGG19
 
 
 def test_random_features_are_whitened_and_reproducible():

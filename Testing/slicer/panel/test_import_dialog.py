@@ -25,14 +25,19 @@ def test_weights_are_asked_about(slicer_app, tmp_path):
     }
 
 
-def test_of_a_style_picture_only_name_colour_and_licence_are_asked(slicer_app, tmp_path):
+def test_of_a_style_picture_only_name_colour_features_and_licence_are_asked(slicer_app, tmp_path):
     from SurgicalStyleTransferLib.panel.import_dialog import ImportDialog, PictureDialog, dialog_for
 
     dialog = dialog_for(str(tmp_path / "Starry Night.JPG"))
     assert isinstance(dialog, PictureDialog)
-    assert dialog.arguments() == {"name": "Starry-Night", "colour": "rgb", "licence": "unstated"}
-    dialog.colour.currentIndex, dialog.licence.text = 1, "public domain"
-    assert dialog.arguments() == {"name": "Starry-Night", "colour": "luminance", "licence": "public domain"}
+    assert dialog.arguments() == {"name": "Starry-Night", "colour": "rgb", "features": "auto", "licence": "unstated"}
+    dialog.colour.currentIndex, dialog.features.currentIndex, dialog.licence.text = 1, 2, "public domain"
+    assert dialog.arguments() == {
+        "name": "Starry-Night",
+        "colour": "luminance",
+        "features": "vgg16",
+        "licence": "public domain",
+    }
     assert type(dialog_for(str(tmp_path / "net_G.pth"))) is ImportDialog
 
 

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from surgical_style_engine.models.style_settings import Features
+
 
 class MethodSettings(BaseModel):
     """The settings of one method, or of several that share them; a method without any uses this class itself.
@@ -57,7 +59,7 @@ class PerceptualSettings(MethodSettings):
 
     section: ClassVar[str] = "perceptual"
 
-    features: Literal["auto", "vgg19", "random"] = Field("auto", description="network that describes the style")
+    features: Features = Field("auto", description="network that describes the style")
     lambda_content: float = Field(1.0, ge=0, description="weight of the content term")
     lambda_style: float = Field(30.0, ge=0, description="weight of the style term")
     lambda_variation: float = Field(5.0, ge=0, description="weight of the smoothness term")

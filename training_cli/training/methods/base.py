@@ -212,6 +212,10 @@ class Method(abc.ABC):
         """The state of a checkpoint of an earlier version in the form of this one."""
         return state
 
+    def card_entries(self) -> dict[str, Any]:
+        """What else the model's card tells of the training, in JSON's types."""
+        return {}
+
     def extra_state(self) -> dict[str, Any]:
         """What else a checkpoint must keep, under names of its own; tensors and plain values only."""
         return {}

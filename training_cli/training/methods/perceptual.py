@@ -15,9 +15,10 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.style_picture import luminance_like, read_picture
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.stylize.feature_network import FeatureNetwork
-from surgical_style_engine.stylize.features import load_features, pick_features
+from surgical_style_engine.stylize.features import RANDOM, load_features, pick_features
 from surgical_style_engine.stylize.losses import Objective, StyleTarget
 from surgical_style_engine.stylize.optimise import resized
+from surgical_style_engine.stylize.published import VGG19, is_at_hand
 from surgical_style_engine.stylize.sequence import STROKES
 from training_cli.training.config.method_settings import PerceptualSettings
 from training_cli.training.data.files import training_files
@@ -43,6 +44,7 @@ class Perceptual(Method):
             style_weight=self.settings.lambda_style,
             variation_weight=self.settings.lambda_variation,
         )
+        self.features = pick_features(self.settings.features)
         self._style: StyleTarget | None = None
 
     def train_step(self, batch: Batch, progress: float) -> Losses:
@@ -72,9 +74,25 @@ class Perceptual(Method):
             factor = min(1.0, self.settings.brush * STROKES * config.patch_size / min(picture.shape[-2:]))
             height, width = (max(SMALLEST_STYLE_PICTURE, round(side * factor)) for side in picture.shape[-2:])
             images = resized(torch.from_numpy(picture)[None], (height, width))
-            network: FeatureNetwork = load_features(pick_features(self.settings.features), images, seed=config.seed)
+            network: FeatureNetwork = load_features(self.features, images, seed=config.seed)
             self._style = StyleTarget(network.to(self.device), images.to(self.device))
         return self._style
+
+    def card_entries(self) -> dict[str, Any]:
+        """See ``Method.card_entries``: which network "auto" came to."""
+        return {"features": self.features}
+
+    def extra_state(self) -> dict[str, Any]:
+        """See ``Method.extra_state``: a resumed run keeps its network, whatever has been fetched since."""
+        return {"features": self.features}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """See ``Method.load_extra_state``. Up to version 0.1.0 there were VGG-19 and random filters only."""
+        if "features" in state:
+            self.features = str(state["features"])
+        elif self.settings.features == "auto":
+            self.features = VGG19.name if is_at_hand(VGG19.name) else RANDOM
+        self._style = None
 
     @staticmethod
     def converted(state: dict[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,12 @@ def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> Trai
     for direction, network in generators.items():
         network.load_state_dict(total[direction])
     return TrainingResult(
-        generators, method.architecture, int(state["step"]), float(state["minutes"]), state.get("started_from")
+        generators,
+        method.architecture,
+        int(state["step"]),
+        float(state["minutes"]),
+        state.get("started_from"),
+        method.card_entries(),
     )
 
 

@@ -131,6 +131,33 @@ def test_a_checkpoint_of_version_0_1_0_is_understood(settings):
         assert torch.equal(value, second.G.state_dict()[key])
 
 
+def test_which_network_auto_came_to_is_told_and_kept(settings, tmp_path, monkeypatch):
+    """In the card; and a run goes on with it, whatever has been fetched since."""
+    from surgical_style_engine.stylize.published import cached_weights
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("SST_FEATURES", str(tmp_path / "features"))
+    config = load_config(None, settings | {"features": "auto", "max_steps": 1, "sample_every": 0})
+    train(config)
+    card = read_card(config.output / "model" / config.name)
+    assert card.training["features"] == "random" and card.training["settings"]["features"] == "auto"
+    for name in ("vgg16", "vgg19"):
+        cached_weights(name).parent.mkdir(parents=True, exist_ok=True)
+        cached_weights(name).write_bytes(b"fetched since")
+    state = load_checkpoint(latest_checkpoint(config.output / "checkpoints"))["method"]
+    method = build_method("perceptual", config, 1, 3, "cpu", nullcontext)
+    assert method.features == "vgg19"
+    method.load_state_dict(state)
+    assert method.features == "random"
+    # Version 0.1.0 knew VGG-19 and random filters, and did not say which it had.
+    del state["features"]
+    method.load_state_dict(state)
+    assert method.features == "vgg19"
+    cached_weights("vgg19").unlink()
+    method.load_state_dict(state)
+    assert method.features == "random"
+
+
 def test_style_is_measured_on_the_body_only():
     from surgical_style_engine.stylize.random_features import random_features
 
