@@ -314,7 +314,9 @@ def _prepare_together(
 
 def _sample_batches(data: TrainingData, config: TrainingConfig, device: torch.device) -> list[dict[str, torch.Tensor]]:
     """Fixed samples from beyond the numbers that training uses, without augmentation."""
-    plain = SampleByNumber(data, config.model_copy(update={"augment": False}))
+    plain = SampleByNumber(
+        data, config.model_copy(update={"augment": False, "randomise": "none", "randomise_settings": {}})
+    )
     numbers = range(2**40, 2**40 + SAMPLE_SLICES)
     return [{key: plain[n][key][None].to(device) for key in ("a", "b")} for n in numbers]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
+from training_cli.training.data.randomise import Randomise
+
 from .data import Scene
 from .losses import correlation_term, gradient_term, masked_mean, sharpness_term, ssim_term
-from .randomise import Randomise
 from .sampling import Sampler
 
 LATE = 0.3  # part of the budget at its end in which the learning rate of the schedule "late" falls

@@ -21,6 +21,7 @@ from pydantic import (
 
 from .method_registry import method_entry, methods, sections
 from .method_settings import MethodSettings
+from .strengths import STRENGTHS, randomise_strengths
 
 Section = TypeVar("Section", bound=MethodSettings)
 NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", "rgb"]
@@ -31,6 +32,8 @@ HOUSEKEEPING = frozenset(
     keep_checkpoints trackers name title licence citation data_description intended_use notes init extra_sources
     """.split()
 )
+# Newer than many models: at their defaults they are left out of what decides a run, so that its digest stays as it was.
+NEWER = frozenset("generator_settings lambda_ssim lambda_sharpness weight_decay randomise randomise_settings".split())
 TRACKERS = ("csv", "tensorboard")
 
 
@@ -111,7 +114,13 @@ class TrainingConfig(BaseModel):
     adversarial: Literal["least_squares", "bce"] = Field("least_squares", description="adversarial criterion")
     lambda_adversarial: float = Field(1.0, ge=0, description="weight of the adversarial term")
     lambda_spatial: float = Field(1.0, ge=0, description='weight of the feature-distribution ("spatial-domain") term')
-    lambda_pairs: float = Field(30.0, ge=0, description="weight of the supervised L1 term on registered pairs")
+    lambda_pairs: float = Field(
+        30.0, ge=0, description="weight of the supervised term on registered pairs, L1 and more"
+    )
+    lambda_ssim: float = Field(0.0, ge=0, description="weight of 1 - SSIM beside the L1 of pairs, whose weight is 1")
+    lambda_sharpness: float = Field(
+        0.0, ge=0, description="weight of the difference in local sharpness beside the L1 of pairs, whose weight is 1"
+    )
     pairs_fraction: float = Field(0.8, ge=0, le=1, description="share of steps whose two images are a registered pair")
     pairs_warmup: float = Field(
         0.0, ge=0, lt=1, description="leading share of the budget with only the supervised term (needs pairs)"
@@ -121,13 +130,24 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(2e-4, gt=0, description="Adam learning rate")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam beta 1")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam beta 2")
-    constant_fraction: float = Field(0.5, ge=0, le=1, description="share of the budget at constant learning rate")
+    weight_decay: float = Field(
+        0.0, ge=0, description="decoupled weight decay of the generators' kernels (AdamW); none of biases and gains"
+    )
+    constant_fraction: float = Field(
+        0.5, ge=0, le=1, description="share of the budget at constant learning rate, then linear to 0; 0.7 is late"
+    )
     batch_size: int = Field(1, ge=1, description="images per step and process")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="decay of the generators' moving average")
     max_steps: int | None = Field(None, ge=1, description="budget in steps")
     max_minutes: float | None = Field(None, gt=0, description="budget in minutes, over all resumed parts")
     seed: int = Field(0, ge=0, description="seed of weights, data order and augmentation")
     augment: bool = Field(True, description="flips, affine and intensity augmentation")
+    randomise: Literal["none", "mild", "strong"] = Field(
+        "none", description="contrast randomisation of the inputs, in place of the intensity augmentation; for MR"
+    )
+    randomise_settings: dict[str, float] = Field(
+        {}, description=f"its strengths, as name=value, comma-separated: {', '.join(STRENGTHS['none'])}"
+    )
 
     # Running
     device: str = Field("auto", description="auto, cpu, cuda, mps")
@@ -159,7 +179,7 @@ class TrainingConfig(BaseModel):
     def _listed(cls, value: Any) -> Any:
         return comma_separated(value) if isinstance(value, str) else value
 
-    @field_validator("generator_settings", mode="before")
+    @field_validator("generator_settings", "randomise_settings", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
         return named_values(value) if isinstance(value, str) else value
@@ -180,6 +200,7 @@ class TrainingConfig(BaseModel):
             raise ValueError(f"the method {self.method} needs pairs")
         if len(self.extra_name_list()) not in (0, len(self.extra_list())):
             raise ValueError("extra_names needs a name for each of extra_sources")
+        randomise_strengths(self.randomise, self.randomise_settings)
         unknown = set(self.trackers) - set(TRACKERS)
         if unknown:
             raise ValueError(f"unknown tracker {sorted(unknown)[0]}; there are {' and '.join(TRACKERS)}")
@@ -214,13 +235,14 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed, as plain JSON: all but ``HOUSEKEEPING``."""
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
-        # A setting that is newer than many models, and empty in all of them.
-        return {key: value for key, value in flat.items() if key != "generator_settings" or value}
+        defaults = default_settings()
+        return {key: value for key, value in flat.items() if key not in NEWER or value != defaults[key]}
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""
-        defaults = default_settings()
-        pairs = {key: (decisive.get(key, defaults.get(key)), value) for key, value in self.decisive().items()}
+        defaults, now = default_settings(), self.decisive()
+        keys = now.keys() | (decisive.keys() & NEWER)
+        pairs = {key: (decisive.get(key, defaults.get(key)), now.get(key, defaults.get(key))) for key in keys}
         return [f"{key} was {then} and is {now}" for key, (then, now) in sorted(pairs.items()) if then != now]
 
 
