@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
 from training_cli.training.optimisation.finetune import adopt_settings
+from training_cli.training.optimisation.preset_choice import apply_preset
 from training_cli.training.optimisation.processes import agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
@@ -61,6 +63,7 @@ def train(
         InputError: for unusable data or an unfit resume; a run folder that it made is removed again.
         StyleTransferError: on NaN losses, a full disk or too little memory; the last good checkpoint stays intact.
     """
+    apply_preset(config, resume, say if os.environ.get("RANK", "0") == "0" else lambda line: None)
     accelerator = make_accelerator(config)
     if not accelerator.is_main_process:
         bar, say = None, lambda line: None
@@ -133,7 +136,7 @@ class _Training:
         self.folder, self.device, self.is_main = Path(config.output), accelerator.device, accelerator.is_main_process
         self.checkpoints = self.folder / "checkpoints"
         self.clock = _Clock()
-        self.step, self.saved_step = 0, -1
+        self.step, self.saved_step, self.images = 0, -1, 0
         self.started_from: dict[str, Any] | None = None
         self.samples: list[dict[str, torch.Tensor]] = []
         self.curve: CsvCurve | None = None
@@ -168,6 +171,7 @@ class _Training:
         self.method.load_state_dict(state["method"])
         set_random_state(state["random"])
         self.step = self.saved_step = int(state["step"])
+        self.images = int(state.get("images", self.step * self.config.batch_size))
         self.clock.minutes_before = float(state["minutes"])
         self.started_from = state.get("started_from")
         self.say(f"Resumed from step {self.step}.")
@@ -204,6 +208,7 @@ class _Training:
         rate = learning_rate(self.config, progress)
         losses = _numbers(self.method.step(batch, progress, rate))
         self.step += 1
+        self.images += self.config.batch_size * self.accelerator.num_processes
         if agree_largest(float(not all(map(math.isfinite, losses.values()))), self.device) > 0:
             raise StyleTransferError(
                 f"A loss became infinite or NaN at step {self.step}; {last_good(self.checkpoints)}."
@@ -240,6 +245,7 @@ class _Training:
             )
         state = {
             "step": self.step,
+            "images": self.images,
             "minutes": self.clock.minutes(),
             "digest": self.config.digest(),
             "decisive": self.config.decisive(),
@@ -266,7 +272,9 @@ class _Training:
         summary = self.summary(finished, saved=True) | {"minutes": minutes}
         if self.is_main and finished:
             method = self.method
-            result = TrainingResult(method.generators(), method.architecture, self.step, minutes, self.started_from)
+            result = TrainingResult(
+                method.generators(), method.architecture, self.step, minutes, self.images, self.started_from
+            )
             summary["model"] = str(export_model(self.config, self.data, result))
         return summary
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from .method_registry import method_entry, methods, sections
 from .method_settings import MethodSettings
+from .presets import Kind
 from .strengths import STRENGTHS, randomise_strengths
 
 Section = TypeVar("Section", bound=MethodSettings)
@@ -29,7 +30,7 @@ NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", 
 # Settings that change nothing of what is computed: paths, budget and housekeeping.
 HOUSEKEEPING = frozenset(
     """source target output pairs max_steps max_minutes device precision workers threads sample_every checkpoint_every
-    keep_checkpoints trackers name title licence citation data_description intended_use notes init extra_sources
+    keep_checkpoints trackers name title licence citation data_description intended_use notes init extra_sources preset
     """.split()
 )
 # Newer than many models: at their defaults they are left out of what decides a run, so that its digest stays as it was.
@@ -67,6 +68,12 @@ class TrainingConfig(BaseModel):
     pattern_source: str = Field("*", description="only source files whose name matches this pattern")
     pattern_target: str = Field("*", description="only target files whose name matches this pattern")
     exclude: str = Field("", description="comma-separated name parts; files that contain one are left out")
+
+    preset: Kind = Field(
+        "none",
+        description="how network, patches and batches are chosen where they are not given: by the hardware (auto, cpu, "
+        "gpu), the article's (article), by the defaults alone (none); without --config it is auto",
+    )
 
     # What the model says of itself
     name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name of the model folder")

@@ -97,8 +97,14 @@ def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> Trai
     generators = method.generators()
     for direction, network in generators.items():
         network.load_state_dict(total[direction])
+    step = int(state["step"])
     return TrainingResult(
-        generators, method.architecture, int(state["step"]), float(state["minutes"]), state.get("started_from")
+        generators,
+        method.architecture,
+        step,
+        float(state["minutes"]),
+        int(state.get("images", step * config.batch_size)),
+        state.get("started_from"),
     )
 
 
