@@ -22,11 +22,11 @@ from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTran
 from training_cli.training.data.dataset import SampleByNumber, make_loader
 from training_cli.training.data.items import TrainingData
 from training_cli.training.data.prepare import prepare_data
+from training_cli.training.hardware.preset_choice import apply_preset
 from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
 from training_cli.training.optimisation.finetune import adopt_settings
-from training_cli.training.optimisation.preset_choice import apply_preset
 from training_cli.training.optimisation.processes import agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state

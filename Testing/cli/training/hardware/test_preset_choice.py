@@ -12,8 +12,8 @@ from tiny_models import make_tiny_model
 from tiny_training import as_options
 
 from training_cli.training.config import load_config
-from training_cli.training.optimisation import preset_choice
-from training_cli.training.optimisation.preset_choice import apply_preset
+from training_cli.training.hardware import preset_choice
+from training_cli.training.hardware.preset_choice import apply_preset
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 
 from training_cli.training.config import load_config
 from training_cli.training.config.method_registry import methods
-from training_cli.training.optimisation import probe
-from training_cli.training.optimisation.probe import seconds_an_image
+from training_cli.training.hardware import probe
+from training_cli.training.hardware.probe import seconds_an_image
 
 CPU = torch.device("cpu")
 SMALL = {"ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers": 2, "patch_size": 32}

@@ -27,8 +27,8 @@ from training_cli.training.config.presets import (
     too_few_sentence,
 )
 from training_cli.training.data.files import training_files
+from training_cli.training.optimisation.finetune import adopt_settings
 
-from .finetune import adopt_settings
 from .probe import seconds_an_image
 
 
