@@ -30,11 +30,14 @@ NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", 
 # Settings that change nothing of what is computed: paths, budget and housekeeping.
 HOUSEKEEPING = frozenset(
     """source target output pairs max_steps max_minutes device precision workers threads sample_every checkpoint_every
-    keep_checkpoints trackers name title licence citation data_description intended_use notes init extra_sources preset
+    check_every keep_checkpoints trackers name title licence citation data_description intended_use notes init preset
+    extra_sources
     """.split()
 )
 # Newer than many models: at their defaults they are left out of what decides a run, so that its digest stays as it was.
-NEWER = frozenset("generator_settings lambda_ssim lambda_sharpness weight_decay randomise randomise_settings".split())
+NEWER = frozenset(
+    "generator_settings lambda_ssim lambda_sharpness weight_decay randomise randomise_settings hold_out_pairs".split()
+)
 TRACKERS = ("csv", "tensorboard")
 
 
@@ -129,6 +132,11 @@ class TrainingConfig(BaseModel):
         0.0, ge=0, description="weight of the difference in local sharpness beside the L1 of pairs, whose weight is 1"
     )
     pairs_fraction: float = Field(0.8, ge=0, le=1, description="share of steps whose two images are a registered pair")
+    hold_out_pairs: int = Field(
+        0,
+        ge=0,
+        description="registered pairs, the last ones, that are not learned from: they show over-fitting",
+    )
     pairs_warmup: float = Field(
         0.0, ge=0, lt=1, description="leading share of the budget with only the supervised term (needs pairs)"
     )
@@ -162,6 +170,7 @@ class TrainingConfig(BaseModel):
     workers: int = Field(0, ge=0, description="data-loading processes")
     threads: int = Field(0, ge=0, description="CPU threads of the network; 0 leaves the default")
     sample_every: int = Field(200, ge=0, description="steps between sample pictures; 0 for none")
+    check_every: int = Field(200, ge=0, description="steps between checks for what goes wrong; 0 for none")
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
     trackers: list[str] = Field(["csv", "tensorboard"], description="csv, tensorboard")
@@ -201,6 +210,8 @@ class TrainingConfig(BaseModel):
             raise ValueError("hu_upper must be above hu_lower")
         if self.max_steps is None and self.max_minutes is None:
             raise ValueError("give a budget: max_steps or max_minutes")
+        if self.hold_out_pairs and self.pairs is None:
+            raise ValueError("hold_out_pairs needs pairs")
         if self.pairs_warmup > 0 and self.pairs is None:
             raise ValueError("pairs_warmup needs pairs")
         if method_entry(self.method).needs_pairs and self.pairs is None:
