@@ -62,9 +62,11 @@ def model_readme(card: ModelCard) -> str:
         )
     parts += [
         "## Training",
-        f"{training['method']}, {training['steps']} steps in {training['minutes']:g} minutes "
+        f"{training['method']}, {training['steps']} steps{_images(training)} in {training['minutes']:g} minutes "
         f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",
     ]
+    if training.get("limits"):
+        parts.append(f"**Limits.** {' '.join(training['limits'])}")
     if training.get("started_from"):
         start = training["started_from"]
         parts.append(f"Started from the weights of {start['name']} (SHA-256 {start['sha256']}).")
@@ -78,6 +80,11 @@ def model_readme(card: ModelCard) -> str:
         f"**Cite.** {card.citation or 'See the data.'}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _images(training: Mapping[str, Any]) -> str:
+    """' (800 images)'; nothing of models whose card does not tell."""
+    return f" ({training['images']:,} images)" if training.get("images") else ""
 
 
 def _inputs(domain: Domain) -> str:

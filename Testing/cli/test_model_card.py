@@ -9,6 +9,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import verify_model
 from training_cli.model_card import add_metrics, model_readme
+from training_cli.report_page.facts import card_facts
 
 QUALITY = {
     "look_ahead_score": 0.0512345,
@@ -53,7 +54,19 @@ def test_the_readme_says_all_that_the_card_holds(model):
     text = model_readme(read_card(model))
     for part in ("# Tiny", "T1w <-> T2w", "7 steps in 1.5 minutes", "Discs.", "Made by `sst train`.", "a.nii", "none"):
         assert part in text
-    assert "## Figures" not in text
+    assert "## Figures" not in text and "**Limits.**" not in text
+
+
+def test_limits_are_said_by_every_view_of_a_card(model, sst):
+    values = json.loads((model / "model.json").read_text())
+    values["training"] |= {"images": 1400, "limits": ["Trained on few.", "Half of it is checkerboard."]}
+    (model / "model.json").write_text(json.dumps(values))
+    card = read_card(model)
+    assert "7 steps (1,400 images) in 1.5 minutes" in model_readme(card)
+    assert "**Limits.** Trained on few. Half of it is checkerboard." in model_readme(card)
+    assert dict(card_facts(card))["Limits"] == "Trained on few. Half of it is checkerboard."
+    verified = sst("models", "verify", model)
+    assert verified.code == 0 and "Limit: Trained on few." in verified.out and "Half of it" in verified.out
 
 
 def test_figures_go_into_card_and_readme_and_the_model_stays_whole(model):

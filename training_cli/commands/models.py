@@ -141,6 +141,8 @@ def verify(model: Model) -> None:
     loaded = load_model(model)
     check_weights(loaded)
     typer.echo(f"{loaded.card.name} is whole: {loaded.card.stored.file}, SHA-256 {loaded.card.stored.sha256}.")
+    for limit in loaded.card.training.get("limits", ()):
+        typer.echo(f"Limit: {limit}")
 
 
 @app.command("import")

@@ -58,6 +58,9 @@ def _train(
     """
     if progress not in KINDS:
         raise InputError(f"--progress is {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{progress}'.")
+    if config is None and settings.get("preset") is None:
+        # What stands in a file means what it says; here the hardware decides what is not given.
+        settings["preset"] = "auto"
     configuration = load_config(config, settings)
 
     from training_cli.training.loop import train as run_training

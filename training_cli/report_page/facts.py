@@ -82,13 +82,16 @@ def _training_facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     parts = [str(training[key]) for key in ("method", "date") if training.get(key)]
     if training.get("steps"):
-        parts.insert(1, f"{training['steps']} steps in {training.get('minutes', 0):g} minutes")
+        images = f" ({training['images']:,} images)" if isinstance(training.get("images"), int) else ""
+        parts.insert(1, f"{training['steps']} steps{images} in {training.get('minutes', 0):g} minutes")
     volumes = training.get("volumes")
     if isinstance(volumes, Mapping):
         counted = (f"{len(v)} {k}" for k, v in volumes.items() if isinstance(v, list))
         parts.append(f"volumes: {', '.join(counted)}")
     notes = [(title, str(training.get(key) or "")) for key, title in (("data", "Training data"), ("notes", "Notes"))]
-    return [("Training", "; ".join(parts)), *notes]
+    limits = training.get("limits")
+    listed = " ".join(map(str, limits)) if isinstance(limits, list) else ""
+    return [("Training", "; ".join(parts)), ("Limits", listed), *notes]
 
 
 def provenance(

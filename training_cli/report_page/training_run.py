@@ -115,6 +115,7 @@ def read_run(folder: Path) -> Run:
     ]
     if not any((folder / "model").glob("*/model.json")):
         run.warnings.append("No model was exported: the training still runs, was stopped, or failed.")
+    run.warnings += _told(folder / "warnings.json")
     if waiting > WAITED:
         run.warnings.append(f"{waiting:.0%} of the time went into waiting for data; the disk or --workers limits it.")
     if not run.samples:
@@ -181,6 +182,13 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _told(path: Path) -> list[str]:
+    """What was seen to go wrong; nothing where nothing was, or in runs that were not watched."""
+    warnings = _settings(path).get("warnings")
+    told = [entry for entry in warnings if isinstance(entry, Mapping)] if isinstance(warnings, list) else []
+    return [f"Step {entry['step']}: {entry['text']}" for entry in told if {"step", "text"} <= entry.keys()]
 
 
 def _settings(path: Path) -> Mapping[str, Any]:

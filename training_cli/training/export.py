@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,8 @@ from training_cli.model_card import model_readme
 from training_cli.training.data.items import CachedItem, TrainingData, typical_landmarks
 
 from .config import TrainingConfig
+from .config.method_registry import method_entry
+from .config.presets import too_few_limit
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class TrainingResult:
         architecture: by direction, the arguments that build them anew.
         steps: done.
         minutes: of training, over all resumed parts.
+        images: seen, of all processes; of each domain.
         started_from: name, sha256 and directions of the model that a fine-tuning began with, else None.
+        limits: sentences on what the model cannot be used for.
         more: what the method tells of itself.
     """
 
@@ -39,7 +43,9 @@ class TrainingResult:
     architecture: Mapping[Direction, dict[str, Any]]
     steps: int
     minutes: float
+    images: int
     started_from: dict[str, Any] | None = None
+    limits: Sequence[str] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -97,11 +103,14 @@ def _card(config: TrainingConfig, data: TrainingData, result: TrainingResult, di
 
 def _training(config: TrainingConfig, data: TrainingData, result: TrainingResult) -> dict[str, Any]:
     """What the card tells of the training."""
+    few = "" if result.started_from else too_few_limit(result.images, method_entry(config.method).useful_images)
+    limits = [*([few] if few else []), *result.limits]
     return {
         "method": config.method,
         **result.more,
         "digest": config.digest(),
         "steps": result.steps,
+        "images": result.images,
         "minutes": round(result.minutes, 1),
         "settings": config.decisive(),
         "data": config.data_description,
@@ -116,6 +125,7 @@ def _training(config: TrainingConfig, data: TrainingData, result: TrainingResult
         "processor": platform.machine(),
         "date": date.today().isoformat(),
         **({"started_from": result.started_from} if result.started_from else {}),
+        **({"limits": limits} if limits else {}),
     }
 
 

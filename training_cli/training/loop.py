@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTran
 from training_cli.training.data.dataset import SampleByNumber, make_loader
 from training_cli.training.data.items import TrainingData
 from training_cli.training.data.prepare import prepare_data
+from training_cli.training.hardware.preset_choice import apply_preset
 from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
@@ -32,11 +34,12 @@ from training_cli.training.state.resume import checkpoint_to_resume
 from training_cli.training.state.samples import save_samples
 from training_cli.training.state.signals import Stopped, StopRequest
 from training_cli.training.state.tracking import CsvCurve, told_once
+from training_cli.training.state.watch import Watch, check_generator
 
 from .config import TrainingConfig
 from .export import TrainingResult, export_model
 
-SAMPLE_SLICES = 4
+SAMPLE_SLICES, CHECK_SLICES = 4, 6
 STEPS_BETWEEN_LOGS = 10  # of TensorBoard
 
 Bar = Callable[[float, int, dict[str, float], float], None]
@@ -61,6 +64,7 @@ def train(
         InputError: for unusable data or an unfit resume; a run folder that it made is removed again.
         StyleTransferError: on NaN losses, a full disk or too little memory; the last good checkpoint stays intact.
     """
+    apply_preset(config, resume, say if os.environ.get("RANK", "0") == "0" else lambda line: None)
     accelerator = make_accelerator(config)
     if not accelerator.is_main_process:
         bar, say = None, lambda line: None
@@ -133,8 +137,10 @@ class _Training:
         self.folder, self.device, self.is_main = Path(config.output), accelerator.device, accelerator.is_main_process
         self.checkpoints = self.folder / "checkpoints"
         self.clock = _Clock()
-        self.step, self.saved_step = 0, -1
+        self.step, self.saved_step, self.images = 0, -1, 0
         self.started_from: dict[str, Any] | None = None
+        self.watch: Watch | None = None
+        self.checked: tuple[list[dict[str, torch.Tensor]], list[dict[str, torch.Tensor]]] = ([], [])
         self.samples: list[dict[str, torch.Tensor]] = []
         self.curve: CsvCurve | None = None
         self.progress_before = 0.0
@@ -168,6 +174,7 @@ class _Training:
         self.method.load_state_dict(state["method"])
         set_random_state(state["random"])
         self.step = self.saved_step = int(state["step"])
+        self.images = int(state.get("images", self.step * self.config.batch_size))
         self.clock.minutes_before = float(state["minutes"])
         self.started_from = state.get("started_from")
         self.say(f"Resumed from step {self.step}.")
@@ -190,6 +197,14 @@ class _Training:
         config = self.config
         if self.is_main and config.sample_every:
             self.samples = _sample_batches(self.data, config, self.device)
+        # Without discriminators or pairs there is no real image that a translation should be like.
+        if self.is_main and config.check_every and (self.method.discriminators or self.data.pairs):
+            self.watch = Watch(self.folder, self.step)
+            aside = replace(self.data, pairs=self.data.aside) if self.data.aside else None
+            self.checked = (
+                _sample_batches(self.data, config, self.device, CHECK_SLICES),
+                _sample_batches(aside, config, self.device, CHECK_SLICES, pairs_fraction=1.0) if aside else [],
+            )
         if self.is_main and "csv" in config.trackers:
             self.curve = CsvCurve(self.folder / "losses.csv", self.method.losses, self.step)
         if "tensorboard" in config.trackers:
@@ -204,6 +219,7 @@ class _Training:
         rate = learning_rate(self.config, progress)
         losses = _numbers(self.method.step(batch, progress, rate))
         self.step += 1
+        self.images += self.config.batch_size * self.accelerator.num_processes
         if agree_largest(float(not all(map(math.isfinite, losses.values()))), self.device) > 0:
             raise StyleTransferError(
                 f"A loss became infinite or NaN at step {self.step}; {last_good(self.checkpoints)}."
@@ -212,6 +228,11 @@ class _Training:
             return
         seconds = time.monotonic() - begun
         self._tell({"seconds": seconds, "waiting": waiting, "learning_rate": rate}, losses, bar)
+        if self.watch:
+            self.watch.record(losses)
+            if self.step % self.config.check_every == 0:
+                generator, place = self.method.generators()["forward"], (self.step, progress)
+                self.watch.add(check_generator(generator, *self.checked, place, self.config.stack), self.say)
         if self.config.sample_every and self.step % self.config.sample_every == 0:
             self._draw()
         if self.step % self.config.checkpoint_every == 0:
@@ -240,6 +261,7 @@ class _Training:
             )
         state = {
             "step": self.step,
+            "images": self.images,
             "minutes": self.clock.minutes(),
             "digest": self.config.digest(),
             "decisive": self.config.decisive(),
@@ -266,12 +288,15 @@ class _Training:
         summary = self.summary(finished, saved=True) | {"minutes": minutes}
         if self.is_main and finished:
             method = self.method
+            limits = list(self.watch.standing().values()) if self.watch else []
             result = TrainingResult(
                 method.generators(),
                 method.architecture,
                 self.step,
                 minutes,
+                self.images,
                 self.started_from,
+                limits,
                 method.card_entries(),
             )
             summary["model"] = str(export_model(self.config, self.data, result))
@@ -319,11 +344,14 @@ def _prepare_together(
     return data or prepare_data(config, folder)
 
 
-def _sample_batches(data: TrainingData, config: TrainingConfig, device: torch.device) -> list[dict[str, torch.Tensor]]:
+def _sample_batches(
+    data: TrainingData, config: TrainingConfig, device: torch.device, count: int = SAMPLE_SLICES, **changes: Any
+) -> list[dict[str, torch.Tensor]]:
     """Fixed samples from beyond the numbers that training uses, without augmentation."""
-    plain = SampleByNumber(data, config.model_copy(update={"augment": False}))
-    numbers = range(2**40, 2**40 + SAMPLE_SLICES)
-    return [{key: plain[n][key][None].to(device) for key in ("a", "b")} for n in numbers]
+    plain_settings = {"augment": False, "randomise": "none", "randomise_settings": {}, **changes}
+    plain = SampleByNumber(data, config.model_copy(update=plain_settings))
+    keys = ("a", "b", "weight", "paired")
+    return [{key: plain[n][key][None].to(device) for key in keys} for n in range(2**40, 2**40 + count)]
 
 
 def _numbers(losses: Losses) -> dict[str, float]:

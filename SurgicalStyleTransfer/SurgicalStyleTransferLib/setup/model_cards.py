@@ -52,6 +52,7 @@ class Card:
     licence: str = ""
     citation: str = ""
     intended_use: str = ""
+    limits: tuple[str, ...] = ()  # what its training found it unfit for
     sha256: str = ""
     is_damaged: bool = False  # the card cannot be read at all
     is_onnx: bool = False
@@ -140,6 +141,7 @@ def read(folder: Path) -> Card:
             licence=str(values.get("licence", "")),
             citation=str(values.get("citation", "")),
             intended_use=str(values.get("intended_use", "")),
+            limits=tuple(map(str, values.get("training", {}).get("limits", ()))),
             sha256=str(weights["sha256"]),
             is_onnx=weights["file"].endswith(".onnx"),
             is_torch=weights["file"].endswith(".safetensors"),
@@ -176,6 +178,7 @@ def describe(card: Card, direction: str) -> str:
         (_("Figures"), _metrics(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
         (_("Licence"), card.licence or _("unstated")),
         (_("Use"), card.intended_use),
+        (_("Limits"), " ".join(card.limits)),
     ]
     return (
         "<table>"

@@ -111,7 +111,8 @@ class BilateralGenerator(nn.Module):
         if self.training:
             # The two values that count, looked up: the same, with less to carry back.
             lower = place.detach().floor().clamp(max=self.bins - 2)
-            below, above = (curves.gather(2, lower.long() + step).squeeze(2) for step in (0, 1))
+            # In the places' precision: a network that runs in bf16 gives its curves in that.
+            below, above = (curves.gather(2, lower.long() + step).squeeze(2).to(place.dtype) for step in (0, 1))
             return LARGEST * torch.lerp(below, above, (place - lower).squeeze(2))
         # Hat functions: how far each of a curve's values counts, (n, out, bins, h, w).
         hats = F.relu(1 - (place - self.places).abs())
@@ -178,9 +179,12 @@ def enlarged(x: torch.Tensor, factor: int, training: bool) -> torch.Tensor:
 
 def _between(length: int, factor: int, like: torch.Tensor) -> torch.Tensor:
     """(factor * length, length): the weights of bilinear interpolation."""
-    pixels = torch.arange(factor * length, device=like.device, dtype=like.dtype)
+    # In single precision at least: bf16 cannot tell pixels beyond 256 apart.
+    precision = torch.promote_types(like.dtype, torch.float32)
+    pixels = torch.arange(factor * length, device=like.device, dtype=precision)
     places = ((pixels + 0.5) / factor - 0.5).clamp(0, length - 1)
-    return F.relu(1 - (places[:, None] - torch.arange(length, device=like.device, dtype=like.dtype)).abs())
+    weights = F.relu(1 - (places[:, None] - torch.arange(length, device=like.device, dtype=precision)).abs())
+    return weights.to(like.dtype)
 
 
 class _Detail(nn.Module):

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training_cli.training.data.randomise import Randomise
 from training_cli.training.optimisation.displacement import displaced_target
 
 from .data import Scene
 from .losses import correlation_term, gradient_term, masked_mean, sharpness_term, ssim_term
-from .randomise import Randomise
 from .sampling import Sampler
 from .tone import aligned
 

@@ -128,3 +128,13 @@ def test_every_setting_is_an_option_once_with_what_the_help_says():
     assert "(cyclegan|cut|fastcut|paired|perceptual) (default: cyclegan)" in helps["method"]
     assert helps["trackers"].endswith("(default: csv,tensorboard)")
     assert not any("[" in text for text in helps.values()), "rich would not show it"
+
+
+def test_settings_newer_than_a_model_leave_its_digest_alone_until_they_are_used():
+    config = load_config(None, BASE)
+    assert not config.decisive().keys() & {"lambda_ssim", "lambda_sharpness", "weight_decay", "randomise"}
+    used = load_config(None, BASE | {"lambda_ssim": 0.3, "randomise": "mild"})
+    assert used.digest() != config.digest()
+    assert used.changed_since(config.decisive()) == ["lambda_ssim was 0.0 and is 0.3", "randomise was none and is mild"]
+    # And back again.
+    assert config.changed_since(used.decisive()) == ["lambda_ssim was 0.3 and is 0.0", "randomise was mild and is none"]

@@ -54,7 +54,11 @@ def test_the_card_says_what_was_done_and_no_path_of_the_machine(trained, tmp_pat
         text = (folder / file).read_text(encoding="utf-8")
         assert str(tmp_path) not in text and str(Path.home()) not in text and "/tmp" not in text
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.json", "weights.safetensors"]
-    assert "3 steps" in (folder / "README.md").read_text(encoding="utf-8")
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert "3 steps (3 images)" in readme
+    # What was trained on too few images says so wherever the card is shown.
+    (limit,) = training["limits"]
+    assert training["images"] == 3 and "3 images" in limit and "20,000" in limit and f"**Limits.** {limit}" in readme
 
 
 def test_the_weights_are_the_averages_in_half_precision(trained, tmp_path):

@@ -152,3 +152,15 @@ def test_openvino_computes_the_same(size):
     with torch.no_grad():
         expected = network(torch.from_numpy(x)).numpy()
     assert np.abs(ready(x)[0] - expected).max() < 1e-3
+
+
+def test_trained_in_bf16_it_computes_the_same_within_its_rounding():
+    torch.manual_seed(0)
+    network = BilateralGenerator().train()
+    x = torch.rand(2, 3, 64, 320) * 2 - 1  # beyond 256 pixels, which bf16 cannot number
+    exact = network(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        reduced = network(x)
+    assert reduced.dtype == torch.float32 and (reduced - exact).abs().max() < 0.05
+    reduced.abs().mean().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())

@@ -29,21 +29,26 @@ class MethodEntry:
         implementation: the subclass of ``base.Method``, or ``"module:Class"``, which is imported when it is needed.
         settings: class of its section of the configuration.
         needs_pairs: whether it learns from registered pairs alone.
+        any_generator: whether it works with every generator whose channels fit.
+        useful_images: that a training should see, else it is told that it cannot become useful.
     """
 
     implementation: str | type
     settings: type[MethodSettings] = MethodSettings
     needs_pairs: bool = False
+    any_generator: bool = True
+    useful_images: int = 20_000
 
 
 def _built_in() -> dict[str, MethodEntry]:
     here = "training_cli.training.methods"
     return {
         "cyclegan": MethodEntry(f"{here}.cyclegan:CycleGAN", CycleGANSettings),
-        "cut": MethodEntry(f"{here}.cut:CUT", CUTSettings),
-        "fastcut": MethodEntry(f"{here}.cut:FastCUT", CUTSettings),
+        "cut": MethodEntry(f"{here}.cut:CUT", CUTSettings, any_generator=False),
+        "fastcut": MethodEntry(f"{here}.cut:FastCUT", CUTSettings, any_generator=False),
         "paired": MethodEntry(f"{here}.paired:Paired", PairedSettings, needs_pairs=True),
-        "perceptual": MethodEntry(f"{here}.perceptual:Perceptual", PerceptualSettings),
+        # One picture's style is learned in fewer images than how two kinds of scans differ.
+        "perceptual": MethodEntry(f"{here}.perceptual:Perceptual", PerceptualSettings, useful_images=2_000),
     }
 
 
@@ -57,7 +62,7 @@ def register_method(name: str, implementation: str | type, **facts: Any) -> None
     Args:
         name: as ``--method`` takes it.
         implementation: a subclass of ``base.Method``, or ``"module:Class"`` so that torch is imported only to train.
-        **facts: ``settings`` and ``needs_pairs`` of ``MethodEntry``.
+        **facts: the other fields of ``MethodEntry``.
 
     Raises:
         ValueError: where the name or the section of its settings belongs to another method.

@@ -21,6 +21,8 @@ from pydantic import (
 
 from .method_registry import method_entry, methods, sections
 from .method_settings import MethodSettings
+from .presets import Kind
+from .strengths import STRENGTHS, randomise_strengths
 
 Section = TypeVar("Section", bound=MethodSettings)
 NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", "rgb"]
@@ -28,8 +30,14 @@ NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", 
 # Settings that change nothing of what is computed: paths, budget and housekeeping.
 HOUSEKEEPING = frozenset(
     """source target output pairs max_steps max_minutes device precision workers threads sample_every checkpoint_every
-    keep_checkpoints trackers name title licence citation data_description intended_use notes init extra_sources
+    check_every keep_checkpoints trackers name title licence citation data_description intended_use notes init preset
+    extra_sources
     """.split()
+)
+# Newer than many models: at their defaults they are left out of what decides a run, so that its digest stays as it was.
+NEWER = frozenset(
+    """generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise randomise_settings
+    hold_out_pairs""".split()
 )
 TRACKERS = ("csv", "tensorboard")
 
@@ -64,6 +72,12 @@ class TrainingConfig(BaseModel):
     pattern_source: str = Field("*", description="only source files whose name matches this pattern")
     pattern_target: str = Field("*", description="only target files whose name matches this pattern")
     exclude: str = Field("", description="comma-separated name parts; files that contain one are left out")
+
+    preset: Kind = Field(
+        "none",
+        description="how network, patches and batches are chosen where they are not given: by the hardware (auto, cpu, "
+        "gpu), the article's (article), by the defaults alone (none); without --config it is auto",
+    )
 
     # What the model says of itself
     name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name of the model folder")
@@ -111,8 +125,22 @@ class TrainingConfig(BaseModel):
     adversarial: Literal["least_squares", "bce"] = Field("least_squares", description="adversarial criterion")
     lambda_adversarial: float = Field(1.0, ge=0, description="weight of the adversarial term")
     lambda_spatial: float = Field(1.0, ge=0, description='weight of the feature-distribution ("spatial-domain") term')
-    lambda_pairs: float = Field(30.0, ge=0, description="weight of the supervised L1 term on registered pairs")
+    lambda_pairs: float = Field(
+        30.0, ge=0, description="weight of the supervised term on registered pairs, L1 and more"
+    )
+    lambda_ssim: float = Field(0.0, ge=0, description="weight of 1 - SSIM beside the L1 of pairs, whose weight is 1")
+    lambda_sharpness: float = Field(
+        0.0, ge=0, description="weight of the difference in local sharpness beside the L1 of pairs, whose weight is 1"
+    )
+    pairs_tolerance: float = Field(
+        0.0, ge=0, le=10, description="mm by which pairs may lie off each other; the target is moved to where it fits"
+    )
     pairs_fraction: float = Field(0.8, ge=0, le=1, description="share of steps whose two images are a registered pair")
+    hold_out_pairs: int = Field(
+        0,
+        ge=0,
+        description="registered pairs, the last ones, that are not learned from: they show over-fitting",
+    )
     pairs_warmup: float = Field(
         0.0, ge=0, lt=1, description="leading share of the budget with only the supervised term (needs pairs)"
     )
@@ -121,13 +149,24 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(2e-4, gt=0, description="Adam learning rate")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam beta 1")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam beta 2")
-    constant_fraction: float = Field(0.5, ge=0, le=1, description="share of the budget at constant learning rate")
+    weight_decay: float = Field(
+        0.0, ge=0, description="decoupled weight decay of the generators' kernels (AdamW); none of biases and gains"
+    )
+    constant_fraction: float = Field(
+        0.5, ge=0, le=1, description="share of the budget at constant learning rate, then linear to 0; 0.7 is late"
+    )
     batch_size: int = Field(1, ge=1, description="images per step and process")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="decay of the generators' moving average")
     max_steps: int | None = Field(None, ge=1, description="budget in steps")
     max_minutes: float | None = Field(None, gt=0, description="budget in minutes, over all resumed parts")
     seed: int = Field(0, ge=0, description="seed of weights, data order and augmentation")
     augment: bool = Field(True, description="flips, affine and intensity augmentation")
+    randomise: Literal["none", "mild", "strong"] = Field(
+        "none", description="contrast randomisation of the inputs, in place of the intensity augmentation; for MR"
+    )
+    randomise_settings: dict[str, float] = Field(
+        {}, description=f"its strengths, as name=value, comma-separated: {', '.join(STRENGTHS['none'])}"
+    )
 
     # Running
     device: str = Field("auto", description="auto, cpu, cuda, mps")
@@ -135,6 +174,7 @@ class TrainingConfig(BaseModel):
     workers: int = Field(0, ge=0, description="data-loading processes")
     threads: int = Field(0, ge=0, description="CPU threads of the network; 0 leaves the default")
     sample_every: int = Field(200, ge=0, description="steps between sample pictures; 0 for none")
+    check_every: int = Field(200, ge=0, description="steps between checks for what goes wrong; 0 for none")
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints kept")
     trackers: list[str] = Field(["csv", "tensorboard"], description="csv, tensorboard")
@@ -159,7 +199,7 @@ class TrainingConfig(BaseModel):
     def _listed(cls, value: Any) -> Any:
         return comma_separated(value) if isinstance(value, str) else value
 
-    @field_validator("generator_settings", mode="before")
+    @field_validator("generator_settings", "randomise_settings", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
         return named_values(value) if isinstance(value, str) else value
@@ -174,12 +214,15 @@ class TrainingConfig(BaseModel):
             raise ValueError("hu_upper must be above hu_lower")
         if self.max_steps is None and self.max_minutes is None:
             raise ValueError("give a budget: max_steps or max_minutes")
+        if self.hold_out_pairs and self.pairs is None:
+            raise ValueError("hold_out_pairs needs pairs")
         if self.pairs_warmup > 0 and self.pairs is None:
             raise ValueError("pairs_warmup needs pairs")
         if method_entry(self.method).needs_pairs and self.pairs is None:
             raise ValueError(f"the method {self.method} needs pairs")
         if len(self.extra_name_list()) not in (0, len(self.extra_list())):
             raise ValueError("extra_names needs a name for each of extra_sources")
+        randomise_strengths(self.randomise, self.randomise_settings)
         unknown = set(self.trackers) - set(TRACKERS)
         if unknown:
             raise ValueError(f"unknown tracker {sorted(unknown)[0]}; there are {' and '.join(TRACKERS)}")
@@ -214,13 +257,14 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed, as plain JSON: all but ``HOUSEKEEPING``."""
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
-        # A setting that is newer than many models, and empty in all of them.
-        return {key: value for key, value in flat.items() if key != "generator_settings" or value}
+        defaults = default_settings()
+        return {key: value for key, value in flat.items() if key not in NEWER or value != defaults[key]}
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""
-        defaults = default_settings()
-        pairs = {key: (decisive.get(key, defaults.get(key)), value) for key, value in self.decisive().items()}
+        defaults, now = default_settings(), self.decisive()
+        keys = now.keys() | (decisive.keys() & NEWER)
+        pairs = {key: (decisive.get(key, defaults.get(key)), now.get(key, defaults.get(key))) for key in keys}
         return [f"{key} was {then} and is {now}" for key, (then, now) in sorted(pairs.items()) if then != now]
 
 

@@ -15,9 +15,11 @@ from torch.utils.data import DataLoader, Dataset
 from surgical_style_engine.volumes import slices
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_registry import method_entry
+from training_cli.training.config.strengths import randomise_strengths
 
 from .augment import Augmentation
 from .items import CachedItem, TrainingData
+from .randomise import Randomise
 
 
 class SampleByNumber(Dataset):
@@ -36,6 +38,8 @@ class SampleByNumber(Dataset):
         # Where nothing is learned from single images, none is drawn.
         self.pairs_fraction = 1.0 if method_entry(config.method).needs_pairs else config.pairs_fraction
         self.augmentation = Augmentation(config.patch_size) if config.augment else None
+        strengths = randomise_strengths(config.randomise, config.randomise_settings)
+        self.randomise = None if strengths is None else Randomise(**strengths)  # type: ignore[arg-type]  # knots
         # Slices of thick and thin scans should be equally likely to be seen: draw by the length scanned, not by count.
         self._odds = {
             "source": _odds(data.source),
@@ -58,12 +62,25 @@ class SampleByNumber(Dataset):
                 if not any(is_constant(moved[key]) for key in group if key != "weight"):
                     images.update(moved)
         images["a_clean"], images["b_clean"] = images["a"], images["b"]
-        if self.augmentation is not None:
-            for key in ("a", "b"):
+        for key in ("a", "b"):
+            if self.randomise is not None:
+                images[key] = self._randomised(images[key], key, int(random.integers(2**31)))
+            elif self.augmentation is not None:
                 images[key] = self.augmentation.disturb(images[key], int(random.integers(2**31)))
         sample = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in images.items()}
         sample["paired"] = torch.tensor(paired)
         return sample
+
+    def _randomised(self, image: np.ndarray, key: str, seed: int) -> np.ndarray:
+        """A stack (s*c, h, w) in another contrast; different modalities of an input each in one of its own."""
+        draw = torch.Generator().manual_seed(seed)
+        stacks = torch.from_numpy(np.ascontiguousarray(image))[None]
+        modalities = len(self.data.source[0].inputs) if key == "a" else 0
+        if modalities:
+            stacks = stacks.view(-1, modalities, *image.shape[1:]).transpose(0, 1)
+        assert self.randomise is not None
+        changed = self.randomise(stacks, draw)
+        return (changed.transpose(0, 1) if modalities else changed).reshape(image.shape).numpy()
 
     def _draw_pair(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """The same slice and patch of both sides of a pair, and where they may be compared."""

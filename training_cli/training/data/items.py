@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Landmarks, parse_landmarks
 
 
@@ -54,20 +55,35 @@ class CachedItem:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The two domains and the registered pairs (item of A, item of B on the same grid)."""
+    """The two domains and the registered pairs (item of A, item of B on the same grid), some of them kept aside."""
 
     source: list[CachedItem]
     target: list[CachedItem]
     pairs: list[tuple[CachedItem, CachedItem]]
+    aside: list[tuple[CachedItem, CachedItem]] = field(default_factory=list)
+
+    def with_aside(self, count: int) -> TrainingData:
+        """The same with the last ``count`` pairs kept aside, masked ones with their whole ones.
+
+        Raises:
+            InputError: where no pair would be left to learn from.
+        """
+        if not count:
+            return self
+        names = ["+".join(item.name.removesuffix(" (masked)") for item in pair) for pair in self.pairs]
+        starts = [number for number, name in enumerate(names) if number == 0 or name != names[number - 1]]
+        if count >= len(starts):
+            raise InputError(f"hold_out_pairs is {count}, but there are {len(starts)} pairs, and one must be left.")
+        return replace(self, pairs=self.pairs[: starts[-count]], aside=self.pairs[starts[-count] :])
 
 
 def typical_landmarks(items: Sequence[CachedItem]) -> Landmarks:
     """Landmarks in the middle of a domain's training volumes: what a translation into it is scaled to."""
     kinds = {item.landmarks["kind"] for item in items}
     merged: dict[str, Any] = {"kind": kinds.pop()}
-    for field, value in items[0].landmarks.items():
+    for key, value in items[0].landmarks.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
-            merged[field] = float(np.median([item.landmarks[field] for item in items]))
-        elif field != "kind":
-            merged[field] = value
+            merged[key] = float(np.median([item.landmarks[key] for item in items]))
+        elif key != "kind":
+            merged[key] = value
     return parse_landmarks(merged)

@@ -47,7 +47,7 @@ def prepare_data(config: TrainingConfig, folder: Path, report: Report = lambda l
         preparation.domain("source", source), preparation.domain("target", target), preparation.pairs(pairs)
     )
     _check_channels(data)
-    return data
+    return data.with_aside(config.hold_out_pairs)
 
 
 class _Preparation:

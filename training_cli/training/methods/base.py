@@ -78,7 +78,7 @@ class Method(abc.ABC):
         generators = [*self.generator_networks.values(), *self.generator_parts.values()]
         self._generator_parameters = [p for network in generators for p in network.parameters()]
         self._discriminator_parameters = [p for network in self.discriminators.values() for p in network.parameters()]
-        self.optimizer_g = make_adam(config, self._generator_parameters, device, self.fused_adam)
+        self.optimizer_g = make_adam(config, self._generator_parameters, device, self.fused_adam, config.weight_decay)
         self.optimizer_d = (
             make_adam(config, self._discriminator_parameters, device, self.fused_adam) if self.discriminators else None
         )

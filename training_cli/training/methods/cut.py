@@ -18,11 +18,11 @@ from training_cli.training.config.method_settings import CUTSettings
 from training_cli.training.optimisation.losses import (
     adversarial_loss,
     discriminator_features,
-    masked_l1,
     patch_nce_loss,
     spatial_domain_loss,
 )
 from training_cli.training.optimisation.networks import run_together
+from training_cli.training.optimisation.pair_terms import pairs_term
 
 from .base import Batch, Losses, Method
 
@@ -83,12 +83,12 @@ class CUT(Method):
         return losses
 
     def _supervised_step(self, batch: Batch) -> Losses:
-        """Only the L1 term on registered pairs."""
+        """Only the term on registered pairs."""
         loss = batch["a"].new_zeros(())
         if bool(batch["paired"].any()):
             with self.autocast():
                 fake = self.G(batch["a"])
-            loss = masked_l1(fake.float(), batch["b_clean"], batch["weight"])
+            loss = pairs_term(self.config, fake, batch["b_clean"], batch["weight"])
         total = loss * self.config.lambda_pairs
         self.update_generators(total)
         return {"pairs": loss, "generators": total}
@@ -128,7 +128,7 @@ class CUT(Method):
             total = total + config.lambda_spatial * losses["spatial"]
         if config.lambda_pairs > 0 and bool(batch["paired"].any()):
             straight = fake.flip(-1) if flipped else fake
-            losses["pairs"] = masked_l1(straight.float(), real, batch["weight"])
+            losses["pairs"] = pairs_term(config, straight, real, batch["weight"])
             total = total + config.lambda_pairs * losses["pairs"]
         return losses | {"generators": total}, fake
 

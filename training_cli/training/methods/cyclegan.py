@@ -11,11 +11,11 @@ from training_cli.training.optimisation.image_pool import ImagePool
 from training_cli.training.optimisation.losses import (
     adversarial_loss,
     discriminator_features,
-    masked_l1,
     reconstruction_loss,
     spatial_domain_loss,
 )
 from training_cli.training.optimisation.networks import run_together
+from training_cli.training.optimisation.pair_terms import pairs_term
 
 from .base import Batch, Losses, Method
 
@@ -62,12 +62,12 @@ class CycleGAN(Method):
         return losses
 
     def _supervised_step(self, batch: Batch) -> Losses:
-        """Only the L1 term on pairs: a quick start from where the adversarial game has something to refine."""
+        """Only the term on pairs: a quick start from where the adversarial game has something to refine."""
         loss = batch["a"].new_zeros(())
         if bool(batch["paired"].any()):
             with self.autocast():
                 fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
-            loss = _pairs_term(fake_a, fake_b, batch)
+            loss = self._pairs_term(fake_a, fake_b, batch)
         total = loss * self.config.lambda_pairs
         self.update_generators(total)
         return {"pairs": loss, "generators": total}
@@ -105,7 +105,7 @@ class CycleGAN(Method):
             )
             total = total + config.lambda_spatial * losses["spatial"]
         if config.lambda_pairs > 0 and bool(batch["paired"].any()):
-            losses["pairs"] = _pairs_term(fake_a, fake_b, batch)
+            losses["pairs"] = self._pairs_term(fake_a, fake_b, batch)
             total = total + config.lambda_pairs * losses["pairs"]
         return losses | {"generators": total}, fake_a, fake_b
 
@@ -119,6 +119,13 @@ class CycleGAN(Method):
             + self._adversarial(old_score_a, False, True)
             + self._adversarial(real_score_b, True, True)
             + self._adversarial(old_score_b, False, True)
+        )
+
+    def _pairs_term(self, fake_a: torch.Tensor, fake_b: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The supervised term of both directions."""
+        config, weight = self.config, batch["weight"]
+        return pairs_term(config, fake_b, batch["b_clean"], weight) + pairs_term(
+            config, fake_a, batch["a_clean"], weight
         )
 
     def _identity_is_due(self) -> bool:
@@ -137,8 +144,3 @@ class CycleGAN(Method):
         """See ``Method.load_extra_state``."""
         self.pool_a.load_state_dict(state["pool_a"], self.device)
         self.pool_b.load_state_dict(state["pool_b"], self.device)
-
-
-def _pairs_term(fake_a: torch.Tensor, fake_b: torch.Tensor, batch: Batch) -> torch.Tensor:
-    weight = batch["weight"]
-    return masked_l1(fake_b.float(), batch["b_clean"], weight) + masked_l1(fake_a.float(), batch["a_clean"], weight)

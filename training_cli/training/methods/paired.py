@@ -1,4 +1,4 @@
-"""Supervised translation on registered pairs: L1, and an adversarial term on request (Isola et al., CVPR 2017)."""
+"""Supervised translation on registered pairs, and an adversarial term on request (Isola et al., CVPR 2017)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Direction
 from training_cli.training.config.method_settings import PairedSettings
-from training_cli.training.optimisation.losses import adversarial_loss, masked_l1
+from training_cli.training.optimisation.losses import adversarial_loss
 from training_cli.training.optimisation.networks import run_together
+from training_cli.training.optimisation.pair_terms import pairs_term
 
 from .base import Batch, Losses, Method
 
@@ -20,9 +21,9 @@ BATCH_KEYS: dict[Direction, tuple[str, str]] = {"forward": ("a", "b"), "backward
 class Paired(Method):
     """Generators G: A -> B and F: B -> A, each taught by the registered image of the other domain.
 
-    Weights: ``lambda_pairs`` for L1, ``lambda_adversarial`` for the discriminators; 0 leaves these out. A conditional
-    discriminator sees input and output together (pix2pix), else the output alone. A source of several modalities is
-    translated one way only.
+    Weights: ``lambda_pairs`` for the supervised term (see ``pairs_term``), ``lambda_adversarial`` for the
+    discriminators; 0 leaves these out. A conditional discriminator sees input and output together (pix2pix), else the
+    output alone. A source of several modalities is translated one way only.
     """
 
     losses: ClassVar[tuple[str, ...]] = ("generators", "discriminators", "adversarial", "pairs")
@@ -64,7 +65,7 @@ class Paired(Method):
                 scores = [network(shown[direction][1]) for direction, network in self.direction_discriminators.items()]
         for direction, image in translations.items():
             target = batch[f"{BATCH_KEYS[direction][1]}_clean"]
-            losses["pairs"] = losses["pairs"] + masked_l1(image.float(), target, weight)
+            losses["pairs"] = losses["pairs"] + pairs_term(self.config, image, target, weight)
         total = self.config.lambda_pairs * losses["pairs"]
         if adversarial:
             losses["adversarial"] = sum(self.adversarial(score.float(), True, False) for score in scores)

@@ -10,11 +10,31 @@ from .processes import average_gradients
 
 
 def make_adam(
-    config: TrainingConfig, parameters: list[torch.nn.Parameter], device: torch.device | str, fused: bool
+    config: TrainingConfig,
+    parameters: list[torch.nn.Parameter],
+    device: torch.device | str,
+    fused: bool,
+    weight_decay: float = 0.0,
 ) -> torch.optim.Adam:
-    """Adam as the settings say; ``fused`` where torch has a kernel for that."""
+    """Adam as the settings say.
+
+    Args:
+        config: with learning rate and betas.
+        parameters: to train.
+        device: where they are.
+        fused: whether to use torch's own kernel, where it has one.
+        weight_decay: of what has more than one axis, decoupled from the gradient (AdamW: Loshchilov and Hutter, ICLR
+            2019); at 0 this is Adam to the bit.
+    """
     fused = fused and torch.device(device).type in ("cuda", "cpu") and hasattr(torch, "_fused_adam_")
-    return torch.optim.Adam(parameters, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+    betas = (config.beta1, config.beta2)
+    if not weight_decay:
+        return torch.optim.Adam(parameters, lr=config.learning_rate, betas=betas, fused=fused)
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=fused)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from training_cli.training.methods.build import build_method
 
 from .checkpoint import load_checkpoint
 from .resume import changed_settings
+from .watch import Watch
 
 
 def export_checkpoints(
@@ -51,6 +53,7 @@ def export_checkpoints(
         raise InputError(f"The model {target} exists already; give another --name, or --overwrite.")
     data = prepare_data(config, run / "cache", say)
     result = _mean(config, data, [checkpoints[step] for step in chosen])
+    result = replace(result, limits=list(Watch(run, chosen[-1]).standing().values()))
     if len(chosen) > 1:
         config.notes = " ".join(filter(None, [_said(chosen), config.notes]))
     return export_model(config, data, result, target)
@@ -97,13 +100,15 @@ def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> Trai
     generators = method.generators()
     for direction, network in generators.items():
         network.load_state_dict(total[direction])
+    step = int(state["step"])
     return TrainingResult(
         generators,
         method.architecture,
-        int(state["step"]),
+        step,
         float(state["minutes"]),
+        int(state.get("images", step * config.batch_size)),
         state.get("started_from"),
-        method.card_entries(),
+        more=method.card_entries(),
     )
 
 
