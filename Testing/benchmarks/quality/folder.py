@@ -32,8 +32,8 @@ LIMITS = (
     "hospital, whole heads of 3 to 4 mm slices among them): children, surgery cavities, haemorrhage, strokes and "
     "spines were never seen.",
     "Whole heads of one scanner only: scalp, eyes and skull base of other scanners come out less well than the brain.",
-    "What one contrast does not show, the other cannot be told from: oedema and lesions may come out too dark, or where "
-    "there are none; the tone of a contrast differs by hospital, and a translation has the mean of them.",
+    "What one contrast does not show, the other cannot be told from: oedema and lesions may come out too dark, or "
+    "where there are none; the tone of a contrast differs by hospital, and a translation has the mean of them.",
 )
 GADOLINIUM = (
     "Whole heads were learned from T1w without gadolinium alone, since no enhanced ones were at hand; what enhances "
@@ -118,13 +118,12 @@ def site_figures(source: str, target: str) -> dict[str, dict]:
                 site = "Ljubljana" if name.startswith(("patient", "mni")) else name.split("_")[0]
                 found.setdefault(f"site {site}, {kind}", []).append(figures)
     keys = {"psnr": "psnr", "ssim": "ssim", "ms_ssim": "ms_ssim", "mae": "mae_normalised"}
-    return {
-        f"{site} ({len(figures)}), left out of a training of {minutes:.0f} minutes by this recipe, {source} to {target}": {
-            name: round(float(np.mean([f[key] for f in figures])), 4) for key, name in keys.items()
-        }
-        | {"floors": {}}
-        for site, figures in sorted(found.items())
-    }
+    result = {}
+    for site, figures in sorted(found.items()):
+        means = {name: round(float(np.mean([f[key] for f in figures])), 4) for key, name in keys.items()}
+        how = f"left out of a training of {minutes:.0f} minutes by this recipe"
+        result[f"{site} ({len(figures)}), {how}, {source} to {target}"] = {**means, "floors": {}}
+    return result
 
 
 def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: list) -> Path:
