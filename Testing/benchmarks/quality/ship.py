@@ -5,7 +5,8 @@
 Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``averaged.safetensors`` (the moving
 average, half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on
 where it was stopped; Ctrl-C and SIGTERM save first. Minutes are of the process's own time. The check patients are in no
-training. ``SOURCE:TARGET:FOLDER`` begins with the features of another direction's folder, its last layers made anew.
+training. ``SOURCE:TARGET:FOLDER`` begins with the features of another direction's folder, its last layers made anew;
+with ``--whole``, with all of an earlier training of the same direction.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def train_direction(
     scenes: list,
     folder: Path,
     stopped: list,
-    features_of: Path | None = None,
+    begin_with: Path | None = None,
+    whole: bool = False,
 ) -> None:
     """Train one direction to its end, or until ``stopped`` holds something."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,8 +46,8 @@ def train_direction(
     training = Training(RECIPES[recipe_name], scenes, source, target, seconds)
     if checkpoint.exists():
         training.resume(checkpoint)
-    elif features_of is not None:
-        take_features(training, features_of)
+    elif begin_with is not None:
+        take_weights(training, begin_with, whole)
     while training.spent < seconds and not stopped:
         training.run(training.spent + PART)
         training.save(checkpoint)
@@ -63,6 +65,9 @@ def train_direction(
             "images": training.images,
             "history": training.history,
         }
+        if begin_with is not None:
+            earlier = json.loads((begin_with / "progress.json").read_text())
+            progress["begun_with"] = {key: earlier[key] for key in ("source", "target", "steps", "images", "seconds")}
         (folder / "progress.json").write_text(json.dumps(progress))
         print(source, target, training.step, round(training.spent), training.history[-1:], flush=True)
 
@@ -70,12 +75,12 @@ def train_direction(
 LAST_LAYERS = ("head.", "guide.", "detail.last.")  # they set a tone, which is the other direction's
 
 
-def take_features(training: Training, folder: Path) -> None:
-    """Begin with the averaged weights of another direction, but for what sets its tone."""
+def take_weights(training: Training, folder: Path, whole: bool) -> None:
+    """Begin with the averaged weights of another training, unless ``whole`` without what sets its tone."""
     from safetensors.torch import load_file
 
-    state = load_file(folder / "averaged.safetensors")
-    kept = {key: value.float() for key, value in state.items() if not key.startswith(LAST_LAYERS)}
+    state = {key: value.float() for key, value in load_file(folder / "averaged.safetensors").items()}
+    kept = {key: value for key, value in state.items() if whole or not key.startswith(LAST_LAYERS)}
     for network in (training.network, training.averaged):
         network.load_state_dict(kept, strict=False)
 
@@ -97,6 +102,7 @@ def main() -> None:
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--pairs", nargs="+", required=True, help="SOURCE:TARGET ...")
+    parser.add_argument("--whole", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     heap.keep_freed(heap.TO_TRAIN)
@@ -105,11 +111,12 @@ def main() -> None:
         signal.signal(number, lambda which, frame: stopped.append(which))
     scenes = load_cohort(arguments.cache)
     for pair in arguments.pairs:
-        source, target, *features_of = pair.split(":")
+        source, target, *begin_with = pair.split(":")
         folder = arguments.runs / arguments.recipe / f"{source}_{target}".lower()
         if not stopped:
-            others = Path(features_of[0]) if features_of else None
-            train_direction(arguments.recipe, source, target, 60 * arguments.minutes, scenes, folder, stopped, others)
+            first = Path(begin_with[0]) if begin_with else None
+            seconds = 60 * arguments.minutes
+            train_direction(arguments.recipe, source, target, seconds, scenes, folder, stopped, first, arguments.whole)
 
 
 if __name__ == "__main__":
