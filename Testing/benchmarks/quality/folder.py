@@ -89,6 +89,21 @@ def domain(data: Path, scenes: list, contrast: str) -> dict:
     }
 
 
+def run_folder(runs: Path, run: str, source: str, target: str) -> Path:
+    """Where a direction's last weights are: in its finishing run if it had one."""
+    name = f"{source}_{target}".lower()
+    finished = runs / "finish" / name
+    return finished if (finished / "progress.json").exists() else runs / run / name
+
+
+def all_of(progress: dict) -> dict:
+    """A run's progress with what an earlier run of the same direction had done."""
+    earlier = progress.get("begun_with", {})
+    if (earlier.get("source"), earlier.get("target")) != (progress["source"], progress["target"]):
+        return progress
+    return {**progress, **{key: progress[key] + earlier[key] for key in ("steps", "images", "seconds")}}
+
+
 def recipe_note(progress: list[dict]) -> str:
     """How the weights were made, and what the recipe gave on sites that it had not seen."""
     ways = "; ".join(
@@ -104,8 +119,8 @@ def recipe_note(progress: list[dict]) -> str:
     )
 
 
-def site_figures(source: str, target: str) -> dict[str, dict]:
-    """By left-out site: the mean figures of the recipe, trained for minutes without that site's fold."""
+def site_figures(source: str, target: str) -> str:
+    """By left-out site, a sentence: the recipe's figures after a short training without that site's fold."""
     path = RESULTS / "leave-one-site-out.json"
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     found: dict[str, list[dict]] = {}
@@ -116,14 +131,16 @@ def site_figures(source: str, target: str) -> dict[str, dict]:
             for name, figures in entry["scenes"].items():
                 kind = "whole heads" if name.endswith("_head") else "brains"
                 site = "Ljubljana" if name.startswith(("patient", "mni")) else name.split("_")[0]
-                found.setdefault(f"site {site}, {kind}", []).append(figures)
-    keys = {"psnr": "psnr", "ssim": "ssim", "ms_ssim": "ms_ssim", "mae": "mae_normalised"}
-    result = {}
-    for site, figures in sorted(found.items()):
-        means = {name: round(float(np.mean([f[key] for f in figures])), 4) for key, name in keys.items()}
-        how = f"left out of a training of {minutes:.0f} minutes by this recipe"
-        result[f"{site} ({len(figures)}), {how}, {source} to {target}"] = {**means, "floors": {}}
-    return result
+                found.setdefault(f"{site}, {kind}", []).append(figures)
+    if not found:
+        return ""
+    means = [
+        f"{site} ({len(figures)}) {np.mean([f['psnr'] for f in figures]):.1f} dB and "
+        f"{np.mean([f['ssim'] for f in figures]):.2f}"
+        for site, figures in sorted(found.items())
+    ]
+    how = f"**Sites left out**: after {minutes:.0f} minutes without them, {source} to {target}, PSNR and SSIM: "
+    return how + "; ".join(means) + "."
 
 
 def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: list) -> Path:
@@ -136,8 +153,8 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
 
     name, title, run, source, target, backward = model
     pairs = [(source, target), (target, source)] if backward else [(source, target)]
-    folders = [runs / run / f"{a}_{b}".lower() for a, b in pairs]
-    progress = [json.loads((folder / "progress.json").read_text()) for folder in folders]
+    folders = [run_folder(runs, run, a, b) for a, b in pairs]
+    progress = [all_of(json.loads((folder / "progress.json").read_text())) for folder in folders]
     states = [load_file(folder / "averaged.safetensors") for folder in folders]
     recipe = Recipe(**progress[0]["settings"])
     also = recipe.sampler.get("also", ())
@@ -159,7 +176,7 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
             "method": "paired",
             "settings": progress[0]["settings"],
             "data": BASIS,
-            "notes": recipe_note(progress),
+            "notes": " ".join([recipe_note(progress), *(site_figures(a, b) for a, b in pairs)]).strip(),
             "limits": [*LIMITS, *([GADOLINIUM] if also else [])],
             "steps": progress[0]["steps"],
             "images": progress[0]["images"],
@@ -180,7 +197,7 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
             "processor": platform.machine(),
             "date": date.today().isoformat(),
         },
-        metrics={key: value for a, b in pairs for key, value in site_figures(a, b).items()},
+        metrics={},
         licence="CC-BY 4.0",
         citation=CITATION,
         intended_use="Showing a brain MR in the other contrast for comparison and for preprocessing in research. Not "
