@@ -82,9 +82,12 @@ def _as_it_began(config: TrainingConfig) -> bool:
         return False
     if not isinstance(before, dict):
         return False
+    given = set(config.model_fields_set)
     for name in CHOSEN:
-        if name in before and name not in config.model_fields_set:
+        if name in before and name not in given:
             setattr(config, name, before[name])
+    if "randomise" not in given and "randomise_settings" not in given:
+        config.randomise_settings = before.get("randomise_settings", {})
     return True
 
 

@@ -161,5 +161,7 @@ def test_a_resumed_run_gives_the_same_losses(tiny, pairs, tmp_path, sst):
     whole = losses_of(tmp_path / "run")
     assert len(whole) == 4 and losses_of(tmp_path / "halves") == whole
     plain = {key: value for key, value in halves.items() if key not in ("randomise", "randomise_settings")}
-    refused = sst("train", *as_options(plain), "--resume")
+    refused = sst("train", *as_options(plain | {"preset": "none"}), "--resume")
+    # Without a word the run goes on as it began.
+    assert sst("train", *as_options(plain | {"max_steps": 5}), "--resume").code == 0
     assert refused.code == 2 and "randomise was strong and is none" in refused.err
