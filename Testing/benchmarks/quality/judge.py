@@ -73,7 +73,8 @@ def judge_all(
     for scene in scenes:
         if source in scene.own and target in scene.images:
             chosen = chosen_slices(scene, most)
-            found[scene.name] = judge(translate(network, scene, source, chosen), scene, target, chosen)
+            made = translate(network, scene, source, chosen, getattr(network, "in_channels", 3))
+            found[scene.name] = judge(made, scene, target, chosen)
     return found
 
 

@@ -35,6 +35,19 @@ def left_out(scene, fold: str) -> bool:
     return scene.site in FOLDS[fold] or scene.patient in FOLDS[fold]
 
 
+def first_patients(scenes: list, most: int) -> list:
+    """The scenes of so many patients, site after site in turn, so that few patients are of many sites; all if 0."""
+    if not most:
+        return scenes
+    by_site: dict[str, list[str]] = {}
+    for scene in scenes:
+        if scene.patient not in by_site.setdefault(scene.site, []):
+            by_site[scene.site].append(scene.patient)
+    rounds = max(map(len, by_site.values()))
+    turns = [patients[turn] for turn in range(rounds) for patients in by_site.values() if turn < len(patients)]
+    return [scene for scene in scenes if scene.patient in turns[:most]]
+
+
 def run(
     name: str,
     fold: str,
@@ -45,11 +58,14 @@ def run(
     result: Path,
     picture_folder: Path | None = None,
     parts: int = 1,
+    patients: int = 0,
 ) -> dict:
     """Train one recipe without a fold's sites and judge it on them; adds to the JSON file."""
     started = time.time()
     judged_on = [s for s in scenes if left_out(s, fold)]
-    training = Training(RECIPES[name], [s for s in scenes if not left_out(s, fold)], source, target, seconds)
+    both = [s for s in scenes if not left_out(s, fold) and {source, target} <= set(s.images)]
+    shown = first_patients(both, patients)
+    training = Training(RECIPES[name], shown, source, target, seconds)
     curve = []
     for number in range(1, parts + 1):
         training.run(seconds * number / parts)
@@ -75,6 +91,7 @@ def run(
         "target": target,
         "steps": training.step,
         "images": training.images,
+        "patients": len({s.patient for s in shown}),
         "minutes": round((time.time() - started) / 60, 1),
         "parameters": sum(p.numel() for p in training.network.parameters()),
         "loss": training.history[-1:],
@@ -83,8 +100,8 @@ def run(
         "scenes": figures,
     }
     stored = json.loads(result.read_text()) if result.exists() else []
-    same = ("recipe", "fold", "seconds", "source", "target")
-    stored = [old for old in stored if any(old[key] != entry[key] for key in same)] + [entry]
+    same = ("recipe", "fold", "seconds", "source", "target", "patients")
+    stored = [old for old in stored if any(old.get(key) != entry[key] for key in same)] + [entry]
     result.parent.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(stored, indent=1))
     return entry
@@ -122,6 +139,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="*", default=["base"])
     parser.add_argument("--pictures", type=Path, help="folder for pictures of what was left out")
     parser.add_argument("--parts", type=int, default=1, help="judge so many times on the way")
+    parser.add_argument("--patients", type=int, default=0, help="train on so many patients only; 0: on all")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -140,6 +158,7 @@ def main() -> None:
                     arguments.result,
                     arguments.pictures,
                     arguments.parts,
+                    arguments.patients,
                 )
                 print(name, fold, entry["steps"], entry["minutes"], entry["loss"], entry["mean"], flush=True)
     if arguments.result.exists():

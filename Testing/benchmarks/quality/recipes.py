@@ -34,9 +34,6 @@ RECIPES = {
     "ship-gd": replace(SHIP, sampler={**SHIP.sampler, "also": ("T1w-Gd",)}),
     "ship-elastic": replace(SHIP, sampler={**SHIP.sampler, "elastic": 5.0, "degrees": 15.0, "zoom": 0.2}),
     "ship-dropout": replace(SHIP, network={**SHIP.network, "dropout_percent": 15}),
-    **{f"ship-off-by-{k}": replace(SHIP, misaligned=k) for k in (2, 3)},
-    **{f"ship-off-by-{k}-tolerant": replace(SHIP, misaligned=k, tolerance=4) for k in (2, 3)},
-    "ship-tolerant": replace(SHIP, tolerance=3),
     "ship-floor": replace(SHIP, randomise={**SHIP.randomise, "floor": 0.35}),
     "ship-strong": replace(SHIP, randomise={**SHIP.randomise, "floor": 0.35, "curve": 0.9, "gamma": 0.5}),
     "ship": SHIP,
@@ -69,4 +66,16 @@ RECIPES = {
     "wide": replace(R, network={"features": 48}),
     "deep": replace(R, network={"levels": 3}),
     "heads": replace(R, sampler={"heads": 0.6}),
+}
+FINAL = RECIPES["final"]
+RECIPES |= {
+    "final-off-by-2": replace(FINAL, misaligned=2),
+    "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
+    "final-tolerant": replace(FINAL, tolerance=3),
+    "final-five-slices": replace(
+        FINAL, network={**FINAL.network, "in_channels": 5}, sampler={**FINAL.sampler, "stack": 5}
+    ),
+    "final-structure": replace(FINAL, correlation=0.3),
+    "final-tone": replace(FINAL, tone=1.0),
+    "final-dropout": replace(FINAL, network={**FINAL.network, "dropout_percent": 15}),
 }
