@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from .method_registry import method_entry, methods, sections
-from .method_settings import MethodSettings
+from .method_settings import EARLIER, MethodSettings
 
 Section = TypeVar("Section", bound=MethodSettings)
 NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", "rgb"]
@@ -214,12 +214,15 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed, as plain JSON: all but ``HOUSEKEEPING``."""
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
-        # A setting that is newer than many models, and empty in all of them.
-        return {key: value for key, value in flat.items() if key != "generator_settings" or value}
+        # Settings that are newer than many models, as all of these had them; without pseudo-pairs, what is said of them.
+        without = {"generator_settings": {}, **EARLIER}
+        if flat.get("pseudo_pairs") == EARLIER["pseudo_pairs"]:
+            without |= {key: flat[key] for key in flat if key.startswith("pseudo_")}
+        return {key: value for key, value in flat.items() if key not in without or value != without[key]}
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""
-        defaults = default_settings()
+        defaults = default_settings() | EARLIER
         pairs = {key: (decisive.get(key, defaults.get(key)), value) for key, value in self.decisive().items()}
         return [f"{key} was {then} and is {now}" for key, (then, now) in sorted(pairs.items()) if then != now]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,15 @@ class CachedItem:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The two domains and the registered pairs (item of A, item of B on the same grid)."""
+    """The two domains and the registered pairs (item of A, item of B on the same grid).
+
+    ``pseudo_pairs`` are of different patients, laid on each other roughly, where there are no registered ones.
+    """
 
     source: list[CachedItem]
     target: list[CachedItem]
     pairs: list[tuple[CachedItem, CachedItem]]
+    pseudo_pairs: list[tuple[CachedItem, CachedItem]] = field(default_factory=list)
 
 
 def typical_landmarks(items: Sequence[CachedItem]) -> Landmarks:

@@ -16,6 +16,7 @@ from training_cli.training.optimisation.losses import (
     spatial_domain_loss,
 )
 from training_cli.training.optimisation.networks import run_together
+from training_cli.training.optimisation.tolerant import tolerant_loss
 
 from .base import Batch, Losses, Method
 
@@ -26,6 +27,9 @@ class CycleGAN(Method):
     The identity term compares G(y) with y for y in B (the article's listing compares a translation with its own
     input, which forbids any translation). Passes of one network that do not depend on each other run as one batch
     where it normalises each image by itself, so that this computes the same as running them one by one.
+
+    Where there are no registered pairs, those of a batch are pseudo-pairs: images of other patients laid roughly on the
+    source, from which ``tolerant_loss`` learns the tone. They begin alone, for ``pseudo_alone`` of the budget.
     """
 
     losses: ClassVar[tuple[str, ...]] = (
@@ -48,11 +52,17 @@ class CycleGAN(Method):
         self.pool_a = ImagePool(self.settings.pool_size, self.config.seed)
         self.pool_b = ImagePool(self.settings.pool_size, self.config.seed + 1)
         self.adversarial = adversarial_loss(self.config.adversarial)
+        # Whether the pairs of a batch are of different patients.
+        self.rough_pairs = self.config.pairs is None and self.settings.pseudo_pairs != "none"
+        if self.rough_pairs:
+            self.losses = (*type(self).losses, "distribution", "sharpness")
 
     def train_step(self, batch: Batch, progress: float) -> Losses:
         """One update of the generators, then of the discriminators. See ``Method.train_step``."""
         if progress < self.config.pairs_warmup:
             return self._supervised_step(batch)
+        if self.rough_pairs and progress < self.settings.pseudo_alone:
+            return self._rough_step(batch)
         self.freeze_discriminators(True)
         losses, fake_a, fake_b = self._generator_losses(batch)
         self.update_generators(losses["generators"])
@@ -71,6 +81,32 @@ class CycleGAN(Method):
         total = loss * self.config.lambda_pairs
         self.update_generators(total)
         return {"pairs": loss, "generators": total}
+
+    def _rough_step(self, batch: Batch) -> Losses:
+        """Only the terms on pseudo-pairs: the tone of each tissue, before anything can be refined."""
+        if not bool(batch["paired"].any()):
+            return {}
+        with self.autocast():
+            fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
+        losses = self._rough_terms(batch, fake_a, fake_b)
+        losses["generators"] = self._weighed(losses)
+        self.update_generators(losses["generators"])
+        return losses
+
+    def _rough_terms(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor) -> Losses:
+        weight = batch["weight"]
+        forward = tolerant_loss(fake_b.float(), batch["b_clean"], weight)
+        backward = tolerant_loss(fake_a.float(), batch["a_clean"], weight)
+        return {name: value + backward[name] for name, value in forward.items()}
+
+    def _weighed(self, terms: Losses) -> torch.Tensor:
+        """The weighted sum of the terms on pseudo-pairs."""
+        settings = self.settings
+        return self.config.lambda_pairs * (
+            terms["pairs"]
+            + settings.pseudo_distribution * terms["distribution"]
+            + settings.pseudo_sharpness * terms["sharpness"]
+        )
 
     def _generator_losses(self, batch: Batch) -> tuple[Losses, torch.Tensor, torch.Tensor]:
         """The terms and their weighted sum, and the translations (into A, into B)."""
@@ -105,8 +141,12 @@ class CycleGAN(Method):
             )
             total = total + config.lambda_spatial * losses["spatial"]
         if config.lambda_pairs > 0 and bool(batch["paired"].any()):
-            losses["pairs"] = _pairs_term(fake_a, fake_b, batch)
-            total = total + config.lambda_pairs * losses["pairs"]
+            if self.rough_pairs:
+                terms = self._rough_terms(batch, fake_a, fake_b)
+                losses, total = losses | terms, total + self._weighed(terms)
+            else:
+                losses["pairs"] = _pairs_term(fake_a, fake_b, batch)
+                total = total + config.lambda_pairs * losses["pairs"]
         return losses | {"generators": total}, fake_a, fake_b
 
     def _discriminator_loss(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,250 @@
+"""Without pairs: reference CycleGAN, CUT and ours at equal seconds of one core, judged on another hospital's pairs.
+
+    python -m Testing.benchmarks.quality.unpaired --fold b --seconds 180 --arms cyclegan cut ours
+    python -m Testing.benchmarks.quality.unpaired --table
+
+The training patients of a fold are split by name, one to the source and the next to the target, so that no patient gives
+both. Every arm is a method of ``sst train`` and gets batches from here; what ours spends on registering patients counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from surgical_style_engine.common import heap
+from surgical_style_engine.common.thresholds import BODY_FROM
+
+from .data import PIXEL_MM, Scene, load_cohort
+from .judge import chosen_slices, judge, judge_all, mean_of
+from .picture import picture
+from .protocol import RESULTS, left_out
+from .randomise import Randomise
+from .recipes import STRONG
+from .sampling import Sampler
+
+SETTINGS = {"source": ".", "target": ".", "output": ".", "max_minutes": 1, "pool_size": 50}
+REFERENCE = {"spectral_norm": False, "lambda_spatial": 0, "pseudo_pairs": "none"}
+SMALL = {"ngf": 32, "n_blocks": 6, "ndf": 32}
+# The published settings, with the published network and with one that takes steps enough on a CPU.
+ARMS = {
+    "cyclegan-9-64": {"method": "cyclegan", **REFERENCE},
+    "cyclegan": {"method": "cyclegan", **REFERENCE, **SMALL},
+    "cut": {"method": "cut", **REFERENCE, **SMALL},
+    "fastcut": {"method": "fastcut", **REFERENCE, **SMALL},
+    "ours": {
+        "method": "cyclegan",
+        "generator": "bilateral",
+        "stack": 3,
+        "batch_size": 2,
+        "ndf": 32,
+        "learning_rate": 1e-3,
+        "beta1": 0.9,
+        "ema_decay": 0.998,
+        "pseudo_pairs": "auto",
+    },
+}
+
+
+def halves(scenes: list[Scene], source: str, target: str) -> tuple[list[Scene], list[Scene]]:
+    """Brains for the source and for the target, of different patients: every other one by name."""
+    both = [s for s in scenes if not s.whole and {source, target} <= set(s.own)]
+    patients = sorted({s.patient for s in both})
+    chosen = [{p for p in patients[start::2]} for start in (0, 1)]
+    return tuple([s for s in both if s.patient in part] for part in chosen)
+
+
+def pseudo_scenes(sources: list[Scene], targets: list[Scene], names: tuple[str, str]) -> list[Scene]:
+    """Every source with each target laid on it, by the registration of ``sst train``."""
+    from training_cli.training.data.between_patients import centred, coarse, fit_affine, laid_on
+
+    moving = [centred(t.images[names[1]], t.slice_mm, PIXEL_MM) for t in targets]
+    small = [coarse(image) for image in moving]
+    scenes = []
+    for scene in sources:
+        own = scene.images[names[0]]
+        fixed = centred(own, scene.slice_mm, PIXEL_MM)
+        low = coarse(fixed)
+        for target, image, coarse_image in zip(targets, moving, small, strict=True):
+            fit = fit_affine(low, coarse_image)
+            print(scene.name, target.name, fit.plausible, f"{fit.information:.3f} {fit.chance:.3f}", fit.stretch)
+            if fit.plausible:
+                warped, covered = laid_on(fixed, image, fit.transform)
+                body = covered & (own > BODY_FROM) & (warped > BODY_FROM)
+                images = {names[0]: own, names[1]: warped.astype(np.float16)}
+                name = f"{scene.name}+{target.name}"
+                scenes.append(Scene(name, scene.patient, scene.site, scene.slice_mm, False, names, images, body))
+    return scenes
+
+
+class Batches:
+    """Batches as ``sst train`` gives them to a method, from scenes."""
+
+    def __init__(self, sources: list[Scene], targets: list[Scene], names: tuple[str, str], config, pairs: list) -> None:
+        common = {"stack": config.stack, "images": config.batch_size, "heads": 0.0}
+        self.a = Sampler(sources, names[0], names[0], seed=config.seed, **common)
+        self.b = Sampler(targets, names[1], names[1], seed=config.seed + 1, **common)
+        self.together = Sampler(pairs, *names, seed=config.seed + 2, whole_stacks=True, **common) if pairs else None
+        self.random = np.random.default_rng(config.seed)
+        self.fraction = config.pairs_fraction
+        self.size = config.batch_size
+        # What another scanner could have made of the inputs, as ``augment`` of sst train does it, but stronger.
+        self.randomise = Randomise(**STRONG) if pairs else None
+        self.draw = torch.Generator().manual_seed(config.seed)
+
+    def next(self) -> dict[str, torch.Tensor]:
+        if self.together is not None and self.random.random() < self.fraction:
+            a, b, weight = self.together.batch()
+            paired = True
+        else:
+            (a, _, _), (b, _, _) = self.a.batch(), self.b.batch()
+            weight, paired = torch.zeros_like(a[:, :1]), False
+        batch = {"a": a, "b": b, "a_clean": a, "b_clean": b, "weight": weight}
+        if self.randomise:
+            batch |= {"a": self.randomise(a, self.draw), "b": self.randomise(b, self.draw)}
+        return {**batch, "paired": torch.full((self.size,), paired)}
+
+
+def train(
+    arm: str,
+    scenes: list[Scene],
+    names: tuple[str, str],
+    seconds: float,
+    seed: int = 0,
+    parts: int = 1,
+    look: Callable[[dict, torch.nn.Module], None] = lambda facts, network: None,
+    **changed,
+) -> dict:
+    """Train an arm on unpaired halves for so many seconds of the process; ``look`` sees it at the end of each part."""
+    from training_cli.training.config import TrainingConfig
+    from training_cli.training.methods.build import build_method
+    from training_cli.training.optimisation.schedule import learning_rate
+
+    begun = time.process_time()
+    config = TrainingConfig(**{**SETTINGS, **ARMS[arm], **changed, "seed": seed})
+    torch.manual_seed(seed)
+    sources, targets = halves(scenes, *names)
+    settings = {**ARMS[arm], **changed}
+    pairs = pseudo_scenes(sources, targets, names) if settings.get("pseudo_pairs") == "auto" else []
+    prepared = time.process_time() - begun
+    method = build_method(config.method, config, 1, 1, torch.device("cpu"), contextlib.nullcontext)
+    batches = Batches(sources, targets, names, config, pairs)
+    facts = {"arm": arm, "seed": seed, "preparation_s": round(prepared, 1), "changed": changed}
+    judging, part = 0.0, 0
+    while True:
+        spent = time.process_time() - begun - judging
+        progress = min(1.0, spent / seconds)
+        if progress >= (part + 1) / parts:
+            part += 1
+            facts |= {"steps": method.steps, "images": method.steps * config.batch_size, "seconds": round(spent, 1)}
+            paused = time.process_time()
+            look(facts, method.generators()["forward"].eval())
+            judging += time.process_time() - paused
+            if part == parts:
+                break
+            continue
+        method.step(batches.next(), progress, learning_rate(config, progress))
+    facts["parameters"] = sum(p.numel() for p in method.generators()["forward"].parameters())
+    return facts
+
+
+def floors(scenes: list[Scene], names: tuple[str, str]) -> list[dict]:
+    """The input itself, and the input with the histogram of the answer."""
+    from surgical_style_engine.volumes.histogram_matching import histogram_match
+
+    found: dict[str, dict] = {"input": {}, "histogram-matched": {}}
+    for scene in scenes:
+        chosen = chosen_slices(scene)
+        own, real = (scene.images[name][chosen].astype(np.float32) for name in names)
+        body = scene.body[chosen]
+        found["input"][scene.name] = judge(own, scene, names[1], chosen)
+        matched = histogram_match(own[None], real[None], body, body)[0]
+        found["histogram-matched"][scene.name] = judge(matched, scene, names[1], chosen)
+    return [{"arm": arm, "seconds": 0, "mean": mean_of(figures), "scenes": figures} for arm, figures in found.items()]
+
+
+def judged_on(scenes: list[Scene], fold: str, names: tuple[str, str]) -> list[Scene]:
+    """Brains of the left-out sites, both contrasts on their own grid."""
+    return [s for s in scenes if left_out(s, fold) and not s.whole and set(names) <= set(s.own)]
+
+
+def run(arm: str, fold: str, seconds: float, seed: int, scenes: list[Scene], pictures: Path | None, **changed) -> dict:
+    """Train an arm without a fold's sites, judge it on them."""
+    names, started = ("T1w", "T2w"), time.time()
+    judged = judged_on(scenes, fold, names)
+    entry: dict = {"fold": fold, "budget_s": seconds, "source": names[0], "target": names[1]}
+
+    def look(facts: dict, network: torch.nn.Module) -> None:
+        figures = judge_all(network, judged, *names)
+        entry.update({"mean": mean_of(figures), "scenes": figures})
+        if pictures:
+            pictures.mkdir(parents=True, exist_ok=True)
+            picture({arm: network}, judged, *names, pictures / f"unpaired_{arm}_{fold}_{seed}.png")
+            torch.save(network.state_dict(), pictures / f"unpaired_{arm}_{fold}_{seed}.pt")
+
+    training = [s for s in scenes if not left_out(s, fold)]
+    facts = train(arm, training, names, seconds, seed, 1, look, **changed)
+    return {**facts, **entry, "minutes": round((time.time() - started) / 60, 1)}
+
+
+KEY = ("arm", "fold", "budget_s", "seed", "changed")
+
+
+def keep(result: Path, entries: list[dict]) -> None:
+    """Put entries into the JSON file in place of earlier ones of the same training."""
+    stored = json.loads(result.read_text()) if result.exists() else []
+    fresh = [[entry.get(key) for key in KEY] for entry in entries]
+    stored = [old for old in stored if [old.get(key) for key in KEY] not in fresh] + entries
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.write_text(json.dumps(stored, indent=1))
+
+
+def table(result: Path) -> str:
+    """A line an entry, Markdown."""
+    columns = ("psnr", "psnr_toned", "ssim", "ms_ssim", "sharpness", "edges")
+    lines = [f"| fold | method | seconds | steps | images | {' | '.join(columns)} |", "|---" * (5 + len(columns)) + "|"]
+    for entry in sorted(json.loads(result.read_text()), key=lambda e: (e["fold"], e["mean"]["psnr"])):
+        name = entry["arm"] + "".join(f" {k}={v}" for k, v in entry.get("changed", {}).items())
+        numbers = " | ".join(f"{entry['mean'][key]:.2f}" if "psnr" in key else f"{entry['mean'][key]:.3f}" for key in columns)
+        facts = f"{entry['seconds']:.0f} | {entry.get('steps', '')} | {entry.get('images', '')}"
+        lines.append(f"| {entry['fold']} | {name} | {facts} | {numbers} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
+    parser.add_argument("--result", type=Path, default=RESULTS / "unpaired.json")
+    parser.add_argument("--fold", default="b")
+    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arms", nargs="*", default=["cyclegan", "cut", "ours"])
+    parser.add_argument("--set", nargs="*", default=[], help="NAME=VALUE of the arms' settings")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of what was left out")
+    parser.add_argument("--table", action="store_true", help="only show the table")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    heap.keep_freed(heap.TO_TRAIN)
+    if not arguments.table:
+        scenes = load_cohort(arguments.cache)
+        changed = dict(setting.split("=", 1) for setting in arguments.set)
+        names = ("T1w", "T2w")
+        base = floors(judged_on(scenes, arguments.fold, names), names)
+        keep(arguments.result, [{**entry, "fold": arguments.fold} for entry in base])
+        for arm in arguments.arms:
+            entry = run(arm, arguments.fold, arguments.seconds, arguments.seed, scenes, arguments.pictures, **changed)
+            keep(arguments.result, [entry])
+            print(arm, entry["steps"], entry["mean"], flush=True)
+    if arguments.result.exists():
+        print(table(arguments.result))
+
+
+if __name__ == "__main__":
+    main()
