@@ -21,7 +21,6 @@ from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTran
 from training_cli.training.data.dataset import SampleByNumber, make_loader
 from training_cli.training.data.items import TrainingData
 from training_cli.training.data.prepare import prepare_data
-from training_cli.training.data.pseudo_pairs import pseudo_pairs_are_due
 from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
@@ -35,7 +34,6 @@ from training_cli.training.state.signals import Stopped, StopRequest
 from training_cli.training.state.tracking import CsvCurve, told_once
 
 from .config import TrainingConfig
-from .config.method_settings import CycleGANSettings
 from .export import TrainingResult, export_model
 
 SAMPLE_SLICES = 4
@@ -150,8 +148,6 @@ class _Training:
         adopt_settings(config)
         state = checkpoint_to_resume(self.checkpoints, config, resume, self.say)
         self.data = _prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say)
-        if pseudo_pairs_are_due(config) and not self.data.pseudo_pairs:
-            config.section(CycleGANSettings).pseudo_pairs = "none"
         channels_a, channels_b = self._channels()
         if state and state["channels"] != [channels_a, channels_b]:
             raise InputError("The images have other channels than those the checkpoint was trained with.")

@@ -109,6 +109,8 @@ class Batches:
         batch = {"a": a, "b": b, "a_clean": a, "b_clean": b, "weight": weight}
         if self.randomise:
             batch |= {"a": self.randomise(a, self.draw), "b": self.randomise(b, self.draw)}
+        if self.together is not None:
+            batch["rough"] = torch.full((self.size,), True)
         return {**batch, "paired": torch.full((self.size,), paired)}
 
 

@@ -27,9 +27,8 @@ class SampleByNumber(Dataset):
     "weight": (1, p, p), "paired": bool}, images in [-1, 1].
 
     A sample is a registered pair (or a pseudo-pair, where there are only these) with probability ``pairs_fraction``, else
-    one independent draw of each domain.
-    ``weight`` is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes
-    of one.
+    one independent draw of each domain; where they are pseudo-pairs, the sample says "rough" as well. ``weight``
+    is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes of one.
     """
 
     def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
@@ -65,6 +64,8 @@ class SampleByNumber(Dataset):
                 images[key] = self.augmentation.disturb(images[key], int(random.integers(2**31)))
         sample = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in images.items()}
         sample["paired"] = torch.tensor(paired)
+        if self.data.pseudo_pairs:
+            sample["rough"] = torch.tensor(True)
         return sample
 
     def _draw_pair(self, random: np.random.Generator) -> dict[str, np.ndarray]:

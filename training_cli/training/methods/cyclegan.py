@@ -28,8 +28,8 @@ class CycleGAN(Method):
     input, which forbids any translation). Passes of one network that do not depend on each other run as one batch
     where it normalises each image by itself, so that this computes the same as running them one by one.
 
-    Where there are no registered pairs, those of a batch are pseudo-pairs: images of other patients laid roughly on the
-    source, from which ``tolerant_loss`` learns the tone. They begin alone, for ``pseudo_alone`` of the budget.
+    Where a batch is "rough", its pairs are pseudo-pairs: images of other patients laid roughly on the source, from which
+    ``tolerant_loss`` learns the tone. They begin alone, for ``pseudo_alone`` of the budget.
     """
 
     losses: ClassVar[tuple[str, ...]] = (
@@ -40,6 +40,8 @@ class CycleGAN(Method):
         "identity",
         "spatial",
         "pairs",
+        "distribution",
+        "sharpness",
     )
 
     def build(self) -> None:
@@ -52,16 +54,12 @@ class CycleGAN(Method):
         self.pool_a = ImagePool(self.settings.pool_size, self.config.seed)
         self.pool_b = ImagePool(self.settings.pool_size, self.config.seed + 1)
         self.adversarial = adversarial_loss(self.config.adversarial)
-        # Whether the pairs of a batch are of different patients.
-        self.rough_pairs = self.config.pairs is None and self.settings.pseudo_pairs != "none"
-        if self.rough_pairs:
-            self.losses = (*type(self).losses, "distribution", "sharpness")
 
     def train_step(self, batch: Batch, progress: float) -> Losses:
         """One update of the generators, then of the discriminators. See ``Method.train_step``."""
         if progress < self.config.pairs_warmup:
             return self._supervised_step(batch)
-        if self.rough_pairs and progress < self.settings.pseudo_alone:
+        if _is_rough(batch) and progress < self.settings.pseudo_alone:
             return self._rough_step(batch)
         self.freeze_discriminators(True)
         losses, fake_a, fake_b = self._generator_losses(batch)
@@ -141,7 +139,7 @@ class CycleGAN(Method):
             )
             total = total + config.lambda_spatial * losses["spatial"]
         if config.lambda_pairs > 0 and bool(batch["paired"].any()):
-            if self.rough_pairs:
+            if _is_rough(batch):
                 terms = self._rough_terms(batch, fake_a, fake_b)
                 losses, total = losses | terms, total + self._weighed(terms)
             else:
@@ -177,6 +175,11 @@ class CycleGAN(Method):
         """See ``Method.load_extra_state``."""
         self.pool_a.load_state_dict(state["pool_a"], self.device)
         self.pool_b.load_state_dict(state["pool_b"], self.device)
+
+
+def _is_rough(batch: Batch) -> bool:
+    """Whether the pairs of this training are of different patients."""
+    return "rough" in batch and bool(batch["rough"].any())
 
 
 def _pairs_term(fake_a: torch.Tensor, fake_b: torch.Tensor, batch: Batch) -> torch.Tensor:
