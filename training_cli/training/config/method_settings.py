@@ -37,7 +37,7 @@ class CycleGANSettings(MethodSettings):
         "auto", description="learn the tone from volumes of other patients registered to each source, where none are given"
     )
     pseudo_alone: float = Field(
-        0.7, ge=0, le=1, description="leading share of the budget with only the terms on pseudo-pairs"
+        0.8, ge=0, le=1, description="leading share of the budget with only the terms on pseudo-pairs"
     )
     pseudo_distribution: float = Field(1.0, ge=0, description="weight of local distributions on pseudo-pairs, beside L1")
     pseudo_sharpness: float = Field(0.5, ge=0, description="weight of local sharpness on pseudo-pairs, beside L1")

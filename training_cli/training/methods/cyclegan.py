@@ -20,6 +20,8 @@ from training_cli.training.optimisation.tolerant import tolerant_loss
 
 from .base import Batch, Losses, Method
 
+SETTLED = 0.3  # of the time with pseudo-pairs alone, after which it is known which tissue is bright
+
 
 class CycleGAN(Method):
     """Generators G: A -> B and F: B -> A, discriminators D_A and D_B.
@@ -60,7 +62,7 @@ class CycleGAN(Method):
         if progress < self.config.pairs_warmup:
             return self._supervised_step(batch)
         if _is_rough(batch) and progress < self.settings.pseudo_alone:
-            return self._rough_step(batch)
+            return self._rough_step(batch, progress)
         self.freeze_discriminators(True)
         losses, fake_a, fake_b = self._generator_losses(batch)
         self.update_generators(losses["generators"])
@@ -80,14 +82,18 @@ class CycleGAN(Method):
         self.update_generators(total)
         return {"pairs": loss, "generators": total}
 
-    def _rough_step(self, batch: Batch) -> Losses:
-        """Only the terms on pseudo-pairs: the tone of each tissue, before anything can be refined."""
+    def _rough_step(self, batch: Batch, progress: float) -> Losses:
+        """Only the terms on pseudo-pairs: first L1, which says which tissue is bright, then those that sharpen."""
         if not bool(batch["paired"].any()):
-            return {}
+            return {"generators": batch["a"].new_zeros(())}
         with self.autocast():
             fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
-        losses = self._rough_terms(batch, fake_a, fake_b)
-        losses["generators"] = self._weighed(losses)
+        if progress < SETTLED * self.settings.pseudo_alone:
+            losses = {"pairs": _pairs_term(fake_a, fake_b, batch)}
+            losses["generators"] = self.config.lambda_pairs * losses["pairs"]
+        else:
+            losses = self._rough_terms(batch, fake_a, fake_b)
+            losses["generators"] = self._weighed(losses)
         self.update_generators(losses["generators"])
         return losses
 

@@ -1,0 +1,129 @@
+"""How good a translation is, as far as that shows without pairs: what "best" means among the checkpoints of a run.
+
+Two questions: are the intensities at each place of the body those that the target domain has there, and is the anatomy
+still that of the source? The first needs no registration, only the body's box: height, front to back and left to right
+in a few parts each. A translation that keeps the source's order of tissues fails it, though its histogram as a whole may
+fit. docs/training.md says how far the score ranks checkpoints as registered images would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from surgical_style_engine.common.thresholds import BODY_FROM
+from surgical_style_engine.inference.plane_job import MULTIPLE
+from surgical_style_engine.metrics.structure import semantic_consistency
+from surgical_style_engine.volumes import slices
+from training_cli.training.config import TrainingConfig
+from training_cli.training.data.items import CachedItem, TrainingData
+
+VOLUMES = 8  # of each domain that are looked at
+SLICES = 10  # of each volume
+PARTS = (5, 4, 4)  # of the body's box: along the slices, rows and columns
+QUANTILES = np.linspace(0.02, 0.98, 25)
+LEAST_PIXELS = 200  # of a part, in both domains
+LARGEST_STRUCTURE = 0.5  # above that more likeness to the source is no merit: two real contrasts differ, too
+
+
+def unpaired_score(network: torch.nn.Module, data: TrainingData, config: TrainingConfig) -> dict[str, float]:
+    """Judge a generator from source to target by images that belong to different patients.
+
+    Args:
+        network: (n, stack*c, h, w) -> (n, c or stack*c, h, w), both in [-1, 1].
+        data: the domains, of which some volumes are looked at, always the same.
+        config: of the training.
+
+    Returns:
+        "placed": mean distance of intensities between translations and targets over the parts of the body, 0 to 2, less
+        is better; "structure": `semantic_consistency` with the source, 0 to 1; "score": more is better.
+    """
+    was_training = network.training
+    network.eval()
+    try:
+        looks = [_Look(item, config) for item in _some(data.source)]
+        made = [look.translated(network, data.target[0].channels) for look in looks]
+    finally:
+        network.train(was_training)
+    real = [_Look(item, config) for item in _some(data.target)]
+    values = _values_by_part(made, looks)
+    placed = placed_distance(values, _values_by_part([look.images for look in real], real))
+    structure = float(np.mean([_structure(look, image) for look, image in zip(looks, made, strict=True)]))
+    return {"placed": placed, "structure": structure, "score": min(structure, LARGEST_STRUCTURE) - placed}
+
+
+def placed_distance(first: dict[int, np.ndarray], second: dict[int, np.ndarray]) -> float:
+    """Mean Wasserstein-1 distance of values over the parts that both have, weighed by the number of values.
+
+    Args:
+        first: values by the number of a part.
+        second: the same of the other domain.
+    """
+    total, weight = 0.0, 0
+    for part in first.keys() & second.keys():
+        a, b = first[part], second[part]
+        if min(len(a), len(b)) >= LEAST_PIXELS:
+            total += len(a) * float(np.abs(np.quantile(a, QUANTILES) - np.quantile(b, QUANTILES)).mean())
+            weight += len(a)
+    return total / weight if weight else 2.0
+
+
+class _Look:
+    """A few slices of a volume, cut to the body's box: stacks (n, stack*c, h, w), images (n, c, h, w), parts (n, h, w)."""
+
+    def __init__(self, item: CachedItem, config: TrainingConfig) -> None:
+        array, body = item.load(), item.body
+        self.config = config
+        top, bottom, left, right = item.box
+        places = body[np.linspace(0, len(body) - 1, min(SLICES, len(body))).astype(int)]
+        step = slices.stack_step(config.stack_spacing, item.slice_mm)
+        indices = slices.stack_indices(array.shape[1], config.stack, step)[places]
+        stacks = slices.gather_stacks(array, indices).astype(np.float32)
+        self.stacks = stacks[:, :, max(0, top) : bottom, max(0, left) : right]
+        self.images = _middle(self.stacks, item.channels, config.stack)
+        self.body = self.images.max(1) > BODY_FROM
+        shares = [
+            (places - body[0]) / max(1, body[-1] - body[0]),
+            np.linspace(0, 1, self.images.shape[2]),
+            np.linspace(0, 1, self.images.shape[3]),
+        ]
+        z, y, x = (np.minimum((s * n).astype(int), n - 1) for s, n in zip(shares, PARTS, strict=True))
+        _, rows, columns = PARTS
+        self.parts = (z[:, None, None] * rows + y[:, None]) * columns + x
+
+    @torch.inference_mode()
+    def translated(self, network: torch.nn.Module, channels: int) -> np.ndarray:
+        """(n, channels, h, w): the slices through the network, one after the other."""
+        device = next(network.parameters()).device
+        results = []
+        for stack in self.stacks:
+            padded, crop = slices.pad_to_multiple(stack[None], MULTIPLE)
+            out = network(torch.from_numpy(padded).to(device)).float().clamp(-1, 1).cpu().numpy()
+            results.append(_middle(out, channels, self.config.stack)[(0, ..., *crop)])
+        return np.stack(results)
+
+
+def _middle(stacks: np.ndarray, channels: int, stack: int) -> np.ndarray:
+    """The middle slice's channels of (n, stack*c, h, w), or all where there is only one slice."""
+    if stacks.shape[1] == channels:
+        return stacks
+    first = stack // 2 * channels
+    return stacks[:, first : first + channels]
+
+
+def _some(items: Sequence[CachedItem]) -> list[CachedItem]:
+    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(VOLUMES, len(items))).astype(int))]
+
+
+def _values_by_part(images: Sequence[np.ndarray], looks: Sequence[_Look]) -> dict[int, np.ndarray]:
+    """The body's values, channels averaged, by the part of the body that they are in."""
+    values = np.concatenate([image.mean(1)[look.body] for image, look in zip(images, looks, strict=True)])
+    parts = np.concatenate([look.parts[look.body] for look in looks])
+    return {int(part): values[parts == part] for part in np.unique(parts)}
+
+
+def _structure(look: _Look, made: np.ndarray) -> float:
+    source = look.images.mean(1)[None]
+    return semantic_consistency(source, made.mean(1)[None], look.body) if look.body.any() else 0.0
