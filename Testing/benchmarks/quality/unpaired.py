@@ -3,8 +3,9 @@
     python -m Testing.benchmarks.quality.unpaired --fold b --seconds 180 --arms cyclegan cut ours
     python -m Testing.benchmarks.quality.unpaired --table
 
-The training patients of a fold are split by name, one to the source and the next to the target, so that no patient gives
-both. Every arm is a method of ``sst train`` and gets batches from here; what ours spends on registering patients counts.
+The training patients of a fold are split by name, one to the source and the next to the target, so that no patient
+gives both. Every arm is a method of ``sst train`` and gets batches from here; what ours spends on registering patients
+counts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +23,15 @@ import torch
 
 from surgical_style_engine.common import heap
 from surgical_style_engine.common.thresholds import BODY_FROM
+from training_cli.training.config import TrainingConfig
+from training_cli.training.data.cache import describe_body
+from training_cli.training.data.items import CachedItem, TrainingData
+from training_cli.training.state.unpaired_score import unpaired_score
 
 from .data import PIXEL_MM, Scene, load_cohort
 from .judge import chosen_slices, judge, judge_all, mean_of
 from .picture import picture
-from .protocol import RESULTS, left_out
+from .protocol import FEW_SLICES, RESULTS, left_out
 from .randomise import Randomise
 from .recipes import STRONG
 from .sampling import Sampler
@@ -125,7 +131,6 @@ def train(
     **changed,
 ) -> dict:
     """Train an arm on unpaired halves for so many seconds of the process; ``look`` sees it at the end of each part."""
-    from training_cli.training.config import TrainingConfig
     from training_cli.training.methods.build import build_method
     from training_cli.training.optimisation.schedule import learning_rate
 
@@ -177,13 +182,61 @@ def judged_on(scenes: list[Scene], fold: str, names: tuple[str, str]) -> list[Sc
     return [s for s in scenes if left_out(s, fold) and not s.whole and set(names) <= set(s.own)]
 
 
-def run(arm: str, fold: str, seconds: float, seed: int, scenes: list[Scene], pictures: Path | None, **changed) -> dict:
-    """Train an arm without a fold's sites, judge it on them."""
+def items_of(scenes: list[Scene], name: str, folder: Path) -> list[CachedItem]:
+    """One contrast of scenes as the cache of a training holds volumes."""
+    items = []
+    for scene in scenes:
+        path = folder / f"{scene.name}-{name}.npy"
+        np.save(path, scene.images[name][None])
+        found = describe_body(scene.images[name][None].astype(np.float32), 0.02)
+        body, box = np.asarray(found["body"]), tuple(found["box"])
+        items.append(CachedItem(scene.name, path, scene.slice_mm, body, box, {}, {}))
+    return items
+
+
+def rank_correlation(entries: list[dict], figure: str = "psnr") -> dict[str, float]:
+    """Spearman's, of the score without pairs and a figure with pairs: over all looks, and within each training."""
+    from scipy.stats import spearmanr
+
+    looks = [[(look["score"], look[figure]) for look in entry.get("curve", [])] for entry in entries]
+    everything = [pair for part in looks for pair in part]
+    found = {"all": float(spearmanr(*zip(*everything, strict=True)).statistic), "looks": len(everything)}
+    for entry, part in zip(entries, looks, strict=True):
+        if len(part) > 2:
+            found[f"{entry['arm']} {entry['seed']} {entry['changed']}"] = float(
+                spearmanr(*zip(*part, strict=True)).statistic
+            )
+    return found
+
+
+def run(
+    arm: str,
+    fold: str,
+    seconds: float,
+    seed: int,
+    scenes: list[Scene],
+    pictures: Path | None,
+    parts: int = 1,
+    **changed,
+) -> dict:
+    """Train an arm without a fold's sites, judge it on them, and on the way without pairs as well."""
     names, started = ("T1w", "T2w"), time.time()
     judged = judged_on(scenes, fold, names)
-    entry: dict = {"fold": fold, "budget_s": seconds, "source": names[0], "target": names[1]}
+    entry: dict = {"fold": fold, "budget_s": seconds, "source": names[0], "target": names[1], "curve": []}
+    training = [s for s in scenes if not left_out(s, fold)]
+    sources, targets = halves(training, *names)
+    config = TrainingConfig(**{**SETTINGS, **ARMS[arm], **changed})
+    scratch = tempfile.TemporaryDirectory()
+    folder = Path(scratch.name)
+    data = TrainingData(items_of(sources, names[0], folder), items_of(targets, names[1], folder), [])
 
     def look(facts: dict, network: torch.nn.Module) -> None:
+        few = mean_of(judge_all(network, judged, *names, FEW_SLICES))
+        without = unpaired_score(network, data, config) if parts > 1 else {}
+        entry["curve"].append({"steps": facts["steps"], "seconds": facts["seconds"], **few, **without})
+        print(arm, entry["curve"][-1], flush=True)
+        if len(entry["curve"]) < parts:
+            return
         figures = judge_all(network, judged, *names)
         entry.update({"mean": mean_of(figures), "scenes": figures})
         if pictures:
@@ -191,8 +244,8 @@ def run(arm: str, fold: str, seconds: float, seed: int, scenes: list[Scene], pic
             picture({arm: network}, judged, *names, pictures / f"unpaired_{arm}_{fold}_{seed}.png")
             torch.save(network.state_dict(), pictures / f"unpaired_{arm}_{fold}_{seed}.pt")
 
-    training = [s for s in scenes if not left_out(s, fold)]
-    facts = train(arm, training, names, seconds, seed, 1, look, **changed)
+    with scratch:
+        facts = train(arm, training, names, seconds, seed, parts, look, **changed)
     return {**facts, **entry, "minutes": round((time.time() - started) / 60, 1)}
 
 
@@ -214,7 +267,9 @@ def table(result: Path) -> str:
     lines = [f"| fold | method | seconds | steps | images | {' | '.join(columns)} |", "|---" * (5 + len(columns)) + "|"]
     for entry in sorted(json.loads(result.read_text()), key=lambda e: (e["fold"], e["mean"]["psnr"])):
         name = entry["arm"] + "".join(f" {k}={v}" for k, v in entry.get("changed", {}).items())
-        numbers = " | ".join(f"{entry['mean'][key]:.2f}" if "psnr" in key else f"{entry['mean'][key]:.3f}" for key in columns)
+        numbers = " | ".join(
+            f"{entry['mean'][key]:.2f}" if "psnr" in key else f"{entry['mean'][key]:.3f}" for key in columns
+        )
         facts = f"{entry['seconds']:.0f} | {entry.get('steps', '')} | {entry.get('images', '')}"
         lines.append(f"| {entry['fold']} | {name} | {facts} | {numbers} |")
     return "\n".join(lines)
@@ -230,22 +285,41 @@ def main() -> None:
     parser.add_argument("--arms", nargs="*", default=["cyclegan", "cut", "ours"])
     parser.add_argument("--set", nargs="*", default=[], help="NAME=VALUE of the arms' settings")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of what was left out")
+    parser.add_argument(
+        "--parts", type=int, default=1, help="look at each training so many times, without pairs as well"
+    )
+    parser.add_argument(
+        "--ranks", action="store_true", help="show how the score without pairs ranks what was looked at"
+    )
     parser.add_argument("--table", action="store_true", help="only show the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     heap.keep_freed(heap.TO_TRAIN)
-    if not arguments.table:
+    if not (arguments.table or arguments.ranks):
         scenes = load_cohort(arguments.cache)
         changed = dict(setting.split("=", 1) for setting in arguments.set)
         names = ("T1w", "T2w")
         base = floors(judged_on(scenes, arguments.fold, names), names)
         keep(arguments.result, [{**entry, "fold": arguments.fold} for entry in base])
         for arm in arguments.arms:
-            entry = run(arm, arguments.fold, arguments.seconds, arguments.seed, scenes, arguments.pictures, **changed)
+            entry = run(
+                arm,
+                arguments.fold,
+                arguments.seconds,
+                arguments.seed,
+                scenes,
+                arguments.pictures,
+                arguments.parts,
+                **changed,
+            )
             keep(arguments.result, [entry])
             print(arm, entry["steps"], entry["mean"], flush=True)
     if arguments.result.exists():
         print(table(arguments.result))
+    if arguments.ranks:
+        stored = [e for e in json.loads(arguments.result.read_text()) if len(e.get("curve", [])) > 1]
+        for figure in ("psnr", "psnr_toned", "ssim"):
+            print(figure, rank_correlation(stored, figure))
 
 
 if __name__ == "__main__":

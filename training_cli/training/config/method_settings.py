@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 # What the runs of earlier versions had of settings that are newer, where it is not their default.
 EARLIER = {"pseudo_pairs": "none"}
 
@@ -34,12 +33,15 @@ class CycleGANSettings(MethodSettings):
     identity_every: int = Field(1, ge=1, description="compute the identity term on every n-th step only")
     pool_size: int = Field(50, ge=0, description="generated images kept for the discriminators")
     pseudo_pairs: Literal["auto", "none"] = Field(
-        "auto", description="learn the tone from volumes of other patients registered to each source, where none are given"
+        "auto",
+        description="learn the tone from volumes of other patients registered to each source, where none are given",
     )
     pseudo_alone: float = Field(
         0.8, ge=0, le=1, description="leading share of the budget with only the terms on pseudo-pairs"
     )
-    pseudo_distribution: float = Field(1.0, ge=0, description="weight of local distributions on pseudo-pairs, beside L1")
+    pseudo_distribution: float = Field(
+        1.0, ge=0, description="weight of local distributions on pseudo-pairs, beside L1"
+    )
     pseudo_sharpness: float = Field(0.5, ge=0, description="weight of local sharpness on pseudo-pairs, beside L1")
 
 

@@ -214,7 +214,7 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed, as plain JSON: all but ``HOUSEKEEPING``."""
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
-        # Settings that are newer than many models, as all of these had them; without pseudo-pairs, what is said of them.
+        # Not what is newer than many models, where it is as all of these had it; nor settings of absent pseudo-pairs.
         without = {"generator_settings": {}, **EARLIER}
         if flat.get("pseudo_pairs") == EARLIER["pseudo_pairs"]:
             without |= {key: flat[key] for key in flat if key.startswith("pseudo_")}

@@ -26,8 +26,8 @@ class SampleByNumber(Dataset):
     Sample i is {"a", "b": inputs (stack*c, p, p), "a_clean", "b_clean": the same before intensity augmentation,
     "weight": (1, p, p), "paired": bool}, images in [-1, 1].
 
-    A sample is a registered pair (or a pseudo-pair, where there are only these) with probability ``pairs_fraction``, else
-    one independent draw of each domain; where they are pseudo-pairs, the sample says "rough" as well. ``weight``
+    A sample is a registered pair (or a pseudo-pair, where there are only these) with probability ``pairs_fraction``,
+    else one independent draw of each domain; where they are pseudo-pairs, the sample says "rough" as well. ``weight``
     is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes of one.
     """
 

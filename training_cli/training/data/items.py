@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class TrainingData:
     source: list[CachedItem]
     target: list[CachedItem]
     pairs: list[tuple[CachedItem, CachedItem]]
-    pseudo_pairs: list[tuple[CachedItem, CachedItem]] = field(default_factory=list)
+    pseudo_pairs: list[tuple[CachedItem, CachedItem]] = dataclasses.field(default_factory=list)
 
 
 def typical_landmarks(items: Sequence[CachedItem]) -> Landmarks:

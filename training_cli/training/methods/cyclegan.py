@@ -16,11 +16,12 @@ from training_cli.training.optimisation.losses import (
     spatial_domain_loss,
 )
 from training_cli.training.optimisation.networks import run_together
-from training_cli.training.optimisation.tolerant import tolerant_loss
+from training_cli.training.optimisation.tolerant import air_term, begin_with_one_curve, tolerant_loss
 
 from .base import Batch, Losses, Method
 
-SETTLED = 0.3  # of the time with pseudo-pairs alone, after which it is known which tissue is bright
+SETTLED = 0.4  # of the time with pseudo-pairs alone, after which it is known which tissue is bright
+AIR = 0.1  # weight of what is said of air, beside L1 on pseudo-pairs
 
 
 class CycleGAN(Method):
@@ -30,8 +31,8 @@ class CycleGAN(Method):
     input, which forbids any translation). Passes of one network that do not depend on each other run as one batch
     where it normalises each image by itself, so that this computes the same as running them one by one.
 
-    Where a batch is "rough", its pairs are pseudo-pairs: images of other patients laid roughly on the source, from which
-    ``tolerant_loss`` learns the tone. They begin alone, for ``pseudo_alone`` of the budget.
+    Where a batch is "rough", its pairs are pseudo-pairs: images of other patients laid roughly on the source, from
+    which ``tolerant_loss`` learns the tone. They begin alone, for ``pseudo_alone`` of the budget.
     """
 
     losses: ClassVar[tuple[str, ...]] = (
@@ -42,6 +43,7 @@ class CycleGAN(Method):
         "identity",
         "spatial",
         "pairs",
+        "air",
         "distribution",
         "sharpness",
     )
@@ -86,14 +88,16 @@ class CycleGAN(Method):
         """Only the terms on pseudo-pairs: first L1, which says which tissue is bright, then those that sharpen."""
         if not bool(batch["paired"].any()):
             return {"generators": batch["a"].new_zeros(())}
+        if self.steps == 0 and self.started_from is None:
+            begin_with_one_curve(self.G, batch["a"], batch["b_clean"])
+            begin_with_one_curve(self.F, batch["b"], batch["a_clean"])
         with self.autocast():
             fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
         if progress < SETTLED * self.settings.pseudo_alone:
-            losses = {"pairs": _pairs_term(fake_a, fake_b, batch)}
-            losses["generators"] = self.config.lambda_pairs * losses["pairs"]
+            losses = {"pairs": _pairs_term(fake_a, fake_b, batch), "air": _air_terms(batch, fake_a, fake_b)}
         else:
             losses = self._rough_terms(batch, fake_a, fake_b)
-            losses["generators"] = self._weighed(losses)
+        losses["generators"] = self._weighed(losses)
         self.update_generators(losses["generators"])
         return losses
 
@@ -101,16 +105,20 @@ class CycleGAN(Method):
         weight = batch["weight"]
         forward = tolerant_loss(fake_b.float(), batch["b_clean"], weight)
         backward = tolerant_loss(fake_a.float(), batch["a_clean"], weight)
-        return {name: value + backward[name] for name, value in forward.items()}
+        terms = {name: value + backward[name] for name, value in forward.items()}
+        return terms | {"air": _air_terms(batch, fake_a, fake_b)}
 
     def _weighed(self, terms: Losses) -> torch.Tensor:
-        """The weighted sum of the terms on pseudo-pairs."""
+        """The weighted sum of the terms on pseudo-pairs, those of them that there are."""
         settings = self.settings
-        return self.config.lambda_pairs * (
-            terms["pairs"]
-            + settings.pseudo_distribution * terms["distribution"]
-            + settings.pseudo_sharpness * terms["sharpness"]
-        )
+        weights = {
+            "pairs": 1.0,
+            "air": AIR,
+            "distribution": settings.pseudo_distribution,
+            "sharpness": settings.pseudo_sharpness,
+        }
+        total = sum((weights[name] * value for name, value in terms.items()), terms["pairs"].new_zeros(()))
+        return self.config.lambda_pairs * total
 
     def _generator_losses(self, batch: Batch) -> tuple[Losses, torch.Tensor, torch.Tensor]:
         """The terms and their weighted sum, and the translations (into A, into B)."""
@@ -181,6 +189,14 @@ class CycleGAN(Method):
         """See ``Method.load_extra_state``."""
         self.pool_a.load_state_dict(state["pool_a"], self.device)
         self.pool_b.load_state_dict(state["pool_b"], self.device)
+
+
+def _air_terms(batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor) -> torch.Tensor:
+    a, b = batch["a_clean"], batch["b_clean"]
+    paired = batch["paired"]
+    return air_term(fake_b.float()[paired], a[paired], b[paired]) + air_term(
+        fake_a.float()[paired], b[paired], a[paired]
+    )
 
 
 def _is_rough(batch: Batch) -> bool:

@@ -1,14 +1,17 @@
 """What may be asked of a translation by an image of another patient that lies on it only roughly.
 
-Two images whose tissues are a centimetre apart agree in what is bright where, in how bright it is within a neighbourhood,
-and in how sharp it is; not pixel by pixel. So the other image is first moved towards the translation, window by window,
-as far as its pattern is found again there; then compared pixel by pixel with L1, and by what the windows hold.
+Two images whose tissues are a centimetre apart agree in what is bright where, in how bright it is within a
+neighbourhood, and in how sharp it is; not pixel by pixel. So the other image is first moved towards the translation,
+window by window, as far as its pattern is found again there; then compared pixel by pixel with L1, and
+by what the windows hold.
 """
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional as F
+
+from surgical_style_engine.common.thresholds import BODY_FROM
 
 REACH = 4  # pixels at half resolution that a window is moved at most
 CORRELATED = 11  # pixels at half resolution within which patterns are compared
@@ -23,13 +26,14 @@ BLOCK = 8  # pixels a side over which sharpness is averaged
 def tolerant_loss(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) -> dict[str, torch.Tensor]:
     """Compare translations with images of other patients that were registered to them.
 
-    Only once plain L1 has taught which tissue is bright: what still looks like the source finds itself confirmed, for its
-    windows correlate somewhere with anything, and a contrast the wrong way round has the same distribution.
+    Only once plain L1 has taught which tissue is bright: what still looks like the source finds itself confirmed, for
+    its windows correlate somewhere with anything, and a contrast the wrong way round has the same distribution.
 
     Args:
         made: (n, c, h, w) in [-1, 1], gradients flow into it.
         real: the same, of the other patients.
         weight: (n, 1, h, w), zero where there is nothing to compare.
+
     Returns:
         "pairs": L1 after the images were moved; "distribution": of the values within windows; "sharpness": of gradient
         magnitudes within blocks.
@@ -42,10 +46,36 @@ def tolerant_loss(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) 
     }
 
 
+def air_term(made: torch.Tensor, source: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """L1 to air where the input is air and the other patient's image is, too: nothing else is said of that place.
+
+    Args:
+        made: translations (n, c, h, w).
+        source: what they are translations of, (n, c', h, w), air -1.
+        real: images of the other patients, air -1.
+    """
+    air = ((source.amax(1, keepdim=True) <= BODY_FROM) & (real.amax(1, keepdim=True) <= BODY_FROM)).to(made.dtype)
+    return ((made + 1).abs() * air).sum() / air.expand_as(made).sum().clamp(min=1)
+
+
+def begin_with_one_curve(network: torch.nn.Module, source: torch.Tensor, real: torch.Tensor) -> None:
+    """Let a generator of tone curves begin with the one that fits best; others are left as they are.
+
+    Args:
+        network: with ``bins`` and ``begin_with``, as the bilateral generator has.
+        source: images (n, c, h, w) in [-1, 1].
+        real: what they are to become, the same shape.
+    """
+    if not hasattr(network, "begin_with") or source.shape != real.shape:
+        return
+    bins = network.bins
+    places = (source.flatten() * 0.5 + 0.5).clamp(0, 1) * (bins - 1)
+    hats = (1 - (places[:, None] - torch.arange(bins, device=source.device)).abs()).clamp(min=0)
+    network.begin_with((hats.T @ real.flatten()) / (hats.sum(0) + 1e-3))
+
+
 @torch.no_grad()
-def moved_towards(
-    made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def moved_towards(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Move images by smooth displacements of at most 2 * REACH pixels to where they correlate best with others.
 
     Args:

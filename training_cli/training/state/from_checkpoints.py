@@ -114,16 +114,16 @@ def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> Trai
     )
 
 
-def _best(
-    config: TrainingConfig, data: TrainingData, checkpoints: dict[int, Path], say: Callable[[str], None]
-) -> int:
+def _best(config: TrainingConfig, data: TrainingData, checkpoints: dict[int, Path], say: Callable[[str], None]) -> int:
     """The step whose translations from source to target look best without pairs; every one's score is said."""
     scores = {}
     for step, path in sorted(checkpoints.items()):
         network = _mean(config, data, [path]).generators["forward"]
         found = unpaired_score(network, data, config)
         scores[step] = found["score"]
-        say(f"step {step}: score {found['score']:.3f}, placed {found['placed']:.3f}, structure {found['structure']:.3f}")
+        say(
+            f"step {step}: score {found['score']:.3f}, placed {found['placed']:.3f}, structure {found['structure']:.3f}"
+        )
     return max(scores, key=lambda step: (scores[step], step))
 
 

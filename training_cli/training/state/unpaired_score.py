@@ -2,8 +2,8 @@
 
 Two questions: are the intensities at each place of the body those that the target domain has there, and is the anatomy
 still that of the source? The first needs no registration, only the body's box: height, front to back and left to right
-in a few parts each. A translation that keeps the source's order of tissues fails it, though its histogram as a whole may
-fit. docs/training.md says how far the score ranks checkpoints as registered images would.
+in a few parts each. A translation that keeps the source's order of tissues fails it, though its histogram as a whole
+may fit. docs/training.md says how far the score ranks checkpoints as registered images would.
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ def placed_distance(first: dict[int, np.ndarray], second: dict[int, np.ndarray])
 
 
 class _Look:
-    """A few slices of a volume, cut to the body's box: stacks (n, stack*c, h, w), images (n, c, h, w), parts (n, h, w)."""
+    """A few slices of a volume, cut to the body's box.
+
+    stacks: (n, stack*c, h, w). images: (n, c, h, w), the middle ones. body: (n, h, w) bool. parts: (n, h, w), numbers.
+    """
 
     def __init__(self, item: CachedItem, config: TrainingConfig) -> None:
         array, body = item.load(), item.body

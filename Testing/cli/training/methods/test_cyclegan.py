@@ -159,12 +159,12 @@ def test_pseudo_pairs_teach_alone_at_first_and_then_beside_the_game():
     rough = batch | {"rough": torch.tensor([True, True])}
     before = copy.deepcopy(method.state_dict()["networks"])
     # L1 first, and with none in the batch nothing; then what stands displacements.
-    assert set(method.step(rough, 0.1, 1e-3)) == {"pairs", "generators"}
+    assert set(method.step(rough, 0.1, 1e-3)) == {"pairs", "air", "generators"}
     nothing = method.step(rough | {"paired": torch.tensor([False, False])}, 0.1, 1e-3)
     assert set(nothing) == {"generators"} and float(nothing["generators"]) == 0
     losses = method.step(rough, 0.5, 1e-3)
-    assert set(losses) == {"pairs", "distribution", "sharpness", "generators"}
-    expected = losses["pairs"] + losses["distribution"] + 0.5 * losses["sharpness"]
+    assert set(losses) == {"pairs", "air", "distribution", "sharpness", "generators"}
+    expected = losses["pairs"] + losses["distribution"] + 0.5 * losses["sharpness"] + 0.1 * losses["air"]
     assert float(losses["generators"]) == pytest.approx(float(30 * expected), rel=1e-5)
     for name, network in method.networks().items():
         changed = any(not torch.equal(before[name][key], value) for key, value in network.state_dict().items())

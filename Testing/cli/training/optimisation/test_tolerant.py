@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from surgical_style_engine.networks import build_generator
 from training_cli.training.optimisation.tolerant import (
+    air_term,
+    begin_with_one_curve,
     distribution_distance,
     moved_towards,
     sharpness_distance,
@@ -89,9 +92,33 @@ def test_a_tone_is_learned_from_displaced_images():
         target = torch.roll(-0.8 * source - 0.1, shift, (2, 3))
         made = source * gain + offset
         # L1 first; before it has found the sign, the other terms would confirm the wrong one.
-        terms = tolerant_loss(made, target, everywhere(source)) if step >= 40 else {"pairs": (made - target).abs().mean()}
+        terms = (
+            tolerant_loss(made, target, everywhere(source)) if step >= 40 else {"pairs": (made - target).abs().mean()}
+        )
         optimizer.zero_grad()
         sum(terms.values()).backward()
         optimizer.step()
     assert float(gain.detach()) == pytest.approx(-0.8, abs=0.2)
     assert float(offset.detach()) == pytest.approx(-0.1, abs=0.1)
+
+
+def test_air_is_asked_for_where_both_have_it():
+    source, real = torch.full((1, 1, 8, 8), -1.0), torch.full((1, 1, 8, 8), -1.0)
+    source[..., :4], real[..., 4:6] = 0.5, 0.5
+    made = torch.zeros(1, 1, 8, 8)
+    made[..., 6:] = -0.5
+    assert float(air_term(made, source, real)) == pytest.approx(0.5)
+    assert float(air_term(made, torch.zeros_like(source), real)) == 0
+
+
+def test_tone_curves_begin_with_the_one_that_fits():
+    source = blobs(0, channels=3)
+    network = build_generator("bilateral", in_channels=3, out_channels=3).eval()
+    begin_with_one_curve(network, source, -0.7 * source + 0.1)
+    with torch.no_grad():
+        made = network(source)
+    assert float((made - (-0.7 * source + 0.1)).abs().mean()) < 0.1
+    other = torch.nn.Conv2d(3, 3, 1)
+    before = other.weight.clone()
+    begin_with_one_curve(other, source, source)
+    assert torch.equal(before, other.weight)
