@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from .method_registry import method_entry, methods, sections
-from .method_settings import EARLIER, MethodSettings
+from .method_settings import EARLIER, CycleGANSettings, MethodSettings
 
 Section = TypeVar("Section", bound=MethodSettings)
 NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", "rgb"]
@@ -214,16 +214,25 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed, as plain JSON: all but ``HOUSEKEEPING``."""
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
-        # Not what is newer than many models, where it is as all of these had it; nor settings of absent pseudo-pairs.
-        without = {"generator_settings": {}, **EARLIER}
-        if flat.get("pseudo_pairs") == EARLIER["pseudo_pairs"]:
-            without |= {key: flat[key] for key in flat if key.startswith("pseudo_")}
-        return {key: value for key, value in flat.items() if key not in without or value != without[key]}
+        # Not what is newer than many models and empty in all of them, nor settings of pseudo-pairs that there are not.
+        return {
+            key: value
+            for key, value in flat.items()
+            if (key != "generator_settings" or value) and (self.asks_pseudo_pairs() or not key.startswith("pseudo_"))
+        }
+
+    def asks_pseudo_pairs(self) -> bool:
+        """Whether pseudo-pairs are to be made: for cyclegan of single inputs, without registered pairs."""
+        learns = method_entry(self.method).settings is CycleGANSettings
+        wanted = learns and self.section(CycleGANSettings).pseudo_pairs != "none"
+        return wanted and self.pairs is None and not self.extra_list()
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""
-        defaults = default_settings() | EARLIER
-        pairs = {key: (decisive.get(key, defaults.get(key)), value) for key, value in self.decisive().items()}
+        defaults, present = default_settings() | EARLIER, self.decisive()
+        # What is not among the present ones is as it was before there was such a setting.
+        present |= {key: EARLIER[key] for key in EARLIER if key in decisive and key not in present}
+        pairs = {key: (decisive.get(key, defaults.get(key)), value) for key, value in present.items()}
         return [f"{key} was {then} and is {now}" for key, (then, now) in sorted(pairs.items()) if then != now]
 
 

@@ -21,7 +21,7 @@ from .extra_sources import ExtraSources
 from .files import find_mask, masks_beside, read_pairs, training_files
 from .grid import apply_mask, resampled_onto
 from .items import CachedItem, TrainingData
-from .pseudo_pairs import make_pseudo_pairs, pseudo_pairs_are_due
+from .pseudo_pairs import make_pseudo_pairs
 
 Report = Callable[[str], None]
 
@@ -49,7 +49,7 @@ def prepare_data(config: TrainingConfig, folder: Path, report: Report = lambda l
         preparation.domain("source", source), preparation.domain("target", target), preparation.pairs(pairs)
     )
     _check_channels(data)
-    if pseudo_pairs_are_due(config):
+    if config.asks_pseudo_pairs():
         data = replace(data, pseudo_pairs=make_pseudo_pairs(data, config, cache, report))
     return data
 

@@ -15,8 +15,6 @@ import numpy as np
 
 from surgical_style_engine.common.thresholds import BODY_FROM
 from training_cli.training.config import TrainingConfig
-from training_cli.training.config.method_registry import method_entry
-from training_cli.training.config.method_settings import CycleGANSettings
 
 from .between_patients import centred, coarse, fit_affine, laid_on
 from .cache import Cache
@@ -28,13 +26,6 @@ MOST = 48  # pseudo-pairs at most, where each source has one
 LEAST_MM = 60.0  # of the body along each axis: what is thinner has no place of its own in another patient
 Report = Callable[[str], None]
 Pairs = list[tuple[CachedItem, CachedItem]]
-
-
-def pseudo_pairs_are_due(config: TrainingConfig) -> bool:
-    """Whether the settings ask for pseudo-pairs: cyclegan of single inputs, without pairs."""
-    learns = method_entry(config.method).settings is CycleGANSettings
-    wanted = learns and config.section(CycleGANSettings).pseudo_pairs != "none"
-    return wanted and config.pairs is None and not config.extra_list()
 
 
 def make_pseudo_pairs(data: TrainingData, config: TrainingConfig, cache: Cache, report: Report) -> Pairs:

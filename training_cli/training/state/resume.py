@@ -9,7 +9,6 @@ from typing import Any
 from surgical_style_engine.errors import InputError
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_settings import EARLIER, CycleGANSettings
-from training_cli.training.data.pseudo_pairs import pseudo_pairs_are_due
 
 from .checkpoint import latest_checkpoint, load_checkpoint
 
@@ -49,7 +48,7 @@ def _as_before(state: dict[str, Any], config: TrainingConfig, say: Callable[[str
     """Go on without pseudo-pairs where a training began without: before there were any, or because none fitted."""
     settings = config.section(CycleGANSettings)
     before = (state.get("decisive") or {}).get("pseudo_pairs", EARLIER["pseudo_pairs"])
-    if pseudo_pairs_are_due(config) and before == "none":
+    if config.asks_pseudo_pairs() and before == "none":
         settings.pseudo_pairs = "none"
         say("Without pseudo-pairs, as this training began.")
 
