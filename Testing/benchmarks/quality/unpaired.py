@@ -187,10 +187,12 @@ def items_of(scenes: list[Scene], name: str, folder: Path) -> list[CachedItem]:
     items = []
     for scene in scenes:
         path = folder / f"{scene.name}-{name}.npy"
+        valid = folder / f"{scene.name}-valid.npy"
         np.save(path, scene.images[name][None])
+        np.save(valid, scene.body)
         found = describe_body(scene.images[name][None].astype(np.float32), 0.02)
         body, box = np.asarray(found["body"]), tuple(found["box"])
-        items.append(CachedItem(scene.name, path, scene.slice_mm, body, box, {}, {}))
+        items.append(CachedItem(scene.name, path, scene.slice_mm, body, box, {}, {}, valid))
     return items
 
 
@@ -229,6 +231,10 @@ def run(
     scratch = tempfile.TemporaryDirectory()
     folder = Path(scratch.name)
     data = TrainingData(items_of(sources, names[0], folder), items_of(targets, names[1], folder), [])
+    if parts > 1:
+        # What this costs is not the training's, which makes its own.
+        laid = pseudo_scenes(sources, targets, names)
+        data.pseudo_pairs.extend(zip(*(items_of(laid, name, folder) for name in names), strict=True))
 
     def look(facts: dict, network: torch.nn.Module) -> None:
         few = mean_of(judge_all(network, judged, *names, FEW_SLICES))

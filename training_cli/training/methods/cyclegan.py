@@ -20,7 +20,8 @@ from training_cli.training.optimisation.tolerant import air_term, begin_with_one
 
 from .base import Batch, Losses, Method
 
-SETTLED = 0.4  # of the time with pseudo-pairs alone, after which it is known which tissue is bright
+# It is known which tissue is bright after so much of the time with pseudo-pairs alone, and so many images.
+SETTLED, SETTLED_IMAGES = 0.4, 1500
 AIR = 0.1  # weight of what is said of air, beside L1 on pseudo-pairs
 
 
@@ -93,7 +94,8 @@ class CycleGAN(Method):
             begin_with_one_curve(self.F, batch["b"], batch["a_clean"])
         with self.autocast():
             fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
-        if progress < SETTLED * self.settings.pseudo_alone:
+        seen = self.steps * len(batch["a"])
+        if progress < SETTLED * self.settings.pseudo_alone or seen < SETTLED_IMAGES:
             losses = {"pairs": _pairs_term(fake_a, fake_b, batch), "air": _air_terms(batch, fake_a, fake_b)}
         else:
             losses = self._rough_terms(batch, fake_a, fake_b)

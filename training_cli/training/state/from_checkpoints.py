@@ -121,9 +121,8 @@ def _best(config: TrainingConfig, data: TrainingData, checkpoints: dict[int, Pat
         network = _mean(config, data, [path]).generators["forward"]
         found = unpaired_score(network, data, config)
         scores[step] = found["score"]
-        say(
-            f"step {step}: score {found['score']:.3f}, placed {found['placed']:.3f}, structure {found['structure']:.3f}"
-        )
+        parts = ", ".join(f"{name} {value:.3f}" for name, value in found.items() if name != "score")
+        say(f"step {step}: score {found['score']:.3f} ({parts})")
     return max(scores, key=lambda step: (scores[step], step))
 
 

@@ -162,6 +162,8 @@ def test_pseudo_pairs_teach_alone_at_first_and_then_beside_the_game():
     assert set(method.step(rough, 0.1, 1e-3)) == {"pairs", "air", "generators"}
     nothing = method.step(rough | {"paired": torch.tensor([False, False])}, 0.1, 1e-3)
     assert set(nothing) == {"generators"} and float(nothing["generators"]) == 0
+    assert "distribution" not in method.step(rough, 0.5, 1e-3)  # of too few images yet
+    method.steps = 750
     losses = method.step(rough, 0.5, 1e-3)
     assert set(losses) == {"pairs", "air", "distribution", "sharpness", "generators"}
     expected = losses["pairs"] + losses["distribution"] + 0.5 * losses["sharpness"] + 0.1 * losses["air"]

@@ -71,7 +71,7 @@ def test_the_best_without_pairs_is_chosen_and_every_score_said(run, monkeypatch)
     assert card.training["steps"] == 2 and "highest score without pairs" in card.training["notes"]
     assert [line for line in said if line.startswith("step ")][
         1
-    ] == "step 2: score 0.400, placed 0.200, structure 0.500"
+    ] == "step 2: score 0.400 (placed 0.200, structure 0.500)"
     with pytest.raises(InputError, match="not by both"):
         export_checkpoints(run, [2], name="both", select="best")
     with pytest.raises(InputError, match="best or last"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,20 @@ def test_the_right_translation_scores_highest_and_the_source_lowest(data, stack)
     found = unpaired_score(networks["right"], data, config)
     assert found["placed"] < 0.08 and found["structure"] > 0.7
     assert unpaired_score(networks["noise"], data, config)["structure"] < 0.3
+
+
+def test_pseudo_pairs_decide_where_there_are_any(data, tmp_path):
+    """Others that lie on the sources only roughly still say which tone is right."""
+    for number, (a, b) in enumerate(zip(data.source, data.target, strict=True)):
+        valid = tmp_path / f"{number}.valid.npy"
+        np.save(valid, a.load()[0] > -0.99)
+        data.pseudo_pairs.append((replace(a, valid=valid), b))
+    config = load_config(None, SETTINGS)
+    networks = {"right": Tone(-0.8, -0.1), "pale": Tone(-0.2, -0.1), "wrong order": Tone(0.8, 0.2)}
+    found = {name: unpaired_score(network, data, config) for name, network in networks.items()}
+    assert all(set(entry) == {"agreement", "score"} for entry in found.values())
+    assert found["right"]["score"] > found["pale"]["score"] > found["wrong order"]["score"]
+    assert found["right"]["score"] > found["wrong order"]["score"] + 0.1
 
 
 def test_a_network_in_training_stays_so(data):
