@@ -162,11 +162,12 @@ def train(
     return facts
 
 
-def floors(scenes: list[Scene], names: tuple[str, str]) -> list[dict]:
-    """The input itself, and the input with the histogram of the answer."""
+def floors(scenes: list[Scene], names: tuple[str, str], targets: list[Scene]) -> list[dict]:
+    """The input, the input with the histogram of the answer, and a body in one grey: the median of the targets' bodies."""
     from surgical_style_engine.volumes.histogram_matching import histogram_match
 
-    found: dict[str, dict] = {"input": {}, "histogram-matched": {}}
+    grey = float(np.median([np.median(t.images[names[1]][t.body].astype(np.float32)) for t in targets]))
+    found: dict[str, dict] = {"input": {}, "histogram-matched": {}, "one grey": {}}
     for scene in scenes:
         chosen = chosen_slices(scene)
         own, real = (scene.images[name][chosen].astype(np.float32) for name in names)
@@ -174,6 +175,9 @@ def floors(scenes: list[Scene], names: tuple[str, str]) -> list[dict]:
         found["input"][scene.name] = judge(own, scene, names[1], chosen)
         matched = histogram_match(own[None], real[None], body, body)[0]
         found["histogram-matched"][scene.name] = judge(matched, scene, names[1], chosen)
+        # With a trace of the input, for what cannot be computed of a constant.
+        flat = np.where(own > BODY_FROM, grey + 1e-3 * own, -1).astype(np.float32)
+        found["one grey"][scene.name] = judge(flat, scene, names[1], chosen)
     return [{"arm": arm, "seconds": 0, "mean": mean_of(figures), "scenes": figures} for arm, figures in found.items()]
 
 
@@ -305,7 +309,8 @@ def main() -> None:
         scenes = load_cohort(arguments.cache)
         changed = dict(setting.split("=", 1) for setting in arguments.set)
         names = ("T1w", "T2w")
-        base = floors(judged_on(scenes, arguments.fold, names), names)
+        _, targets = halves([s for s in scenes if not left_out(s, arguments.fold)], *names)
+        base = floors(judged_on(scenes, arguments.fold, names), names, targets)
         keep(arguments.result, [{**entry, "fold": arguments.fold} for entry in base])
         for arm in arguments.arms:
             entry = run(

@@ -86,7 +86,7 @@ class CycleGAN(Method):
         return {"pairs": loss, "generators": total}
 
     def _rough_step(self, batch: Batch, progress: float) -> Losses:
-        """Only the terms on pseudo-pairs: first L1, which says which tissue is bright, then those that sharpen."""
+        """Only the terms on pseudo-pairs: first as they lie, which says what is bright, then moved to where they fit."""
         if not bool(batch["paired"].any()):
             return {"generators": batch["a"].new_zeros(())}
         if self.steps == 0 and self.started_from is None:
@@ -94,19 +94,16 @@ class CycleGAN(Method):
             begin_with_one_curve(self.F, batch["b"], batch["a_clean"])
         with self.autocast():
             fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
-        seen = self.steps * len(batch["a"])
-        if progress < SETTLED * self.settings.pseudo_alone or seen < SETTLED_IMAGES:
-            losses = {"pairs": _pairs_term(fake_a, fake_b, batch), "air": _air_terms(batch, fake_a, fake_b)}
-        else:
-            losses = self._rough_terms(batch, fake_a, fake_b)
+        settled = progress >= SETTLED * self.settings.pseudo_alone and self.steps * len(batch["a"]) >= SETTLED_IMAGES
+        losses = self._rough_terms(batch, fake_a, fake_b, move=settled)
         losses["generators"] = self._weighed(losses)
         self.update_generators(losses["generators"])
         return losses
 
-    def _rough_terms(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor) -> Losses:
+    def _rough_terms(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor, move: bool = True) -> Losses:
         weight = batch["weight"]
-        forward = tolerant_loss(fake_b.float(), batch["b_clean"], weight)
-        backward = tolerant_loss(fake_a.float(), batch["a_clean"], weight)
+        forward = tolerant_loss(fake_b.float(), batch["b_clean"], weight, move)
+        backward = tolerant_loss(fake_a.float(), batch["a_clean"], weight, move)
         terms = {name: value + backward[name] for name, value in forward.items()}
         return terms | {"air": _air_terms(batch, fake_a, fake_b)}
 

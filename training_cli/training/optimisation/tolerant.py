@@ -23,22 +23,23 @@ LEAST_INSIDE = 0.4  # of a window
 BLOCK = 8  # pixels a side over which sharpness is averaged
 
 
-def tolerant_loss(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+def tolerant_loss(
+    made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, move: bool = True
+) -> dict[str, torch.Tensor]:
     """Compare translations with images of other patients that were registered to them.
-
-    Only once plain L1 has taught which tissue is bright: what still looks like the source finds itself confirmed, for
-    its windows correlate somewhere with anything, and a contrast the wrong way round has the same distribution.
 
     Args:
         made: (n, c, h, w) in [-1, 1], gradients flow into it.
         real: the same, of the other patients.
         weight: (n, 1, h, w), zero where there is nothing to compare.
+        move: whether the other images are moved first. Only once it is known which tissue is bright: what still looks
+            like the source finds itself confirmed, for its windows correlate somewhere with anything.
 
     Returns:
-        "pairs": L1 after the images were moved; "distribution": of the values within windows; "sharpness": of gradient
+        "pairs": L1; "distribution": of the values within windows; "sharpness": of gradient
         magnitudes within blocks.
     """
-    moved, inside = moved_towards(made, real, weight)
+    moved, inside = moved_towards(made, real, weight) if move else (real, (weight > 0).to(made.dtype))
     return {
         "pairs": ((made - moved).abs() * inside).sum() / inside.expand_as(made).sum().clamp(min=1),
         "distribution": distribution_distance(made, moved, inside),

@@ -6,7 +6,8 @@ both averaged over 4 mm: of all that was tried, it ranked checkpoints most as re
 Without them, two questions, whose answers rank less well: are the intensities at each place of the body those that the
 target domain has there, and is the anatomy still that of the source? The first needs no registration, only the body's
 box: height, front to back and left to right in a few parts each. A translation that keeps the source's order of tissues
-fails it, though its histogram as a whole may fit. docs/training.md says how far the score ranks checkpoints as registered images would.
+fails it, though its histogram as a whole may fit. docs/quality.md says how far the score
+ranks checkpoints as registered images would.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def unpaired_score(network: torch.nn.Module, data: TrainingData, config: Trainin
 
     Returns:
         With pseudo-pairs "agreement": SSIM with these at 4 mm. Without, "placed": mean distance of intensities between
-        translations and targets over the parts of the body, 0 to 2, less is better; "structure": `semantic_consistency` with the source, 0 to 1; and "score": more is better.
+        translations and targets over the parts of the body, 0 to 2, less is better; "structure":
+        `semantic_consistency` with the source, 0 to 1. Always "score": more is better.
     """
     was_training = network.training
     network.eval()
