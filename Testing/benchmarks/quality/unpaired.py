@@ -163,7 +163,7 @@ def train(
 
 
 def floors(scenes: list[Scene], names: tuple[str, str], targets: list[Scene]) -> list[dict]:
-    """The input, the input with the histogram of the answer, and a body in one grey: the median of the targets' bodies."""
+    """The input, the input with the answer's histogram, and a body in one grey: the median of the targets' bodies."""
     from surgical_style_engine.volumes.histogram_matching import histogram_match
 
     grey = float(np.median([np.median(t.images[names[1]][t.body].astype(np.float32)) for t in targets]))

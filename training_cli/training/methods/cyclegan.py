@@ -86,7 +86,7 @@ class CycleGAN(Method):
         return {"pairs": loss, "generators": total}
 
     def _rough_step(self, batch: Batch, progress: float) -> Losses:
-        """Only the terms on pseudo-pairs: first as they lie, which says what is bright, then moved to where they fit."""
+        """Only the terms on pseudo-pairs: as they lie, which says what is bright, later moved to where they fit."""
         if not bool(batch["paired"].any()):
             return {"generators": batch["a"].new_zeros(())}
         if self.steps == 0 and self.started_from is None:
