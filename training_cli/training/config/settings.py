@@ -224,8 +224,8 @@ class TrainingConfig(BaseModel):
     def asks_pseudo_pairs(self) -> bool:
         """Whether pseudo-pairs are to be made: for cyclegan of single inputs, without registered pairs."""
         learns = method_entry(self.method).settings is CycleGANSettings
-        wanted = learns and self.section(CycleGANSettings).pseudo_pairs != "none"
-        return wanted and self.pairs is None and not self.extra_list()
+        asked = learns and self.section(CycleGANSettings).pseudo_pairs != "none"
+        return asked and self.pairs is None and not self.extra_list()
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""

@@ -69,8 +69,8 @@ def fit_affine(fixed: sitk.Image, moving: sitk.Image) -> Fit:
     method.SetSmoothingSigmasPerLevel([1, 0])
     method.Execute(fixed, moving)
     scales = np.linalg.svd(np.reshape(transform.GetMatrix(), (3, 3)), compute_uv=False)
-    found = _information(fixed, moving, transform)
-    return Fit(transform, found, _chance(fixed, moving, transform), (float(scales[-1]), float(scales[0])))
+    information = _information(fixed, moving, transform)
+    return Fit(transform, information, _chance(fixed, moving, transform), (float(scales[-1]), float(scales[0])))
 
 
 def centred(array: np.ndarray, slice_mm: float, pixel_mm: float) -> sitk.Image:
@@ -145,11 +145,11 @@ def _information(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transfor
 def _chance(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
     """The highest mutual information with the moving image displaced by a quarter of the fixed body, in six ways."""
     _, size = _box(fixed)
-    found = []
+    values = []
     for axis in range(3):
         for sign in (-1, 1):
             shift = np.zeros(3)
             shift[axis] = sign * size[axis] / 4
             moved = sitk.CompositeTransform([transform, sitk.TranslationTransform(3, shift.tolist())])
-            found.append(_information(fixed, moving, moved))
-    return max(found)
+            values.append(_information(fixed, moving, moved))
+    return max(values)

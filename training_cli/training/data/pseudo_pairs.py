@@ -46,8 +46,8 @@ def make_pseudo_pairs(data: TrainingData, config: TrainingConfig, cache: Cache, 
     begun = time.monotonic()
     plan = planned(data.source, data.target)
     report(f"Laying volumes of other patients on each other: {len(plan)} pseudo-pairs")
-    made = [_Registrations(config, cache).pair(a, b) for a, b in plan]
-    fitting = [pair for pair in made if pair is not None]
+    registered = [_Registrations(config, cache).pair(a, b) for a, b in plan]
+    fitting = [pair for pair in registered if pair is not None]
     minutes = f"in {(time.monotonic() - begun) / 60:.1f} minutes"
     if not fitting:
         report(f"No pseudo-pairs: no volume fits another, which was found out {minutes}.")

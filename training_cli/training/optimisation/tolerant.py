@@ -24,12 +24,12 @@ BLOCK = 8  # pixels a side over which sharpness is averaged
 
 
 def tolerant_loss(
-    made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, move: bool = True
+    translation: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, move: bool = True
 ) -> dict[str, torch.Tensor]:
     """Compare translations with images of other patients that were registered to them.
 
     Args:
-        made: (n, c, h, w) in [-1, 1], gradients flow into it.
+        translation: (n, c, h, w) in [-1, 1], gradients flow into it.
         real: the same, of the other patients.
         weight: (n, 1, h, w), zero where there is nothing to compare.
         move: whether the other images are moved first. Only once it is known which tissue is bright: what still looks
@@ -39,24 +39,26 @@ def tolerant_loss(
         "pairs": L1; "distribution": of the values within windows; "sharpness": of gradient
         magnitudes within blocks.
     """
-    moved, inside = moved_towards(made, real, weight) if move else (real, (weight > 0).to(made.dtype))
+    moved, inside = moved_towards(translation, real, weight) if move else (real, (weight > 0).to(translation.dtype))
     return {
-        "pairs": ((made - moved).abs() * inside).sum() / inside.expand_as(made).sum().clamp(min=1),
-        "distribution": distribution_distance(made, moved, inside),
-        "sharpness": sharpness_distance(made, moved, inside),
+        "pairs": ((translation - moved).abs() * inside).sum() / inside.expand_as(translation).sum().clamp(min=1),
+        "distribution": distribution_distance(translation, moved, inside),
+        "sharpness": sharpness_distance(translation, moved, inside),
     }
 
 
-def air_term(made: torch.Tensor, source: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+def air_term(translation: torch.Tensor, source: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """L1 to air where the input is air and the other patient's image is, too: nothing else is said of that place.
 
     Args:
-        made: translations (n, c, h, w).
+        translation: translations (n, c, h, w).
         source: what they are translations of, (n, c', h, w), air -1.
         real: images of the other patients, air -1.
     """
-    air = ((source.amax(1, keepdim=True) <= BODY_FROM) & (real.amax(1, keepdim=True) <= BODY_FROM)).to(made.dtype)
-    return ((made + 1).abs() * air).sum() / air.expand_as(made).sum().clamp(min=1)
+    air = ((source.amax(1, keepdim=True) <= BODY_FROM) & (real.amax(1, keepdim=True) <= BODY_FROM)).to(
+        translation.dtype
+    )
+    return ((translation + 1).abs() * air).sum() / air.expand_as(translation).sum().clamp(min=1)
 
 
 def begin_with_one_curve(network: torch.nn.Module, source: torch.Tensor, real: torch.Tensor) -> None:
@@ -76,21 +78,23 @@ def begin_with_one_curve(network: torch.nn.Module, source: torch.Tensor, real: t
 
 
 @torch.no_grad()
-def moved_towards(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def moved_towards(
+    translation: torch.Tensor, real: torch.Tensor, weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Move images by smooth displacements of at most 2 * REACH pixels to where they correlate best with others.
 
     Args:
-        made: (n, c, h, w), whose middle channel decides.
+        translation: (n, c, h, w), whose middle channel decides.
         real: the images to move, the same shape.
         weight: (n, 1, h, w), zero where there is nothing to compare.
 
     Returns:
         The moved images, and where they may be compared, (n, 1, h, w) of 0 and 1.
     """
-    n, c, h, w = made.shape
-    known = (weight > 0).to(made.dtype)
+    n, c, h, w = translation.shape
+    known = (weight > 0).to(translation.dtype)
     half = F.avg_pool2d(known, 2)
-    shown = [F.avg_pool2d(x[:, c // 2 : c // 2 + 1], 2) for x in (made, real)]
+    shown = [F.avg_pool2d(x[:, c // 2 : c // 2 + 1], 2) for x in (translation, real)]
     pattern, other = (_standardised(x, half) for x in shown)
     high, wide = pattern.shape[-2:]
     around = F.pad(other, (REACH,) * 4)
@@ -104,12 +108,12 @@ def moved_towards(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) 
                 gains.append(F.avg_pool2d(pattern * shifted, CELL, ceil_mode=True) - PENALTY * length)
     gain = F.avg_pool2d(torch.cat(gains, 1), 3, 1, 1)
     odds = torch.softmax(SOFTNESS * gain, 1)
-    steps = 2 * torch.tensor(shifts, dtype=made.dtype, device=made.device)
+    steps = 2 * torch.tensor(shifts, dtype=translation.dtype, device=translation.device)
     field = torch.einsum("nkhw,kc->nchw", odds, steps)
     field = F.avg_pool2d(F.pad(field, (1, 1, 1, 1), mode="replicate"), 3, 1)
     field = F.interpolate(field, scale_factor=2.0 * CELL, mode="bilinear")[..., :h, :w]
-    rows = torch.arange(h, device=made.device).view(1, h, 1) + field[:, 0]
-    columns = torch.arange(w, device=made.device).view(1, 1, w) + field[:, 1]
+    rows = torch.arange(h, device=translation.device).view(1, h, 1) + field[:, 0]
+    columns = torch.arange(w, device=translation.device).view(1, 1, w) + field[:, 1]
     grid = torch.stack([(columns + 0.5) / w * 2 - 1, (rows + 0.5) / h * 2 - 1], -1)
     # Air is -1, and 0 beyond the edge.
     result = F.grid_sample(torch.cat([real + 1, known], 1), grid, align_corners=False)
@@ -117,40 +121,41 @@ def moved_towards(made: torch.Tensor, real: torch.Tensor, weight: torch.Tensor) 
     return result[:, :c] - 1, torch.where(inside.sum((1, 2, 3), keepdim=True) > 0, inside, known)
 
 
-def distribution_distance(made: torch.Tensor, real: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+def distribution_distance(translation: torch.Tensor, real: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """Wasserstein-1 distance between the values within each window, which lie at random; mean over what is inside.
 
     Args:
-        made: (n, c, h, w).
+        translation: (n, c, h, w).
         real: the same.
         inside: (n, 1, h, w) of 0 and 1.
     """
-    size = min(WINDOW, *made.shape[-2:])
-    top, left = (int(torch.randint(0, max(1, min(size, length - size + 1)), ())) for length in made.shape[-2:])
-    n, c = made.shape[:2]
+    size = min(WINDOW, *translation.shape[-2:])
+    top, left = (int(torch.randint(0, max(1, min(size, length - size + 1)), ())) for length in translation.shape[-2:])
+    n, c = translation.shape[:2]
     known = _windows(inside[:, :, top:, left:].expand(n, c, -1, -1), size) > 0
     chosen = known.float().mean(-1) > LEAST_INSIDE
     known = known[chosen]
     if not len(known):
-        return made.sum() * 0
+        return translation.sum() * 0
     # What is outside is equal in both, and sorted to one end.
     values = [
-        torch.where(known, _windows(x[:, :, top:, left:], size)[chosen], -2.0).sort(-1).values for x in (made, real)
+        torch.where(known, _windows(x[:, :, top:, left:], size)[chosen], -2.0).sort(-1).values
+        for x in (translation, real)
     ]
     return (values[0] - values[1]).abs().sum() / known.sum()
 
 
-def sharpness_distance(made: torch.Tensor, real: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+def sharpness_distance(translation: torch.Tensor, real: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """L1 between the mean gradient magnitudes of blocks: as sharp as the other image, wherever its edges lie.
 
     Args:
-        made: (n, c, h, w).
+        translation: (n, c, h, w).
         real: the same.
         inside: (n, 1, h, w) of 0 and 1.
     """
     inside = inside[:, :, 1:, 1:]
     size = min(BLOCK, *inside.shape[-2:])
-    local = [F.avg_pool2d(_magnitude(x) * inside, size) for x in (made, real)]
+    local = [F.avg_pool2d(_magnitude(x) * inside, size) for x in (translation, real)]
     share = F.avg_pool2d(inside, size).expand_as(local[0])
     return (local[0] - local[1]).abs().sum() / share.sum().clamp(min=1)
 

@@ -119,10 +119,10 @@ def _best(config: TrainingConfig, data: TrainingData, checkpoints: dict[int, Pat
     scores = {}
     for step, path in sorted(checkpoints.items()):
         network = _mean(config, data, [path]).generators["forward"]
-        found = unpaired_score(network, data, config)
-        scores[step] = found["score"]
-        parts = ", ".join(f"{name} {value:.3f}" for name, value in found.items() if name != "score")
-        say(f"step {step}: score {found['score']:.3f} ({parts})")
+        figures = unpaired_score(network, data, config)
+        scores[step] = figures["score"]
+        parts = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if name != "score")
+        say(f"step {step}: score {figures['score']:.3f} ({parts})")
     return max(scores, key=lambda step: (scores[step], step))
 
 

@@ -57,31 +57,31 @@ def unpaired_score(network: torch.nn.Module, data: TrainingData, config: Trainin
             agreement = _agreement(network, data, config)
             return {"agreement": agreement, "score": agreement}
         looks = [_Look(item, config) for item in _some(data.source)]
-        made = [look.translated(network, data.target[0].channels) for look in looks]
+        translated = [look.translated(network, data.target[0].channels) for look in looks]
     finally:
         network.train(was_training)
     real = [_Look(item, config) for item in _some(data.target)]
-    values = _values_by_part(made, looks)
+    values = _values_by_part(translated, looks)
     placed = placed_distance(values, _values_by_part([look.images for look in real], real))
-    structure = float(np.mean([_structure(look, image) for look, image in zip(looks, made, strict=True)]))
+    structure = float(np.mean([_structure(look, image) for look, image in zip(looks, translated, strict=True)]))
     return {"placed": placed, "structure": structure, "score": min(structure, LARGEST_STRUCTURE) - placed}
 
 
 def _agreement(network: torch.nn.Module, data: TrainingData, config: TrainingConfig) -> float:
     """Mean SSIM of translations with volumes of other patients laid on them, averaged over COARSE_MM."""
-    found = []
+    agreements = []
     for source, other in _some(data.pseudo_pairs, PSEUDO_PAIRS):
         look = _Look(source, config)
-        made = look.translated(network, other.channels)
+        translated = look.translated(network, other.channels)
         real = look.cut(other.load()[:, look.places].swapaxes(0, 1).astype(np.float32))
         valid = source.load_valid()
         known = look.body if valid is None else look.cut(valid[look.places])
         size = max(1, round(COARSE_MM / config.spacing))
-        made, real = (_pooled(x, size).swapaxes(0, 1) for x in (made, real))
+        translated, real = (_pooled(x, size).swapaxes(0, 1) for x in (translated, real))
         inside = _pooled(known.astype(np.float32), size) > MOSTLY
         if inside.any():
-            found.append(ssim(made, real, inside, limits=(-1.0, 1.0)))
-    return float(np.mean(found)) if found else 0.0
+            agreements.append(ssim(translated, real, inside, limits=(-1.0, 1.0)))
+    return float(np.mean(agreements)) if agreements else 0.0
 
 
 def _pooled(x: np.ndarray, size: int) -> np.ndarray:
@@ -168,6 +168,6 @@ def _values_by_part(images: Sequence[np.ndarray], looks: Sequence[_Look]) -> dic
     return {int(part): values[parts == part] for part in np.unique(parts)}
 
 
-def _structure(look: _Look, made: np.ndarray) -> float:
+def _structure(look: _Look, translated: np.ndarray) -> float:
     source = look.images.mean(1)[None]
-    return semantic_consistency(source, made.mean(1)[None], look.body) if look.body.any() else 0.0
+    return semantic_consistency(source, translated.mean(1)[None], look.body) if look.body.any() else 0.0
