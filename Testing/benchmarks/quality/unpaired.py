@@ -181,6 +181,17 @@ def floors(scenes: list[Scene], names: tuple[str, str], targets: list[Scene]) ->
     return [{"arm": arm, "seconds": 0, "mean": mean_of(figures), "scenes": figures} for arm, figures in found.items()]
 
 
+class OfMiddleSlice(torch.nn.Module):
+    """A network of single slices that is given stacks, as ``judge`` does."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x[:, x.shape[1] // 2 : x.shape[1] // 2 + 1])
+
+
 def judged_on(scenes: list[Scene], fold: str, names: tuple[str, str]) -> list[Scene]:
     """Brains of the left-out sites, both contrasts on their own grid."""
     return [s for s in scenes if left_out(s, fold) and not s.whole and set(names) <= set(s.own)]
@@ -240,9 +251,10 @@ def run(
         laid = pseudo_scenes(sources, targets, names)
         data.pseudo_pairs.extend(zip(*(items_of(laid, name, folder) for name in names), strict=True))
 
-    def look(facts: dict, network: torch.nn.Module) -> None:
+    def look(facts: dict, trained: torch.nn.Module) -> None:
+        network = OfMiddleSlice(trained) if config.stack == 1 else trained
         few = mean_of(judge_all(network, judged, *names, FEW_SLICES))
-        without = unpaired_score(network, data, config) if parts > 1 else {}
+        without = unpaired_score(trained, data, config) if parts > 1 else {}
         entry["curve"].append({"steps": facts["steps"], "seconds": facts["seconds"], **few, **without})
         print(arm, entry["curve"][-1], flush=True)
         if len(entry["curve"]) < parts:
@@ -252,7 +264,7 @@ def run(
         if pictures:
             pictures.mkdir(parents=True, exist_ok=True)
             picture({arm: network}, judged, *names, pictures / f"unpaired_{arm}_{fold}_{seed}.png")
-            torch.save(network.state_dict(), pictures / f"unpaired_{arm}_{fold}_{seed}.pt")
+            torch.save(trained.state_dict(), pictures / f"unpaired_{arm}_{fold}_{seed}.pt")
 
     with scratch:
         facts = train(arm, training, names, seconds, seed, parts, look, **changed)
