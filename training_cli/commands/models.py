@@ -222,6 +222,7 @@ def export(
     name: Annotated[str, typer.Option("--name", help="name of the model [the run's]")] = "",
     output: Annotated[Optional[Path], typer.Option("--output", help="model folder [RUN/model/NAME]")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model that is there")] = False,
+    select: Annotated[str, typer.Option("--select", help="without --step: last, or best without pairs")] = "last",
 ) -> None:
     """Make a model of a run's checkpoints: of one, or the mean of several (stochastic weight averaging).
 
@@ -229,7 +230,7 @@ def export(
     """
     from training_cli.training.state.from_checkpoints import export_checkpoints
 
-    folder = export_checkpoints(run, step or [], name, output, overwrite, typer.echo)
+    folder = export_checkpoints(run, step or [], name, output, overwrite, typer.echo, select)
     typer.echo(f"Exported {folder.name} into {folder}.")
 
 

@@ -119,6 +119,7 @@ def _training(config: TrainingConfig, data: TrainingData, result: TrainingResult
             "source": [item.name for item in data.source],
             "target": [item.name for item in data.target],
             "pairs": [f"{a.name} + {b.name}" for a, b in data.pairs],
+            **({"pseudo_pairs": [b.name for _, b in data.pseudo_pairs]} if data.pseudo_pairs else {}),
         },
         "precision": config.precision,
         "torch": torch.__version__.split("+")[0],

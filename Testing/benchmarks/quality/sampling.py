@@ -25,7 +25,7 @@ class Sampler:
     thin slices are averaged into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
     another patient's tumour is set into a brain, see ``transplant``. also: further contrasts that are taken for the
     source in half of the images where a scene has both, and where it has none of the source. elastic: largest
-    displacement of a smooth deformation, in pixels.
+    displacement of a smooth deformation, in pixels. whole_stacks: the target comes as a stack as well.
     """
 
     scenes: list[Scene]
@@ -42,6 +42,7 @@ class Sampler:
     transplant: float = 0.0
     also: tuple[str, ...] = ()
     elastic: float = 0.0
+    whole_stacks: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,15 +88,17 @@ class Sampler:
         z = int(self.random.choice(self.slices[scene.name]))
         step = max(1, round(STACK_MM / scene.slice_mm))
         places = np.clip(z + (np.arange(self.stack) - self.stack // 2) * step, 0, len(scene.body) - 1)
-        a, b = images[source][places].astype(np.float32), images[target][z : z + 1].astype(np.float32)
+        others = places if self.whole_stacks else places[self.stack // 2 : self.stack // 2 + 1]
+        a, b = images[source][places].astype(np.float32), images[target][others].astype(np.float32)
         if scene.slice_mm < 2 and self.random.random() < self.thick:
             # As if slices were three times as thick.
             around = [np.clip(places + d, 0, len(scene.body) - 1) for d in (-1, 1)]
             a = (a + sum(images[source][p].astype(np.float32) for p in around)) / 3
-            b = (b + sum(images[target][p[self.stack // 2]][None].astype(np.float32) for p in around)) / 3
-        others = [c for c in scene.contrasts if c not in (source, target)]
-        if self.mix and others and self.random.random() < 0.4:
-            other = images[others[self.random.integers(len(others))]][places].astype(np.float32)
+            nearby = [np.clip(others + d, 0, len(scene.body) - 1) for d in (-1, 1)]
+            b = (b + sum(images[target][p].astype(np.float32) for p in nearby)) / 3
+        further = [c for c in scene.contrasts if c not in (source, target)]
+        if self.mix and further and self.random.random() < 0.4:
+            other = images[further[self.random.integers(len(further))]][places].astype(np.float32)
             a = np.clip(a + self.random.uniform(-self.mix, self.mix) * (other - a), -1, 1)
         weights = scene.body[z : z + 1].astype(np.float32)
         if scene.labels is not None and self.tumour != 1:

@@ -31,6 +31,17 @@ class CycleGANSettings(MethodSettings):
     lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
     identity_every: int = Field(1, ge=1, description="compute the identity term on every n-th step only")
     pool_size: int = Field(50, ge=0, description="generated images kept for the discriminators")
+    pseudo_pairs: Literal["auto", "none"] = Field(
+        "none",
+        description="learn the tone from volumes of other patients registered to each source, where none are given",
+    )
+    pseudo_alone: float = Field(
+        1.0, ge=0, le=1, description="leading share of the budget with only the terms on pseudo-pairs"
+    )
+    pseudo_distribution: float = Field(
+        1.0, ge=0, description="weight of local distributions on pseudo-pairs, beside L1"
+    )
+    pseudo_sharpness: float = Field(0.5, ge=0, description="weight of local sharpness on pseudo-pairs, beside L1")
 
 
 class CUTSettings(MethodSettings):

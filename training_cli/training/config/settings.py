@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from .method_registry import method_entry, methods, sections
-from .method_settings import MethodSettings
+from .method_settings import CycleGANSettings, MethodSettings
 from .presets import Kind
 from .strengths import STRENGTHS, randomise_strengths
 
@@ -37,7 +37,7 @@ HOUSEKEEPING = frozenset(
 # Newer than many models: at their defaults they are left out of what decides a run, so that its digest stays as it was.
 NEWER = frozenset(
     """generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise randomise_settings
-    hold_out_pairs""".split()
+    hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness""".split()
 )
 TRACKERS = ("csv", "tensorboard")
 
@@ -259,6 +259,12 @@ class TrainingConfig(BaseModel):
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
         defaults = default_settings()
         return {key: value for key, value in flat.items() if key not in NEWER or value != defaults[key]}
+
+    def asks_pseudo_pairs(self) -> bool:
+        """Whether pseudo-pairs are to be made: for cyclegan of single inputs, without registered pairs."""
+        learns = method_entry(self.method).settings is CycleGANSettings
+        asked = learns and self.section(CycleGANSettings).pseudo_pairs != "none"
+        return asked and self.pairs is None and not self.extra_list()
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""

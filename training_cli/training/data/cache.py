@@ -7,6 +7,7 @@ that hold body, and the body's box. Files are whole or absent, so a crash leaves
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -103,11 +104,53 @@ class Cache:
             "has_valid": valid is not None,
             "inputs": [entry.model_dump(mode="json") for entry in marks] if extras else [],
         }
+        comparable = None
+        if valid is not None:
+            mask = volume.with_array(valid[None].astype(np.float32))
+            comparable = to_model_grid(mask, self.config, None)[0] > 0.99
+        return self._write(key, info, array, comparable)
+
+    def store_moved(
+        self, key: str, item: CachedItem, name: str, array: np.ndarray, valid: np.ndarray, slice_mm: float
+    ) -> CachedItem:
+        """Keep an item's volume as it was laid on the grid of another.
+
+        Args:
+            key: of its own.
+            item: the volume where it was.
+            name: for people.
+            array: (c, s, h, w) in [-1, 1].
+            valid: where it may be compared with the other (s, h, w).
+            slice_mm: distance of the slices.
+
+        Raises:
+            StyleTransferError: where the folder cannot be written.
+        """
+        info = {
+            "name": name,
+            "slice_mm": slice_mm,
+            **describe_body(array, self.config.min_body_fraction),
+            "landmarks": item.landmarks,
+            "raw_statistics": item.raw_statistics,
+            "has_valid": True,
+            "inputs": list(item.inputs),
+        }
+        return self._write(key, info, array, valid)
+
+    def refuse(self, key: str) -> None:
+        """Remember that an item cannot be made."""
+        with contextlib.suppress(OSError):
+            (self.folder / f"{key}.refused").touch()
+
+    def is_refused(self, key: str) -> bool:
+        """Whether ``refuse`` was called for it."""
+        return (self.folder / f"{key}.refused").exists()
+
+    def _write(self, key: str, info: dict[str, Any], array: np.ndarray, valid: np.ndarray | None) -> CachedItem:
         try:
             _write_array(self.folder / f"{key}.npy", array.astype(np.float16))
             if valid is not None:
-                mask = volume.with_array(valid[None].astype(np.float32))
-                _write_array(self.folder / f"{key}.valid.npy", to_model_grid(mask, self.config, None)[0] > 0.99)
+                _write_array(self.folder / f"{key}.valid.npy", valid)
             with replacing(self.folder / f"{key}.json") as temporary:
                 temporary.write_text(json.dumps(info))
         except OSError as error:

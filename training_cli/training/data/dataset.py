@@ -28,13 +28,14 @@ class SampleByNumber(Dataset):
     Sample i is {"a", "b": inputs (stack*c, p, p), "a_clean", "b_clean": the same before intensity augmentation,
     "weight": (1, p, p), "paired": bool}, images in [-1, 1].
 
-    A sample is a registered pair with probability ``pairs_fraction``, else one independent draw of each domain.
-    ``weight`` is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes
-    of one.
+    A sample is a registered pair (or a pseudo-pair, where there are only these) with probability ``pairs_fraction``,
+    else one independent draw of each domain; where they are pseudo-pairs, the sample says "rough" as well. ``weight``
+    is one where a pair may be compared and zero elsewhere. No image is constant, for what InstanceNorm makes of one.
     """
 
     def __init__(self, data: TrainingData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
         self.data, self.config, self.length = data, config, length
+        self.pairs = data.pairs or data.pseudo_pairs
         # Where nothing is learned from single images, none is drawn.
         self.pairs_fraction = 1.0 if method_entry(config.method).needs_pairs else config.pairs_fraction
         self.augmentation = Augmentation(config.patch_size) if config.augment else None
@@ -44,7 +45,7 @@ class SampleByNumber(Dataset):
         self._odds = {
             "source": _odds(data.source),
             "target": _odds(data.target),
-            "pairs": _odds([a for a, _ in data.pairs]) if data.pairs else None,
+            "pairs": _odds([a for a, _ in self.pairs]) if self.pairs else None,
         }
 
     def __len__(self) -> int:
@@ -52,7 +53,7 @@ class SampleByNumber(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         random = np.random.default_rng((self.config.seed, number))
-        paired = bool(self.data.pairs) and random.random() < self.pairs_fraction
+        paired = bool(self.pairs) and random.random() < self.pairs_fraction
         images = self._draw_pair(random) if paired else self._draw_singly(random)
         if self.augmentation is not None:
             # What belongs together is moved together.
@@ -69,6 +70,8 @@ class SampleByNumber(Dataset):
                 images[key] = self.augmentation.disturb(images[key], int(random.integers(2**31)))
         sample = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in images.items()}
         sample["paired"] = torch.tensor(paired)
+        if self.data.pseudo_pairs:
+            sample["rough"] = torch.tensor(True)
         return sample
 
     def _randomised(self, image: np.ndarray, key: str, seed: int) -> np.ndarray:
@@ -84,7 +87,7 @@ class SampleByNumber(Dataset):
 
     def _draw_pair(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """The same slice and patch of both sides of a pair, and where they may be compared."""
-        a, b = self.data.pairs[random.choice(len(self.data.pairs), p=self._odds["pairs"])]
+        a, b = self.pairs[random.choice(len(self.pairs), p=self._odds["pairs"])]
         place = int(random.choice(a.body))
         corner = self._corner(a, random)
         valid = a.load_valid()

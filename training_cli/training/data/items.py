@@ -55,12 +55,16 @@ class CachedItem:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The two domains and the registered pairs (item of A, item of B on the same grid), some of them kept aside."""
+    """The two domains and the registered pairs (item of A, item of B on the same grid), some of them kept aside.
+
+    ``pseudo_pairs`` are of different patients, laid on each other roughly, where there are no registered ones.
+    """
 
     source: list[CachedItem]
     target: list[CachedItem]
     pairs: list[tuple[CachedItem, CachedItem]]
     aside: list[tuple[CachedItem, CachedItem]] = field(default_factory=list)
+    pseudo_pairs: list[tuple[CachedItem, CachedItem]] = field(default_factory=list)
 
     def with_aside(self, count: int) -> TrainingData:
         """The same with the last ``count`` pairs kept aside, masked ones with their whole ones.

@@ -21,6 +21,7 @@ from .extra_sources import ExtraSources
 from .files import find_mask, masks_beside, read_pairs, training_files
 from .grid import apply_mask, resampled_onto
 from .items import CachedItem, TrainingData
+from .pseudo_pairs import make_pseudo_pairs
 
 Report = Callable[[str], None]
 
@@ -42,11 +43,14 @@ def prepare_data(config: TrainingConfig, folder: Path, report: Report = lambda l
     extras = ExtraSources(config)
     source = extras.complete(source, report)
     pairs = [] if config.pairs is None else read_pairs(Path(config.pairs), (Path(config.source), Path(config.target)))
-    preparation = _Preparation(config, Cache(folder, config), extras, report)
+    cache = Cache(folder, config)
+    preparation = _Preparation(config, cache, extras, report)
     data = TrainingData(
         preparation.domain("source", source), preparation.domain("target", target), preparation.pairs(pairs)
     )
     _check_channels(data)
+    if config.asks_pseudo_pairs():
+        data = replace(data, pseudo_pairs=make_pseudo_pairs(data, config, cache, report))
     return data.with_aside(config.hold_out_pairs)
 
 

@@ -104,7 +104,8 @@ class Method(abc.ABC):
 
         Args:
             batch: "a" and "b" (n, stack*c, p, p) in [-1, 1], "a_clean" and "b_clean" the same without disturbances,
-                "weight" (n, 1, p, p) one where a pair may be compared, "paired" (n,) whether the two are a pair.
+                "weight" (n, 1, p, p) one where a pair may be compared, "paired" (n,) whether the two are a pair, and
+                "rough" (n,), which may be absent, whether the pairs of this training are of different patients.
             progress: share of the budget used, 0 to 1.
             learning_rate: of all optimisers.
 

@@ -16,8 +16,13 @@ from training_cli.training.optimisation.losses import (
 )
 from training_cli.training.optimisation.networks import run_together
 from training_cli.training.optimisation.pair_terms import pairs_term
+from training_cli.training.optimisation.tolerant import air_term, begin_with_one_curve, tolerant_loss
 
 from .base import Batch, Losses, Method
+
+# It is known which tissue is bright after so much of the time with pseudo-pairs alone, and so many images.
+SETTLED, SETTLED_IMAGES = 0.4, 1500
+AIR = 0.1  # weight of what is said of air, beside L1 on pseudo-pairs
 
 
 class CycleGAN(Method):
@@ -26,6 +31,9 @@ class CycleGAN(Method):
     The identity term compares G(y) with y for y in B (the article's listing compares a translation with its own
     input, which forbids any translation). Passes of one network that do not depend on each other run as one batch
     where it normalises each image by itself, so that this computes the same as running them one by one.
+
+    Where a batch is "rough", its pairs are pseudo-pairs: images of other patients laid roughly on the source, from
+    which ``tolerant_loss`` learns the tone. They begin alone, for ``pseudo_alone`` of the budget.
     """
 
     losses: ClassVar[tuple[str, ...]] = (
@@ -36,6 +44,9 @@ class CycleGAN(Method):
         "identity",
         "spatial",
         "pairs",
+        "air",
+        "distribution",
+        "sharpness",
     )
 
     def build(self) -> None:
@@ -53,6 +64,8 @@ class CycleGAN(Method):
         """One update of the generators, then of the discriminators. See ``Method.train_step``."""
         if progress < self.config.pairs_warmup:
             return self._supervised_step(batch)
+        if _is_rough(batch) and progress < self.settings.pseudo_alone:
+            return self._rough_step(batch, progress)
         self.freeze_discriminators(True)
         losses, fake_a, fake_b = self._generator_losses(batch)
         self.update_generators(losses["generators"])
@@ -71,6 +84,40 @@ class CycleGAN(Method):
         total = loss * self.config.lambda_pairs
         self.update_generators(total)
         return {"pairs": loss, "generators": total}
+
+    def _rough_step(self, batch: Batch, progress: float) -> Losses:
+        """Only the terms on pseudo-pairs: as they lie, which says what is bright, later moved to where they fit."""
+        if not bool(batch["paired"].any()):
+            return {"generators": batch["a"].new_zeros(())}
+        if self.steps == 0 and self.started_from is None:
+            begin_with_one_curve(self.G, batch["a"], batch["b_clean"])
+            begin_with_one_curve(self.F, batch["b"], batch["a_clean"])
+        with self.autocast():
+            fake_b, fake_a = self.G(batch["a"]), self.F(batch["b"])
+        settled = progress >= SETTLED * self.settings.pseudo_alone and self.steps * len(batch["a"]) >= SETTLED_IMAGES
+        losses = self._rough_terms(batch, fake_a, fake_b, move=settled)
+        losses["generators"] = self._weighed(losses)
+        self.update_generators(losses["generators"])
+        return losses
+
+    def _rough_terms(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor, move: bool = True) -> Losses:
+        weight = batch["weight"]
+        forward = tolerant_loss(fake_b.float(), batch["b_clean"], weight, move)
+        backward = tolerant_loss(fake_a.float(), batch["a_clean"], weight, move)
+        terms = {name: value + backward[name] for name, value in forward.items()}
+        return terms | {"air": _air_terms(batch, fake_a, fake_b)}
+
+    def _weighed(self, terms: Losses) -> torch.Tensor:
+        """The weighted sum of the terms on pseudo-pairs, those of them that there are."""
+        settings = self.settings
+        weights = {
+            "pairs": 1.0,
+            "air": AIR,
+            "distribution": settings.pseudo_distribution,
+            "sharpness": settings.pseudo_sharpness,
+        }
+        total = sum((weights[name] * value for name, value in terms.items()), terms["pairs"].new_zeros(()))
+        return self.config.lambda_pairs * total
 
     def _generator_losses(self, batch: Batch) -> tuple[Losses, torch.Tensor, torch.Tensor]:
         """The terms and their weighted sum, and the translations (into A, into B)."""
@@ -105,8 +152,12 @@ class CycleGAN(Method):
             )
             total = total + config.lambda_spatial * losses["spatial"]
         if config.lambda_pairs > 0 and bool(batch["paired"].any()):
-            losses["pairs"] = self._pairs_term(fake_a, fake_b, batch)
-            total = total + config.lambda_pairs * losses["pairs"]
+            if _is_rough(batch):
+                terms = self._rough_terms(batch, fake_a, fake_b)
+                losses, total = losses | terms, total + self._weighed(terms)
+            else:
+                losses["pairs"] = self._pairs_term(fake_a, fake_b, batch)
+                total = total + config.lambda_pairs * losses["pairs"]
         return losses | {"generators": total}, fake_a, fake_b
 
     def _discriminator_loss(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor) -> torch.Tensor:
@@ -144,3 +195,16 @@ class CycleGAN(Method):
         """See ``Method.load_extra_state``."""
         self.pool_a.load_state_dict(state["pool_a"], self.device)
         self.pool_b.load_state_dict(state["pool_b"], self.device)
+
+
+def _air_terms(batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor) -> torch.Tensor:
+    a, b = batch["a_clean"], batch["b_clean"]
+    paired = batch["paired"]
+    return air_term(fake_b.float()[paired], a[paired], b[paired]) + air_term(
+        fake_a.float()[paired], b[paired], a[paired]
+    )
+
+
+def _is_rough(batch: Batch) -> bool:
+    """Whether the pairs of this training are of different patients."""
+    return "rough" in batch and bool(batch["rough"].any())

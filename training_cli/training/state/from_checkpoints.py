@@ -23,7 +23,11 @@ from training_cli.training.methods.build import build_method
 
 from .checkpoint import load_checkpoint
 from .resume import changed_settings
+from .unpaired_score import unpaired_score
 from .watch import Watch
+
+SELECTIONS = ("best", "last")
+BEST_NOTE = "Of the run's checkpoints this one had the highest score without pairs."
 
 
 def export_checkpoints(
@@ -33,14 +37,18 @@ def export_checkpoints(
     folder: Path | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    select: str = "last",
 ) -> Path:
     """Write a model from a run's checkpoints; returns its folder, ``<run>/model/<name>`` unless ``folder`` is given.
 
-    steps: of the checkpoints, the newest one if empty. Of several the mean of the averaged weights is taken
+    steps: of the checkpoints; if empty, the newest one, or the one of the highest ``unpaired_score`` where select is
+    "best". Of several the mean of the averaged weights is taken
     (stochastic weight averaging, Izmailov et al., UAI 2018), which the card says. The card is made from the training
     data, so that they must still be where they were; the run's cache is used. Raises InputError, StyleTransferError.
     """
     checkpoints = _checkpoints(run)
+    if select not in SELECTIONS or (steps and select != "last"):
+        raise InputError("Choose checkpoints by --step, or by --select best or last, not by both.")
     chosen = sorted(set(steps)) or [max(checkpoints)]
     for step in chosen:
         if step not in checkpoints:
@@ -52,6 +60,9 @@ def export_checkpoints(
     if target.exists() and not overwrite:
         raise InputError(f"The model {target} exists already; give another --name, or --overwrite.")
     data = prepare_data(config, run / "cache", say)
+    if select == "best":
+        chosen = [_best(config, data, checkpoints, say)]
+        config.notes = " ".join(filter(None, [BEST_NOTE, config.notes]))
     result = _mean(config, data, [checkpoints[step] for step in chosen])
     result = replace(result, limits=list(Watch(run, chosen[-1]).standing().values()))
     if len(chosen) > 1:
@@ -110,6 +121,18 @@ def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> Trai
         state.get("started_from"),
         more=method.card_entries(),
     )
+
+
+def _best(config: TrainingConfig, data: TrainingData, checkpoints: dict[int, Path], say: Callable[[str], None]) -> int:
+    """The step whose translations from source to target look best without pairs; every one's score is said."""
+    scores = {}
+    for step, path in sorted(checkpoints.items()):
+        network = _mean(config, data, [path]).generators["forward"]
+        figures = unpaired_score(network, data, config)
+        scores[step] = figures["score"]
+        parts = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if name != "score")
+        say(f"step {step}: score {figures['score']:.3f} ({parts})")
+    return max(scores, key=lambda step: (scores[step], step))
 
 
 def _said(steps: list[int]) -> str:

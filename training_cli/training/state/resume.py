@@ -8,6 +8,7 @@ from typing import Any
 
 from surgical_style_engine.errors import InputError
 from training_cli.training.config import TrainingConfig
+from training_cli.training.config.method_settings import CycleGANSettings
 
 from .checkpoint import latest_checkpoint, load_checkpoint
 
@@ -36,10 +37,19 @@ def checkpoint_to_resume(
         say("There is no checkpoint yet; starting from the beginning.")
         return None
     state = load_checkpoint(latest)
+    _as_before(state, config, say)
     changes = changed_settings(state, config)
     if changes:
         raise InputError(f"The settings differ from those {latest.name} was trained with: {changes}.")
     return state
+
+
+def _as_before(state: dict[str, Any], config: TrainingConfig, say: Callable[[str], None]) -> None:
+    """Go on without pseudo-pairs where a training began without: before there were any, or because none fitted."""
+    before = (state.get("decisive") or {}).get("pseudo_pairs", "none")
+    if config.asks_pseudo_pairs() and before == "none":
+        config.section(CycleGANSettings).pseudo_pairs = "none"
+        say("Without pseudo-pairs, as this training began.")
 
 
 def changed_settings(state: dict[str, Any], config: TrainingConfig) -> str:

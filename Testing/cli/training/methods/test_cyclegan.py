@@ -153,6 +153,38 @@ def test_the_warmup_trains_generators_on_pairs_alone():
     assert "adversarial" in method.step(make_batch(), 0.4, 1e-3) and changed("D_A")
 
 
+def test_pseudo_pairs_teach_alone_at_first_and_then_beside_the_game():
+    method = make_method(pseudo_alone=0.8, patch_size=64)
+    batch = {key: value.repeat(1, 1, 2, 2) if value.ndim == 4 else value for key, value in make_batch().items()}
+    rough = batch | {"rough": torch.tensor([True, True])}
+    before = copy.deepcopy(method.state_dict()["networks"])
+    with torch.no_grad():
+        a, b = method.G(rough["a"]), method.F(rough["b"])
+    weight = rough["weight"]
+    as_they_lie = sum(
+        float(((made - rough[key]).abs() * weight).sum() / weight.sum())
+        for made, key in ((a, "b_clean"), (b, "a_clean"))
+    )
+    # First as they lie, and with none in the batch nothing; then moved to where they fit.
+    assert float(method.step(rough, 0.1, 1e-3)["pairs"]) == pytest.approx(as_they_lie, rel=1e-4)
+    nothing = method.step(rough | {"paired": torch.tensor([False, False])}, 0.1, 1e-3)
+    assert set(nothing) == {"generators"} and float(nothing["generators"]) == 0
+    method.steps = 750  # images enough
+    losses = method.step(rough, 0.5, 1e-3)
+    assert set(losses) == {"pairs", "air", "distribution", "sharpness", "generators"}
+    expected = losses["pairs"] + losses["distribution"] + 0.5 * losses["sharpness"] + 0.1 * losses["air"]
+    assert float(losses["generators"]) == pytest.approx(float(30 * expected), rel=1e-5)
+    for name, network in method.networks().items():
+        changed = any(not torch.equal(before[name][key], value) for key, value in network.state_dict().items())
+        assert changed == (name in "GF"), name
+    both = set(method.step(rough, 0.8, 1e-3))
+    assert {"adversarial", "cycle", "identity", "discriminators", "distribution"} <= both
+    # Registered pairs are compared pixel by pixel, whatever the setting.
+    assert {"adversarial", "pairs"} <= set(method.step(batch, 0.1, 1e-3)) and "distribution" not in method.step(
+        batch, 0.1, 1e-3
+    )
+
+
 @pytest.mark.parametrize("settings", [{"spectral_norm": True}, {"generator": "unet_reference"}, {"pool_size": 2}])
 def test_other_networks_train_too(settings):
     method = make_method(**settings)

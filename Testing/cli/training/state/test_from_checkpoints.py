@@ -59,6 +59,25 @@ def test_several_checkpoints_give_their_mean_and_the_card_says_so(run):
         assert torch.isfinite(load_model(folder).generator("backward")(image)).all()
 
 
+def test_the_best_without_pairs_is_chosen_and_every_score_said(run, monkeypatch):
+    said: list[str] = []
+    scores = iter([0.1, 0.4, 0.3, 0.2])
+    monkeypatch.setattr(
+        "training_cli.training.state.from_checkpoints.unpaired_score",
+        lambda network, data, config: {"placed": 0.2, "structure": 0.5, "score": next(scores)},
+    )
+    folder = export_checkpoints(run, name="best", select="best", say=said.append)
+    card = verify_model(folder)
+    assert card.training["steps"] == 2 and "highest score without pairs" in card.training["notes"]
+    assert [line for line in said if line.startswith("step ")][
+        1
+    ] == "step 2: score 0.400 (placed 0.200, structure 0.500)"
+    with pytest.raises(InputError, match="not by both"):
+        export_checkpoints(run, [2], name="both", select="best")
+    with pytest.raises(InputError, match="best or last"):
+        export_checkpoints(run, name="worst", select="worst")
+
+
 def test_the_newest_is_what_the_training_itself_exported(run):
     before = load_file(run / "model" / "discs" / "weights.safetensors")
     done = CliRunner().invoke(app, ["export", str(run), "--name", "again"])
