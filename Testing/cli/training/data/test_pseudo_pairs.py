@@ -30,7 +30,7 @@ def heads(tmp_path: Path) -> dict:
             image = sitk.GetImageFromArray((500 * values).astype(np.float32))
             image.SetSpacing((2.0, 2.0, 3.0))
             sitk.WriteImage(image, str(tmp_path / side / f"{name}.nii.gz"))
-    more = {"spacing": 2.0, "patch_size": 64, "max_steps": 2, "device": "cpu", "augment": False}
+    more = {"pseudo_pairs": "auto", "spacing": 2.0, "patch_size": 64, "max_steps": 2, "device": "cpu", "augment": False}
     return {"source": tmp_path / "source", "target": tmp_path / "target", "output": tmp_path / "run", **more}
 
 
@@ -74,7 +74,10 @@ def test_none_are_made_where_none_are_wanted(heads, settings, tmp_path):
 
 def test_slabs_are_left_alone_with_a_sentence(tiny, tmp_path):
     said: list[str] = []
-    assert prepare_data(load_config(None, tiny), tmp_path / "cache", said.append).pseudo_pairs == []
+    assert (
+        prepare_data(load_config(None, tiny | {"pseudo_pairs": "auto"}), tmp_path / "cache", said.append).pseudo_pairs
+        == []
+    )
     assert any(line.startswith("No pseudo-pairs: the volumes of the source are pictures or slabs") for line in said)
 
 
