@@ -90,6 +90,22 @@ def mean_and_spread(entries: list[dict]) -> dict[str, list[float]]:
     return {key: [round(float(np.mean(v)), 4), round(float(np.std(v)), 4)] for key, v in values.items()}
 
 
+def table(result: list[dict]) -> str:
+    """Means and standard deviations over patients, a line a direction."""
+    columns = ("psnr", "ssim", "ms_ssim", "sharpness", "tumour", "histogram_matched_psnr")
+    heads = ("PSNR (dB)", "SSIM", "MS-SSIM", "sharpness", "tumour contrast", "histogram matched (dB)")
+    lines = [f"| | patients | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
+    for entry in result:
+        cells = []
+        for key in columns:
+            mean, spread = entry["mean_and_spread"].get(key, (None, None))
+            digits = 1 if key.endswith("psnr") else 2
+            cells.append("-" if mean is None else f"{mean:.{digits}f} ± {spread:.{digits}f}")
+        name = f"{entry['source']} to {entry['target']}" + (", before" if entry["model"].endswith("(old)") else "")
+        lines.append(f"| {name} | {len(entry['patients'])} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -123,6 +139,7 @@ def main() -> None:
             result.append(entry)
             print(entry["model"], entry["source"], entry["target"], entry["mean_and_spread"], flush=True)
     arguments.result.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    print(table(result))
 
 
 if __name__ == "__main__":
