@@ -1,8 +1,10 @@
 """The thumbnail of a model: one slice of the ICBM152 template, left as it is, right as the model translates it.
 
     python docs/make_thumbnail.py SurgicalStyleTransfer/Resources/Models/brain-mr-t1w-t2w
+    python docs/make_thumbnail.py SurgicalStyleTransfer/Resources/Models/brain-mr-t2w-flair brain-mr-t1w-t2w
 
-Writes thumbnail.png into the model's folder.
+Writes thumbnail.png into the model's folder. The template is a T1w image; for a model that takes another contrast, a
+second model makes that of it first.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ def grey(slice_: np.ndarray) -> np.ndarray:
     return (np.clip((slice_ - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, through: str = "") -> None:
     """Make the picture."""
     volume, _ = icbm152()
+    if through:
+        volume = translate_volume(volume, load_model(through)).volume
     done = translate_volume(volume, load_model(str(folder)))
     halves = []
     for image in (volume, done.volume):
@@ -47,4 +51,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
