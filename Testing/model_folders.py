@@ -15,6 +15,9 @@ from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.networks import known_layout
 
+# What version 0.1.0 shipped: a trained ResNet, which users may still have.
+FIRST_SHIPPED = Path(__file__).resolve().parent / "compatibility" / "v0_1_0" / "shipped" / "brain-mr-t1w-t2w"
+
 
 def change(folder: Path, **values) -> Path:
     """Other values in the card; ``a__b`` for the value b of a."""

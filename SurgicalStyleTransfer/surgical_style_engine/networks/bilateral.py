@@ -72,7 +72,8 @@ class BilateralGenerator(nn.Module):
         _begin_small(self.head, 0.01)
         _begin_small(last, 0.1)
         # Three axes: what has four or five would be turned over with the images' layout.
-        self.register_buffer("places", torch.arange(bins, dtype=torch.float32).view(bins, 1, 1), persistent=False)
+        places = torch.tensor([float(number) for number in range(bins)])
+        self.register_buffer("places", places.view(bins, 1, 1), persistent=False)
         if detail:
             self.detail = _Detail(in_channels, out_channels, wide, detail)
 
@@ -247,6 +248,8 @@ def _conv(inner: int, outer: int, stride: int = 1) -> nn.Sequential:
 
 
 def _begin_small(layer: nn.Conv2d, spread: float) -> None:
-    """Weights of this standard deviation, and no bias yet."""
+    """Weights of this standard deviation, and no bias yet; nothing where weights are about to be read (meta)."""
+    if layer.weight.is_meta:
+        return  # drawing on that device imports torch's compiler, which takes a second
     nn.init.normal_(layer.weight, std=spread)
     nn.init.zeros_(layer.get_parameter("bias"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model_folders import FIRST_SHIPPED
 from tiny_models import head, make_tiny_model
 
 from surgical_style_engine.backends.autotune import psnr_of
@@ -18,13 +19,11 @@ from surgical_style_engine.common.torch_presence import check_torch, has_torch, 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model, save_model
-from surgical_style_engine.models.names import shipped_models_folder
 from surgical_style_engine.networks import build_generator
 from surgical_style_engine.worker.messages import describe, read_array, write_array
 from surgical_style_engine.worker.tasks import Tasks
 
 needs_openvino = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
-SHIPPED = shipped_models_folder() / "brain-mr-t1w-t2w"
 SHAPE = (6, 44, 36)
 # Answers every task of the argument, a list of messages: what comes back, or the sentence it is refused with.
 TASKS = """
@@ -65,10 +64,10 @@ def described(folder: Path, name: str = "in.npy", seed: int = 1) -> dict:
 
 
 def messages(folder: Path, volume: dict, reference: dict) -> list[dict]:
-    model = {"model": str(SHIPPED), "device": "cpu", "precision": "fp32"}
+    model = {"model": str(FIRST_SHIPPED), "device": "cpu", "precision": "fp32"}
     guard = {"structure_guard_mm": 4.0, "match": reference}
     return [
-        {"task": "check", "volume": volume, "model": str(SHIPPED), "direction": "forward"},
+        {"task": "check", "volume": volume, "model": str(FIRST_SHIPPED), "direction": "forward"},
         {"task": "translate", "volume": volume, "output": str(folder / "made.npy"), "keep": "a", **model},
         {
             "task": "preview",
@@ -101,8 +100,8 @@ for precision in ("fp32", "int8"):
 @needs_openvino
 def test_the_same_bits_whether_torch_is_loaded_or_not(tmp_path):
     """Sizes other than the model's, so that slices are resized on both ways."""
-    without = python(SAME, str(SHIPPED), home=tmp_path, OMP_NUM_THREADS="1")
-    loaded = python("import torch\n" + SAME, str(SHIPPED), home=tmp_path, absent=False, OMP_NUM_THREADS="1")
+    without = python(SAME, str(FIRST_SHIPPED), home=tmp_path, OMP_NUM_THREADS="1")
+    loaded = python("import torch\n" + SAME, str(FIRST_SHIPPED), home=tmp_path, absent=False, OMP_NUM_THREADS="1")
     assert without == loaded and len(set(without.split())) == 2
 
 
@@ -155,7 +154,10 @@ class TestTasks:
         card = card.model_copy(update={"architecture": card.architecture.model_copy(update={"arguments": arguments})})
         state = build_generator("resnet", **(arguments | {"n_blocks": 1})).state_dict()
         save_model(damaged, card, state, overwrite=True)
-        requests = [{**into, "source": str(SHIPPED), "name": "copy"}, {**into, "source": str(damaged), "name": "no"}]
+        requests = [
+            {**into, "source": str(FIRST_SHIPPED), "name": "copy"},
+            {**into, "source": str(damaged), "name": "no"},
+        ]
         found = json.loads(python(TASKS, json.dumps(requests), home=tmp_path))
         assert load_model(tmp_path / "mine" / "copy").card.architecture.name == "resnet"
         assert found[1]["refused"].startswith("The weights of no do not fit its architecture: ")
@@ -198,9 +200,9 @@ class TestWhatNeedsTorch:
         asked = {
             "The style painted": run | {"model": str(tmp_path / "painted")},
             "The model listed": run | {"model": str(tmp_path / "listed")},
-            "The device cuda": run | {"model": str(SHIPPED), "device": "cuda"},
-            "The device cuda:1": run | {"model": str(SHIPPED), "device": "cuda:1", "precision": "fp32"},
-            "The device mps": run | {"model": str(SHIPPED), "device": "mps"},
+            "The device cuda": run | {"model": str(FIRST_SHIPPED), "device": "cuda"},
+            "The device cuda:1": run | {"model": str(FIRST_SHIPPED), "device": "cuda:1", "precision": "fp32"},
+            "The device mps": run | {"model": str(FIRST_SHIPPED), "device": "mps"},
             "A style picture": bring | {"source": str(tmp_path / "p.png")},
             "Importing weights of PyTorch": bring
             | {"source": str(tmp_path / "net_G.pth"), "source_name": "A", "target_name": "B"},
@@ -216,7 +218,7 @@ from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import load_model
-model = load_model({str(SHIPPED)!r})
+model = load_model({str(FIRST_SHIPPED)!r})
 for make in (
     lambda: make_runner(model, backend="torch"), lambda: TorchRunner(model, "forward", "cpu", "fp32"), model.generator
 ):
@@ -233,7 +235,7 @@ except InputError as error:
         assert python(code, home=tmp_path, SST_PROBE="on").splitlines() == [
             "The backend torch needs PyTorch, which is not installed.",
             "The backend torch needs PyTorch, which is not installed.",
-            f"The model {SHIPPED.name} needs PyTorch, which is not installed.",
+            f"The model {FIRST_SHIPPED.name} needs PyTorch, which is not installed.",
             "bf16",
             "The backend openvino computes in fp32, bf16 or int8 on the CPU.",
         ]
@@ -247,12 +249,12 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import load_model
 for backend in ("auto", "openvino"):
     try:
-        make_runner(load_model({str(SHIPPED)!r}), backend=backend)
+        make_runner(load_model({str(FIRST_SHIPPED)!r}), backend=backend)
     except InputError as error:
         print(error)
 """
         assert python(code, home=tmp_path, SST_PROBE="on").splitlines() == [
-            f"The model {SHIPPED.name} needs PyTorch or OpenVINO, and neither is installed.",
+            f"The model {FIRST_SHIPPED.name} needs PyTorch or OpenVINO, and neither is installed.",
             "The backend openvino is not installed; run: pip install openvino.",
         ]
 

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from surgical_style_engine.models.style_settings import Features
 
+# What the runs of earlier versions had of settings that are newer, where it is not their default.
+EARLIER = {"pseudo_pairs": "none"}
+
 
 class MethodSettings(BaseModel):
     """The settings of one method, or of several that share them; a method without any uses this class itself.
@@ -32,11 +35,11 @@ class CycleGANSettings(MethodSettings):
     identity_every: int = Field(1, ge=1, description="compute the identity term on every n-th step only")
     pool_size: int = Field(50, ge=0, description="generated images kept for the discriminators")
     pseudo_pairs: Literal["auto", "none"] = Field(
-        "none",
+        "auto",
         description="learn the tone from volumes of other patients registered to each source, where none are given",
     )
     pseudo_alone: float = Field(
-        1.0, ge=0, le=1, description="leading share of the budget with only the terms on pseudo-pairs"
+        0.8, ge=0, le=1, description="leading share of the budget with only the terms on pseudo-pairs"
     )
     pseudo_distribution: float = Field(
         1.0, ge=0, description="weight of local distributions on pseudo-pairs, beside L1"

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from .method_registry import method_entry, methods, sections
-from .method_settings import CycleGANSettings, MethodSettings
+from .method_settings import EARLIER, CycleGANSettings, MethodSettings
 from .presets import Kind
 from .strengths import STRENGTHS, randomise_strengths
 
@@ -34,7 +34,8 @@ HOUSEKEEPING = frozenset(
     extra_sources
     """.split()
 )
-# Newer than many models: at their defaults they are left out of what decides a run, so that its digest stays as it was.
+# Newer than many models: at what these had (``EARLIER``, or the default) they are left out of what decides a run, so
+# that its digest stays as it was; those of pseudo-pairs also where there are none.
 NEWER = frozenset(
     """generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise randomise_settings
     hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness""".split()
@@ -257,8 +258,13 @@ class TrainingConfig(BaseModel):
     def decisive(self) -> dict[str, Any]:
         """The settings that change what is computed, as plain JSON: all but ``HOUSEKEEPING``."""
         flat = {key: value for key, value in self.model_dump(mode="json").items() if key not in HOUSEKEEPING}
-        defaults = default_settings()
-        return {key: value for key, value in flat.items() if key not in NEWER or value != defaults[key]}
+        defaults, asked = default_settings() | EARLIER, self.asks_pseudo_pairs()
+        unused = {key for key in flat if key.startswith("pseudo_") and not asked}
+        return {
+            key: value
+            for key, value in flat.items()
+            if key not in unused and (key not in NEWER or value != defaults[key])
+        }
 
     def asks_pseudo_pairs(self) -> bool:
         """Whether pseudo-pairs are to be made: for cyclegan of single inputs, without registered pairs."""
@@ -268,7 +274,7 @@ class TrainingConfig(BaseModel):
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:
         """What differs from an earlier ``decisive()``, as 'ngf was 4 and is 8'; settings it lacks had their default."""
-        defaults, now = default_settings(), self.decisive()
+        defaults, now = default_settings() | EARLIER, self.decisive()
         keys = now.keys() | (decisive.keys() & NEWER)
         pairs = {key: (decisive.get(key, defaults.get(key)), now.get(key, defaults.get(key))) for key in keys}
         return [f"{key} was {then} and is {now}" for key, (then, now) in sorted(pairs.items()) if then != now]

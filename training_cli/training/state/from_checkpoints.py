@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.names import check_name
 from training_cli.training.config import TrainingConfig
+from training_cli.training.config.method_settings import EARLIER
 from training_cli.training.data.items import TrainingData
 from training_cli.training.data.prepare import prepare_data
 from training_cli.training.export import TrainingResult, export_model
@@ -75,7 +76,7 @@ def _config(run: Path) -> TrainingConfig:
     path = run / "config.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return TrainingConfig(**{**values, "output": run})
+        return TrainingConfig(**{**EARLIER, **values, "output": run})
     except (OSError, ValueError, TypeError, ValidationError):
         raise InputError(f"The settings {path} cannot be read.") from None
 

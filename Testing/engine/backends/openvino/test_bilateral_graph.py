@@ -17,14 +17,17 @@ from surgical_style_engine.backends.openvino.int8 import round_to_int8
 from surgical_style_engine.backends.openvino.library import core
 from surgical_style_engine.backends.openvino.runner import OpenVinoRunner
 from surgical_style_engine.backends.select import make_runner
+from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import load_model
+from surgical_style_engine.models.names import shipped_models_folder
 from surgical_style_engine.networks.bilateral import BilateralGenerator
 from surgical_style_engine.networks.bilateral_layout import BilateralLayout
 from surgical_style_engine.networks.fast.middle_slice import middle_only
 
 pytestmark = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
 SMALL = {"features": 8, "detail": 8}
+SHIPPED = sorted(folder.name for folder in shipped_models_folder().iterdir())
 
 
 def lively(**arguments) -> BilateralGenerator:
@@ -148,3 +151,16 @@ class TestInt8:
 def test_the_runner_is_named_by_what_it_computes_in(tmp_path):
     runner = OpenVinoRunner(load_model(make_tiny_bilateral(tmp_path)), "forward", "cpu", "fp32")
     assert (runner.backend, runner.precision, runner.device) == ("openvino", "fp32", "cpu")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_are_as_in_torch(name):
+    model = load_model(name)
+    picture = autotune.like_a_slice(model.card.stack)
+    for direction in model.card.directions:
+        wanted = TorchRunner(model, direction, "cpu", "fp32").run(picture)
+        found = {kind: OpenVinoRunner(model, direction, "cpu", kind).run(picture) for kind in ("fp32", "bf16")}
+        assert np.abs(found["fp32"] - wanted).max() < 1e-4
+        body = picture.max(axis=1)[0] > autotune.BODY_FROM
+        assert psnr_of(found["bf16"][:, :, body], wanted[:, :, body]) > LEAST_PSNR
+        assert wanted[:, :, body].std() > 0.1, "it draws something"

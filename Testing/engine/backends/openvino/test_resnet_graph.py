@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from model_folders import FIRST_SHIPPED
 
 from surgical_style_engine.backends import autotune
 from surgical_style_engine.backends.autotune import psnr_of
@@ -17,7 +18,6 @@ from surgical_style_engine.backends.openvino.runner import OpenVinoRunner, trace
 from surgical_style_engine.backends.openvino.writers import written_network
 from surgical_style_engine.backends.torch_runner import TorchRunner, middle_generator
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.models.names import shipped_models_folder
 from surgical_style_engine.networks.fast.block_convolution import BlockConv2d
 from surgical_style_engine.networks.fast.middle_slice import middle_only
 from surgical_style_engine.networks.fast.upsampling import _pairs_added
@@ -28,7 +28,6 @@ pytestmark = [
     pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed"),
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
 ]
-SHIPPED = sorted(folder.name for folder in shipped_models_folder().iterdir())
 
 
 def lively(in_channels: int, out_channels: int, ngf: int, n_blocks: int) -> ResnetGenerator:
@@ -94,11 +93,10 @@ def test_prepared_kernels_are_those_of_torchs_layers(out_channels):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("name", SHIPPED)
-class TestShippedModel:
-    def test_it_is_the_traced_graph(self, name, direction):
+class TestTrainedModel:
+    def test_it_is_the_traced_graph(self, direction):
         """The same heavy operations in the same order, each of the same shape and weights."""
-        model = load_model(name)
+        model = load_model(FIRST_SHIPPED)
         heavy = {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "MVN", "Pad", "Relu", "Tanh"}
 
         written, wanted = (
@@ -113,9 +111,9 @@ class TestShippedModel:
                 ours, torchs = (node.input_value(1).get_node().data for node in (ours, torchs))
                 assert ours.shape == torchs.shape and np.array_equal(ours, torchs)
 
-    def test_fp32(self, name, direction):
+    def test_fp32(self, direction):
         """By torch in double precision: in single, its tiles round by as much again."""
-        model = load_model(name)
+        model = load_model(FIRST_SHIPPED)
         picture = autotune.like_a_slice(3)
         found = OpenVinoRunner(model, direction, "cpu", "fp32").run(picture)
         network = copy.deepcopy(middle_generator(model, direction)).double()
@@ -125,8 +123,8 @@ class TestShippedModel:
         assert psnr_of(found, TorchRunner(model, direction, "cpu", "fp32").run(picture)) > 90
         assert np.abs(found - compiled(traced_network(model, direction))(picture)).max() < 1e-5
 
-    def test_int8_changes_the_same_layers_to_the_same_effect(self, name, direction):
-        model = load_model(name)
+    def test_int8_changes_the_same_layers_to_the_same_effect(self, direction):
+        model = load_model(FIRST_SHIPPED)
         networks = written_network(model, direction), traced_network(model, direction)
         assert [round_to_int8(network) for network in networks] == [12, 12]
         found, wanted = (compiled(network)(autotune.like_a_slice(3)) for network in networks)
