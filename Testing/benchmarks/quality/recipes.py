@@ -69,6 +69,14 @@ RECIPES = {
 }
 FINAL = RECIPES["final"]
 RECIPES |= {
+    # From T2w to T1w: with strong bias fields whole regions of a template came out darker.
+    "finish-even": replace(
+        FINAL,
+        randomise={**FINAL.randomise, "bias": 0.1, "curve": 0.4},
+        learning_rate=5e-4,
+        schedule="linear",
+        ema=0.998,
+    ),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),
