@@ -15,6 +15,7 @@ from surgical_style_engine.backends.autotune import Choice, Measured, choose, li
 from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
 
@@ -202,8 +203,14 @@ def test_nothing_is_measured_where_it_is_off_or_everything_is_named(model, memor
     assert not memory.exists() and runner.backend == "torch"
 
 
-@pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("name", sorted(folder.name for folder in shipped_models_folder().iterdir()))
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        (folder.name, direction)
+        for folder in sorted(shipped_models_folder().iterdir())
+        for direction in read_card(folder).directions
+    ],
+)
 def test_a_shipped_model_keeps_45_db_in_every_precision(name, direction):
     shipped = load_model(name)
     measured = autotune.measure(shipped, direction)
