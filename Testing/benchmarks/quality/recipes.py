@@ -45,15 +45,6 @@ RECIPES = {
         randomise={**SHIP.randomise, "floor": 0.35},
         sampler={**SHIP.sampler, "elastic": 4.0, "zoom": 0.2, "heads": 0.25, "also": ("T1w",)},
     ),
-    "finish": replace(
-        SHIP,
-        randomise={**SHIP.randomise, "floor": 0.35},
-        sampler={**SHIP.sampler, "elastic": 4.0, "zoom": 0.2},
-        sharpness=1.2,
-        learning_rate=3e-4,
-        schedule="linear",
-        ema=0.998,
-    ),
     "base": BASE,
     "random": R,
     "ssim": replace(R, ssim=0.3),
@@ -69,6 +60,7 @@ RECIPES = {
 }
 FINAL = RECIPES["final"]
 RECIPES |= {
+    "finish": replace(FINAL, sharpness=1.2, learning_rate=3e-4, schedule="linear", ema=0.998),
     # From T2w to T1w: with strong bias fields whole regions of a template came out darker.
     "finish-even": replace(
         FINAL,

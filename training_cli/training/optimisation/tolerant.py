@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from surgical_style_engine.common.thresholds import BODY_FROM
 from surgical_style_engine.networks.bilateral import BilateralGenerator
 
+from .pair_terms import sharpness_term
+
 REACH = 4  # pixels at half resolution that a window is moved at most
 CORRELATED = 11  # pixels at half resolution within which patterns are compared
 CELL = 4  # pixels at half resolution of a displacement of its own, before smoothing
@@ -21,7 +23,6 @@ PENALTY = 0.02  # correlation that a displacement by one pixel has to gain
 SOFTNESS = 30.0  # the best displacement is a mean weighted by exp(SOFTNESS * correlation)
 WINDOW = 32  # pixels a side of the windows whose distributions are compared
 LEAST_INSIDE = 0.4  # of a window
-BLOCK = 8  # pixels a side over which sharpness is averaged
 
 
 def tolerant_loss(
@@ -44,7 +45,7 @@ def tolerant_loss(
     return {
         "pairs": ((translation - moved).abs() * inside).sum() / inside.expand_as(translation).sum().clamp(min=1),
         "distribution": distribution_distance(translation, moved, inside),
-        "sharpness": sharpness_distance(translation, moved, inside),
+        "sharpness": sharpness_term(translation, moved, inside),
     }
 
 
@@ -146,21 +147,6 @@ def distribution_distance(translation: torch.Tensor, real: torch.Tensor, inside:
     return (values[0] - values[1]).abs().sum() / known.sum()
 
 
-def sharpness_distance(translation: torch.Tensor, real: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """L1 between the mean gradient magnitudes of blocks: as sharp as the other image, wherever its edges lie.
-
-    Args:
-        translation: (n, c, h, w).
-        real: the same.
-        inside: (n, 1, h, w) of 0 and 1.
-    """
-    inside = inside[:, :, 1:, 1:]
-    size = min(BLOCK, *inside.shape[-2:])
-    local = [F.avg_pool2d(_magnitude(x) * inside, size) for x in (translation, real)]
-    share = F.avg_pool2d(inside, size).expand_as(local[0])
-    return (local[0] - local[1]).abs().sum() / share.sum().clamp(min=1)
-
-
 def _standardised(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Images less their local mean, over their local deviation; 0 where the weight is 0."""
 
@@ -178,8 +164,3 @@ def _windows(x: torch.Tensor, size: int) -> torch.Tensor:
     rows, columns = (length // size for length in x.shape[-2:])
     x = x[..., : rows * size, : columns * size]
     return x.reshape(-1, rows, size, columns, size).transpose(2, 3).reshape(-1, size * size)
-
-
-def _magnitude(x: torch.Tensor) -> torch.Tensor:
-    down, right = x[..., 1:, 1:] - x[..., :-1, 1:], x[..., 1:, 1:] - x[..., 1:, :-1]
-    return (down**2 + right**2 + 1e-4).sqrt() - 1e-2

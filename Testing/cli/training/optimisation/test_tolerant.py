@@ -7,12 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from surgical_style_engine.networks import build_generator
+from training_cli.training.optimisation.pair_terms import sharpness_term
 from training_cli.training.optimisation.tolerant import (
     air_term,
     begin_with_one_curve,
     distribution_distance,
     moved_towards,
-    sharpness_distance,
     tolerant_loss,
 )
 
@@ -77,8 +77,8 @@ def test_a_distribution_does_not_mind_where_things_are():
 def test_sharpness_falls_with_blur():
     sharp, inside = torch.where(blobs() > 0, 0.6, -0.6), torch.ones(1, 1, 96, 96)
     soft = F.avg_pool2d(sharp, 5, 1, 2)
-    assert float(sharpness_distance(sharp, sharp, inside)) == 0
-    assert float(sharpness_distance(soft, sharp, inside)) > 0.02
+    assert float(sharpness_term(sharp, sharp, inside)) == 0
+    assert float(sharpness_term(soft, sharp, inside)) > 0.02
 
 
 def test_a_tone_is_learned_from_displaced_images():
