@@ -15,17 +15,18 @@ import numpy as np
 import torch
 
 from .data import BRATS_NAMES, CHECK_PATIENTS, MNI_NAMES, RAW_NAMES, load_cohort
-from .protocol import RESULTS
+from .protocol import FOLDS, RESULTS, left_out
 from .sampling import STACK_MM
 from .train import Recipe
 
+RECIPE = "final-canvas"
 # name, title, folder of the runs, source, target, whether both ways
 MODELS = (
-    ("brain-mr-t1w-t2w", "Brain MR, T1w to T2w", "final", "T1w", "T2w", True),
-    ("brain-mr-t1w-flair", "Brain MR, T1w to FLAIR", "final", "T1w", "FLAIR", True),
-    ("brain-mr-t2w-flair", "Brain MR, T2w to FLAIR", "final", "T2w", "FLAIR", True),
-    ("brain-mr-t1wgd-t1w", "Brain MR, T1w with gadolinium to T1w", "final-gd", "T1w-Gd", "T1w", False),
-    ("brain-mr-t1wgd-t2w", "Brain MR, T1w with gadolinium to T2w", "final-gd", "T1w-Gd", "T2w", False),
+    ("brain-mr-t1w-t2w", "Brain MR, T1w to T2w", RECIPE, "T1w", "T2w", True),
+    ("brain-mr-t1w-flair", "Brain MR, T1w to FLAIR", RECIPE, "T1w", "FLAIR", True),
+    ("brain-mr-t2w-flair", "Brain MR, T2w to FLAIR", RECIPE, "T2w", "FLAIR", True),
+    ("brain-mr-t1wgd-t1w", "Brain MR, T1w with gadolinium to T1w", "final-gd-canvas", "T1w-Gd", "T1w", False),
+    ("brain-mr-t1wgd-t2w", "Brain MR, T1w with gadolinium to T2w", "final-gd-canvas", "T1w-Gd", "T2w", False),
 )
 LIMITS = (
     "Adults with gliomas (ten, brain-extracted at 1 mm, six sites) and with multiple sclerosis (a handful, one "
@@ -54,24 +55,26 @@ CITATION = (
 )
 
 
-def raw_files(data: Path, contrast: str) -> list[Path]:
-    """The training volumes of a contrast as they were read."""
+def raw_files(data: Path, contrast: str, without: tuple[str, ...] = ()) -> list[Path]:
+    """The training volumes of a contrast as they were read, without those of some sites or patients."""
     found = list((data / "brats").glob(f"*_{BRATS_NAMES[contrast]}.nii.gz"))
-    found += [
-        path for path in (data / "open-ms" / "mni").glob(f"*_{MNI_NAMES[contrast]}.nii.gz") if "07" not in path.name
-    ]
+    found += (data / "open-ms" / "mni").glob(f"*_{MNI_NAMES[contrast]}.nii.gz")
     if contrast in RAW_NAMES:
         found += (data / "open-ms" / "longitudinal").glob(f"*_{RAW_NAMES[contrast]}.nii.gz")
-    return sorted(path for path in found if not any(check in path.name for check in CHECK_PATIENTS))
+
+    def named(path: Path) -> str:
+        return f"mni-{path.name}" if path.parent.name == "mni" else path.name
+
+    return sorted(path for path in found if not any(name in named(path) for name in (*CHECK_PATIENTS, *without)))
 
 
-def domain(data: Path, scenes: list, contrast: str) -> dict:
+def domain(data: Path, scenes: list, contrast: str, without: tuple[str, ...] = ()) -> dict:
     """A domain of the card: landmarks in the middle of the training volumes, and their histograms."""
     from surgical_style_engine.imageio.read import read_volume
     from surgical_style_engine.volumes.histogram_distance import body_histogram, usual_distance
     from surgical_style_engine.volumes.normalization import PercentileLandmarks, RobustPercentile
 
-    marks = [RobustPercentile().fit(read_volume(path).array) for path in raw_files(data, contrast)]
+    marks = [RobustPercentile().fit(read_volume(path).array) for path in raw_files(data, contrast, without)]
     middle = {key: float(np.median([getattr(mark, key) for mark in marks])) for key in ("low", "high", "maximum")}
     histograms = []
     for scene in scenes:
@@ -126,7 +129,7 @@ def site_figures(source: str, target: str) -> str:
     found: dict[str, list[dict]] = {}
     minutes = 0.0
     for entry in entries:
-        if (entry["recipe"], entry["source"], entry["target"]) == ("final", source, target):
+        if (entry["recipe"], entry["source"], entry["target"]) == ("final-canvas", source, target):
             minutes = entry["seconds"] / 60
             for name, figures in entry["scenes"].items():
                 kind = "whole heads" if name.endswith("_head") else "brains"
@@ -143,8 +146,8 @@ def site_figures(source: str, target: str) -> str:
     return how + "; ".join(means) + "."
 
 
-def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: list) -> Path:
-    """Write one model folder; the directions are read from their run folders."""
+def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: list, fold: str = "") -> Path:
+    """Write one model folder; the directions are read from their run folders. ``fold``: who was left out of them."""
     from safetensors.torch import load_file
 
     from surgical_style_engine.models.card import ModelCard
@@ -158,6 +161,8 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
     states = [load_file(folder / "averaged.safetensors") for folder in folders]
     recipe = Recipe(**progress[0]["settings"])
     also = recipe.sampler.get("also", ())
+    without = FOLDS.get(fold, ())
+    scenes = [scene for scene in scenes if not fold or not left_out(scene, fold)]
     card = ModelCard(
         name=name,
         title=title,
@@ -166,7 +171,7 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
             "arguments": recipe.network,
             "backward_arguments": progress[1]["settings"]["network"] if backward else None,
         },
-        domains={"source": domain(data, scenes, source), "target": domain(data, scenes, target)},
+        domains={side: domain(data, scenes, c, without) for side, c in (("source", source), ("target", target))},
         spacing_mm=1.0,
         plane="axial",
         stack=recipe.sampler.get("stack", 3),
@@ -183,8 +188,8 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
             "minutes": round(progress[0]["seconds"] / 60, 1),
             **({"backward": {key: progress[1][key] for key in ("steps", "images", "seconds")}} if backward else {}),
             "volumes": {
-                "source": [path.name for contrast in (source, *also) for path in raw_files(data, contrast)],
-                "target": [path.name for path in raw_files(data, target)],
+                "source": [path.name for contrast in (source, *also) for path in raw_files(data, contrast, without)],
+                "target": [path.name for path in raw_files(data, target, without)],
                 "pairs": [
                     f"{s.name}: {a} + {target}"
                     for s in scenes
@@ -215,11 +220,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="names of models; all if not given")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
+    parser.add_argument("--fold", choices=sorted(FOLDS), default="", help="whom ``ship --fold`` left out")
     arguments = parser.parse_args()
     scenes = load_cohort(arguments.cache)
     for model in MODELS:
         if not arguments.only or model[0] in arguments.only:
-            print(write_folder(model, arguments.runs, arguments.output, arguments.data, scenes), flush=True)
+            folder = write_folder(model, arguments.runs, arguments.output, arguments.data, scenes, arguments.fold)
+            print(folder, flush=True)
 
 
 if __name__ == "__main__":

@@ -82,29 +82,38 @@ def run(
             picture_folder / f"{name}_{fold}_{source}_{target}.png",
         )
         torch.save(training.averaged.state_dict(), picture_folder / f"{name}_{fold}_{source}_{target}.pt")
-    figures = judge_all(training.averaged, judged_on, source, target)
-    entry = {
+    entry = judged_entry(name, fold, training, shown, judged_on)
+    entry |= {"minutes": round((time.time() - started) / 60, 1), "curve": curve}
+    record(entry, result)
+    return entry
+
+
+def judged_entry(name: str, fold: str, training: Training, shown: list, judged_on: list) -> dict:
+    """What is kept of a training that has ended: what it saw, and its figures on what was left out."""
+    figures = judge_all(training.averaged, judged_on, training.source, training.target)
+    return {
         "recipe": name,
         "fold": fold,
-        "seconds": seconds,
-        "source": source,
-        "target": target,
+        "seconds": training.budget,
+        "source": training.source,
+        "target": training.target,
         "steps": training.step,
         "images": training.images,
         "patients": len({s.patient for s in shown}),
-        "minutes": round((time.time() - started) / 60, 1),
         "parameters": sum(p.numel() for p in training.network.parameters()),
         "loss": training.history[-1:],
-        "curve": curve,
         "mean": mean_of(figures),
         "scenes": figures,
     }
+
+
+def record(entry: dict, result: Path) -> None:
+    """Put an entry into the JSON file, instead of an earlier one of the same training."""
     stored = json.loads(result.read_text()) if result.exists() else []
     same = ("recipe", "fold", "seconds", "source", "target", "patients")
     stored = [old for old in stored if any(old.get(key) != entry[key] for key in same)] + [entry]
     result.parent.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(stored, indent=1))
-    return entry
 
 
 def table(result: Path) -> str:

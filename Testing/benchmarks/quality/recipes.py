@@ -69,6 +69,8 @@ RECIPES |= {
         schedule="linear",
         ema=0.998,
     ),
+    "final-canvas": replace(FINAL, sampler={**FINAL.sampler, "canvas": 0.4}),
+    "final-gd-canvas": replace(RECIPES["final-gd"], sampler={**RECIPES["final-gd"].sampler, "canvas": 0.4}),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),

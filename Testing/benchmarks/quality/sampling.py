@@ -25,7 +25,9 @@ class Sampler:
     thin slices are averaged into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
     another patient's tumour is set into a brain, see ``transplant``. also: further contrasts that are taken for the
     source in half of the images where a scene has both, and where it has none of the source. elastic: largest
-    displacement of a smooth deformation, in pixels. whole_stacks: the target comes as a stack as well.
+    displacement of a smooth deformation, in pixels. whole_stacks: the target comes as a stack as well. canvas: share of
+    batches on a canvas of 0.6 to 1.2 times the usual size, so that neither the share of air nor a missing edge of the
+    body says whether this is a brain or a whole head.
     """
 
     scenes: list[Scene]
@@ -43,6 +45,7 @@ class Sampler:
     also: tuple[str, ...] = ()
     elastic: float = 0.0
     whole_stacks: bool = False
+    canvas: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -70,12 +73,19 @@ class Sampler:
     def batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(source (n, stack, h, w), target (n, 1, h, w), weights (n, 1, h, w): 0 where nothing is known)."""
         whole = bool(self.groups[True]) and (not self.groups[False] or self.random.random() < self.heads)
-        high, wide = CANVAS[whole]
+        high, wide = self._canvas(whole)
         chosen = self.random.choice(len(self.groups[whole]), self.images, p=self.weights[whole])
         images = [self._one(self.groups[whole][index], high, wide, backward) for index in chosen]
         joined = torch.stack(images)
         weights = torch.where(joined[:, -1:] > 0.99, joined[:, -1:], 0.0)
         return joined[:, : self.stack] - 1, joined[:, self.stack : -1] - 1, weights
+
+    def _canvas(self, whole: bool) -> tuple[int, int]:
+        """Rows and columns of a batch, in multiples of 16."""
+        high, wide = CANVAS[whole]
+        if self.canvas and self.random.random() < self.canvas:
+            high, wide = (16 * round(size * self.random.uniform(0.6, 1.2) / 16) for size in (high, wide))
+        return high, wide
 
     def _one(self, scene: Scene, high: int, wide: int, backward: bool) -> torch.Tensor:
         """(stack + 2, high, wide): source and target above -1 (air is 0), mask."""

@@ -6,7 +6,8 @@ Each direction is a folder of its own in ``--runs`` with ``checkpoint.pt``, ``av
 average, half precision; some on the way are kept with their minutes) and ``progress.json``. The same command goes on
 where it was stopped; Ctrl-C and SIGTERM save first. Minutes are of the process's own time. The check patients are in no
 training. ``SOURCE:TARGET:FOLDER`` begins with the features of another direction's folder, its last layers made anew;
-with ``--whole``, with all of an earlier training of the same direction.
+with ``--whole``, with all of an earlier training of the same direction. With ``--fold`` the patients of a fold of
+``protocol`` are left out, and judged at the end: what is calibrated needs models that do not know their patients.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 from surgical_style_engine.common import heap
 
 from .data import load_cohort
+from .protocol import FOLDS, RESULTS, judged_entry, left_out, record
 from .recipes import RECIPES
 from .train import Training
 
@@ -39,8 +41,8 @@ def train_direction(
     stopped: list,
     begin_with: Path | None = None,
     whole: bool = False,
-) -> None:
-    """Train one direction to its end, or until ``stopped`` holds something."""
+) -> Training:
+    """Train one direction to its end, or until ``stopped`` holds something; what was trained."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     training = Training(RECIPES[recipe_name], scenes, source, target, seconds)
@@ -70,6 +72,7 @@ def train_direction(
             progress["begun_with"] = {key: earlier[key] for key in ("source", "target", "steps", "images", "seconds")}
         (folder / "progress.json").write_text(json.dumps(progress))
         print(source, target, training.step, round(training.spent), training.history[-1:], flush=True)
+    return training
 
 
 LAST_LAYERS = ("head.", "guide.", "detail.last.")  # they set a tone, which is the other direction's
@@ -103,6 +106,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--pairs", nargs="+", required=True, help="SOURCE:TARGET ...")
     parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--fold", choices=sorted(FOLDS), help="leave out these patients, and judge on them")
+    parser.add_argument("--result", type=Path, default=RESULTS / "leave-one-site-out.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     heap.keep_freed(heap.TO_TRAIN)
@@ -110,13 +115,22 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, frame: stopped.append(which))
     scenes = load_cohort(arguments.cache)
+    judged_on = [s for s in scenes if arguments.fold and left_out(s, arguments.fold)]
+    scenes = [s for s in scenes if not (arguments.fold and left_out(s, arguments.fold))]
     for pair in arguments.pairs:
         source, target, *begin_with = pair.split(":")
         folder = arguments.runs / arguments.recipe / f"{source}_{target}".lower()
         if not stopped:
             first = Path(begin_with[0]) if begin_with else None
             seconds = 60 * arguments.minutes
-            train_direction(arguments.recipe, source, target, seconds, scenes, folder, stopped, first, arguments.whole)
+            training = train_direction(
+                arguments.recipe, source, target, seconds, scenes, folder, stopped, first, arguments.whole
+            )
+            if arguments.fold and not stopped:
+                shown = [s for s in scenes if {source, target} <= set(s.images)]
+                entry = judged_entry(arguments.recipe, arguments.fold, training, shown, judged_on)
+                record(entry, arguments.result)
+                print(source, target, arguments.fold, entry["mean"], flush=True)
 
 
 if __name__ == "__main__":
