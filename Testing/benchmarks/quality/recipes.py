@@ -78,6 +78,8 @@ RECIPES |= {
         FINAL, network={**FINAL.network, "in_channels": 5}, sampler={**FINAL.sampler, "stack": 5}
     ),
     "final-structure": replace(FINAL, correlation=0.3),
+    "final-half-first": replace(FINAL, half=0.4),
+    "final-both-ways": replace(FINAL, backward=0.5),
     "final-mind": replace(FINAL, mind=0.5),
     "final-mr-features": replace(FINAL, mr_features=0.15),
     "final-tone": replace(FINAL, tone=1.0),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from training_cli.training.data.randomise import Randomise
 from training_cli.training.optimisation.displacement import displaced_target
@@ -28,7 +30,11 @@ LATE = 0.3  # part of the budget at its end in which the learning rate of the sc
 
 @dataclass
 class Recipe:
-    """Everything that decides a training but the patients and the budget."""
+    """Everything that decides a training but the patients and the budget.
+
+    backward: share of the batches that teach the way back, by a second head on the same features. half: part of the
+    budget in which images are shown at half their resolution.
+    """
 
     generator: str = "bilateral"
     network: dict = field(default_factory=dict)
@@ -49,6 +55,7 @@ class Recipe:
     start_curve: bool = True
     schedule: str = "linear"
     backward: float = 0.0
+    half: float = 0.0
     tone: float = 0.0
     tolerance: int = 0
     misaligned: int = 0
@@ -89,6 +96,7 @@ class Training:
 
         torch.manual_seed(recipe.seed)
         self.recipe, self.budget, self.source, self.target = recipe, budget, source, target
+        self.spent, self.step, self.images, self.history = 0.0, 0, 0, []
         self.network = build_generator(recipe.generator, **recipe.network).train()
         if recipe.misaligned:
             scenes = [displaced(scene, target, recipe.misaligned) for scene in scenes]
@@ -101,11 +109,16 @@ class Training:
         if recipe.start_curve:
             start_from_curve(self.network, [self._batch() for _ in range(12)])
         self.averaged = copy.deepcopy(self.network).eval()
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        self.way_back: nn.Module | None = None
+        if recipe.backward:
+            self.way_back = build_generator(recipe.generator, **recipe.network).train()
+            self.way_back.stem, self.way_back.context = self.network.stem, self.network.context
+        both = nn.ModuleList([self.network, *([self.way_back] if self.way_back is not None else [])])
+        trained = list(both.parameters())
+        decayed = [p for p in trained if p.ndim > 1]
+        others = [p for p in trained if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, recipe.learning_rate, betas=(0.9, 0.99))
-        self.spent, self.step, self.images, self.history = 0.0, 0, 0, []
 
     def run(self, until: float | None = None) -> None:
         """Train until so many seconds are spent in all (the whole budget if None)."""
@@ -120,8 +133,11 @@ class Training:
                 self.history.append([self.step, round(self.spent, 1), round(total / 200, 5)])
                 total = 0.0
 
-    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        source, target, mask = self.sampler.batch()
+    def _batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        source, target, mask = self.sampler.batch(backward)
+        if self.spent < self.recipe.half * self.budget:
+            source, target = F.avg_pool2d(source, 2), F.avg_pool2d(target, 2)
+            mask = -F.max_pool2d(-mask, 2)
         return self.randomise(source, self.draw), target, mask
 
     def _step(self) -> float:
@@ -133,8 +149,9 @@ class Training:
         }[self.recipe.schedule]
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * max(falling, 0.01) * min(1.0, (self.step + 1) / 50)
-        source, target, mask = self._batch()
-        made = self.network(source)
+        backward = self.way_back is not None and self.sampler.random.random() < self.recipe.backward
+        source, target, mask = self._batch(backward)
+        made = (self.way_back if backward else self.network)(source)
         loss = self._loss(made, target, mask)
         if self.recipe.mind:
             middle = source[:, source.shape[1] // 2][:, None]
