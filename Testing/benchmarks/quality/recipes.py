@@ -71,6 +71,22 @@ RECIPES |= {
     ),
     "final-canvas": replace(FINAL, sampler={**FINAL.sampler, "canvas": 0.4}),
     "final-gd-canvas": replace(RECIPES["final-gd"], sampler={**RECIPES["final-gd"].sampler, "canvas": 0.4}),
+    # From the weights of "final": canvases of all sizes, and the way back from translations.
+    "cycle": replace(
+        FINAL,
+        sampler={**FINAL.sampler, "canvas": 0.4},
+        cycle=0.25,
+        sharpness=1.0,
+        learning_rate=5e-4,
+        schedule="linear",
+    ),
+    "cycle-gd": replace(
+        RECIPES["final-gd"],
+        sampler={**RECIPES["final-gd"].sampler, "canvas": 0.4},
+        sharpness=1.0,
+        learning_rate=5e-4,
+        schedule="linear",
+    ),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),

@@ -25,7 +25,7 @@ from surgical_style_engine.common import heap
 from .data import load_cohort
 from .protocol import FOLDS, RESULTS, judged_entry, left_out, record
 from .recipes import RECIPES
-from .train import Training
+from .train import Recipe, Training
 
 PART = 30.0  # seconds between two checkpoints
 KEEP = 300.0  # seconds between two states that are kept, to choose among
@@ -41,11 +41,13 @@ def train_direction(
     stopped: list,
     begin_with: Path | None = None,
     whole: bool = False,
+    other_way: Path | None = None,
 ) -> Training:
     """Train one direction to its end, or until ``stopped`` holds something; what was trained."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
-    training = Training(RECIPES[recipe_name], scenes, source, target, seconds)
+    recipe = RECIPES[recipe_name]
+    training = Training(recipe, scenes, source, target, seconds, trained(recipe, other_way) if other_way else None)
     if checkpoint.exists():
         training.resume(checkpoint)
     elif begin_with is not None:
@@ -73,6 +75,17 @@ def train_direction(
         (folder / "progress.json").write_text(json.dumps(progress))
         print(source, target, training.step, round(training.spent), training.history[-1:], flush=True)
     return training
+
+
+def trained(recipe: Recipe, folder: Path) -> torch.nn.Module:
+    """The network of another direction's folder."""
+    from safetensors.torch import load_file
+
+    from surgical_style_engine.networks import build_generator
+
+    network = build_generator(recipe.generator, **recipe.network)
+    network.load_state_dict({key: value.float() for key, value in load_file(folder / "averaged.safetensors").items()})
+    return network
 
 
 LAST_LAYERS = ("head.", "guide.", "detail.last.")  # they set a tone, which is the other direction's
@@ -106,6 +119,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--pairs", nargs="+", required=True, help="SOURCE:TARGET ...")
     parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--other-ways", type=Path, help="folder with the trained other directions, for a cycle")
     parser.add_argument("--fold", choices=sorted(FOLDS), help="leave out these patients, and judge on them")
     parser.add_argument("--result", type=Path, default=RESULTS / "leave-one-site-out.json")
     arguments = parser.parse_args()
@@ -123,8 +137,10 @@ def main() -> None:
         if not stopped:
             first = Path(begin_with[0]) if begin_with else None
             seconds = 60 * arguments.minutes
+            ways = arguments.other_ways
+            back = ways / f"{target}_{source}".lower() if ways else None
             training = train_direction(
-                arguments.recipe, source, target, seconds, scenes, folder, stopped, first, arguments.whole
+                arguments.recipe, source, target, seconds, scenes, folder, stopped, first, arguments.whole, back
             )
             if arguments.fold and not stopped:
                 shown = [s for s in scenes if {source, target} <= set(s.images)]

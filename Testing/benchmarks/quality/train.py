@@ -33,7 +33,8 @@ class Recipe:
     """Everything that decides a training but the patients and the budget.
 
     backward: share of the batches that teach the way back, by a second head on the same features. half: part of the
-    budget in which images are shown at half their resolution.
+    budget in which images are shown at half their resolution. cycle: share of the batches whose input is a translation
+    of the target by the network of the other direction, which then has to come back.
     """
 
     generator: str = "bilateral"
@@ -56,6 +57,7 @@ class Recipe:
     schedule: str = "linear"
     backward: float = 0.0
     half: float = 0.0
+    cycle: float = 0.0
     tone: float = 0.0
     tolerance: int = 0
     misaligned: int = 0
@@ -88,10 +90,18 @@ class Training:
     """A training that can be run in parts.
 
     direction "forward" is source to target. budget: seconds of the process's own time (what else runs on the machine
-    counts little); the learning rate falls to 0 at its end.
+    counts little); the learning rate falls to 0 at its end. other_way: target to source, trained, for the cycle.
     """
 
-    def __init__(self, recipe: Recipe, scenes: list[Scene], source: str, target: str, budget: float) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        scenes: list[Scene],
+        source: str,
+        target: str,
+        budget: float,
+        other_way: nn.Module | None = None,
+    ) -> None:
         from surgical_style_engine.networks import build_generator
 
         torch.manual_seed(recipe.seed)
@@ -103,6 +113,12 @@ class Training:
         if recipe.tone:
             scenes = aligned(scenes, target, recipe.tone)
         self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)
+        self.other_way = other_way if recipe.cycle else None
+        if self.other_way is not None:
+            self.other_way.eval().requires_grad_(False)
+            stack = self.sampler.stack + 2
+            settings = {**recipe.sampler, "stack": stack, "also": ()}
+            self.targets = Sampler(scenes, target, target, seed=recipe.seed + 1, **settings)
         self.randomise = Randomise(**recipe.randomise)
         self.features = MRFeatures(HD_BET) if recipe.mr_features else None
         self.draw = torch.Generator().manual_seed(recipe.seed)
@@ -134,11 +150,21 @@ class Training:
                 total = 0.0
 
     def _batch(self, backward: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        source, target, mask = self.sampler.batch(backward)
+        if self.other_way is not None and self.sampler.random.random() < self.recipe.cycle:
+            source, target, mask = self._there(*self.targets.batch())
+        else:
+            source, target, mask = self.sampler.batch(backward)
         if self.spent < self.recipe.half * self.budget:
             source, target = F.avg_pool2d(source, 2), F.avg_pool2d(target, 2)
             mask = -F.max_pool2d(-mask, 2)
         return self.randomise(source, self.draw), target, mask
+
+    def _there(self, stack: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Translations of a stack of the target in the place of a source."""
+        wide = self.sampler.stack
+        with torch.no_grad():
+            slices = [self.other_way(stack[:, i : i + wide]) for i in range(stack.shape[1] - wide + 1)]
+        return torch.cat(slices, 1).clamp(-1, 1), target, mask
 
     def _step(self) -> float:
         part = min(1.0, self.spent / self.budget)
