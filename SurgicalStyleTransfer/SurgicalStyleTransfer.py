@@ -18,6 +18,7 @@ from SurgicalStyleTransferLib import self_test
 from SurgicalStyleTransferLib.jobs.engine import Engine
 from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode
 from SurgicalStyleTransferLib.panel.panel import Panel
+from SurgicalStyleTransferLib.scripting.calls import ScriptCalls
 from SurgicalStyleTransferLib.setup.contributors import contributors
 
 LIBRARIES = ("SurgicalStyleTransferLib", "surgical_style_engine")
@@ -39,8 +40,9 @@ same grid. It is made for research, not for diagnosis.
 See the <a href="{url}">tutorial</a>.
 """).format(url="https://github.com/SurgicalStyleTransfer/SlicerSurgicalStyleTransfer/blob/main/docs/tutorial.md")
         self.parent.acknowledgementText = _("""
-The shipped brain styles are local tone curves (after Gharbi et al., SIGGRAPH 2017) that were trained on the openly licensed
-MR volumes named in their cards; styles of one's own are trained as cycle-consistent networks (Zhu et al., ICCV 2017), too.
+The shipped brain styles are local tone curves (after Gharbi et al., SIGGRAPH 2017) that were trained on the openly
+licensed MR volumes named in their cards; styles trained without pairs are cycle-consistent networks (Zhu et al., ICCV
+2017).
 """)
 
 
@@ -154,8 +156,8 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             self.panel.update()
 
 
-class SurgicalStyleTransferLogic(ScriptedLoadableModuleLogic):
-    """For scripts too: ``logic.engine.process(Plan(...))``."""
+class SurgicalStyleTransferLogic(ScriptCalls, ScriptedLoadableModuleLogic):
+    """For scripts too: ``logic.translate(node, style="brain-mr-t1w-t2w")``."""
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
