@@ -18,6 +18,8 @@ from SurgicalStyleTransferLib import self_test
 from SurgicalStyleTransferLib.jobs.engine import Engine
 from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode
 from SurgicalStyleTransferLib.panel.panel import Panel
+from SurgicalStyleTransferLib.scripting.calls import ScriptCalls
+from SurgicalStyleTransferLib.setup.contributors import contributors
 
 LIBRARIES = ("SurgicalStyleTransferLib", "surgical_style_engine")
 
@@ -30,16 +32,17 @@ class SurgicalStyleTransfer(ScriptedLoadableModule):
         self.parent.title = _("Surgical Style Transfer")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Image Synthesis")]
         self.parent.dependencies = []
-        self.parent.contributors = ["SurgicalStyleTransfer contributors"]
+        self.parent.contributors = contributors()
         self.parent.helpText = _("""
 Moves a volume into the look of another domain, such as T1-weighted into T2-weighted MR, so that images of different
 origin become comparable. Select a volume and a style, then press Apply: the result is a new, synthetic volume on the
 same grid. It is made for research, not for diagnosis.
 See the <a href="{url}">tutorial</a>.
-""").format(url="https://github.com/SurgicalStyleTransfer/SurgicalStyleTransfer/blob/main/docs/tutorial.md")
+""").format(url="https://github.com/SurgicalStyleTransfer/SlicerSurgicalStyleTransfer/blob/main/docs/tutorial.md")
         self.parent.acknowledgementText = _("""
-The styles are cycle-consistent adversarial networks (Zhu et al., ICCV 2017). The shipped brain style was trained on the
-openly licensed MR volumes named in its card.
+The shipped brain styles are local tone curves (after Gharbi et al., SIGGRAPH 2017) that were trained on the openly
+licensed MR volumes named in their cards; styles trained without pairs are cycle-consistent networks (Zhu et al., ICCV
+2017).
 """)
 
 
@@ -153,8 +156,8 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
             self.panel.update()
 
 
-class SurgicalStyleTransferLogic(ScriptedLoadableModuleLogic):
-    """For scripts too: ``logic.engine.process(Plan(...))``."""
+class SurgicalStyleTransferLogic(ScriptCalls, ScriptedLoadableModuleLogic):
+    """For scripts too: ``logic.translate(node, style="brain-mr-t1w-t2w")``."""
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)

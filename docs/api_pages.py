@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
-REPOSITORY = "https://github.com/SurgicalStyleTransfer/SurgicalStyleTransfer/blob/main/"
+REPOSITORY = "https://github.com/SurgicalStyleTransfer/SlicerSurgicalStyleTransfer/blob/main/"
 API = "API reference"  # the entry of the navigation that the generated pages fill
 PACKAGES = (
     ROOT / "SurgicalStyleTransfer" / "surgical_style_engine",

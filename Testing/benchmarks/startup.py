@@ -82,7 +82,7 @@ def panel(slicer: object, module: object, models: Path) -> dict[str, float]:
 
     qt.QSettings().setValue(FOLDER_SETTING, str(models))
     model_cards.shipped_folder = lambda: models
-    parent = slicer.qMRMLWidget()
+    parent = slicer.qSlicerScriptedLoadableModuleWidget()
     qt.QVBoxLayout(parent)
     parent.setMRMLScene(slicer.mrmlScene)
     begun = time.perf_counter()

@@ -106,7 +106,7 @@ def open_panel(slicer_app, scene, module, tiny_folder, monkeypatch):
 
         qt.QSettings().setValue(FOLDER_SETTING, str(folder))
         monkeypatch.setattr(model_cards, "shipped_folder", lambda: Path("/nonexistent"))
-        parent = slicer_app.qMRMLWidget()
+        parent = slicer_app.qSlicerScriptedLoadableModuleWidget()
         qt.QVBoxLayout(parent)
         parent.setMRMLScene(scene)
         widget = module.SurgicalStyleTransferWidget(parent)

@@ -45,7 +45,7 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     QtWidgets.QApplication.instance().setStyle("Fusion")
     qt.QSettings().setValue(FOLDER_SETTING, "/home/user/.surgical_style_transfer/models")
     model_cards.shipped_folder = lambda: models
-    parent = slicer.qMRMLWidget()
+    parent = slicer.qSlicerScriptedLoadableModuleWidget()
     qt.QVBoxLayout(parent)
     parent.setMRMLScene(slicer.mrmlScene)
     widget = module.SurgicalStyleTransferWidget(parent)

@@ -37,7 +37,7 @@ def test_every_python_file_and_resource_is_listed_and_nothing_else():
     hint = "run: python Testing/slicer/test_cmake_lists.py"
     assert listed(text, "MODULE_PYTHON_SCRIPTS") == scripts, hint
     assert listed(text, "MODULE_PYTHON_RESOURCES") == resources, hint
-    assert "surgical_style_engine/worker/__main__.py" in scripts and "requirements.txt" in resources
+    assert "surgical_style_engine/worker/__main__.py" in scripts and "Resources/requirements.txt" in resources
 
 
 def write():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SCHEMA = (
-    "https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.1.json#"
+    "https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.2.json#"
 )
 
 
@@ -22,23 +23,87 @@ def png_size(path):
     return int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
 
 
+def entry():
+    return json.loads((ROOT / "Resources" / "SurgicalStyleTransfer.json").read_text(encoding="utf-8"))
+
+
+def cmake_text(name):
+    """The text that the top CMakeLists.txt sets EXTENSION_... to."""
+    return re.search(rf'set\(EXTENSION_{name} "([^"]+)"\)', (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))[1]
+
+
 def test_the_catalogue_entry():
-    entry = json.loads((ROOT / "Resources" / "SurgicalStyleTransfer.json").read_text(encoding="utf-8"))
-    known = {
-        "$schema",
-        "category",
-        "scm_url",
-        "scm_revision",
-        "scm_type",
-        "build_dependencies",
-        "build_subdirectory",
-        "enabled",
-        "tier",
+    """By the schema of Slicer's sources, version 1.0.2: its names, types and what is required."""
+    kinds = {
+        "$schema": str,
+        "category": str,
+        "scm_url": str,
+        "scm_revision": str,
+        "scm_type": str,
+        "build_dependencies": list,
+        "dicom_support_rule": str,
+        "build_subdirectory": str,
+        "enabled": bool,
+        "tier": int,
     }
-    assert set(entry) <= known and {"$schema", "category", "scm_url"} <= set(entry)
-    assert entry["$schema"] == SCHEMA and entry["category"] == "Image Synthesis"
-    assert entry["build_dependencies"] == ["PyTorch"] and 1 <= entry["tier"] <= 5
-    assert entry["scm_url"].startswith("https://") and entry["scm_url"].endswith(".git")
+    said = entry()
+    assert set(said) <= set(kinds) and {"$schema", "category", "scm_url", "dicom_support_rule"} <= set(said)
+    assert all(isinstance(value, kinds[key]) for key, value in said.items())
+    assert said["$schema"] == SCHEMA and said["category"] == "Image Synthesis"
+    assert said["build_dependencies"] == ["PyTorch"] and 1 <= said["tier"] <= 5
+    assert said["scm_url"].startswith("https://") and said["scm_url"].endswith(".git")
+
+
+def test_the_extension_is_suggested_for_what_the_shipped_styles_take():
+    folders = [path.parent for path in (ROOT / "SurgicalStyleTransfer" / "Resources" / "Models").glob("*/model.json")]
+    cards = [json.loads((folder / "model.json").read_text(encoding="utf-8")) for folder in folders]
+    modalities = {side["modality"] for card in cards for side in card["domains"].values()}
+    assert modalities == set(re.findall(r"Modality == '(\w+)'", entry()["dicom_support_rule"]))
+
+
+def test_the_repository_has_one_name():
+    """The catalogue entry says it: every address of the project in the tree is within that repository."""
+    repository = entry()["scm_url"].removesuffix(".git")
+    owner, name = repository.rsplit("/", 2)[1:]
+    assert name == "Slicer" + re.search(r"^project\((\w+)\)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("an unpacked archive, not a clone")
+    address = re.compile(r"(?:github|githubusercontent)\.com[/:]([\w.-]*SurgicalStyleTransfer[\w.-]*)/([\w-]+)", re.I)
+    places = {}
+    for file in listed.stdout.split("\0"):
+        path = ROOT / file
+        if path.is_file() and path.suffix in {".md", ".txt", ".py", ".json", ".yml", ".yaml", ".cff", ".toml", ".html"}:
+            for stated in address.findall(path.read_text(encoding="utf-8", errors="replace")):
+                places.setdefault(stated, set()).add(file)
+    assert set(places) == {(owner, name)}, places
+    assert {"README.md", "CMakeLists.txt", "CONTRIBUTING.md", "CITATION.cff"} <= places[owner, name]
+
+
+def test_contributors_are_one_list_of_names_and_organizations():
+    from SurgicalStyleTransferLib.setup.contributors import contributors
+
+    names = contributors()
+    assert names and all(re.fullmatch(r"\S.* \(\S.*\)", name) for name in names), names
+    assert "Resources/contributors.txt" in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert "Resources/contributors.txt" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_what_the_build_reads_of_the_extension():
+    """What Slicer 5.12's build knows beside 5.10's, and a CMake that 5.10's build machines have."""
+    assert re.match(
+        r"cmake_minimum_required\(VERSION 3\.20\.6\.\.\.3\.22\.6 FATAL_ERROR\)", (ROOT / "CMakeLists.txt").read_text()
+    )
+    assert len(cmake_text("KEYWORDS").split()) > 3 and ";" not in cmake_text("KEYWORDS")
+    assert "\n" not in cmake_text("DESCRIPTION") and "Slicer" not in cmake_text("DESCRIPTION")
+
+
+def test_the_requirements_are_where_slicers_template_has_them(slicer_app):
+    from SurgicalStyleTransferLib.setup import dependencies
+
+    path = ROOT / "SurgicalStyleTransfer" / "Resources" / "requirements.txt"
+    path.read_text(encoding="ascii")  # Slicer's load_requirements reads it by the platform's encoding
+    assert [str(entry) for entry in dependencies.requirements()] == ["safetensors>=0.4", "pydantic>=2.6"]
 
 
 def test_icons_and_screenshots_are_where_the_extension_says():

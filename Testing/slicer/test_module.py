@@ -29,7 +29,7 @@ from slicer_stand_in import install
 install(pathlib.Path(tempfile.mkdtemp()))
 before = set(sys.modules)
 import SurgicalStyleTransfer, qt
-parent = slicer.qMRMLWidget()
+parent = slicer.qSlicerScriptedLoadableModuleWidget()
 qt.QVBoxLayout(parent)
 widget = SurgicalStyleTransfer.SurgicalStyleTransferWidget(parent)
 widget.setup()

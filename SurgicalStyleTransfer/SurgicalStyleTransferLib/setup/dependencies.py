@@ -33,9 +33,14 @@ class InstallationError(Exception):
 
 def requirements(onnx: bool = False) -> list[Requirement]:
     """What the worker needs beside torch."""
-    path = Path(__file__).resolve().parents[2] / "requirements.txt"
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    packages = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    path = Path(__file__).resolve().parents[2] / "Resources" / "requirements.txt"
+    try:
+        from slicer.packaging import load_requirements  # noqa: PLC0415 - Slicer 5.12 and newer
+    except ImportError:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        packages = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    else:
+        packages = load_requirements(path)
     return [*packages, ONNX_RUNTIME] if onnx else packages
 
 

@@ -246,7 +246,13 @@ def _place_modules() -> None:
     def pip_ensure(requirements: list, constraints: object = None, requester: str | None = None) -> None:
         raise AssertionError(f"a test tried to install {requirements}")
 
-    packaging.pip_ensure = pip_ensure
+    def load_requirements(path: object) -> list:
+        from packaging.requirements import Requirement
+
+        lines = Path(str(path)).read_text(encoding="utf-8").splitlines()
+        return [Requirement(line) for line in map(str.strip, lines) if line and line[0] not in "#-"]
+
+    packaging.pip_ensure, packaging.load_requirements = pip_ensure, load_requirements
     _place("slicer.packaging", packaging)
 
 

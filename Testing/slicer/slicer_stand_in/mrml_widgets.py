@@ -11,7 +11,7 @@ from PySide6.QtCore import Property, Signal
 from . import pythonqt
 
 
-class qMRMLWidget(QtWidgets.QWidget):
+class _SceneWidget(QtWidgets.QWidget):
     """A widget that hands its scene on through its signal."""
 
     mrmlSceneChanged = Signal(object)
@@ -30,13 +30,16 @@ class qMRMLWidget(QtWidgets.QWidget):
     def mrmlScene(self) -> object:
         return self._scene
 
-    isEntered = Property(bool, lambda self: True)
+
+class qMRMLWidget(_SceneWidget):
+    """The outermost widget of a .ui file."""
 
 
-class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
+class qSlicerScriptedLoadableModuleWidget(_SceneWidget):
     """What Slicer puts a scripted module's panel into; makes it anew of the module that Python has by then."""
 
     moduleName = ""
+    isEntered = Property(bool, lambda self: True)
 
     def reload(self) -> None:
         name = f"{self.moduleName}Widget"

@@ -1,5 +1,7 @@
 """PythonQt's manner on top of PySide6: properties are attributes, ``connect("signal()", slot)``, nothing unknown.
 
+What Qt 5, Qt 6, CTK or qMRML lack in a version that is supported raises AttributeError (``interfaces``).
+
 ``qt.QLabel`` is a wrapper class around PySide6's, made when first asked for. Plain values (QSize, QUrl, QPixmap...) are
 PySide6's own.
 """
@@ -11,6 +13,7 @@ import sys
 import types
 
 import shiboken6
+from interfaces import known
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 if sys.version_info < (3, 12):
@@ -24,12 +27,21 @@ _classes: dict[type, type] = {}
 _objects: dict[int, Wrapper] = {}
 
 
+def _must_exist(target: type, name: str, kind: str = "") -> None:
+    """Raises AttributeError where a class of Slicer, CTK or Qt has no such name in some version that is supported."""
+    class_name = next((base.__name__ for base in target.__mro__ if known.is_known(base.__name__)), "")
+    lacking = known.lacking(class_name, name, kind) if class_name else ()
+    if lacking:
+        raise AttributeError(f"{class_name} has no {kind or 'name'} {name} in {lacking[0]}")
+
+
 class _WrapperType(type):
     """Enumerations, static methods and the like come from the wrapped class."""
 
     def __getattr__(cls, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
+        _must_exist(cls._target_class, name)
         value = getattr(cls._target_class, name)
         if isinstance(value, (QtCore.Signal, property)):
             raise AttributeError(f"{name} belongs to objects, not to the class {cls.__name__}")
@@ -59,6 +71,7 @@ class Wrapper(metaclass=_WrapperType):
         target = self._target
         if name == "name":
             return target.objectName()
+        _must_exist(type(target), name)
         meta = target.metaObject()
         if meta.indexOfProperty(name) >= 0:
             return wrap(target.property(name))
@@ -72,6 +85,7 @@ class Wrapper(metaclass=_WrapperType):
     def __setattr__(self, name: str, value: object) -> None:
         target = self._target
         name = "objectName" if name == "name" else name
+        _must_exist(type(target), name, "properties")
         meta = target.metaObject()
         index = meta.indexOfProperty(name)
         if index < 0:
@@ -100,6 +114,10 @@ class Wrapper(metaclass=_WrapperType):
 
     def _signal(self, signature: str) -> QtCore.SignalInstance:
         target = self._target
+        try:
+            _must_exist(type(target), signature.partition("(")[0], "signals")
+        except AttributeError as error:
+            raise ValueError(f"{type(self).__name__} has no signal {signature}: {error}") from error
         stated = getattr(type(target), "SIGNATURES", {})
         if signature in stated:
             return getattr(target, stated[signature])

@@ -1,0 +1,1 @@
+"""The module's logic for scripts: one call each for translating, fusing and judging."""
