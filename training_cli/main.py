@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "training_cli.commands.demo:demo",
     "train": "training_cli.commands.train:train",
     "translate": "training_cli.commands.translate:translate",
+    "inspect": "training_cli.commands.inspect:inspect",
     "evaluate": "training_cli.commands.evaluate:evaluate",
     "stylize": "training_cli.commands.stylize:stylize",
     "fuse": "training_cli.commands.fuse:fuse",

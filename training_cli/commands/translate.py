@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from training_cli.progress import Progress
 
 Outcome = tuple[list[dict[str, Any]], list[tuple[Path, StyleTransferError]]]  # entries of a report, and failures
-SINGLE = ("mask", "units", "maps", "consistency")  # of a volume, that a report on one volume has itself
+SINGLE = ("mask", "units", "maps", "consistency", "recognised")  # of a volume, that a report on one volume has itself
 
 Input = Annotated[
     Path, typer.Argument(metavar="INPUT", help="volume or picture, DICOM folder, or folder of volumes (a cohort)")
 ]
 Output = Annotated[Path, typer.Argument(help="file to write; for a cohort, or with --dicom, a folder")]
-Model = Annotated[str, typer.Option("--model", help="model folder or name (see: sst models list)")]
+Model = Annotated[
+    Optional[str],
+    typer.Option("--model", help="model folder or name (see: sst models list); without it, those that fit are named"),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="translate images of another modality, and in a folder of another contrast, too")
+]
 Plane = Annotated[
     Optional[str],
     typer.Option("--plane", help="axial, coronal, sagittal, or all (averaged); the model's own if not given"),
@@ -70,7 +76,7 @@ MapFolder = Annotated[
 def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     source: Input,
     output: Output,
-    model: Model,
+    model: Model = None,
     direction: Direction = "forward",
     plane: Plane = None,
     strength: Strength = "1",
@@ -90,12 +96,14 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     report: Report = None,
     quality: Quality = True,
     maps: MapFolder = None,
+    force: Force = False,
     progress: ProgressKind = "auto",
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
 
-    A translation is a synthetic image: the header of the output says so. In a cohort every volume that can be
-    translated is; those that cannot are named at the end, with the reason.
+    A translation is a synthetic image: the header of the output says so. An image of another modality than the
+    model's is refused, one of another contrast gets a warning; in a cohort both are left out. In a cohort every volume
+    that can be translated is; those that cannot are named at the end, with the reason.
     """
     from training_cli.progress import Progress
 
@@ -109,9 +117,14 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
         "ensemble": ensemble,
     }
     adjustments = _adjustments(strength, match, adjusted)
-    run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size}
+    run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
     asked = _Asked(source, output, direction, plane, strength, mask, match, pattern, dicom, report, quality, maps)
     planned = asked.plan()
+    if model is None:
+        from .inspect import refuse_without_model
+
+        refuse_without_model([job.source for job in planned.jobs], source, output)
+    run["strict"] = not planned.single
     case = asked.case(model, adjustments, run, shown)
     with shown:
         entries, failures = _translate_all(case, planned, output)
@@ -257,12 +270,22 @@ def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
         )
         try:
             entries.append(_entry(job, translate_case(one)))
-        except StyleTransferError as error:
+        except StyleTransferError as failure:
+            error = _with_advice(failure)
             if planned.single:
-                raise
+                raise error from None
             failures.append((job.source, error))
             told([f"sst: {name}: {error}"])
     return entries, failures
+
+
+def _with_advice(error: StyleTransferError) -> StyleTransferError:
+    """The error; of an image that does not fit, with what to do about it."""
+    from surgical_style_engine.inference.fit.misfit import MisfitError
+
+    if not isinstance(error, MisfitError):
+        return error
+    return MisfitError(f"{error} With --force it is translated nevertheless.")
 
 
 def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
@@ -280,6 +303,7 @@ def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
         "consistency": translated.translation.consistency,
         "quality": translated.quality,
         "maps": translated.maps,
+        "recognised": translated.recognised,
         "warnings": translated.warnings,
     }
 

@@ -22,6 +22,7 @@ from training_cli.training.data.items import CachedItem, TrainingData, typical_l
 from .config import TrainingConfig
 from .config.method_registry import method_entry
 from .config.presets import too_few_limit
+from .usual_items import usual_of_items
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _domain(config: TrainingConfig, side: str, items: list[CachedItem]) -> Domai
         "units": getattr(config, f"{side}_units") or ("HU" if kind == "hu_window" else ""),
         "normalization": _specification(config, kind),
         "inverse": typical_landmarks(items),
-        "statistics": {} if items[0].inputs else _statistics(items),
+        "statistics": {} if items[0].inputs else _statistics(items, config.spacing),
         "inputs": _inputs(config, items[0]) if items[0].inputs else [],
     }
     return Domain.model_validate(values)
@@ -173,17 +174,20 @@ def _specification(config: TrainingConfig, kind: str) -> Normalization:
     return parse_normalization({"kind": kind, **window})
 
 
-def _statistics(items: list[CachedItem]) -> dict[str, Any]:
+def _statistics(items: list[CachedItem], spacing: float | None) -> dict[str, Any]:
     """What the out-of-domain check compares with.
 
-    The histograms of the volumes' normalised body intensities, how far apart they are themselves, and the raw range.
+    The histograms of the volumes' normalised body intensities, how far apart they are themselves, the recogniser's
+    features, and the raw range.
     """
     histograms = []
     for item in items:
         shares = body_histogram(item.load()[:, item.body[:: max(1, len(item.body) // 12)]])
         if shares is not None:
             histograms.append(shares.round(5).tolist())
+    usual = usual_of_items(items, spacing)
     return {
+        **({"usual": usual} if usual else {}),
         "histograms": histograms,
         "usual_distance": round(usual_distance(histograms), 4),
         "raw_p1": [item.raw_statistics["p1"] for item in items],

@@ -12,6 +12,7 @@ import slicer
 
 from surgical_style_engine.worker import messages as protocol
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
+from SurgicalStyleTransferLib.mrml import outputs
 
 KEPT_UPLOADS = 4  # more than one request names: a volume, a region, a volume to match
 
@@ -40,7 +41,7 @@ class Exchange:
         relative_to: describe its place as that node sees it (parent transforms of both taken into account).
         """
         geometry = mrml_geometry.of_volume(node, relative_to)
-        key = (node.GetID(), node.GetImageData().GetMTime(), geometry.key(), modality)
+        key = (node.GetID(), node.GetImageData().GetMTime(), geometry.key(), modality, outputs.is_synthetic(node))
         if key in self._uploads:
             self._uploads[key] = self._uploads.pop(key)  # the longest unused goes first
         else:
@@ -65,6 +66,7 @@ class Exchange:
             is_2d=geometry.is_2d,
             modality=modality,
             name=node.GetName(),
+            synthetic=outputs.is_synthetic(node),
         )
 
     def upload_array(self, array: np.ndarray, like: object) -> dict:

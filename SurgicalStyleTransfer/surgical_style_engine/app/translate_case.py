@@ -21,8 +21,9 @@ from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.models.dicom_output import write_dicom_series
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.provenance import synthetic_notes
+from surgical_style_engine.models.provenance import misfit_notes, synthetic_notes
 from surgical_style_engine.volumes.file_warnings import file_warnings
+from surgical_style_engine.volumes.recognise.verdict import recognise
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .align_reference import align_reference, alignment_doubt
@@ -118,6 +119,7 @@ class TranslatedCase:
         maps: the files of the maps by name.
         warnings: sentences.
         seconds: for all of it.
+        recognised: what the input was taken for, for a report.
     """
 
     translation: Translation
@@ -130,6 +132,7 @@ class TranslatedCase:
     maps: dict[str, Path]
     warnings: list[str]
     seconds: float
+    recognised: dict[str, Any]
 
 
 @dataclass(eq=False)
@@ -181,6 +184,7 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
         del judgement
     notes = notes_of(case.model, case.direction, translation, case.adjustments)
     volume = inputs.volume if case.writing.maps is not None else None
+    recognised = recognise(inputs.volume).entry()
     reference, registration, warnings = inputs.reference, inputs.registration, inputs.warnings
     series = inputs.series
     del inputs  # writing needs the room of the volume
@@ -197,6 +201,7 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
         maps=maps,
         warnings=[*left_out(case.volume), *translation.warnings, *warnings],
         seconds=time.perf_counter() - begun,
+        recognised=recognised,
     )
 
 
@@ -228,9 +233,15 @@ def adjust_case(case: TranslateCase, translation: Translation) -> tuple[Translat
 def notes_of(
     model: StyleModel, direction: str, translation: Translation, adjustments: Adjustments | None = None
 ) -> dict[str, str]:
-    """What the header of a translation says: that it is synthetic, how it was made, and whether units are mixed."""
-    notes = synthetic_notes(model.card, direction, translation.strength, adjustments)
+    """What the header of a translation says: that it is synthetic, how it was made, of what, and mixed units."""
+    notes = {**synthetic_notes(model.card, direction, translation.strength, adjustments), **_doubts(translation)}
     return {**notes, "SyntheticUnits": MIXED_NOTE} if translation.mixed else notes
+
+
+def _doubts(translation: Translation) -> dict[str, str]:
+    """What a header says of an input that is not what the model takes."""
+    misfit = translation.misfit
+    return {} if misfit is None else misfit_notes(misfit.refusal, misfit.warnings)
 
 
 def _read(case: TranslateCase, name: str) -> _Inputs:
@@ -323,6 +334,7 @@ def _write(case: TranslateCase, series: SourceSeries | None, translation: Transl
         masked=case.mask is not None,
         mixed=translation.mixed,
         adjustments=case.adjustments,
+        doubts=_doubts(translation),
     )
 
 

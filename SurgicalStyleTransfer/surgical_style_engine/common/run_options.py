@@ -24,6 +24,8 @@ class RunSettings(TypedDict, total=False):
     cancelled: Cancelled | None
     runner: Any
     keep_normalized: bool
+    force: bool
+    strict: bool
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class RunOptions:
             no stated type: this layer lies below the one of runners.)
         keep_normalized: False leaves the normalised arrays out of the result (empty), to spare memory where nothing is
             judged or adjusted afterwards.
+        force: a volume of another modality than the model's is translated nevertheless, and its header says so.
+        strict: a volume of another contrast than the model's is refused, unless ``force``.
 
     Raises:
         InputError: if the batch size is below 1.
@@ -61,6 +65,8 @@ class RunOptions:
     cancelled: Cancelled | None = None
     runner: Any = None
     keep_normalized: bool = True
+    force: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

@@ -34,7 +34,7 @@ def at_its_place(volume: Volume, header: NiftiHeader, path: Path) -> Volume:
     """
     if not header.forms:
         warning = "The file states no place in space (neither sform nor qform); the directions of its axes are guessed."
-        return replace(volume, metadata={"Warning": warning})
+        return replace(volume, metadata={**volume.metadata, "Warning": warning})
     away = _distances(volume, header)
     limit = _TWO_PLACES * min(volume.spacing)
     used = min(away, key=away.__getitem__)
@@ -57,7 +57,7 @@ def at_its_place(volume: Volume, header: NiftiHeader, path: Path) -> Volume:
             f"The file states two places, up to {away[other]:.1f} mm apart; its {used} is used, as in 3D Slicer, so "
             f"that programs that use the {other} show the result elsewhere than the input."
         )
-    return replace(volume, metadata={"Warning": " ".join(warnings)}) if warnings else volume
+    return replace(volume, metadata={**volume.metadata, "Warning": " ".join(warnings)}) if warnings else volume
 
 
 def is_plane(volume: Volume) -> bool:

@@ -5,6 +5,13 @@ The notes themselves come from whoever knows the model (``models.provenance.synt
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+_MARK = "SYNTHETIC "  # that the summary begins with
+
 
 def summary(notes: dict[str, str]) -> str:
     """Say the notes in the 79 characters that a NIfTI header has room for.
@@ -21,5 +28,20 @@ def summary(notes: dict[str, str]) -> str:
         'SYNTHETIC T2w from T1w by head 121212121212'
     """
     digest = notes.get("StyleModelSHA256", "")[:12]
-    text = f"SYNTHETIC {notes['SyntheticTo']} from {notes['SyntheticFrom']} by {notes['StyleModel']}"
+    forced = " FORCED" if "SyntheticForced" in notes else ""
+    text = f"{_MARK}{notes['SyntheticTo']} from {notes['SyntheticFrom']}{forced} by {notes['StyleModel']}"
     return f"{text[: 79 - len(digest) - 1]} {digest}".strip()
+
+
+def synthetic_mark(reader: SimpleITK.ImageFileReader) -> dict[str, str]:
+    """What a file's header says of being synthetic, in this program's own words.
+
+    Args:
+        reader: That has read the header of a NRRD, MetaImage or NIfTI file.
+
+    Returns:
+        The field "Synthetic"; empty for other images. Nothing else of the header is kept.
+    """
+    texts = {key: reader.GetMetaData(key) for key in ("Synthetic", "descrip") if reader.HasMetaDataKey(key)}
+    is_marked = texts.get("Synthetic", "").strip().lower() == "yes" or texts.get("descrip", "").startswith(_MARK)
+    return {"Synthetic": "yes"} if is_marked else {}

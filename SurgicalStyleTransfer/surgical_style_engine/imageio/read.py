@@ -31,6 +31,7 @@ from .integrity import check_whole
 from .itk import silent_itk
 from .nifti_header import NiftiHeader, as_volume, read_nifti_header
 from .nifti_place import at_its_place, is_plane
+from .provenance import synthetic_mark
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -120,7 +121,7 @@ def _read_file(path: Path, shown: Path | None = None) -> Volume:
     reader = _opened(path, shown)
     _choose_dimensions(reader, shown)
     try:
-        volume = Volume.from_sitk(reader.Execute())
+        volume = Volume.from_sitk(reader.Execute(), synthetic_mark(reader))
     except RuntimeError:
         raise InputError(f"The file {shown} is damaged or truncated.") from None
     # NRRD stores spacing times direction; taken apart again, 1 may come out as 0.9999999999999999.
@@ -182,5 +183,6 @@ def _read_flat_nifti(path: Path) -> Volume:
         volume = _read_file(whole, path)
     header = _nifti_header(path)
     if "Warning" in volume.metadata and header is not None and header.forms == {}:
-        volume = replace(volume, metadata={})  # a picture has no place
+        # A picture has no place.
+        volume = replace(volume, metadata={tag: text for tag, text in volume.metadata.items() if tag != "Warning"})
     return replace(volume, is_2d=is_plane(volume))

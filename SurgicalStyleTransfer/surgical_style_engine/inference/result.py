@@ -8,6 +8,8 @@ import numpy as np
 
 from surgical_style_engine.volumes.volume import Volume
 
+from .fit.misfit import Misfit
+
 NOTHING = np.empty((0, 0, 0, 0), np.float32)
 
 
@@ -31,6 +33,7 @@ class Translation:
         flattened: the input (c, z, y, x) without its bias field, in its own units, where that was asked for.
         strength: the one used.
         consistency: Semantic Consistency at that strength, where the strength was chosen by it.
+        misfit: what of the input is not what the model takes.
         mixed: the input, whose units are others, shows through, so that not all voxels are in the units of the domain.
     """
 
@@ -49,6 +52,7 @@ class Translation:
     strength: float = 1.0
     consistency: float | None = None
     mixed: bool = False
+    misfit: Misfit | None = None
 
     @property
     def judged(self) -> np.ndarray:

@@ -62,7 +62,7 @@ def translate_volume(
     options = RunOptions.of(options, run)
     check_volume(volume)
     model.check_direction(direction)
-    check_suitable(volume, model, direction)
+    misfit = check_suitable(volume, model, direction, options.force, options.strict)
     request = check_request(volume, model, direction, strength, mask, adjustments)
     blend = request.blend(request.flattened())
     planes = planes_for(blend.input, options.planes, model.card)
@@ -71,6 +71,7 @@ def translate_volume(
     network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
     warnings = suitability_warnings(volume, model, direction, blend.landmarks) + runner.warnings
     translation = _begun(volume, runner, warnings, blend.flattened)
+    translation.misfit = misfit
     if _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
     else:
@@ -150,6 +151,8 @@ def _is_written_directly(request: Request, planes: list[str], options: RunOption
 def _run_warnings(translation: Translation, counter: Counter, blend: Blend, adjustments: Adjustments) -> list[str]:
     """What only the run itself has shown."""
     sentences = []
+    if translation.misfit is not None and translation.misfit.refusal:
+        sentences.append(f"Translated nevertheless, as was asked for: {translation.misfit.refusal}")
     if counter.total == 0:
         sentences.append("No slice holds anything to translate; the output is the input in the target's units.")
     if counter.smallest_batch:

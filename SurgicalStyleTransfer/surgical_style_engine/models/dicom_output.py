@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
     masked: bool = False,
     mixed: bool = False,
     adjustments: Described | None = None,
+    doubts: Mapping[str, str] | None = None,
 ) -> None:
     """Write the translation of a series into a new folder, whole or not at all; see ``imageio.dicom.write``.
 
@@ -61,6 +63,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
         masked: Whether it was blended inside a mask only.
         mixed: ``Translation.mixed``; the header then states no units (RescaleType US) and says so.
         adjustments: What else was done.
+        doubts: What of the input was not what the model takes, as ``misfit_notes`` gives it.
 
     Raises:
         InputError: For a volume or a model that DICOM cannot hold.
@@ -72,7 +75,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
     landmarks = domain.inverse
     if is_blended and not domain.units and _has_range(volume):
         landmarks = domain.normalization.fit(volume.array)  # where the input shows through, units are this volume's own
-    notes = synthetic_notes(card, direction, strength, adjustments)
+    notes = {**synthetic_notes(card, direction, strength, adjustments), **(doubts or {})}
     derivation = Derivation(notes, direction, (landmarks.low, landmarks.high), masked, mixed)
     write_series(volume, source, output, target, derivation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +20,20 @@ class Described(Protocol):
     def sentence(self) -> str:
         """Say what was adjusted; empty if nothing was."""
         ...
+
+
+def misfit_notes(refusal: str, warnings: Sequence[str]) -> dict[str, str]:
+    """Say in header fields what of the input was not what the model takes.
+
+    Args:
+        refusal: Why the input would have been refused, where the user insisted; else empty.
+        warnings: Sentences on its contrast, and on whether it was synthetic already.
+
+    Returns:
+        Header fields by name; none where everything fitted.
+    """
+    forced = {"SyntheticForced": refusal} if refusal else {}
+    return {**forced, **({"SyntheticDoubts": " ".join(warnings)} if warnings else {})}
 
 
 def synthetic_notes(

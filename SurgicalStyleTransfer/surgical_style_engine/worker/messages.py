@@ -42,6 +42,7 @@ def describe(
     is_2d: bool = False,
     modality: str = "",
     name: str = "",
+    synthetic: bool = False,
 ) -> dict[str, Any]:
     """A volume for a message. path: a .npy file with (c, z, y, x); the geometry is LPS, in mm."""
     return {
@@ -52,6 +53,7 @@ def describe(
         "is_2d": bool(is_2d),
         "modality": modality,
         "name": name,
+        "synthetic": bool(synthetic),
     }
 
 

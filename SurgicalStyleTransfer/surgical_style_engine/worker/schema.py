@@ -29,6 +29,7 @@ class VolumeMessage(BaseModel):
     is_2d: bool = False
     modality: str = ""
     name: str = ""
+    synthetic: bool = False
 
     @property
     def title(self) -> str | None:
@@ -39,6 +40,7 @@ class VolumeMessage(BaseModel):
         """The volume; its array is mapped into memory, or copied where the file may go before the volume does."""
         array = read_array(self.file)
         metadata = {"Modality": self.modality} if self.modality else {}
+        metadata |= {"Synthetic": "yes"} if self.synthetic else {}
         direction = np.asarray(self.direction, float)
         return Volume(
             np.array(array) if copy else array, self.spacing, self.origin, direction, self.is_2d, metadata, self.name

@@ -7,6 +7,7 @@ import pytest
 from fakes import COLOUR, CT, MR, T2, Fake, brain, make_model, of, tissue_ct
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.inference.fit.misfit import MisfitError
 from surgical_style_engine.inference.suitability import check_suitable
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.volumes.histogram_distance import body_histogram
@@ -54,10 +55,12 @@ class TestWarnings:
         model = make_model(source.model_copy(update=fields), T2)
         return translate_volume(volume, model, runner=Fake()).warnings
 
-    def test_ct_for_an_mr_model(self):
-        assert self.warnings(tissue_ct(), MR) == [
-            "The volume has values below -500, like CT in HU; the model expects MR."
-        ]
+    def test_ct_for_an_mr_model_is_refused_unless_the_user_insists(self):
+        model = make_model(MR, T2)
+        with pytest.raises(MisfitError, match="^The volume is CT by its voxels, but the model fake takes MR"):
+            translate_volume(tissue_ct(), model, runner=Fake())
+        forced = translate_volume(tissue_ct(), model, runner=Fake(), force=True)
+        assert forced.warnings == [f"Translated nevertheless, as was asked for: {forced.misfit.refusal}"]
 
     def test_mr_for_a_ct_model(self):
         assert self.warnings(brain(5), CT) == ["The volume has no negative values; the model expects CT in HU."]
@@ -65,8 +68,13 @@ class TestWarnings:
     def test_a_header_that_states_the_modality_is_believed(self):
         assert self.warnings(replace(brain(5), metadata={"Modality": "CT"}), CT) == []
         # Some MR reconstructions have negative values.
-        odd = replace(tissue_ct(), metadata={"Modality": "MR"})
+        volume = brain(5)
+        odd = replace(volume, array=volume.array.astype(np.float32) - 700, metadata={"Modality": "MR"})
         assert self.warnings(odd, MR) == []
+
+    def test_a_header_that_the_voxels_contradict_is_believed_and_that_is_said(self):
+        odd = replace(tissue_ct(), metadata={"Modality": "MR"})
+        assert self.warnings(odd, MR) == ["It is MR by its header, but looks like CT."]
 
     def test_a_warning_of_the_reader_is_passed_on(self):
         volume = replace(brain(5), metadata={"Warning": "Two slices are missing."})

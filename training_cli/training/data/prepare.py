@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.volumes.recognise.verdict import Verdict, recognise
 from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid
 from surgical_style_engine.volumes.volume import Volume, check_volume
 from training_cli.pictures.overlay import save_overlay
@@ -21,6 +22,7 @@ from .extra_sources import ExtraSources
 from .files import find_mask, masks_beside, read_pairs, training_files
 from .grid import apply_mask, resampled_onto
 from .items import CachedItem, TrainingData
+from .odd_ones import odd_ones
 from .pseudo_pairs import make_pseudo_pairs
 
 Report = Callable[[str], None]
@@ -59,10 +61,12 @@ class _Preparation:
 
     def __init__(self, config: TrainingConfig, cache: Cache, extras: ExtraSources, report: Report) -> None:
         self.config, self.cache, self.extras, self.report = config, cache, extras, report
+        self.verdicts: list[tuple[str, Verdict]] = []
 
     def domain(self, side: str, paths: Sequence[Path]) -> list[CachedItem]:
         """The usable items of a domain's volumes, each also masked where there is a mask."""
         items = []
+        self.verdicts = []
         for number, path in enumerate(paths):
             self.report(f"{side} {number + 1}/{len(paths)}: {path.name}")
             items += [item for item in self._items_of(path, side) if len(item.body)]
@@ -70,6 +74,9 @@ class _Preparation:
             raise InputError(
                 f"No slice with anything in it was found in the {side} folder {getattr(self.config, side)}."
             )
+        named = getattr(self.config, f"{side}_name"), getattr(self.config, f"{side}_modality")
+        for sentence in odd_ones(self.verdicts, side, *named):
+            self.report(f"Warning: {sentence}")
         return items
 
     def pairs(self, paths: Sequence[tuple[Path, Path]]) -> list[tuple[CachedItem, CachedItem]]:
@@ -93,6 +100,8 @@ class _Preparation:
             item = self.cache.find(key)
             if item is None:
                 volume = _read(path)
+                if mask is None:
+                    self.verdicts.append((path.name, recognise(volume)))
                 volumes = _masked([volume, *self._read_extras(volume, path, extras)], mask)
                 item = self.cache.store(key, _name(path, mask), volumes[0], side, extras=volumes[1:])
             items.append(item)

@@ -117,6 +117,7 @@ def _add_derivation(out: Dataset, derivation: Derivation, first: SourceSlice, co
     )
     description += f" {_MIXED}." if derivation.mixed else ""
     warning = f"{_MIXED}. " if derivation.mixed else ""
+    warning += "".join(f"{notes[key]} " for key in ("SyntheticForced", "SyntheticDoubts") if key in notes)
     out.DerivationDescription = _plain(f"{description} {notes['IntendedUse']}", 1024)
     out.ImageComments = _plain(f"SYNTHETIC IMAGE. {warning}{notes['IntendedUse']}", 1024)
     out.DerivationCodeSequence = [_code("STYLE_TRANSFER", "99SST", "Synthetic image by style transfer")]

@@ -15,6 +15,7 @@ from surgical_style_engine.errors import InputError
 from .frames import read_frames
 from .tags import (
     FRAME_KINDS,
+    FREE_TEXTS,
     HARMLESS_TAGS,
     NAMES_OF_THE_PATIENT,
     PICTURE_MODALITIES,
@@ -109,9 +110,13 @@ def read_header(name: str) -> SliceHeader | None:
     if reader.GetDimension() != 3:
         return None
     tags = {tag: _text(reader, key) for key, tag in HARMLESS_TAGS.items()}
-    # The description is free text, where some type the patient's name.
-    if _names_patient(tags["SeriesDescription"], " ".join(_text(reader, key) for key in NAMES_OF_THE_PATIENT)):
-        del tags["SeriesDescription"]
+    patient = " ".join(_text(reader, key) for key in NAMES_OF_THE_PATIENT)
+    for tag in FREE_TEXTS:
+        if _names_patient(tags[tag], patient):
+            del tags[tag]
+    # SyntheticData, and the fourth value of ImageType that this program's own images have.
+    if _text(reader, "0008|001c") == "YES" or "SYNTHETIC" in _text(reader, "0008|0008").upper().split("\\"):
+        tags["Synthetic"] = "yes"
     tags = {tag: text for tag, text in tags.items() if text}
     x, y, z = reader.GetSpacing()
     header = SliceHeader(

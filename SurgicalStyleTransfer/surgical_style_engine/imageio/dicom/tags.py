@@ -11,12 +11,20 @@ SOFTWARE = "SurgicalStyleTransfer"
 HARMLESS_TAGS = {
     "0008|0060": "Modality",
     "0008|103e": "SeriesDescription",
+    "0018|0010": "ContrastBolusAgent",
+    "0018|0020": "ScanningSequence",
+    "0018|0022": "ScanOptions",
     "0018|0050": "SliceThickness",
+    "0018|0080": "RepetitionTime",
+    "0018|0081": "EchoTime",
+    "0018|0082": "InversionTime",
     "0028|0004": "PhotometricInterpretation",
     "0028|1054": "RescaleType",
     "0054|1001": "Units",
 }
-# Name, identifiers, other names, birth date: read only to keep them out of the description.
+# Free texts, into which some type the patient's name: left out where they hold a part of it.
+FREE_TEXTS = ("SeriesDescription", "ContrastBolusAgent")
+# Name, identifiers, other names, birth date: read only to keep them out of free texts.
 NAMES_OF_THE_PATIENT = ("0010|0010", "0010|0020", "0010|1000", "0010|1001", "0010|0030", "0008|0050")
 # Radiographs and photographs have no place in the patient: plane pictures, stored as volumes of one slice.
 PICTURE_MODALITIES = {"CR", "DX", "ES", "GM", "IO", "MG", "OP", "OT", "PX", "RF", "SC", "XA", "XC"}

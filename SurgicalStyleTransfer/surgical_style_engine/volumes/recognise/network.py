@@ -1,0 +1,102 @@
+"""The recogniser's networks, evaluated by numpy: no torch is loaded for a look at an image."""
+
+from __future__ import annotations
+
+import functools
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from surgical_style_engine.errors import StyleTransferError
+
+FILE_NAME = "recogniser.npz"
+_STRIDE = 2
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """Several networks of one layout, and what was found out about their answers.
+
+    Attributes:
+        networks: weights by name, as ``Testing/benchmarks/recognise`` writes them: float32.
+        constants: thresholds by name.
+        digest: that statistics of the embedding go with.
+    """
+
+    networks: tuple[Mapping[str, np.ndarray], ...]
+    constants: Mapping[str, float]
+    digest: str
+
+    def look(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Look at patches.
+
+        Args:
+            patches: (n, 2, h, w) float32, standardised.
+
+        Returns:
+            (n, kinds) logarithms of probabilities, and (n, features) the embedding of all networks side by side.
+        """
+        outputs, embeddings = zip(*(_forward(network, patches) for network in self.networks), strict=True)
+        return np.mean([_log_softmax(output) for output in outputs], axis=0), np.concatenate(embeddings, axis=1)
+
+
+def resource() -> Path:
+    """The weights' file: of a clone, of the installed Slicer module, or inside an installed wheel."""
+    package = Path(__file__).resolve().parents[2]
+    clone = package.parent / "Resources" / "Recogniser"
+    return (clone if clone.is_dir() else package / "recogniser") / FILE_NAME
+
+
+@functools.lru_cache(maxsize=1)
+def shipped() -> Recogniser:
+    """The recogniser that comes with the program. Raises StyleTransferError where its file is missing or damaged."""
+    return load(resource())
+
+
+def load(path: Path) -> Recogniser:
+    """Read a recogniser. Raises StyleTransferError where the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        names = [str(name) for name in arrays.pop("constant_names")]
+        values = arrays.pop("constants").astype(float).tolist()
+        digest = str(arrays.pop("digest"))
+        networks: dict[str, dict[str, np.ndarray]] = {}
+        for name, array in arrays.items():
+            number, _, part = name.partition(".")
+            networks.setdefault(number, {})[part] = array.astype(np.float32)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StyleTransferError(f"The recogniser's weights {path} are missing or damaged.") from error
+    return Recogniser(tuple(networks[key] for key in sorted(networks)), dict(zip(names, values, strict=True)), digest)
+
+
+def _forward(weights: Mapping[str, np.ndarray], patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, kinds) outputs and (n, features) embedding of one network; normalisation is folded into its weights."""
+    features = np.ascontiguousarray(np.moveaxis(patches, 1, -1), dtype=np.float32)
+    layer = 0
+    while f"conv{layer}.weight" in weights:
+        features = _convolved(features, weights[f"conv{layer}.weight"], weights[f"conv{layer}.bias"])
+        layer += 1
+    pooled = np.concatenate([features.mean(axis=(1, 2)), features.max(axis=(1, 2))], axis=1)
+    embedding = np.maximum(pooled @ weights["embed.weight"].T + weights["embed.bias"], 0)
+    return embedding @ weights["classify.weight"].T + weights["classify.bias"], embedding
+
+
+def _convolved(features: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """A convolution (o, i, k, k) with stride 2 and zeros around, then what is positive; features are (n, h, w, i)."""
+    side = kernel.shape[-1]
+    around = side // 2
+    padded = np.pad(features, ((0, 0), (around, around), (around, around), (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))[:, ::_STRIDE, ::_STRIDE]
+    count, height, width = views.shape[:3]
+    columns = views.reshape(count * height * width, -1)  # (i, k, k) a row, as the kernel has them
+    result = columns @ kernel.reshape(len(kernel), -1).T + bias
+    return np.maximum(result, 0).reshape(count, height, width, -1)
+
+
+def _log_softmax(outputs: np.ndarray) -> np.ndarray:
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -1,0 +1,213 @@
+"""Patches from deep inside a body: what the recogniser looks at.
+
+Deep inside, whole heads and extracted brains look alike, and neither scalp nor air says which scanner it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from surgical_style_engine.volumes.body_mask import body_mask
+from surgical_style_engine.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+SIDE = 64  # pixels of a patch
+PIXEL_MM = 2.0
+THICK_MM = 2.5  # from this distance of slices on, other planes than the acquired one are too coarse to look at
+DEEP = 0.6  # of the largest depth: slices and centres of patches are taken from here on
+SHELL = 0.25  # of the largest depth: scalp and skull of a head, the rim of an extracted brain; not looked at
+OUTSIDE = -2.5  # what air, and what lies beyond the image, become
+MOST_SLICES = 160  # that are looked at along an axis before anything is averaged
+PATCHES = 15  # of a volume, at most
+LEAST_INSIDE = 0.1  # share of a patch that has to be body
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingGrid:
+    """A volume at about PIXEL_MM.
+
+    Attributes:
+        volume: (1, z, y, x) float32.
+        body: bool (z, y, x).
+        depth: (z, y, x) float32, mm from the body's or the image's edge, 0 outside.
+        planes: axes of the array (0 for z) that slices are taken across.
+    """
+
+    volume: Volume
+    body: np.ndarray
+    depth: np.ndarray
+    planes: tuple[int, ...]
+
+
+def working_grid(volume: Volume) -> WorkingGrid:
+    """Bring a volume onto the grid that patches are taken from.
+
+    Axes finer than THICK_MM get PIXEL_MM, by averaging and linear interpolation; coarser ones keep their slices.
+
+    Args:
+        volume: (1, z, y, x) of any units.
+
+    Returns:
+        The grid. Where slices are thick, or there is a single one, only their plane is looked at.
+
+    Raises:
+        InputError: for a constant volume.
+    """
+    coarse = _at_pixel_mm(_averaged(volume))
+    body = _body(coarse)
+    spacing = coarse.spacing[::-1]
+    sizes = coarse.array.shape[1:]
+    flat = [axis for axis in range(3) if sizes[axis] == 1]
+    coarsest = int(np.argmax(spacing))
+    planes = (flat[0],) if flat else (coarsest,) if spacing[coarsest] >= THICK_MM else (0, 1, 2)
+    return WorkingGrid(coarse, body, _depth(body, coarse.spacing), planes)
+
+
+def deep_patches(grid: WorkingGrid) -> tuple[np.ndarray, np.ndarray]:
+    """Take patches from deep inside the body.
+
+    Args:
+        grid: of a volume.
+
+    Returns:
+        (n, SIDE, SIDE) float32 in the volume's units, and bool of the same shape: what is body below its shell. n may
+        be 0.
+    """
+    deepest = float(grid.depth.max())
+    images, insides = [], []
+    deep = grid.depth >= DEEP * deepest if deepest > 0 else grid.body
+    below_shell = grid.body & (grid.depth >= SHELL * deepest)
+    each = PATCHES // len(grid.planes)
+    for axis in grid.planes:
+        values, body, core = (np.moveaxis(array, axis, 0) for array in (grid.volume.array[0], below_shell, deep))
+        with_core = np.flatnonzero(core.any(axis=(1, 2)))
+        if not with_core.size:
+            continue
+        places = np.unique(np.linspace(0, with_core.size - 1, each).round().astype(int))
+        for index in with_core[places]:
+            rows, columns = np.nonzero(core[index])
+            window = _window(values.shape[1:], (float(rows.mean()), float(columns.mean())))
+            images.append(_cut(values[index], window, float(values.min())))
+            insides.append(_cut(body[index], window, False))
+    if not images:
+        return np.empty((0, SIDE, SIDE), np.float32), np.empty((0, SIDE, SIDE), bool)
+    return np.stack(images).astype(np.float32), np.stack(insides)
+
+
+def standardised(images: np.ndarray, insides: np.ndarray) -> np.ndarray:
+    """Bring patches to what a network takes: once by their percentiles, once by their ranks.
+
+    Args:
+        images: (n, h, w) of any units.
+        insides: bool (n, h, w), what is body.
+
+    Returns:
+        (m, 2, h, w) float32: values with the 2nd and 98th percentiles of the body 2 apart and the median at 0, and
+        ranks in [-1, 1]; without the patches that hold too little body or are constant.
+    """
+    patches = []
+    for image, inside in zip(images, insides, strict=True):
+        values = image[inside]
+        if values.size < LEAST_INSIDE * inside.size:
+            continue
+        ordered = np.sort(values)
+        low, middle, high = (float(ordered[int(share * (ordered.size - 1))]) for share in (0.02, 0.5, 0.98))
+        if not high > low:
+            continue
+        scaled = np.clip((image - middle) * (2 / (high - low)), OUTSIDE, -OUTSIDE)
+        below, upto = (np.searchsorted(ordered, image, side) for side in ("left", "right"))
+        ranks = (below + upto) / ordered.size - 1
+        patches.append([np.where(inside, scaled, OUTSIDE), np.where(inside, ranks, -1)])
+    return np.asarray(patches, np.float32).reshape(-1, 2, *images.shape[1:])
+
+
+def _averaged(volume: Volume) -> Volume:
+    """Means of blocks, so that voxels are nearly PIXEL_MM where they were finer; long axes are thinned out first."""
+    array = volume.array[:1]
+    spacing = list(volume.spacing[::-1])
+    for axis in range(3):
+        size = array.shape[axis + 1]
+        block = max(1, min(int(PIXEL_MM / spacing[axis] + 0.25), size // 8))
+        skip = max(1, size // (MOST_SLICES * block)) if axis == 0 else 1
+        if skip * block == 1:
+            continue
+        whole = size // (skip * block) * skip * block
+        cut = np.moveaxis(array, axis + 1, 1)[:, :whole]
+        blocks = cut.reshape(cut.shape[0], -1, skip * block, *cut.shape[2:])[:, :, :block]
+        array = np.moveaxis(blocks.mean(axis=2, dtype=np.float32), 1, axis + 1)
+        spacing[axis] *= skip * block
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    return Volume(array, (spacing[2], spacing[1], spacing[0]))
+
+
+def _at_pixel_mm(volume: Volume) -> Volume:
+    """Axes with less than THICK_MM between voxels at exactly PIXEL_MM."""
+    import SimpleITK as sitk
+
+    steps = [PIXEL_MM if step < THICK_MM else step for step in volume.spacing]
+    size = [
+        max(1, round(count * step / new)) for count, step, new in zip(volume.size, volume.spacing, steps, strict=True)
+    ]
+    if tuple(size) == volume.size:
+        return replace(volume, spacing=(steps[0], steps[1], steps[2]))
+    image = sitk.Resample(
+        volume.to_sitk(),
+        size,
+        sitk.Transform(3, sitk.sitkIdentity),
+        sitk.sitkLinear,
+        [0.0, 0.0, 0.0],
+        steps,
+        np.eye(3).ravel().tolist(),
+        float(volume.array.min()),
+    )
+    return Volume(sitk.GetArrayFromImage(image)[None], (steps[0], steps[1], steps[2]))
+
+
+def _body(volume: Volume) -> np.ndarray:
+    """The body mask (z, y, x), found at half the resolution: its edge is of no importance here."""
+    import SimpleITK as sitk
+
+    steps = [2 if size >= 64 and step <= 3 else 1 for size, step in zip(volume.size, volume.spacing, strict=True)]
+    image = sitk.BinShrink(volume.to_sitk(), steps)
+    array = sitk.GetArrayFromImage(image)[None]
+    half = sitk.GetImageFromArray(body_mask(Volume(array, image.GetSpacing()))[...].astype(np.float32))
+    half.CopyInformation(image)
+    full = sitk.Resample(half, volume.to_sitk(), sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, 0.0)
+    body = sitk.GetArrayFromImage(full) >= 0.5
+    return body if body.any() else np.ones(body.shape, bool)
+
+
+def _depth(body: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Distance to the body's edge; the image's edge counts as one, but for the faces of a single slice."""
+    import SimpleITK as sitk
+
+    around = [(1, 1) if size > 1 else (0, 0) for size in body.shape]
+    image: SimpleITK.Image = sitk.GetImageFromArray(np.pad(body, around).astype(np.uint8))
+    image.SetSpacing([float(step) for step in spacing])
+    distance = sitk.SignedMaurerDistanceMap(image, True, False, True)
+    inner = tuple(slice(before, before + size) for (before, _), size in zip(around, body.shape, strict=True))
+    return np.maximum(sitk.GetArrayFromImage(distance)[inner], 0)
+
+
+def _window(shape: tuple[int, ...], centre: tuple[float, float]) -> tuple[int, int]:
+    """First row and column of a patch about a centre, moved inwards where the image is large enough."""
+    first = []
+    for size, place in zip(shape, centre, strict=True):
+        start = round(place) - SIDE // 2
+        first.append(min(max(start, 0), size - SIDE) if size >= SIDE else (size - SIDE) // 2)
+    return first[0], first[1]
+
+
+def _cut(image: np.ndarray, window: tuple[int, int], beyond: float | bool) -> np.ndarray:
+    """The patch (SIDE, SIDE) of an image that begins at a row and column, which may lie outside."""
+    patch = np.full((SIDE, SIDE), beyond, image.dtype)
+    (y, x), (height, width) = window, image.shape
+    rows = slice(max(y, 0), min(y + SIDE, height))
+    columns = slice(max(x, 0), min(x + SIDE, width))
+    patch[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x] = image[rows, columns]
+    return patch

@@ -1,0 +1,118 @@
+"""What a volume shows, told from its voxels alone; "not sure" is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.volume import Volume
+
+from .kinds import CONTRASTS, CT, KINDS, NOT_KNOWN, OTHER, PICTURE, RADIOGRAPH, T1W, T1W_GD
+from .network import Recogniser, shipped
+from .patches import deep_patches, standardised, working_grid
+from .values import in_hounsfield, is_extracted, stored_from_zero
+
+TOO_LITTLE = "too little of a body is in the image to tell what it shows"
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the voxels say.
+
+    Attributes:
+        kind: one of KINDS; NOT_KNOWN where that is not sure.
+        certain: known by its values (Hounsfield units, colour), which leave no doubt.
+        with_agent: whether a T1w image was taken with a contrast agent; None where that is not sure.
+        probabilities: by kind.
+        extracted: whether only the brain is left; None where that cannot be told.
+        embedding: (features,) of the networks, the mean over the patches; None where nothing could be looked at.
+        reason: why nothing is said, where that is so.
+    """
+
+    kind: str
+    certain: bool = False
+    with_agent: bool | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    extracted: bool | None = None
+    embedding: np.ndarray | None = None
+    reason: str = ""
+
+
+def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
+    """Look at a volume's voxels.
+
+    Args:
+        volume: of any units, orientation and size.
+        recogniser: the one that comes with the program if None.
+
+    Returns:
+        What it shows. Of what cannot be looked at (constant, tiny, no numbers) nothing is said, with the reason.
+
+    Example:
+        >>> look_at(Volume(np.zeros((3, 1, 40, 40), np.uint8))).kind
+        'picture'
+    """
+    if volume.channels == 3:
+        return Look(PICTURE, certain=True)
+    recogniser = recogniser or shipped()
+    try:
+        grid = working_grid(volume)
+    except InputError as error:
+        return Look(NOT_KNOWN, reason=str(error).rstrip("."))
+    in_hu = in_hounsfield(grid)
+    patches = standardised(*deep_patches(grid))
+    if not len(patches):
+        return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
+    logarithms, embeddings = recogniser.look(patches)
+    probabilities = pooled(logarithms)
+    look = decided(probabilities, recogniser.constants)
+    if in_hu or look.kind == CT and stored_from_zero(grid):
+        look = Look(CT, certain=True, probabilities=probabilities)
+    elif look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
+        look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
+    is_brain = look.kind in CONTRASTS or look.kind == CT
+    return Look(
+        look.kind,
+        look.certain,
+        look.with_agent,
+        probabilities,
+        is_extracted(grid) if is_brain else None,
+        embeddings.mean(axis=0),
+        look.reason,
+    )
+
+
+def pooled(logarithms: np.ndarray) -> dict[str, float]:
+    """Probabilities of a volume from those of its patches: their geometric mean.
+
+    Args:
+        logarithms: (n, kinds), of probabilities.
+    """
+    mean = logarithms.mean(axis=0)
+    shares = np.exp(mean - mean.max())
+    return dict(zip(KINDS, (shares / shares.sum()).tolist(), strict=True))
+
+
+def decided(probabilities: Mapping[str, float], constants: Mapping[str, float]) -> Look:
+    """What is sure enough to be said, by thresholds that were chosen on sites left out.
+
+    Args:
+        probabilities: by kind.
+        constants: "least_kind" for the kind, "least_agent" for telling T1w with and without a contrast agent.
+    """
+    t1 = probabilities[T1W] + probabilities[T1W_GD]
+    shares = {**{kind: share for kind, share in probabilities.items() if kind not in (T1W, T1W_GD)}, T1W: t1}
+    kind = max(shares, key=lambda name: shares[name])
+    if shares[kind] < constants["least_kind"]:
+        return Look(NOT_KNOWN, probabilities=probabilities, reason="its voxels leave doubt")
+    if kind == OTHER:
+        return Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no contrast that is known here")
+    if kind != T1W:
+        return Look(kind, probabilities=probabilities)
+    share = probabilities[T1W_GD] / t1
+    is_sure = max(share, 1 - share) >= constants["least_agent"]
+    with_agent = share > 0.5 if is_sure else None
+    return Look(T1W_GD if with_agent else T1W, with_agent=with_agent, probabilities=probabilities)

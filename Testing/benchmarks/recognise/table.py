@@ -1,0 +1,170 @@
+"""Thresholds by sites left out, the tables, and the results as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, CT, T1W, T1W_GD
+from surgical_style_engine.volumes.recognise.voxels import decided, pooled
+
+from .cohort import CHECK, FOLDS, Image, images
+from .train import Network
+
+RESULT = Path(__file__).resolve().parents[1] / "results" / "recognise.json"
+MOST_WRONG = 0.02  # of the verdicts given
+STEPS = np.round(np.arange(0.4, 0.995, 0.01), 2)
+
+
+def answers(runs: Path, data: Path, check: bool = False) -> list[dict]:
+    """What networks say of images of sites that they have not seen: of the check patients, or of all others."""
+    found = []
+    for fold, left in FOLDS.items():
+        networks = load_networks(runs, "all" if check else fold)
+        for image in images(data):
+            if (image.patient in CHECK) != check or not (check or {image.site, image.patient} & set(left)):
+                continue
+            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, runs)]
+        if check:
+            break
+    return found
+
+
+def load_networks(runs: Path, name: str) -> list[Network]:
+    networks = []
+    for path in sorted(runs.glob(f"{name}-*.pt")):
+        network = Network()
+        network.load_state_dict(torch.load(path, weights_only=True))
+        networks.append(network.eval())
+    return networks
+
+
+def look(networks: list[Network], patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What ``Recogniser.look`` gives: logarithms of probabilities, and embeddings side by side."""
+    batch = torch.from_numpy(patches.astype(np.float32))
+    with torch.inference_mode():
+        logs = torch.stack([network(batch).log_softmax(dim=1) for network in networks]).mean(dim=0)
+        embedded = torch.cat([network.embedded(batch) for network in networks], dim=1)
+    return logs.numpy(), embedded.numpy()
+
+
+def _of_image(image: Image, networks: list[Network], runs: Path) -> list[dict]:
+    found = []
+    with np.load(runs / "variants" / f"{image.name}.npz") as stored:
+        for variant in stored.files:
+            patches = stored[variant]
+            common = {
+                "image": image.name,
+                "truth": image.truth,
+                "group": f"{image.site}, {'brains' if image.extracted else 'heads'}"
+                if image.truth in CONTRASTS
+                else image.site,
+                "variant": variant,
+            }
+            shares = pooled(look(networks, patches)[0]) if len(patches) else None
+            found.append({**common, "probabilities": shares})
+    return found
+
+
+def outcome(answer: dict, constants: dict[str, float]) -> str:
+    """right, wrong, "not sure", or "agent not sure" where T1w is right but the contrast agent is left open."""
+    if answer["probabilities"] is None:
+        return "not sure"
+    said, truth = decided(answer["probabilities"], constants), answer["truth"]
+    if not said.kind or said.kind == "other":
+        return "not sure"
+    if truth in (T1W, T1W_GD) and said.kind == T1W and said.with_agent is None:
+        return "agent not sure"
+    return "right" if said.kind == truth else "wrong"
+
+
+def choose(found: list[dict]) -> dict[str, float]:
+    """The least thresholds under which at most MOST_WRONG of the verdicts on contrasts and CT are wrong."""
+    judged = [answer for answer in found if answer["truth"] in (*CONTRASTS, CT)]
+
+    def wrong(constants: dict[str, float], agent: bool) -> float:
+        counts: Counter = Counter()
+        for answer in judged:
+            result = outcome(answer, constants)
+            if agent and answer["truth"] not in (T1W, T1W_GD):
+                continue
+            if result == "wrong" and not agent:
+                said = decided(answer["probabilities"], constants).kind
+                if {said, answer["truth"]} == {T1W, T1W_GD}:
+                    result = "right"
+            counts[result] += 1
+        given = counts["right"] + counts["wrong"] + (0 if agent else counts["agent not sure"])
+        return counts["wrong"] / max(given, 1)
+
+    kind = next((float(t) for t in STEPS if wrong({"least_kind": t, "least_agent": 1.1}, False) <= MOST_WRONG), 0.99)
+    agents = [t for t in STEPS if t >= 0.5]
+    agent = next((float(t) for t in agents if wrong({"least_kind": kind, "least_agent": t}, True) <= MOST_WRONG), 0.99)
+    return {"least_kind": kind, "least_agent": agent}
+
+
+def nested(found: list[dict]) -> list[dict]:
+    """Every answer's outcome under thresholds that were chosen on the other folds."""
+    results = []
+    for fold in FOLDS:
+        constants = choose([answer for answer in found if answer["fold"] != fold])
+        results += [{**answer, "outcome": outcome(answer, constants)} for answer in found if answer["fold"] == fold]
+    return results
+
+
+def table(results: list[dict], by: str) -> dict[str, dict[str, float]]:
+    """Counts, share wrong of the verdicts given, and share not sure; by variant, truth or group."""
+    rows: dict[str, Counter] = defaultdict(Counter)
+    for result in results:
+        rows[result[by]][result["outcome"]] += 1
+    return {name: _shares(counts) for name, counts in sorted(rows.items())}
+
+
+def _shares(counts: Counter) -> dict[str, float]:
+    total = sum(counts.values())
+    given = total - counts["not sure"]
+    return {
+        "images": total,
+        "wrong": round(counts["wrong"] / max(given, 1), 4),
+        "not_sure": round(counts["not sure"] / total, 4),
+        "agent_not_sure": round(counts["agent not sure"] / total, 4),
+    }
+
+
+def make_table(runs: Path, data: Path) -> dict[str, float]:
+    """Print the tables and write the results; gives the thresholds."""
+    found = answers(runs, data)
+    results = nested(found)
+    brains = [result for result in results if result["truth"] in (*CONTRASTS, CT)]
+    report = {
+        "constants": choose(found),
+        "left_out": {
+            "as it is": _shares(Counter(r["outcome"] for r in brains if r["variant"] == "as it is")),
+            "all variants": _shares(Counter(r["outcome"] for r in brains)),
+            "by variant": table(brains, "variant"),
+            "by kind, as it is": table([r for r in results if r["variant"] == "as it is"], "truth"),
+            "by kind": table(results, "truth"),
+            "by site": table(brains, "group"),
+            "wrong": [f"{r['image']}, {r['variant']}: {_said(r)}" for r in results if r["outcome"] == "wrong"],
+        },
+    }
+    if load_networks(runs, "all"):
+        checked = answers(runs, data, check=True)
+        checked = [{**answer, "outcome": outcome(answer, report["constants"])} for answer in checked]
+        report["check patients"] = {
+            "as it is": _shares(Counter(r["outcome"] for r in checked if r["variant"] == "as it is")),
+            "by variant": table(checked, "variant"),
+            "wrong": [f"{r['image']}, {r['variant']}: {_said(r)}" for r in checked if r["outcome"] == "wrong"],
+        }
+    RESULT.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+    return report["constants"]
+
+
+def _said(result: dict) -> str:
+    shares = result["probabilities"]
+    kind = max(shares, key=shares.get)
+    return f"{kind} {shares[kind]:.2f}"

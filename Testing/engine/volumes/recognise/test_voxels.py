@@ -1,0 +1,111 @@
+"""What the voxels say: real images where they are at hand, and an answer for whatever is none."""
+
+import time
+
+import numpy as np
+import pytest
+from recognise_volumes import ct, head
+
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.volumes.recognise.kinds import KINDS
+from surgical_style_engine.volumes.recognise.voxels import decided, look_at, pooled
+from surgical_style_engine.volumes.volume import Volume
+
+SURE = {"least_kind": 0.6, "least_agent": 0.8}
+
+
+def shares(**given):
+    rest = (1 - sum(given.values())) / len(KINDS)
+    return {kind: given.get(kind.replace("-", "_"), 0) + rest for kind in KINDS}
+
+
+class TestDecisions:
+    def test_sure_and_not_sure(self):
+        assert decided(shares(T2w=0.9), SURE).kind == "T2w"
+        unsure = decided(shares(T2w=0.5, FLAIR=0.4), SURE)
+        assert unsure.kind == "" and unsure.reason
+
+    def test_t1w_is_said_where_only_the_agent_is_open(self):
+        look = decided(shares(T1w=0.5, T1w_Gd=0.4), SURE)
+        assert look.kind == "T1w" and look.with_agent is None
+        assert decided(shares(T1w=0.9), SURE).with_agent is False
+        look = decided(shares(T1w_Gd=0.9), SURE)
+        assert look.kind == "T1w-Gd" and look.with_agent is True
+
+    def test_a_kind_that_is_none_is_not_sure(self):
+        assert decided(shares(other=0.95), SURE).kind == ""
+
+    def test_patches_are_pooled_by_their_geometric_mean(self):
+        logarithms = np.log(np.array([[0.8, 0.2], [0.2, 0.8], [0.8, 0.2]]))
+        padded = np.full((3, len(KINDS)), -50.0)
+        padded[:, :2] = logarithms
+        assert pooled(padded)["T1w"] == pytest.approx(4 ** (1 / 3) / (1 + 4 ** (1 / 3)))
+
+
+class TestWhateverComes:
+    def test_ct_by_its_values(self):
+        look = look_at(ct())
+        assert look.kind == "CT" and look.certain
+
+    def test_colour_is_a_picture(self):
+        look = look_at(Volume(np.random.default_rng(0).integers(0, 255, (3, 1, 50, 50)).astype(np.uint8)))
+        assert look.kind == "picture" and look.certain
+
+    @pytest.mark.parametrize(
+        "array",
+        [
+            np.zeros((1, 10, 10, 10)),
+            np.zeros((1, 1, 1, 1)),
+            np.arange(27.0).reshape(1, 3, 3, 3),
+            np.arange(400.0).reshape(1, 1, 20, 20),
+            np.random.default_rng(0).normal(size=(1, 40, 40, 40)),
+            np.random.default_rng(0).random((1, 30, 30, 2)) > 0.5,
+            np.random.default_rng(0).integers(0, 5, (1, 200, 3, 7)).astype(np.uint8),
+        ],
+        ids=["constant", "one voxel", "tiny", "gradient", "noise", "labels", "needle"],
+    )
+    def test_what_is_no_image_gets_no_error(self, array):
+        look = look_at(Volume(array))
+        assert not look.certain and (look.kind in KINDS or look.reason)
+
+    def test_the_same_twice(self):
+        first, second = look_at(head()), look_at(head())
+        assert first.probabilities == second.probabilities and np.array_equal(first.embedding, second.embedding)
+
+    def test_half_a_second_is_enough(self):
+        volume = Volume(
+            np.kron(head().array[:, ::2], np.ones((1, 1, 3, 3), np.float32))[..., :256, :256], (0.7, 0.7, 3)
+        )
+        look_at(volume)
+        begun = time.process_time()
+        look_at(volume)
+        assert time.process_time() - begun < 1.5  # 0.3 s on an idle core; the test may share it
+
+
+REAL = {
+    "brats/CBICA_AME_1_T1.nii.gz": "T1w",
+    "brats/TCIA01_201_1_T2.nii.gz": "T2w",
+    "brats/TCIA13_623_1_FLAIR.nii.gz": "FLAIR",
+    "open-ms/longitudinal/patient01_study1_T2W.nii.gz": "T2w",
+    "open-ms/longitudinal/patient19_study2_T1W.nii.gz": "T1w",
+    "open-ms/longitudinal/patient20_study2_FLAIR.nii.gz": "FLAIR",
+    "ct/totalseg_example_ct.nii.gz": "CT",
+    "xray/nih_00000001_000.png": "radiograph",
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_images(shared_data, name):
+    volume = read_volume(shared_data / name)
+    look = look_at(volume)
+    kind = "T1w" if look.kind == "T1w-Gd" and look.with_agent is None else look.kind
+    assert kind == REAL[name], look.probabilities
+    if "brats" in name or "longitudinal" in name:
+        assert look.extracted is ("brats" in name)
+
+
+def test_a_tilted_head_and_another_reader_do_not_matter(shared_data):
+    volume = read_volume(shared_data / "open-ms/longitudinal/patient01_study1_T2W.nii.gz")
+    x, y, z = volume.spacing
+    turned = np.ascontiguousarray(volume.array.transpose(0, 3, 1, 2)[:, ::-1])
+    assert look_at(Volume(turned, (y, z, x))).kind == "T2w"
