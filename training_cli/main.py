@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "training_cli.commands.train:train",
     "translate": "training_cli.commands.translate:translate",
     "evaluate": "training_cli.commands.evaluate:evaluate",
+    "compare": "training_cli.commands.compare:compare",
     "stylize": "training_cli.commands.stylize:stylize",
     "fuse": "training_cli.commands.fuse:fuse",
     "register": "training_cli.commands.register:register",
