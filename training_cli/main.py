@@ -23,6 +23,7 @@ COMMANDS = {
     "translate": "training_cli.commands.translate:translate",
     "inspect": "training_cli.commands.inspect:inspect",
     "evaluate": "training_cli.commands.evaluate:evaluate",
+    "compare": "training_cli.commands.compare:compare",
     "stylize": "training_cli.commands.stylize:stylize",
     "fuse": "training_cli.commands.fuse:fuse",
     "register": "training_cli.commands.register:register",

@@ -30,6 +30,10 @@ ReferenceFolder = Annotated[
 Masks = Annotated[
     Optional[Path], typer.Option("--masks", help="mask or folder of masks; without it the body mask is found")
 ]
+Lesions = Annotated[
+    Optional[Path],
+    typer.Option("--lesions", help="labelmap of lesions, or folder of them: accounts for each beside the reference"),
+]
 PatternSource = Annotated[str, typer.Option("--pattern-source", help="files of --source, e.g. '*_T1W*'")]
 PatternReference = Annotated[str, typer.Option("--pattern-reference", help="files of --reference")]
 PatternMasks = Annotated[str, typer.Option("--pattern-masks", help="files of --masks")]
@@ -55,6 +59,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     report: Report,
     reference: ReferenceFolder = None,
     masks: Masks = None,
+    lesions: Lesions = None,
     direction: Direction = "forward",
     pattern_source: PatternSource = "*",
     pattern_reference: PatternReference = "*",
@@ -75,7 +80,8 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     MS-SSIM inside the mask, beside two floors: the input itself, and the input with its histogram matched to the
     reference. One whose registration finds nothing in common with the source is left out, with a warning. A folder of
     references also gives the KID between the translated set and that set, paired or not, with the same floors (the
-    histogram then being that of all references).
+    histogram then being that of all references). With --lesions, lesions of the real image are found, weakened or lost
+    in the translation, and what it invents is counted.
     """
     from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.app.translate_case import TranslateCase, Writing
@@ -83,12 +89,12 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.checks import told
 
-    _check(direction, progress, report, (source, reference, masks), lpips)
+    _check(direction, progress, report, (source, reference, masks, lesions), lpips)
     begun = time.perf_counter()
     style = load_model(model)
     style.check_direction(direction)
     patterns = {"source": pattern_source, "reference": pattern_reference, "mask": pattern_masks}
-    planned = _plan(source, reference, masks, patterns)
+    planned = _plan(source, reference, masks, lesions, patterns)
     _check_outputs(planned, style, maps, report)
     told(planned.paired)
     case = TranslateCase(
@@ -112,26 +118,29 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
 
 @dataclass(frozen=True)
 class _Plan:
-    """The volumes to translate, each with its reference and its mask where it has any.
+    """The volumes to translate, each with its reference, its mask and its lesions where it has any.
 
     Attributes:
         all_references: of the folder, paired or not.
         paired: how references and masks were found by their names, where that is worth telling.
-        with_references, with_masks: whether there should be some.
+        with_references, with_masks, with_lesions: whether there should be some.
     """
 
     sources: list[Path]
     references: list[Path | None]
     masks: list[Path | None]
+    lesions: list[Path | None]
     all_references: list[Path]
     paired: list[str]
     with_references: bool
     with_masks: bool
+    with_lesions: bool
 
     @property
     def inputs(self) -> list[Path]:
         """Everything that is read."""
-        return [*self.sources, *self.all_references, *(path for path in self.masks if path is not None)]
+        labels = [path for path in (*self.masks, *self.lesions) if path is not None]
+        return [*self.sources, *self.all_references, *labels]
 
 
 def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...], lpips: bool) -> None:
@@ -162,7 +171,9 @@ def _check_lpips() -> None:
         )
 
 
-def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: dict[str, str]) -> _Plan:
+def _plan(
+    source: Path, reference: Path | None, masks: Path | None, lesions: Path | None, patterns: dict[str, str]
+) -> _Plan:
     """Find the volumes, and what belongs to each. Raises InputError."""
     from training_cli.cohort.matching import match_all, told_match, volumes_in
 
@@ -170,7 +181,7 @@ def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: di
     paired: list[str] = []
 
     def match(folder: Path | None, what: str) -> tuple[list[Path], list[Path | None]]:
-        candidates = [] if folder is None else volumes_in(folder, patterns[what], what)
+        candidates = [] if folder is None else volumes_in(folder, patterns.get(what, "*"), what)
         if len(sources) == 1 and candidates == [folder]:
             return candidates, [folder]  # one volume and one reference were named: they belong together
         matched = match_all(sources, candidates, what)
@@ -180,7 +191,13 @@ def _plan(source: Path, reference: Path | None, masks: Path | None, patterns: di
 
     all_references, references = match(reference, "reference")
     _all_masks, mask_files = match(masks, "mask")
-    return _Plan(sources, references, mask_files, all_references, paired, reference is not None, masks is not None)
+    _all_lesions, lesion_files = match(lesions, "lesion")
+    if lesions is not None and not any(lesion_files):
+        raise InputError(f"No labelmap of lesions in {lesions} has a name that matches a source.")
+    if lesions is not None and reference is None:
+        raise InputError("--lesions needs --reference: lesions are accounted for beside a real image.")
+    named = (reference is not None, masks is not None, lesions is not None)
+    return _Plan(sources, references, mask_files, lesion_files, all_references, paired, *named)
 
 
 def _check_outputs(planned: _Plan, style: StyleModel, maps: Path | None, report: Path) -> None:
@@ -214,8 +231,8 @@ def _evaluate_all(
 
     entries: list[dict[str, Any]] = []
     warnings: list[str] = []
-    whole = zip(planned.sources, planned.references, planned.masks, strict=True)
-    for number, (path, reference, mask) in enumerate(whole):
+    whole = zip(planned.sources, planned.references, planned.masks, planned.lesions, strict=True)
+    for number, (path, reference, mask, lesions) in enumerate(whole):
         if planned.with_references and reference is None:
             warnings.append(f"{path.name}: no reference has a matching name; only unpaired figures.")
         if planned.with_masks and mask is None:
@@ -230,9 +247,28 @@ def _evaluate_all(
         translated = translate_case(one)
         warnings += [f"{path.name}: {sentence}" for sentence in translated.warnings]
         entries.append(_entry(path, reference, mask, translated))
+        if planned.with_lesions:
+            warnings += _add_lesions(entries[-1], one, translated, lesions)
         del translated  # the next volume needs its room
         _tell_progress(progress, number + 1, len(planned.sources), entries[-1])
     return entries, warnings
+
+
+def _add_lesions(
+    entry: dict[str, Any], case: TranslateCase, translated: TranslatedCase, lesions: Path | None
+) -> list[str]:
+    """Add a volume's ledger to its entry, or say in a warning why there is none."""
+    from surgical_style_engine.app.lesions import account
+
+    name = Path(entry["input"]).name
+    if lesions is None or translated.reference is None:
+        missing = "no labelmap of lesions has a matching name" if lesions is None else "there is no reference"
+        return [f"{name}: {missing}; its lesions are not accounted for."]
+    try:
+        entry["quality"]["lesions"] = account(case, translated, lesions)
+    except InputError as error:
+        return [f"{name}: {error}"]
+    return []
 
 
 def _entry(path: Path, reference: Path | None, mask: Path | None, translated: TranslatedCase) -> dict[str, Any]:
@@ -255,7 +291,13 @@ def _quality(case: TranslateCase, entries: list[dict[str, Any]]) -> dict[str, An
     """Means over the volumes, and the distance of the sets."""
     from surgical_style_engine.metrics import mean_metrics
 
-    quality = mean_metrics([entry["quality"] for entry in entries])
+    qualities = [dict(entry["quality"]) for entry in entries]
+    ledgers = [quality.pop("lesions") for quality in qualities if "lesions" in quality]
+    quality = mean_metrics(qualities)
+    if ledgers:
+        from surgical_style_engine.metrics.lesions import summed
+
+        quality["lesions"] = summed(ledgers)
     if case.target_set is not None:
         quality["kid"] = case.target_set.distances()
     return quality
@@ -308,8 +350,24 @@ def _tell(name: str, quality: dict[str, Any], entries: list[dict[str, Any]], war
         console = Console()
         volumes = f"{len(entries)} volume{'s' if len(entries) > 1 else ''}"
         console.print(_table(f"{name}: mean of {volumes}", quality))
+        if "lesions" in quality:
+            _print_lesions(console, quality["lesions"])
         console.print(f"Report: {report}", highlight=False, soft_wrap=True)
     told_warnings(warnings)
+
+
+def _print_lesions(console: Any, ledger: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from training_cli.report_page.lesion_tables import COLUMNS, lesion_rows, lesion_sentence
+
+    table = Table(title="lesions by diameter")
+    for heading in ("diameter", *COLUMNS):
+        table.add_column(heading.lower(), justify="left" if heading == "diameter" else "right")
+    for row in lesion_rows(ledger):
+        table.add_row(row.name.lower(), *row.cells)
+    console.print(table)
+    console.print(lesion_sentence(ledger), highlight=False)
 
 
 def _table(title: str, quality: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import other_tables, translation_tables
+from . import lesion_tables, other_tables, translation_tables
 from .table import MetricTables
 
 
@@ -16,6 +16,7 @@ def tables_of(quality: Mapping[str, Any]) -> MetricTables:
     translation_tables.with_reference(quality, result)
     translation_tables.network(quality.get("network"), result)
     translation_tables.set_distance(quality, result)
+    lesion_tables.lesions(quality, result)
     other_tables.tissues(quality.get("tissue_contrast"), result)
     other_tables.fusion(quality, result)
     other_tables.style(quality, result)

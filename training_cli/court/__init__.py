@@ -1,0 +1,1 @@
+"""`sst compare`: which files belong together, and the page."""
