@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from SurgicalStyleTransferLib.setup.model_cards import Card, Side
 
 from . import geometry as mrml_geometry
+from . import overwriting
 
 ATTRIBUTE_PREFIX = "SurgicalStyleTransfer."
 INPUT_ROLE = "SurgicalStyleTransferInput"  # node reference of a result: the volume on whose grid it is
@@ -38,7 +39,7 @@ def write_volume(
         card: the style.
         direction: "forward" or "backward".
         result: what the worker said of it.
-        output_node: volume to overwrite; None makes a new one beside the input's.
+        output_node: volume to overwrite, see ``overwriting.take_over``; None makes a new one beside the input's.
 
     Returns:
         The node.
@@ -48,6 +49,8 @@ def write_volume(
     if node is None:
         name = synthetic_name(input_node.GetName(), target)
         node = slicer.mrmlScene.AddNewNodeByClass(volume_class(target.channels), name)
+    else:
+        overwriting.take_over(node, input_node, target)
     slicer.util.updateVolumeFromArray(node, array)
     mrml_geometry.copy(input_node, node)
     mark(node, input_node.GetName(), result["notes"])
@@ -58,7 +61,10 @@ def write_volume(
 
 
 def set_notes(node: object, notes: dict[str, str]) -> None:
-    """What the engine notes of how an image was made, as attributes of its node."""
+    """What the engine notes of how an image was made, as attributes of its node; those of an earlier image go."""
+    for name in list(node.GetAttributeNames()):
+        if name.startswith(ATTRIBUTE_PREFIX) and name.removeprefix(ATTRIBUTE_PREFIX) not in notes:
+            node.RemoveAttribute(name)
     for key, value in notes.items():
         node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
 

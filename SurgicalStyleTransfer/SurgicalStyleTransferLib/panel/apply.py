@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 
-import qt
-import slicer
 from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.jobs.job import Listener, Progress
 from SurgicalStyleTransferLib.jobs.style_job import Result, plan_of
-from SurgicalStyleTransferLib.mrml import sequences
+from SurgicalStyleTransferLib.mrml import overwriting, sequences
 from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .context import Context, Section, existing
+from .dialogs.question import choose
 from .tools import duration
 
 
@@ -74,7 +73,7 @@ class ApplySection(Section):
             return
         card = context.card()
         all_frames = self._wants_all_frames()
-        if all_frames is None:
+        if all_frames is None or not self._may_overwrite(all_frames):
             return
         context.run_starting.emit()
         if not context.has_packages(lambda: dependencies.ensure(**dependencies.needs_of(card))):
@@ -107,17 +106,30 @@ class ApplySection(Section):
 
     def ask_frames(self, count: int) -> str:
         """Ask whether "all" or the "current" of so many frames are meant; "" where the user changed their mind."""
-        box = qt.QMessageBox(slicer.util.mainWindow())
-        box.setWindowTitle(_("Surgical Style Transfer"))
-        box.text = _("The input volume is one of {count} frames of a sequence.").format(count=count)
-        box.informativeText = _("You can change the answer under Frames.")
-        answers = {_("This frame"): "current", _("All frames"): "all"}
-        for text in answers:
-            box.addButton(text, qt.QMessageBox.AcceptRole)
-        box.addButton(qt.QMessageBox.Cancel)
-        box.exec_()
-        clicked = box.clickedButton()
-        return answers.get(clicked.text, "") if clicked else ""
+        return choose(
+            _("The input volume is one of {count} frames of a sequence.").format(count=count),
+            _("You can change the answer under Frames."),
+            {"current": _("This frame"), "all": _("All frames")},
+        )
+
+    def _may_overwrite(self, all_frames: bool) -> bool:
+        """Whether the chosen output may be written: it is this input's own result, or the user says so."""
+        parameters = self.parameters
+        output = parameters.outputVolume
+        if all_frames or output is None or overwriting.is_result_of(output, parameters.inputVolume):
+            return True
+        answer = self.ask_overwriting(output.GetName(), parameters.inputVolume.GetName())
+        if answer == "new":
+            parameters.outputVolume = None
+        return bool(answer)
+
+    def ask_overwriting(self, output: str, source: str) -> str:
+        """Ask whether a "new" volume is made or the chosen one "replaced"; "" where the user changed their mind."""
+        return choose(
+            _("{output} was not made from {source} by this module. Replace it?").format(output=output, source=source),
+            _("Its voxels would be lost, and it would be renamed. A new volume leaves it as it is."),
+            {"new": _("Make a new volume"), "replaced": _("Replace {output}").format(output=output)},
+        )
 
     def _on_progress(self, progress: Progress) -> None:
         status = self.context.status
