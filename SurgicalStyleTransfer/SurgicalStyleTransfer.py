@@ -15,8 +15,10 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from SurgicalStyleTransferLib import self_test
+from SurgicalStyleTransferLib.jobs import shared_engine
 from SurgicalStyleTransferLib.jobs.engine import Engine
 from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode
+from SurgicalStyleTransferLib.mrml.saved_files import SavedFiles
 from SurgicalStyleTransferLib.panel.panel import Panel
 
 LIBRARIES = ("SurgicalStyleTransferLib", "surgical_style_engine")
@@ -29,7 +31,7 @@ class SurgicalStyleTransfer(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Surgical Style Transfer")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Image Synthesis")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["Plots", "Segmentations", "Sequences", "SubjectHierarchy"]
         self.parent.contributors = ["SurgicalStyleTransfer contributors"]
         self.parent.helpText = _("""
 Moves a volume into the look of another domain, such as T1-weighted into T2-weighted MR, so that images of different
@@ -41,6 +43,12 @@ See the <a href="{url}">tutorial</a>.
 The styles are cycle-consistent adversarial networks (Zhu et al., ICCV 2017). The shipped brain style was trained on the
 openly licensed MR volumes named in its card.
 """)
+        self._savedFiles = None
+        slicer.app.connect("startupCompleted()", self.onStartupCompleted)
+
+    def onStartupCompleted(self):
+        """A scene with synthetic volumes may be loaded and saved again without this module ever being opened."""
+        self._savedFiles = SavedFiles(slicer.mrmlScene)
 
 
 class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -121,15 +129,12 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
     def onNodeAdded(self, caller, event, node):
         if self.panel is None or not node.IsA("vtkMRMLVolumeNode") or slicer.mrmlScene.IsBatchProcessing():
             return
-        self.panel.update()
+        self.panel.node_added(node)
 
     def initializeParameterNode(self):
         """Show the scene's parameters; an untouched panel starts with the first volume."""
         self.setParameterNode(self.logic.getParameterNode())
-        if self._parameterNode.inputVolume is None:
-            volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if volume is not None and not volume.IsA("vtkMRMLLabelMapVolumeNode"):
-                self._parameterNode.inputVolume = volume
+        self.panel.inputs.choose()
 
     def disconnectParameterNode(self):
         if self._parameterNodeGuiTag is not None:
@@ -154,7 +159,7 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 
 
 class SurgicalStyleTransferLogic(ScriptedLoadableModuleLogic):
-    """For scripts too: ``logic.engine.process(Plan(...))``."""
+    """For scripts too: ``logic.engine.process(Plan(...))``. All logics share one engine."""
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
@@ -163,7 +168,7 @@ class SurgicalStyleTransferLogic(ScriptedLoadableModuleLogic):
     @property
     def engine(self):
         if self._engine is None:
-            self._engine = Engine()
+            self._engine = shared_engine.acquire(lambda: Engine())
         return self._engine
 
     def getParameterNode(self):

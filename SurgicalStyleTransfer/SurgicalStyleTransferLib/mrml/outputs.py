@@ -8,8 +8,8 @@ from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.setup.model_cards import Card, Side
 
+from . import dicom_tags
 from . import geometry as mrml_geometry
-from . import overwriting
 
 ATTRIBUTE_PREFIX = "SurgicalStyleTransfer."
 INPUT_ROLE = "SurgicalStyleTransferInput"  # node reference of a result: the volume on whose grid it is
@@ -39,7 +39,7 @@ def write_volume(
         card: the style.
         direction: "forward" or "backward".
         result: what the worker said of it.
-        output_node: volume to overwrite, see ``overwriting.take_over``; None makes a new one beside the input's.
+        output_node: volume to overwrite, after ``overwriting.take_over``; None makes a new one beside the input's.
 
     Returns:
         The node.
@@ -49,14 +49,13 @@ def write_volume(
     if node is None:
         name = synthetic_name(input_node.GetName(), target)
         node = slicer.mrmlScene.AddNewNodeByClass(volume_class(target.channels), name)
-    else:
-        overwriting.take_over(node, input_node, target)
     slicer.util.updateVolumeFromArray(node, array)
     mrml_geometry.copy(input_node, node)
     mark(node, input_node.GetName(), result["notes"])
     show_as(node, target, card, result["range"])
     if output_node is None:
         place_beside(node, input_node)
+    dicom_tags.set_tags(node, target.modality, result["notes"])
     return node
 
 

@@ -13,6 +13,7 @@ from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .context import Context, Section, existing
+from .dialogs.packages import provide
 from .dialogs.question import choose
 from .tools import duration
 
@@ -23,6 +24,8 @@ class ApplySection(Section):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._links = sequences.BrowserLinks()
+        self._is_mine = False  # the run under way was started here, and not in another widget of the module
+        self._shows_others = False
         self.ui.applyButton.connect("clicked(bool)", self.on_apply)
 
     def parameters_set(self) -> None:
@@ -30,8 +33,8 @@ class ApplySection(Section):
         self._links.refresh()
 
     def update_buttons(self) -> None:
-        """Apply or Cancel, and why not."""
-        button, engine = self.ui.applyButton, self.engine
+        """Apply or Cancel, and why not: under the button, as a grey one shows its tooltip to few."""
+        button, engine, reason = self.ui.applyButton, self.engine, ""
         button.text = _("Cancel") if engine.style_job is not None else _("Apply")
         if self.context.installing:
             button.enabled, button.toolTip = False, _("Packages are being installed.")
@@ -39,10 +42,17 @@ class ApplySection(Section):
             button.enabled, button.toolTip = True, _("Stop. The scene stays as it was.")
         elif engine.fusion_job is not None:
             button.enabled, button.toolTip = False, _("Volumes are being fused.")
+            reason = button.toolTip
         elif self.parameters is not None:
             reason = self.context.why_not_apply()
             button.enabled = not reason
             button.toolTip = reason or _("Apply the style to the input volume.")
+        self.ui.reasonLabel.text = reason
+        self.ui.reasonLabel.visible = bool(reason)
+        if self._shows_others and engine.style_job is None:
+            self._shows_others = False
+            self.context.status.hide_progress()
+            self.context.status.show("")
 
     def node_removed(self, node: object) -> None:
         """End a run whose input or output goes."""
@@ -58,8 +68,8 @@ class ApplySection(Section):
         self._links.close()
 
     def close(self) -> None:
-        """End a run, and unlink browsers."""
-        if self.engine.style_job is not None:
+        """End a run that was started here, and unlink browsers."""
+        if self.engine.style_job is not None and self._is_mine:
             self.engine.style_job.abandon("")
         self._links.close()
 
@@ -76,7 +86,7 @@ class ApplySection(Section):
         if all_frames is None or not self._may_overwrite(all_frames):
             return
         context.run_starting.emit()
-        if not context.has_packages(lambda: dependencies.ensure(**dependencies.needs_of(card))):
+        if not context.has_packages(lambda: provide(**dependencies.needs_of(card))):
             context.packages_missing.emit(card)
             return
         context.features.settle(card.features, functools.partial(self._start, card, all_frames))
@@ -88,6 +98,7 @@ class ApplySection(Section):
         status.show_progress()
         status.show(_("Starting..."))
         listener = Listener(self._on_done, self._on_failed, self._on_progress)
+        self._is_mine = True
         self.engine.apply(plan_of(self.parameters, card, all_frames), listener)
         context.update_buttons()
 
@@ -131,6 +142,12 @@ class ApplySection(Section):
             {"new": _("Make a new volume"), "replaced": _("Replace {output}").format(output=output)},
         )
 
+    def show_progress_of_others(self) -> None:
+        """Show how far a run is that another widget of the module started."""
+        if self.engine.style_job is not None and self.engine.style_progress is not None and not self._is_mine:
+            self._shows_others = True
+            self._on_progress(self.engine.style_progress)
+
     def _on_progress(self, progress: Progress) -> None:
         status = self.context.status
         if progress.stage != "translate" or not progress.total:
@@ -149,7 +166,7 @@ class ApplySection(Section):
         status.show(text)
 
     def _on_done(self, result: Result) -> None:
-        context = self.context
+        context, self._is_mine = self.context, False
         context.status.hide_progress()
         if self.parameters is None:
             context.update_buttons()
@@ -170,6 +187,7 @@ class ApplySection(Section):
         context.update()
 
     def _on_failed(self, code: str, message: str) -> None:
+        self._is_mine = False
         self.context.status.hide_progress()
         self.context.status.show_failure(code, message)
         self.context.update_buttons()
