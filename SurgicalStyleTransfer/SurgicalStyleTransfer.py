@@ -15,8 +15,10 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from SurgicalStyleTransferLib import self_test
+from SurgicalStyleTransferLib.jobs import shared_engine
 from SurgicalStyleTransferLib.jobs.engine import Engine
 from SurgicalStyleTransferLib.mrml.parameter_node import SurgicalStyleTransferParameterNode
+from SurgicalStyleTransferLib.mrml.saved_files import SavedFiles
 from SurgicalStyleTransferLib.panel.panel import Panel
 from SurgicalStyleTransferLib.scripting.calls import ScriptCalls
 from SurgicalStyleTransferLib.setup.contributors import contributors
@@ -31,7 +33,7 @@ class SurgicalStyleTransfer(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Surgical Style Transfer")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Image Synthesis")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["Plots", "Segmentations", "Sequences", "SubjectHierarchy"]
         self.parent.contributors = contributors()
         self.parent.helpText = _("""
 Moves a volume into the look of another domain, such as T1-weighted into T2-weighted MR, so that images of different
@@ -44,6 +46,12 @@ The shipped brain styles are local tone curves (after Gharbi et al., SIGGRAPH 20
 licensed MR volumes named in their cards; styles trained without pairs are cycle-consistent networks (Zhu et al., ICCV
 2017).
 """)
+        self._savedFiles = None
+        slicer.app.connect("startupCompleted()", self.onStartupCompleted)
+
+    def onStartupCompleted(self):
+        """A scene with synthetic volumes may be loaded and saved again without this module ever being opened."""
+        self._savedFiles = SavedFiles(slicer.mrmlScene)
 
 
 class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -124,15 +132,12 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
     def onNodeAdded(self, caller, event, node):
         if self.panel is None or not node.IsA("vtkMRMLVolumeNode") or slicer.mrmlScene.IsBatchProcessing():
             return
-        self.panel.update()
+        self.panel.node_added(node)
 
     def initializeParameterNode(self):
         """Show the scene's parameters; an untouched panel starts with the first volume."""
         self.setParameterNode(self.logic.getParameterNode())
-        if self._parameterNode.inputVolume is None:
-            volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if volume is not None and not volume.IsA("vtkMRMLLabelMapVolumeNode"):
-                self._parameterNode.inputVolume = volume
+        self.panel.inputs.choose()
 
     def disconnectParameterNode(self):
         if self._parameterNodeGuiTag is not None:
@@ -157,7 +162,7 @@ class SurgicalStyleTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 
 
 class SurgicalStyleTransferLogic(ScriptCalls, ScriptedLoadableModuleLogic):
-    """For scripts too: ``logic.translate(node, style="brain-mr-t1w-t2w")``."""
+    """For scripts too: ``logic.translate(node, style="brain-mr-t1w-t2w")``. All logics share one engine."""
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
@@ -166,7 +171,7 @@ class SurgicalStyleTransferLogic(ScriptCalls, ScriptedLoadableModuleLogic):
     @property
     def engine(self):
         if self._engine is None:
-            self._engine = Engine()
+            self._engine = shared_engine.acquire(lambda: Engine())
         return self._engine
 
     def getParameterNode(self):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.mrml import outputs
+from SurgicalStyleTransferLib.mrml.saved_files import SavedFiles
 from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 from SurgicalStyleTransferLib.setup.models import Models
@@ -19,8 +21,9 @@ from SurgicalStyleTransferLib.worker.exchange import Exchange
 from . import judged
 from .adjust_job import AdjustJob
 from .adjustments import Adjustments
+from .dicom_job import DicomJob
 from .fusion_job import FusionJob, FusionPlan
-from .job import Job, Listener
+from .job import Job, Listener, Progress
 from .metrics_job import MetricsJob
 from .style_job import Plan, Result, StyleJob
 
@@ -33,8 +36,8 @@ class Engine:
     Attributes:
         models: the models on this machine.
         results: by the ID of their nodes.
-        style_job, adjust_job, metrics_job, fusion_job: what is under way, or None.
-        on_worker_changed: called when the worker has started or ended.
+        style_job, adjust_job, metrics_job, fusion_job, dicom_job: what is under way, or None.
+        style_progress: how far the style is that is being applied; None while nothing is known.
     """
 
     def __init__(self, command: list[str] | None = None) -> None:
@@ -42,12 +45,16 @@ class Engine:
         self.exchange = Exchange()
         self.client = WorkerClient(lambda: self.exchange.folder, command)
         self.client.on_state_changed = self._on_worker_changed
-        self.on_worker_changed: Callable[[], None] = lambda: None
+        self._measuring: int | None = None
+        self._subscribers: list[Callable[[str], None]] = []
+        self.style_progress: Progress | None = None
         self.results: dict[str, Result] = {}
         self.style_job: StyleJob | None = None
         self.adjust_job: AdjustJob | None = None
         self.metrics_job: MetricsJob | None = None
         self.fusion_job: FusionJob | None = None
+        self.dicom_job: DicomJob | None = None
+        self._saved_files = SavedFiles(slicer.mrmlScene)
         self._closed = False
 
     def cards(self) -> list[Card]:
@@ -57,11 +64,12 @@ class Engine:
     def close(self) -> None:
         """End the worker and delete the exchanged files."""
         self._closed = True
-        for job in (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job):
+        for job in (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job):
             if job is not None:
                 job.abandon("")
         self.client.stop()
         self.exchange.close()
+        self._saved_files.close()
 
     # Jobs
 
@@ -74,10 +82,16 @@ class Engine:
             self.results[result.output_id] = result
             listener.on_done(result)
 
+        def progressed(progress: Progress) -> None:
+            self.style_progress = progress
+            listener.on_progress(progress)
+            self._notify("progress")
+
+        self.style_progress = None
         self._start(
             "style_job",
             lambda told: StyleJob(self.client, self.exchange, plan, told),
-            replace(listener, on_done=done),
+            replace(listener, on_done=done, on_progress=progressed),
         )
 
     def process(self, plan: Plan, timeout: float = 3600) -> Result:
@@ -177,6 +191,17 @@ class Engine:
             raise RuntimeError(_("Volumes are being fused already."))
         self._start("fusion_job", lambda told: FusionJob(self.client, self.exchange, plan, told), listener)
 
+    def export_dicom(self, output_id: str, folder: Path, listener: Listener) -> None:
+        """Write a result as a DICOM series of its input's study; the outcome is the folder.
+
+        Args:
+            output_id: node of the result.
+            folder: new folder, missing or empty.
+            listener: whom to tell.
+        """
+        result = self.results[output_id]
+        self._start("dicom_job", lambda told: DicomJob(self.client, self.exchange, result, folder, told), listener)
+
     def _start(self, name: str, make: Callable[[Listener], Job], listener: Listener) -> None:
         """Start a job and keep it under a name until it ends; the listener is told when it is no longer there."""
 
@@ -187,14 +212,17 @@ class Engine:
         def done(outcome: object) -> None:
             over()
             listener.on_done(outcome)
+            self._notify("jobs")
 
         def failed(code: str, message: str) -> None:
             over()
             listener.on_error(code, message)
+            self._notify("jobs")
 
         job = make(replace(listener, on_done=done, on_error=failed))
         setattr(self, name, job)
         job.start()
+        self._notify("jobs")
 
     # Questions
 
@@ -229,6 +257,40 @@ class Engine:
         if not dependencies.missing(openvino=True):
             self.client.request("devices", lambda answer: on_done(answer["devices"]), lambda code, message: None)
 
+    def measure(self, card: Card, direction: str, listener: Listener) -> None:
+        """Find out in the worker what runs a style fastest here; the next runs use it. The outcome is None."""
+
+        def over() -> None:
+            self._measuring = None
+
+        def done(_answer: dict) -> None:
+            over()
+            listener.on_done(None)
+
+        def failed(code: str, message: str) -> None:
+            over()
+            listener.on_error(code, message)
+
+        self._measuring = self.client.request(
+            "measure",
+            done,
+            failed,
+            lambda stage, done, total: listener.on_progress(Progress(stage, done, total)),
+            model=str(card.folder),
+            direction=direction,
+        )
+
+    def stop_measuring(self) -> None:
+        """End it after the trial under way; what the worker keeps stays."""
+        if self._measuring is not None:
+            self.client.cancel(self._measuring, at_leisure=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way and no answer is awaited."""
+        jobs = (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job)
+        return not self.client.busy and not any(job is not None for job in jobs)
+
     # Results
 
     def forget(self, output_id: str) -> None:
@@ -243,4 +305,18 @@ class Engine:
             # What it kept is gone with it, and it deletes its folder.
             self.results.clear()
             self.exchange.renew()
-        self.on_worker_changed()
+        self._notify("worker")
+
+    # Widgets
+
+    def subscribe(self, callback: Callable[[str], None]) -> None:
+        """Call back with what has changed: "worker" (started or ended), "jobs" (one began or ended), or "progress"."""
+        self._subscribers.append(callback)
+
+    def unsubscribe(self, callback: Callable[[str], None]) -> None:
+        """Call back no more."""
+        self._subscribers.remove(callback)
+
+    def _notify(self, what: str) -> None:
+        for callback in list(self._subscribers):
+            callback(what)

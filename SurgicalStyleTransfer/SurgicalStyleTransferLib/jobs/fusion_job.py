@@ -10,8 +10,8 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from SurgicalStyleTransferLib.mrml import dicom_tags, outputs
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
-from SurgicalStyleTransferLib.mrml import outputs
 from SurgicalStyleTransferLib.worker.client import WorkerClient
 from SurgicalStyleTransferLib.worker.exchange import Exchange
 
@@ -158,6 +158,8 @@ def write_fused(nodes: list[object], array: np.ndarray, plan: FusionPlan, answer
     # The reference's window would hide what only the others show.
     outputs.show_in_greys(node, answer["range"])
     outputs.place_beside(node, reference)
+    modalities = {outputs.modality_of(volume) for volume in nodes}
+    dicom_tags.set_tags(node, modalities.pop() if len(modalities) == 1 else "", notes)
     return node
 
 

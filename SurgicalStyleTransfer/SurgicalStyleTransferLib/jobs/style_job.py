@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from SurgicalStyleTransferLib.mrml import dicom_tags, outputs, overwriting, regions, sequences
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
-from SurgicalStyleTransferLib.mrml import outputs, regions, sequences
 from SurgicalStyleTransferLib.setup.model_cards import Card
 from SurgicalStyleTransferLib.worker.client import WorkerClient
 from SurgicalStyleTransferLib.worker.exchange import Exchange
@@ -73,6 +74,9 @@ class Result:
         used_strength: of the first frame; another than ``strength`` where it was chosen automatically.
         consistency: of the first frame, where the strength was chosen automatically; else None.
         region: the region that the image was made with.
+        disagreement: float32 (z, y, x), normalised intensities: how far the averaged runs differ; None for a single
+            run, and for sequences.
+        is_unmeasured: whether another way of running the style may be faster here, which ``Engine.measure`` finds out.
     """
 
     plan: Plan
@@ -89,6 +93,8 @@ class Result:
     used_strength: float | None = None
     consistency: float | None = None
     region: regions.RegionState = regions.WHOLE_VOLUME
+    disagreement: np.ndarray | None = None
+    is_unmeasured: bool = False
 
 
 def plan_of(parameters: object, card: Card, all_frames: bool) -> Plan:
@@ -109,7 +115,7 @@ def plan_of(parameters: object, card: Card, all_frames: bool) -> Plan:
         segment=parameters.segment,
         all_frames=all_frames,
         output_id=output.GetID() if output else "",
-        planes=_planes(parameters),
+        planes=_planes(parameters, parameters.inputVolume),
         device=parameters.device,
         precision=parameters.precision,
         batch_size=parameters.batchSize or None,
@@ -117,11 +123,32 @@ def plan_of(parameters: object, card: Card, all_frames: bool) -> Plan:
     )
 
 
-def _planes(parameters: object) -> list[str] | None:
+def plan_for(parameters: object, card: Card, volume: object) -> Plan:
+    """The plan for one of several volumes: as the panel says, without its region and into a new volume.
+
+    Args:
+        parameters: the parameter node.
+        card: the style.
+        volume: the volume to translate.
+    """
+    return Plan(
+        input_id=volume.GetID(),
+        card=card,
+        direction=parameters.direction,
+        strength=parameters.strength,
+        planes=_planes(parameters, volume),
+        device=parameters.device,
+        precision=parameters.precision,
+        batch_size=parameters.batchSize or None,
+        adjustments=of_parameters(parameters),
+    )
+
+
+def _planes(parameters: object, volume: object) -> list[str] | None:
     """All planes where it is averaged over them, also by an ensemble for which no single one was chosen."""
     if parameters.plane:
         return list(ALL_PLANES) if parameters.plane == "all" else [parameters.plane]
-    is_one_slice = parameters.inputVolume.GetImageData().GetDimensions()[2] == 1
+    is_one_slice = volume.GetImageData().GetDimensions()[2] == 1
     return list(ALL_PLANES) if parameters.ensemble and not is_one_slice else None
 
 
@@ -138,6 +165,7 @@ class StyleJob(FramewiseJob):
         self._labelmap: object | None = None  # handed over with every frame: the exchange keeps only a few files
         self._region = regions.WHOLE_VOLUME
         self._first_batch: tuple[float, int] | None = None
+        self._disagreement: Path | None = None
 
     def _frame_count(self) -> int:
         return len(self._frames)
@@ -167,6 +195,8 @@ class StyleJob(FramewiseJob):
         if self._labelmap is not None:
             self._mask = regions.upload(self._exchange, self._labelmap, plan.segment, source)
         volume = self._exchange.upload(self._frames[index], outputs.modality_of(source))
+        if not plan.all_frames:
+            self._disagreement = self._new_file("disagreement")
         self._paths.append(path)
         self._keys.append(path.stem)
         self._ask(
@@ -176,6 +206,7 @@ class StyleJob(FramewiseJob):
             model=str(plan.card.folder),
             output=str(path),
             keep=path.stem,
+            disagreement=None if self._disagreement is None else str(self._disagreement),
             direction=plan.direction,
             strength=plan.strength,
             mask=self._mask,
@@ -219,8 +250,16 @@ class StyleJob(FramewiseJob):
                 used_strength=first["strength"],
                 consistency=first["consistency"],
                 region=self._region,
+                disagreement=self._take_disagreement(),
+                is_unmeasured=bool(first.get("unmeasured")),
             )
         )
+
+    def _take_disagreement(self) -> np.ndarray | None:
+        if self._disagreement is None or not self._answers[0].get("has_disagreement"):
+            return None
+        array = self._exchange.take(self._disagreement)
+        return array if array.ndim == 3 else array.mean(axis=-1)
 
     def _write(self) -> object:
         """The output node from complete results; it refers to the input, also in a saved scene."""
@@ -232,6 +271,8 @@ class StyleJob(FramewiseJob):
         if plan.all_frames:
             node = self._write_sequence(source, arrays)
         else:
+            if target is not None:
+                overwriting.take_over(target, source, plan.card.ends_in(plan.direction))
             node = outputs.write_volume(source, arrays[0], plan.card, plan.direction, self._answers[0], target)
         node.SetNodeReferenceID(outputs.INPUT_ROLE, source.GetID())
         return node
@@ -251,7 +292,9 @@ class StyleJob(FramewiseJob):
         proxy = sequences.add_sequence(source, volumes, name)
         proxy.SetName(name)
         proxy.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-        outputs.mark(proxy, source.GetName(), first["notes"])
+        for node in (proxy, sequences.browser_of(proxy).GetSequenceNode(proxy)):
+            outputs.mark(node, source.GetName(), first["notes"])
         outputs.show_as(proxy, side, plan.card, first["range"])
         outputs.place_beside(proxy, source)
+        dicom_tags.set_tags(proxy, side.modality, first["notes"])
         return proxy

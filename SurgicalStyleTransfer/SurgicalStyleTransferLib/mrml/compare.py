@@ -44,8 +44,11 @@ class Compare:
         manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
         widgets = [manager.sliceWidget(name) for name in ("Red", "Yellow")]
         orientation = widgets[0].mrmlSliceNode().GetOrientation()
+        # An oblique view has none of the presets' names; its plane is copied below all the same.
+        is_preset = widgets[0].mrmlSliceNode().HasSliceOrientationPreset(orientation)
         for widget, node in zip(widgets, (first, second), strict=True):
-            widget.mrmlSliceNode().SetOrientation(orientation)
+            if is_preset:
+                widget.mrmlSliceNode().SetOrientation(orientation)
             composite = widget.mrmlSliceCompositeNode()
             composite.SetBackgroundVolumeID(node.GetID())
             composite.SetForegroundVolumeID(None)

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.setup.model_cards import Card, Side
 
+from . import dicom_tags
 from . import geometry as mrml_geometry
 
 ATTRIBUTE_PREFIX = "SurgicalStyleTransfer."
@@ -38,7 +39,7 @@ def write_volume(
         card: the style.
         direction: "forward" or "backward".
         result: what the worker said of it.
-        output_node: volume to overwrite; None makes a new one beside the input's.
+        output_node: volume to overwrite, after ``overwriting.take_over``; None makes a new one beside the input's.
 
     Returns:
         The node.
@@ -54,11 +55,15 @@ def write_volume(
     show_as(node, target, card, result["range"])
     if output_node is None:
         place_beside(node, input_node)
+    dicom_tags.set_tags(node, target.modality, result["notes"])
     return node
 
 
 def set_notes(node: object, notes: dict[str, str]) -> None:
-    """What the engine notes of how an image was made, as attributes of its node."""
+    """What the engine notes of how an image was made, as attributes of its node; those of an earlier image go."""
+    for name in list(node.GetAttributeNames()):
+        if name.startswith(ATTRIBUTE_PREFIX) and name.removeprefix(ATTRIBUTE_PREFIX) not in notes:
+            node.RemoveAttribute(name)
     for key, value in notes.items():
         node.SetAttribute(ATTRIBUTE_PREFIX + key, value)
 

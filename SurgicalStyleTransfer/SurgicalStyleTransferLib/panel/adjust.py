@@ -33,6 +33,14 @@ class AdjustSection(Section):
         node = parameters.resultVolume
         result = self.engine.results.get(node.GetID()) if node is not None else None
         is_chosen = result is not None and result.consistency is not None
+        # The slider keeps the strength for when none is chosen automatically; till then it would show another one.
+        ui.strengthSlider.visible = not parameters.automaticStrength
+        ui.strengthNoteLabel.visible = parameters.automaticStrength
+        ui.strengthNoteLabel.text = (
+            _("{strength:.2f}, chosen automatically (see Adjust)").format(strength=result.used_strength)
+            if is_chosen and result.used_strength is not None
+            else _("chosen automatically with Apply (see Adjust)")
+        )
         ui.adjustNoteLabel.visible = is_chosen
         ui.adjustNoteLabel.text = ""
         if is_chosen:

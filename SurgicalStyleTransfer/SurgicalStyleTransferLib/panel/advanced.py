@@ -5,7 +5,9 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from .context import Context, Section
-from .tools import fill, select
+from .tools import fill, select, single_shot_timer
+
+LOG_MS = 500  # between two looks at the log
 
 
 class AdvancedSection(Section):
@@ -31,6 +33,7 @@ class AdvancedSection(Section):
                 (_("All three, averaged"), "all"),
             ],
         )
+        self._log_timer = single_shot_timer(self._show_log)
         self._fill_devices()
         ui.folderButton.directory = str(self.engine.models.folder)
         ui.logTextEdit.visible = False
@@ -58,7 +61,31 @@ class AdvancedSection(Section):
         ui = self.ui
         ui.logTextEdit.visible = not ui.logTextEdit.visible
         ui.logButton.text = _("Hide log") if ui.logTextEdit.visible else _("Show log")
-        ui.logTextEdit.plainText = "\n".join(self.engine.client.log) or _("The worker has said nothing yet.")
+        self._show_log()
+
+    def _show_log(self) -> None:
+        """The log as it is now; it follows the worker as long as it is shown."""
+        ui = self.ui
+        if ui.logTextEdit.isHidden():
+            return
+        text = "\n".join(self.engine.client.log) or _("The worker has said nothing yet.")
+        if text != ui.logTextEdit.plainText:
+            ui.logTextEdit.plainText = text
+            bar = ui.logTextEdit.verticalScrollBar()
+            bar.value = bar.maximum
+        self._log_timer.start(LOG_MS)
+
+    def exit(self) -> None:
+        """Follow the log no more; another module is in front."""
+        self._log_timer.stop()
+
+    def enter(self) -> None:
+        """Follow the log again."""
+        self._show_log()
+
+    def close(self) -> None:
+        """Follow the log no more."""
+        self._log_timer.stop()
 
     def on_stop_worker(self, _checked: bool = False) -> None:
         """End the worker and its memory."""

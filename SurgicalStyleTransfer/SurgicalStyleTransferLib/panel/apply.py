@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 
-import qt
-import slicer
 from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.jobs.job import Listener, Progress
 from SurgicalStyleTransferLib.jobs.style_job import Result, plan_of
-from SurgicalStyleTransferLib.mrml import sequences
+from SurgicalStyleTransferLib.mrml import overwriting, sequences
 from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .context import Context, Section, existing
+from .dialogs.packages import provide
+from .dialogs.question import choose
 from .tools import duration
 
 
@@ -24,6 +24,8 @@ class ApplySection(Section):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._links = sequences.BrowserLinks()
+        self._is_mine = False  # the run under way was started here, and not in another widget of the module
+        self._shows_others = False
         self.ui.applyButton.connect("clicked(bool)", self.on_apply)
 
     def parameters_set(self) -> None:
@@ -31,8 +33,8 @@ class ApplySection(Section):
         self._links.refresh()
 
     def update_buttons(self) -> None:
-        """Apply or Cancel, and why not."""
-        button, engine = self.ui.applyButton, self.engine
+        """Apply or Cancel, and why not: under the button, as a grey one shows its tooltip to few."""
+        button, engine, reason = self.ui.applyButton, self.engine, ""
         button.text = _("Cancel") if engine.style_job is not None else _("Apply")
         if self.context.installing:
             button.enabled, button.toolTip = False, _("Packages are being installed.")
@@ -40,10 +42,17 @@ class ApplySection(Section):
             button.enabled, button.toolTip = True, _("Stop. The scene stays as it was.")
         elif engine.fusion_job is not None:
             button.enabled, button.toolTip = False, _("Volumes are being fused.")
+            reason = button.toolTip
         elif self.parameters is not None:
             reason = self.context.why_not_apply()
             button.enabled = not reason
             button.toolTip = reason or _("Apply the style to the input volume.")
+        self.ui.reasonLabel.text = reason
+        self.ui.reasonLabel.visible = bool(reason)
+        if self._shows_others and engine.style_job is None:
+            self._shows_others = False
+            self.context.status.hide_progress()
+            self.context.status.show("")
 
     def node_removed(self, node: object) -> None:
         """End a run whose input or output goes."""
@@ -59,8 +68,8 @@ class ApplySection(Section):
         self._links.close()
 
     def close(self) -> None:
-        """End a run, and unlink browsers."""
-        if self.engine.style_job is not None:
+        """End a run that was started here, and unlink browsers."""
+        if self.engine.style_job is not None and self._is_mine:
             self.engine.style_job.abandon("")
         self._links.close()
 
@@ -74,10 +83,10 @@ class ApplySection(Section):
             return
         card = context.card()
         all_frames = self._wants_all_frames()
-        if all_frames is None:
+        if all_frames is None or not self._may_overwrite(all_frames):
             return
         context.run_starting.emit()
-        if not context.has_packages(lambda: dependencies.ensure(**dependencies.needs_of(card))):
+        if not context.has_packages(lambda: provide(**dependencies.needs_of(card))):
             context.packages_missing.emit(card)
             return
         context.features.settle(card.features, functools.partial(self._start, card, all_frames))
@@ -89,6 +98,7 @@ class ApplySection(Section):
         status.show_progress()
         status.show(_("Starting..."))
         listener = Listener(self._on_done, self._on_failed, self._on_progress)
+        self._is_mine = True
         self.engine.apply(plan_of(self.parameters, card, all_frames), listener)
         context.update_buttons()
 
@@ -107,17 +117,36 @@ class ApplySection(Section):
 
     def ask_frames(self, count: int) -> str:
         """Ask whether "all" or the "current" of so many frames are meant; "" where the user changed their mind."""
-        box = qt.QMessageBox(slicer.util.mainWindow())
-        box.setWindowTitle(_("Surgical Style Transfer"))
-        box.text = _("The input volume is one of {count} frames of a sequence.").format(count=count)
-        box.informativeText = _("You can change the answer under Frames.")
-        answers = {_("This frame"): "current", _("All frames"): "all"}
-        for text in answers:
-            box.addButton(text, qt.QMessageBox.AcceptRole)
-        box.addButton(qt.QMessageBox.Cancel)
-        box.exec_()
-        clicked = box.clickedButton()
-        return answers.get(clicked.text, "") if clicked else ""
+        return choose(
+            _("The input volume is one of {count} frames of a sequence.").format(count=count),
+            _("You can change the answer under Frames."),
+            {"current": _("This frame"), "all": _("All frames")},
+        )
+
+    def _may_overwrite(self, all_frames: bool) -> bool:
+        """Whether the chosen output may be written: it is this input's own result, or the user says so."""
+        parameters = self.parameters
+        output = parameters.outputVolume
+        if all_frames or output is None or overwriting.is_result_of(output, parameters.inputVolume):
+            return True
+        answer = self.ask_overwriting(output.GetName(), parameters.inputVolume.GetName())
+        if answer == "new":
+            parameters.outputVolume = None
+        return bool(answer)
+
+    def ask_overwriting(self, output: str, source: str) -> str:
+        """Ask whether a "new" volume is made or the chosen one "replaced"; "" where the user changed their mind."""
+        return choose(
+            _("{output} was not made from {source} by this module. Replace it?").format(output=output, source=source),
+            _("Its voxels would be lost, and it would be renamed. A new volume leaves it as it is."),
+            {"new": _("Make a new volume"), "replaced": _("Replace {output}").format(output=output)},
+        )
+
+    def show_progress_of_others(self) -> None:
+        """Show how far a run is that another widget of the module started."""
+        if self.engine.style_job is not None and self.engine.style_progress is not None and not self._is_mine:
+            self._shows_others = True
+            self._on_progress(self.engine.style_progress)
 
     def _on_progress(self, progress: Progress) -> None:
         status = self.context.status
@@ -137,7 +166,7 @@ class ApplySection(Section):
         status.show(text)
 
     def _on_done(self, result: Result) -> None:
-        context = self.context
+        context, self._is_mine = self.context, False
         context.status.hide_progress()
         if self.parameters is None:
             context.update_buttons()
@@ -158,6 +187,7 @@ class ApplySection(Section):
         context.update()
 
     def _on_failed(self, code: str, message: str) -> None:
+        self._is_mine = False
         self.context.status.hide_progress()
         self.context.status.show_failure(code, message)
         self.context.update_buttons()

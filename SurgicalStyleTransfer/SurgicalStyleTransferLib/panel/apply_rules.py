@@ -21,18 +21,28 @@ def why_not(parameters: object, card: Card | None, any_cards: bool, problem: str
         return _("Select an input volume.")
     if volume.GetImageData() is None or volume.GetImageData().GetNumberOfPoints() == 0:
         return _("The input volume is empty.")
-    if card is None:
-        return _("Select a style.") if any_cards else _("There is no style yet. Import one under Style.")
-    if card.problem:
-        return card.problem
-    if parameters.direction not in card.directions:
-        return _("Select a direction.")
     return (
-        _why_not_input(volume, card.starts_in(parameters.direction).channels)
+        why_not_style(parameters, card, any_cards)
+        or _why_not_input(volume, card.starts_in(parameters.direction).channels)
         or _why_not_region(parameters)
         or _why_not_output(parameters, card)
         or problem
     )
+
+
+def why_not_style(parameters: object, card: Card | None, any_cards: bool) -> str:
+    """The reason why the selected style cannot be applied to anything, or "".
+
+    Args:
+        parameters: the parameter node.
+        card: the style that is selected, if it is on this machine.
+        any_cards: whether there is any style.
+    """
+    if card is None:
+        return _("Select a style.") if any_cards else _("There is no style yet. Import one under Style.")
+    if card.problem:
+        return card.problem
+    return "" if parameters.direction in card.directions else _("Select a direction.")
 
 
 def _why_not_input(volume: object, channels_of_style: int) -> str:

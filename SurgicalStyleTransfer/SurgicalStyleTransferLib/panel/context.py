@@ -35,8 +35,8 @@ class Signal:
 class Status:
     """The line that says what goes on, and the progress bar under it."""
 
-    def __init__(self, ui: object) -> None:
-        self._label, self._bar = ui.statusLabel, ui.progressBar
+    def __init__(self, label: object, bar: object) -> None:
+        self._label, self._bar = label, bar
         self.show("")
         self.hide_progress()
 
@@ -82,6 +82,7 @@ class Context:
         in_front: whether the module is shown.
         installing: whether packages or features are being fetched; nothing else may be started then.
         features: the question for the network that describes style pictures.
+        is_style_listed: whether a style is among those to choose from.
         is_updating: whether widgets are being set, so that what they signal is nobody's choice.
         preview_active: whether a slice view shows the preview.
         run_starting: a job that makes a new volume is about to start.
@@ -95,7 +96,7 @@ class Context:
     def __init__(self, ui: object, engine: Engine) -> None:
         self.ui, self.engine = ui, engine
         self.parameters: object | None = None
-        self.status = Status(ui)
+        self.status = Status(ui.statusLabel, ui.progressBar)
         self.cards: list[Card] = []
         self.problem = ""
         self.in_front = True
@@ -103,6 +104,7 @@ class Context:
         self.is_updating = False
         self.preview_active = False
         self.features = FeatureQuestion(self)
+        self.is_style_listed: Callable[[Card], bool] = lambda card: True
         self.run_starting, self.translated, self.fused = Signal(), Signal(), Signal()
         self.packages_missing, self.adjusted, self.worker_changed = Signal(), Signal(), Signal()
         self._update_wanted, self._buttons_wanted, self._styles_wanted = Signal(), Signal(), Signal()
@@ -212,6 +214,9 @@ class Section:
 
     def exit(self) -> None:
         """Another module is in front."""
+
+    def node_added(self, node: object) -> None:
+        """A volume came into the scene; its voxels may still be missing."""
 
     def node_removed(self, node: object) -> None:
         """A node leaves the scene."""

@@ -76,7 +76,10 @@ class ImportDialog:
 
     def ask(self) -> dict[str, object] | None:
         """The arguments of the import, or None where it was cancelled."""
-        return self.arguments() if self.dialog.exec_() else None
+        try:
+            return self.arguments() if self.dialog.exec_() else None
+        finally:
+            self.dialog.deleteLater()  # the main window would keep it as long as Slicer runs
 
     def arguments(self) -> dict[str, object]:
         """Of the import, as they are filled in."""

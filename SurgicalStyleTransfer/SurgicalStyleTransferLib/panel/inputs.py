@@ -6,7 +6,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.jobs.style_job import Result
-from SurgicalStyleTransferLib.mrml import outputs, regions, sequences
+from SurgicalStyleTransferLib.mrml import outputs, regions, sequences, volume_groups
+from SurgicalStyleTransferLib.mrml.observers import Observers
 
 from .context import Context, Section
 from .tools import WARNING_STYLE, fill, single_shot_timer
@@ -28,6 +29,10 @@ class InputsSection(Section):
         self.warnings: list[str] = []
         self._checked: tuple | None = None
         self._timer = single_shot_timer(self._check)
+        self._choose_later = single_shot_timer(self.choose)
+        self._update_later = single_shot_timer(context.update)
+        self._watched = Observers()
+        self._watched_id = ""
         ui = self.ui
         fill(
             ui.framesComboBox, [(_("Ask when applying"), "ask"), (_("This frame"), "current"), (_("All frames"), "all")]
@@ -43,6 +48,7 @@ class InputsSection(Section):
         ui, parameters = self.ui, self.parameters
         ui.emptyFrame.visible = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode") is None
         volume = parameters.inputVolume
+        self._watch(volume)
         in_sequence = volume is not None and sequences.browser_of(volume) is not None
         ui.framesLabel.visible = ui.framesComboBox.visible = in_sequence
         region = parameters.region
@@ -54,6 +60,30 @@ class InputsSection(Section):
             if segments and parameters.segment not in dict(segments):
                 parameters.segment = segments[0][0]
         self._show_warnings(self.warnings)
+
+    def node_added(self, node: object) -> None:
+        """A volume is chosen where there is none; once the loading of it, and of others with it, is over."""
+        if self.parameters is not None and self.parameters.inputVolume is None:
+            self._choose_later.start(0)
+
+    def choose(self) -> None:
+        """Start with the scene's first acquired volume where none is chosen."""
+        if self.parameters is None or self.parameters.inputVolume is not None or slicer.mrmlScene.IsBatchProcessing():
+            return
+        for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+            if volume_groups.is_translatable(node):
+                self.parameters.inputVolume = node
+                return
+
+    def _watch(self, volume: object | None) -> None:
+        """Voxels that come later than their volume, as when a file is loaded, change what can be applied."""
+        node_id = "" if volume is None else volume.GetID()
+        if node_id != self._watched_id:
+            self._watched.clear()
+            self._watched_id = node_id
+            if volume is not None:
+                event = slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent
+                self._watched.add(volume, event, lambda: self._update_later.start(0))
 
     def follow(self) -> None:
         """Have another input, style or direction checked, a little later."""
@@ -71,12 +101,17 @@ class InputsSection(Section):
 
     def scene_closing(self) -> None:
         """Forget what was checked."""
-        self._timer.stop()
+        self._stop()
         self._checked, self.context.problem, self.warnings = None, "", []
 
     def close(self) -> None:
         """Check nothing any more."""
-        self._timer.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        for timer in (self._timer, self._choose_later, self._update_later):
+            timer.stop()
+        self._watch(None)
 
     def on_sample_data(self, _checked: bool = False) -> None:
         """Load Slicer's sample of one person's CT and MR, and start with the MR."""

@@ -123,6 +123,7 @@ def write_map(array: np.ndarray, result: Any, source: Any, map_id: str) -> Any:
     if node is None:
         name = _("{name} cycle error").format(name=result.GetName())
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        node.SetAttribute(outputs.ATTRIBUTE_PREFIX + "Map", "cycle error")  # no volume to translate
         outputs.place_beside(node, result)
     slicer.util.updateVolumeFromArray(node, array)
     mrml_geometry.copy(source, node)

@@ -9,6 +9,7 @@ from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .context import Context, Section
+from .dialogs.packages import PackagesDialog
 
 
 class PackagesSection(Section):
@@ -18,12 +19,14 @@ class PackagesSection(Section):
         super().__init__(context)
         self.ui.fasterButton.visible = False
         self.ui.fasterButton.connect("clicked(bool)", self.on_faster)
+        self.ui.packagesButton.connect("clicked(bool)", self.on_packages)
         context.translated.connect(self._on_translated)
         context.packages_missing.connect(self._on_packages_missing)
 
     def update_buttons(self) -> None:
         """Nothing is offered while something runs."""
         self.ui.fasterButton.enabled = not self.context.installing
+        self.ui.packagesButton.enabled = not self.context.installing and self.engine.style_job is None
         if self.engine.style_job is not None:
             self.ui.fasterButton.visible = False
 
@@ -37,6 +40,17 @@ class PackagesSection(Section):
         missing = dependencies.missing(**dependencies.needs_of(card))
         self.ui.fasterButton.text = _("Use the processor, without PyTorch...")
         self.ui.fasterButton.visible = card.runs_in_openvino and dependencies.TORCH in missing
+
+    def on_packages(self, _checked: bool = False) -> None:
+        """Show what is installed, and install another library, or the same again."""
+
+        def ask() -> bool:
+            choice = PackagesDialog(installed_too=True).ask()
+            if choice is not None:
+                dependencies.install(choice)
+            return choice is not None
+
+        self.context.has_packages(ask)
 
     def on_faster(self, _checked: bool = False) -> None:
         """Install what runs styles (faster) on the CPU; the next worker finds it."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from SurgicalStyleTransferLib.jobs import shared_engine
 from SurgicalStyleTransferLib.jobs.engine import Engine
 
 from .adjust import AdjustSection
 from .advanced import AdvancedSection
 from .apply import ApplySection
+from .batch.section import BatchSection
 from .compare import CompareSection
 from .context import Context
 from .fusion.section import FusionSection
+from .help.section import HelpSection
 from .inputs import InputsSection
+from .output.dicom_export import DicomExportSection
+from .output.disagreement import DisagreementSection
+from .output.measuring import MeasuringSection
 from .packages import PackagesSection
 from .preview import PreviewSection
 from .quality.section import QualitySection
 from .style import StyleSection
+from .styles.finder import FinderSection
+from .styles.presets import PresetSection
+from .tools import single_shot_timer
 
 
 class Panel:
@@ -22,7 +31,8 @@ class Panel:
 
     Attributes:
         context: what the sections know of each other.
-        inputs, style, apply, packages, compare, preview, quality, adjust, fusion, advanced: the sections.
+        inputs, style, apply, packages, compare, preview, quality, adjust, dicom, disagreement, measuring, fusion,
+            batch, advanced, finder, presets, help: the sections.
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
@@ -44,8 +54,15 @@ class Panel:
         self.adjust = AdjustSection(context)
         self.preview = PreviewSection(context)
         self.quality = QualitySection(context)
+        self.dicom = DicomExportSection(context)
+        self.disagreement = DisagreementSection(context)
+        self.measuring = MeasuringSection(context)
         self.fusion = FusionSection(context)
+        self.batch = BatchSection(context)
         self.advanced = AdvancedSection(context)
+        self.finder = FinderSection(context)
+        self.presets = PresetSection(context)
+        self.help = HelpSection(context, self.compare.on_compare)
         self._sections = (
             self.inputs,
             self.style,
@@ -55,10 +72,18 @@ class Panel:
             self.adjust,
             self.preview,
             self.quality,
+            self.dicom,
+            self.disagreement,
+            self.measuring,
             self.fusion,
+            self.batch,
             self.advanced,
+            self.finder,
+            self.presets,
+            self.help,
         )
-        engine.on_worker_changed = self._on_worker_changed
+        engine.subscribe(self._on_engine_changed)
+        self._later = single_shot_timer(self.update)
         self.update_buttons()
 
     def set_parameters(self, parameters: object | None) -> None:
@@ -111,6 +136,12 @@ class Panel:
         for section in self._sections:
             section.exit()
 
+    def node_added(self, node: object) -> None:
+        """A volume came into the scene."""
+        for section in self._sections:
+            section.node_added(node)
+        self.update()
+
     def node_removed(self, node: object) -> None:
         """A node leaves the scene; whatever depends on it ends."""
         if self.context.parameters is None:
@@ -132,8 +163,16 @@ class Panel:
         """Before the panel goes: nothing keeps running."""
         for section in self._sections:
             section.close()
-        self.engine.close()
+        self._later.stop()
+        self.engine.unsubscribe(self._on_engine_changed)
+        shared_engine.release(self.engine)
 
-    def _on_worker_changed(self) -> None:
-        self.context.worker_changed.emit()
-        self.update()
+    def _on_engine_changed(self, what: str) -> None:
+        """Another widget of the module may have done it."""
+        if what == "worker":
+            self.context.worker_changed.emit()
+            self.update()
+        elif what == "progress":
+            self.apply.show_progress_of_others()
+        else:
+            self._later.start(0)

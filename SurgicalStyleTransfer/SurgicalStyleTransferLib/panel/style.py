@@ -6,13 +6,14 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SurgicalStyleTransferLib.setup import dependencies, model_cards
+from SurgicalStyleTransferLib.setup import model_cards
 
 from . import import_dialog
 from .context import Context, Section
+from .dialogs.packages import provide
 from .tools import fill
 
-THUMBNAIL_HEIGHT = 96
+THUMBNAIL_HEIGHT = 72
 
 
 class StyleSection(Section):
@@ -23,6 +24,7 @@ class StyleSection(Section):
         ui = self.ui
         context.bind(ui.styleComboBox, "model")
         context.bind(ui.directionComboBox, "direction")
+        ui.cardButton.connect("toggled(bool)", lambda checked: self.context.update())
         ui.importButton.connect("clicked(bool)", self.on_import)
         ui.removeButton.connect("clicked(bool)", self.on_remove)
         ui.openFolderButton.connect("clicked(bool)", self.on_open_folder)
@@ -64,11 +66,12 @@ class StyleSection(Section):
         )
         ui.directionComboBox.enabled = len(directions) > 1
         if card is not None:
-            ui.cardLabel.text = model_cards.describe(card, parameters.direction)
+            ui.cardLabel.text = model_cards.describe(card, parameters.direction, brief=not ui.cardButton.checked)
         elif entries:
             ui.cardLabel.text = _("This style is not on this machine. Import it, or select another one.")
         else:
             ui.cardLabel.text = _("Import a style, or put its folder into the styles folder (see Advanced).")
+        ui.cardButton.visible = card is not None and not card.problem
         self._show_thumbnail(card)
 
     def _entries(self) -> list[tuple[str, str]]:
@@ -76,6 +79,7 @@ class StyleSection(Section):
         entries = [
             (card.title if not card.problem else _("{name} (unusable)").format(name=card.name), card.name)
             for card in self.context.cards
+            if self.context.is_style_listed(card) or card.name == self.parameters.model
         ]
         chosen = self.parameters.model
         if chosen and chosen not in [name for title, name in entries]:
@@ -85,7 +89,7 @@ class StyleSection(Section):
     def _show_thumbnail(self, card: model_cards.Card | None) -> None:
         picture = qt.QPixmap(str(card.thumbnail)) if card is not None and card.thumbnail else None
         is_there = picture is not None and not picture.isNull()
-        self.ui.thumbnailLabel.visible = is_there
+        self.ui.thumbnailLabel.visible = self.ui.thumbnailLegendLabel.visible = is_there
         if is_there:
             self.ui.thumbnailLabel.setPixmap(picture.scaledToHeight(THUMBNAIL_HEIGHT, qt.Qt.SmoothTransformation))
 
@@ -105,7 +109,7 @@ class StyleSection(Section):
     def import_style(self, source: str, arguments: dict[str, object]) -> None:
         """Import through the worker; the new style is selected then."""
         packed = import_dialog.is_packed(source)  # nothing of it is run to read it
-        if not self.context.has_packages(lambda: dependencies.ensure(openvino=packed)):
+        if not self.context.has_packages(lambda: provide(openvino=packed)):
             return
         status = self.context.status
 

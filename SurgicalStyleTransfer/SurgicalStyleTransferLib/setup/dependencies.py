@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
@@ -105,6 +108,61 @@ def ensure(onnx: bool = False, torch: bool = True, openvino: bool = False) -> bo
     return True
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What is to be installed, as the user has agreed to.
+
+    Attributes:
+        library: TORCH or OPENVINO; None for the small packages alone.
+        wheels: folder of wheels for a computer without a network, which is then not used; "" for the network.
+        again: install also what is there.
+    """
+
+    library: Requirement | None
+    wheels: str = ""
+    again: bool = False
+
+
+def has_graphics_card() -> bool:
+    """Whether there is a graphics card that PyTorch would use, by its driver; nothing is loaded to find out."""
+    names = ("nvidia-smi", "nvidia-smi.exe")
+    return any(shutil.which(name) for name in names) or Path("/proc/driver/nvidia/version").exists()
+
+
+def installed_versions() -> dict[str, str]:
+    """Names and versions of what is there of everything that styles may need; "" for what is not."""
+    return {requirement.name: _version(requirement.name) for requirement in (TORCH, OPENVINO, *requirements(True))}
+
+
+def install(choice: Choice, onnx: bool = False) -> None:
+    """Install what the user has agreed to, without asking again.
+
+    Args:
+        choice: what, and from where.
+        onnx: whether ONNX Runtime is needed, too.
+
+    Raises:
+        InstallationError: with what to do.
+    """
+    required = [*([choice.library] if choice.library is not None else []), *requirements(onnx)]
+    needed = [requirement for requirement in required if choice.again or not _met(requirement)]
+    if TORCH in needed and not choice.wheels:
+        _install_torch(is_asked=True)
+        needed.remove(TORCH)
+    if needed:
+        extra = ["--no-index", "--find-links", choice.wheels] if choice.wheels else []
+        extra += ["--force-reinstall", "--no-deps"] if choice.again else []
+        _with_constraints(lambda constraints: slicer.util.pip_install(_arguments(needed, constraints, extra)))
+    importlib.invalidate_caches()
+    left = [str(requirement) for requirement in required if not _met(requirement)]
+    if left:
+        raise InstallationError(
+            _("Packages are still missing after the installation: {names}. Restart Slicer and try again.").format(
+                names=", ".join(left)
+            )
+        )
+
+
 def has_faster_cpu() -> bool:
     """Whether OpenVINO is there, with which the worker runs styles faster on the CPU."""
     return _met(OPENVINO)
@@ -121,7 +179,7 @@ def ensure_faster_cpu() -> bool:
     return True
 
 
-def _install_torch() -> None:
+def _install_torch(is_asked: bool = False) -> None:
     if not torch_exists():
         raise InstallationError(
             _(
@@ -140,7 +198,7 @@ def _install_torch() -> None:
         ) from None
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True,
+            askConfirmation=not is_asked,
             torchVersionRequirement=str(TORCH.specifier),
             torchvisionVersionRequirement=TORCHVISION_SPECIFIER,
         )
@@ -157,16 +215,25 @@ def _install_torch() -> None:
 def _install(needed: list[Requirement], otherwise: str) -> None:
     """Raises InstallationError; ``otherwise`` is the sentence that follows where the user did not want it."""
     title = _("Surgical Style Transfer")
+
+    def run(constraints: Path) -> None:
+        try:
+            from slicer import packaging  # noqa: PLC0415 - Slicer 5.12 and newer
+        except ImportError:
+            _install_with_old_slicer(needed, constraints)
+        else:
+            packaging.pip_ensure(needed, constraints=constraints, requester=title)
+
+    _with_constraints(run, otherwise)
+
+
+def _with_constraints(run: Callable[[Path], None], otherwise: str = "") -> None:
+    """Call pip with a file that holds the versions of what Slicer ships; raises InstallationError."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
         try:
-            try:
-                from slicer import packaging  # noqa: PLC0415 - Slicer 5.12 and newer
-            except ImportError:
-                _install_with_old_slicer(needed, constraints)
-            else:
-                packaging.pip_ensure(needed, constraints=constraints, requester=title)
+            run(constraints)
         except subprocess.CalledProcessError as error:
             raise InstallationError(
                 _(
@@ -174,9 +241,12 @@ def _install(needed: list[Requirement], otherwise: str) -> None:
                 ).format(code=error.returncode)
             ) from error
         except RuntimeError as error:
-            raise InstallationError(
-                _("Python packages were not installed: {reason}.").format(reason=_first_line(error)) + " " + otherwise
-            ) from error
+            sentence = _("Python packages were not installed: {reason}.").format(reason=_first_line(error))
+            raise InstallationError(f"{sentence} {otherwise}".strip()) from error
+
+
+def _arguments(needed: list[Requirement], constraints: Path, extra: list[str]) -> list[str]:
+    return [*[str(requirement) for requirement in needed], "-c", str(constraints), *extra]
 
 
 def _install_with_old_slicer(needed: list[Requirement], constraints: Path) -> None:
@@ -184,17 +254,19 @@ def _install_with_old_slicer(needed: list[Requirement], constraints: Path) -> No
     question = _("These Python packages are needed and will be downloaded: {names}. Install them now?")
     if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(names))):
         raise RuntimeError(_("it was declined"))
-    slicer.util.pip_install([*names, "-c", str(constraints)])
+    slicer.util.pip_install(_arguments(needed, constraints, []))
 
 
 def _kept_versions() -> list[tuple[str, str]]:
-    versions = []
-    for name in KEPT:
-        try:
-            versions.append((name, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    versions = [(name, _version(name)) for name in KEPT]
+    return [(name, version) for name, version in versions if version]
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _first_line(error: Exception) -> str:

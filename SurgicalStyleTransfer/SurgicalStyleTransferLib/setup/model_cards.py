@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 CARD_NAME = "model.json"
 SCHEMA_VERSION = 1
 THUMBNAILS = ("thumbnail.png", "comparison.png")
-OWN_NETWORK = "resnet"  # the architecture that the engine can build without torch
+OWN_NETWORKS = ("resnet", "bilateral")  # the architectures that the engine can build without torch
 STYLE_IMAGE = "style-image"  # the architecture of a picture to optimise for
 FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
 
@@ -118,8 +118,8 @@ def read(folder: Path) -> Card:
             )
             return Card(folder, str(values["title"]), shipped, problem)
         architecture = values.get("architecture", {})
-        own, is_picture = (architecture.get("name") == name for name in (OWN_NETWORK, STYLE_IMAGE))
-        of_openvino = own and weights["file"].endswith(".safetensors")
+        is_picture = architecture.get("name") == STYLE_IMAGE
+        of_openvino = architecture.get("name") in OWN_NETWORKS and weights["file"].endswith(".safetensors")
         inputs = values["domains"]["source"].get("inputs") or []
         if inputs:
             problem = _(
@@ -166,8 +166,8 @@ def _side(values: dict) -> Side:
     )
 
 
-def describe(card: Card, direction: str) -> str:
-    """The card as a few lines of rich text."""
+def describe(card: Card, direction: str, brief: bool = False) -> str:
+    """The card as a few lines of rich text; in brief what it expects and what it makes."""
     if card.problem:
         return _escape(card.problem)
     start, end = card.starts_in(direction), card.ends_in(direction)
@@ -175,6 +175,8 @@ def describe(card: Card, direction: str) -> str:
     rows = [
         (_("Expects"), f"{start.title}, {_colour(start)}, {_plane(card.plane)}, {resolution}"),
         (_("Makes"), f"{end.title}, {_('synthetic')}"),
+    ]
+    more = [
         (_("Figures"), _metrics(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
         (_("Licence"), card.licence or _("unstated")),
         (_("Use"), card.intended_use),
@@ -184,7 +186,7 @@ def describe(card: Card, direction: str) -> str:
         "<table>"
         + "".join(
             f"<tr><td><b>{_escape(label)}</b>&nbsp;&nbsp;</td><td>{_escape(text)}</td></tr>"
-            for label, text in rows
+            for label, text in (rows if brief else rows + more)
             if text
         )
         + "</table>"

@@ -19,7 +19,8 @@ from surgical_style_engine.worker import messages as protocol
 LOG_LINES = 2000
 GRACE_MS = 1500  # for an answer to a cancel; then the process is ended
 STOP_MS = 1000
-AWAITED = ("translate", "adjust", "fuse", "import", "features")  # tasks that are not ended for another one's sake
+# Tasks that are not ended for another one's sake.
+AWAITED = ("translate", "adjust", "fuse", "import", "features", "export_dicom")
 
 
 @dataclass
@@ -89,16 +90,21 @@ class WorkerClient:
             self._write({"id": number, "task": task, **arguments})
         return number
 
-    def cancel(self, number: int) -> None:
+    def cancel(self, number: int, at_leisure: bool = False) -> None:
         """Ask for a stop.
 
         If no answer comes soon, the worker is ended, unless somebody waits for something else that it would take along;
         either way the request is answered.
+
+        Args:
+            number: of the request.
+            at_leisure: whether the answer may take as long as it takes, so that the worker is not ended for its sake.
         """
         if number in self._pending and self._process is not None:
             self._cancelling.add(number)
             self._write({"cancel": number})
-            self._grace.start(GRACE_MS)
+            if not at_leisure:
+                self._grace.start(GRACE_MS)
 
     def stop(self, reason: str = "") -> None:
         """End the worker and its memory. Pending requests end with an error."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
@@ -31,6 +32,7 @@ SIDE = 160  # pixels of the picture that is measured
 REPEATS = 3
 HOPELESS = 1.25  # times the seconds of fp32 from which bf16 is not tried further; compiling takes a second
 STATE = 5  # of the ways to run; raised where one of them becomes faster, so that all are measured anew
+Tell = Callable[[int, int], None]  # (done, at most in all)
 SWITCH = "SST_PROBE"  # "off": nothing is measured, torch runs in what the hardware multiplies
 
 
@@ -98,14 +100,26 @@ def _why(refused: list[Measured]) -> str:
     )
 
 
-def measure(model: StyleModel, direction: str) -> list[Measured]:
-    """The ways there are here, from the file of earlier measurements where it has this machine and model."""
+def is_known(model: StyleModel, direction: str) -> bool:
+    """Whether this machine and model were measured, so that ``measure`` takes no time."""
+    return _key(model, direction) in _read()
+
+
+def measure(model: StyleModel, direction: str, tell: Tell = lambda done, total: None) -> list[Measured]:
+    """The ways there are here, from the file of earlier measurements where it has this machine and model.
+
+    Args:
+        model: whose weights are for torch.
+        direction: forward or backward.
+        tell: called before each way is tried, with how many were and how many there are at most; what it raises ends
+            the measuring, of which nothing is remembered then.
+    """
     key = _key(model, direction)
     known = _read()
     if key in known:
         with contextlib.suppress(TypeError):
             return [Measured(**entry) for entry in known[key]]
-    measured = _measure(model, direction)
+    measured = _measure(model, direction, tell)
     _write(known | {key: [asdict(entry) for entry in measured]})
     return measured
 
@@ -113,8 +127,8 @@ def measure(model: StyleModel, direction: str) -> list[Measured]:
 class _Trials:
     """Ways to run a model that were tried on one picture; the first is what the others are compared with."""
 
-    def __init__(self, model: StyleModel, direction: str) -> None:
-        self._model, self._direction = model, direction
+    def __init__(self, model: StyleModel, direction: str, tell: Callable[[], None]) -> None:
+        self._model, self._direction, self._tell = model, direction, tell
         self.picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
         self._body = self.picture.max(axis=1)[0] > BODY_FROM
         self._reference: np.ndarray | None = None
@@ -127,6 +141,7 @@ class _Trials:
         Raises:
             StyleTransferError, MemoryError: what the first way raises.
         """
+        self._tell()
         try:
             runner = maker(self._model, self._direction, "cpu", precision)
             result, seconds = _timed(runner, self.picture)
@@ -141,10 +156,11 @@ class _Trials:
         self.runners.append(runner)
 
 
-def _measure(model: StyleModel, direction: str) -> list[Measured]:
+def _measure(model: StyleModel, direction: str, tell: Tell = lambda done, total: None) -> list[Measured]:
     precisions = ("fp32", "bf16") if devices.bf16_helps("cpu") else ("fp32",)
-    trials = _Trials(model, direction)
     with_torch = has_torch()
+    most = len(precisions) * (1 + with_torch) + 1 + len(_other_backends())
+    trials = _Trials(model, direction, lambda: tell(len(trials.measured), most))
     for precision in precisions if with_torch else ():
         trials.add(TorchRunner, precision)
     if len(trials.measured) > 1 and trials.measured[1].seconds > HOPELESS * trials.measured[0].seconds:

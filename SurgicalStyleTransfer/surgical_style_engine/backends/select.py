@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.util import find_spec
 
 from surgical_style_engine.common.torch_presence import check_torch, has_torch, is_installed
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.models.folder import StyleModel
 
 from . import autotune
@@ -55,6 +56,32 @@ def make_runner(
     runner = runner_maker("torch" if backend == "auto" else backend)(model, direction, device, precision)
     runner.note = note
     return runner
+
+
+def needs_measuring(model: StyleModel, direction: str, device: str, precision: str) -> bool:
+    """Whether ``make_runner`` would measure first what is fastest, which takes up to half a minute.
+
+    Args:
+        model: a network or an ONNX model.
+        direction: forward or backward.
+        device: as for ``make_runner``.
+        precision: as for ``make_runner``.
+    """
+    is_measured = precision == "auto" and autotune.is_on() and model.card.stored.file != "model.onnx"
+    return is_measured and _on_cpu(device) and not autotune.is_known(model, direction)
+
+
+def runner_at_once(model: StyleModel, direction: str) -> Runner:
+    """A runner for the CPU in fp32 that needs no measuring: OpenVINO where it can run the network, else torch.
+
+    Raises:
+        InputError: where neither is installed, or the model lacks the direction.
+        StyleTransferError: where the libraries cannot make it ready.
+    """
+    if find_spec("openvino"):
+        with contextlib.suppress(StyleTransferError):
+            return make_runner(model, direction, "cpu", "fp32", "openvino")
+    return make_runner(model, direction, "cpu", "fp32", "torch")
 
 
 def _onnx_runner(model: StyleModel, direction: str, device: str, precision: str, backend: str) -> Runner:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.translate_case import TranslateCase
+from surgical_style_engine.backends import select
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
@@ -15,6 +16,7 @@ from surgical_style_engine.inference.preview import SlicePreview
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.models.folder import StyleModel, load_model
+from surgical_style_engine.models.picture_style import is_style_image
 from surgical_style_engine.volumes.volume import Volume
 
 KEPT_BYTES = 3 << 30  # of translations kept for adjusting and judging them; the latest is kept whatever its size
@@ -81,11 +83,18 @@ class Warm:
         """A runner of a model's direction."""
         key = (str(model.folder), model.card.stored.sha256, direction, device, precision)
         if key not in self._runners:
-            self._runners[key] = runner_for(model, direction, device=device, precision=precision)
+            if self.is_unmeasured(model, direction, device, precision):
+                self._runners[key] = select.runner_at_once(model, direction)
+            else:
+                self._runners[key] = runner_for(model, direction, device=device, precision=precision)
             while len(self._runners) > KEPT_RUNNERS:
                 self._runners.popitem(last=False)
         self._runners.move_to_end(key)
         return self._runners[key]
+
+    def is_unmeasured(self, model: StyleModel, direction: str, device: str, precision: str) -> bool:
+        """Whether what is fastest here is still to be found out; nobody waits for that before the first result."""
+        return not is_style_image(model.card) and select.needs_measuring(model, direction, device, precision)
 
     def forget_runners(self) -> None:
         """Drop the runners; the next request makes them anew."""

@@ -92,12 +92,17 @@ class Check(Request):
 
 
 class Translate(Request):
-    """Translate a volume into the file ``output``, and keep the translation under the key ``keep``."""
+    """Translate a volume into the file ``output``, and keep the translation under the key ``keep``.
+
+    Attributes:
+        disagreement: file for the standard deviation of every voxel over planes and the runs of an ensemble.
+    """
 
     volume: VolumeMessage
     model: str
     output: Path
     keep: str
+    disagreement: Path | None = None
     direction: str = "forward"
     strength: float = 1.0
     mask: VolumeMessage | None = None
@@ -144,6 +149,13 @@ class Preview(Request):
     precision: str = "auto"
 
 
+class Measure(Request):
+    """Find out what runs a model fastest on this processor, for the runs to come."""
+
+    model: str
+    direction: str
+
+
 class Devices(Request):
     """What there is to compute on."""
 
@@ -159,6 +171,14 @@ class Features(Request):
     """Fetch the weights of a network that describes style pictures, a name of ``stylize.fetch.NAMES``."""
 
     name: str
+
+
+class ExportDicom(Request):
+    """Write a kept translation as a DICOM series, derived from the files of its input, into a new folder."""
+
+    keep: str
+    files: list[Path]
+    output: Path
 
 
 class Forget(Request):
@@ -189,9 +209,11 @@ TASKS: dict[str, type[BaseModel]] = {
     "adjust": Adjust,
     "figures": Figures,
     "preview": Preview,
+    "measure": Measure,
     "devices": Devices,
     "import": Import,
     "features": Features,
+    "export_dicom": ExportDicom,
     "forget": Forget,
     "fuse": Fuse,
 }

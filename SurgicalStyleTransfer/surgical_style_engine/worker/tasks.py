@@ -18,8 +18,10 @@ from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
+from surgical_style_engine.backends import autotune
 from surgical_style_engine.backends.devices import list_devices
 from surgical_style_engine.common.run_options import RunOptions
+from surgical_style_engine.errors import Cancelled as CancelledError
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
 from surgical_style_engine.metrics.cycle import CycleMetrics
@@ -45,9 +47,11 @@ class Tasks:
             "adjust": self.adjust,
             "figures": self.figures,
             "preview": self.preview,
+            "measure": self.measure,
             "devices": self.devices,
             "import": self.import_model,
             "features": self.features,
+            "export_dicom": self.export_dicom,
             "forget": self.forget,
             "fuse": self.fuse,
         }
@@ -71,7 +75,9 @@ class Tasks:
     def translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
         """Translate, and keep the translation.
 
-        ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength).
+        ``strength`` is the one used, ``consistency`` the one it keeps (null with a given strength). ``unmeasured``:
+        another way may be faster here, which ``measure`` finds out. ``has_disagreement``: several runs were averaged,
+        and how far they differ is in the file that was named.
         """
         progress("load", 0, 1)
         adjustments = Adjustments() if request.adjustments is None else request.adjustments.read()
@@ -80,12 +86,16 @@ class Tasks:
         volume = request.volume.read(copy=True)
         check_volume(volume, request.volume.title)
         mask = None if request.mask is None else request.mask.read(copy=True)
+        unmeasured = self._warm.is_unmeasured(model, request.direction, request.device, request.precision)
+        runner = self._warm.runner(model, request.direction, request.device, request.precision)
         options = RunOptions(
             device=request.device, precision=request.precision, batch_size=request.batch_size, planes=request.planes
         )
+        if unmeasured:  # judged the same way, at once
+            options = replace(options, precision=runner.precision, backend=runner.backend)
         running = replace(
             options,
-            runner=self._warm.runner(model, request.direction, request.device, request.precision),
+            runner=runner,
             progress=lambda done, total: progress("translate", done, total),
             cancelled=cancelled,
         )
@@ -102,6 +112,9 @@ class Tasks:
         )
         translation = translated.translation
         write_array(request.output, for_viewers(translation.volume).array)
+        has_disagreement = request.disagreement is not None and translation.disagreement is not None
+        if has_disagreement:
+            write_array(request.disagreement, translation.disagreement.array)
         kept = Kept(volume, model, request.direction, mask, options, translation)
         kept.take(translation, adjustments)
         self._warm.keep(request.keep, kept)
@@ -116,7 +129,21 @@ class Tasks:
             "strength": translation.strength,
             "consistency": translation.consistency,
             "notes": translated.notes,
+            "unmeasured": unmeasured,
+            "has_disagreement": has_disagreement,
         }
+
+    def measure(self, request: schema.Measure, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Measure what is fastest, once for machine and model; what runs from then on is that."""
+
+        def tell(done: int, total: int) -> None:
+            if cancelled():
+                raise CancelledError("The measuring was cancelled.")
+            progress("measure", done, total)
+
+        autotune.measure(self._warm.model(request.model), request.direction, tell)
+        self._warm.forget_runners()
+        return {}
 
     def adjust(self, request: schema.Adjust, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Adjust a kept translation anew; the network does not run.
@@ -212,6 +239,13 @@ class Tasks:
         fetched = fetch_features(request.name, cancelled=cancelled)
         self._warm.forget_runners()  # what was made without them would go on without
         return {"sentence": fetched.sentence}
+
+    def export_dicom(self, request: schema.ExportDicom, progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """Write a kept translation as DICOM: ``files``, how many."""
+        from .dicom_export import export_dicom  # noqa: PLC0415 - rarely needed
+
+        progress("export", 0, 1)
+        return {"files": export_dicom(self._warm.find(request.keep), request.files, request.output)}
 
     def forget(self, request: schema.Forget, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Drop what is kept."""

@@ -12,8 +12,8 @@ from tiny_models import make_tiny_model
 
 from surgical_style_engine.backends import autotune, devices
 from surgical_style_engine.backends.autotune import Choice, Measured, choose, like_a_slice, psnr_of
-from surgical_style_engine.backends.select import make_runner
-from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.backends.select import make_runner, needs_measuring
+from surgical_style_engine.errors import Cancelled, InputError, StyleTransferError
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model
@@ -230,3 +230,37 @@ def test_figures():
     assert psnr_of(picture + 0.02, picture) == pytest.approx(40, abs=0.01)
     assert psnr_of(picture * np.nan, picture) == 0
     assert psnr_of(picture, picture) == 200
+
+
+def test_whoever_waits_is_told_and_can_end_it_without_a_trace(model, memory, monkeypatch):
+    """The panel measures after its first result, and stops for the next one."""
+    told = []
+    assert not autotune.is_known(model, "forward") and needs_measuring(model, "forward", "cpu", "auto")
+
+    def stop(done, total):
+        told.append((done, total))
+        if done:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        autotune.measure(model, "forward", stop)
+    assert told[0][0] == 0 and told[-1][0] == 1 and not memory.exists() and not autotune.is_known(model, "forward")
+    ways = autotune.measure(model, "forward", lambda done, total: told.append((done, total)))
+    assert told[-1][0] <= told[-1][1] and len(ways) <= told[-1][1]
+    assert autotune.is_known(model, "forward") and not needs_measuring(model, "forward", "cpu", "auto")
+    assert not autotune.is_known(model, "backward")
+
+
+def test_nothing_is_measured_for_what_was_chosen(model, monkeypatch):
+    assert not needs_measuring(model, "forward", "cpu", "fp32")
+    monkeypatch.setenv(autotune.SWITCH, "off")
+    assert not needs_measuring(model, "forward", "cpu", "auto")
+
+
+def test_a_runner_at_once_is_exact_and_measures_nothing(model, memory, monkeypatch):
+    from surgical_style_engine.backends import select
+
+    monkeypatch.setattr(autotune, "_measure", lambda *_: pytest.fail("measured"))
+    assert select.runner_at_once(model, "forward").precision == "fp32" and not memory.exists()
+    monkeypatch.setattr(select, "find_spec", lambda name: None)
+    assert select.runner_at_once(model, "forward").backend == "torch"

@@ -84,3 +84,21 @@ def test_nothing_to_compare_before_a_run(ready):
     widget = ready()
     assert not widget.ui.sidesButton.enabled and widget.ui.sidesButton.toolTip == "Apply a style or fuse volumes first."
     assert not widget.ui.exportButton.enabled and not widget.ui.computeButton.enabled
+
+
+def test_side_by_side_from_an_oblique_view(slicer_app, done, capfd):
+    """Its orientation has no name that could be set; its plane is taken over."""
+    import math
+
+    widget = done()
+    red = slicer_app.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    matrix = red.GetSliceToRAS()
+    for (row, column), value in {(1, 1): math.cos(0.3), (2, 1): math.sin(0.3), (1, 2): -math.sin(0.3)}.items():
+        matrix.SetElement(row, column, value)
+    matrix.SetElement(2, 2, math.cos(0.3))
+    red.UpdateMatrices()
+    before = plane("Red")[1]
+    capfd.readouterr()
+    widget.ui.sidesButton.click()
+    assert "ERR" not in capfd.readouterr().err
+    assert plane("Yellow")[1] == before

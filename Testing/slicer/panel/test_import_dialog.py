@@ -52,3 +52,23 @@ def test_the_import_dialogs_have_their_buttons(slicer_app, tmp_path):
         assert buttons.button(qt.QDialogButtonBox.Cancel) is not None
     with pytest.raises(TypeError):
         qt.QDialogButtonBox(qt.QDialogButtonBox.Ok)
+
+
+def test_a_dialog_that_was_answered_is_deleted(slicer_app, module, monkeypatch):
+    import gc
+
+    import qt
+    from PySide6 import QtCore
+
+    from SurgicalStyleTransferLib.panel.import_dialog import ImportDialog
+
+    gone = []
+    monkeypatch.setattr(qt.QDialog, "exec_", lambda dialog: 0, raising=False)
+    dialog = ImportDialog("weights.pth")
+    dialog.dialog._target.destroyed.connect(lambda: gone.append(True))
+    assert dialog.ask() is None
+    del dialog
+    gc.collect()
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+    slicer_app.app.processEvents()
+    assert gone

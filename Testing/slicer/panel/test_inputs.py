@@ -47,3 +47,19 @@ def test_a_modality_that_dicom_states_wrong_blocks_with_the_reason(slicer_app, s
     until(lambda: not widget.ui.applyButton.enabled, "the check")
     assert "is CT by its header" in widget.ui.applyButton.toolTip
     assert "is CT by its header" in widget.ui.warningLabel.text
+
+
+def test_a_loaded_volume_is_chosen_where_there_is_none(slicer_app, scene, open_panel, volume, until):
+    """As a reader of Slicer does it: first the node, then its voxels."""
+    widget = open_panel()
+    assert "Select an input volume." in widget.ui.reasonLabel.text and not widget.ui.reasonLabel.isHidden()
+    scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Loaded")
+    until(lambda: widget._parameterNode.inputVolume is node, "the choice")
+    assert widget.ui.reasonLabel.text == "The input volume is empty."
+    slicer_app.util.updateVolumeFromArray(node, head())
+    until(lambda: widget.ui.applyButton.enabled, "Apply")
+    assert widget.ui.reasonLabel.isHidden()
+    volume("Another")
+    slicer_app.app.processEvents()
+    assert widget._parameterNode.inputVolume is node

@@ -51,6 +51,26 @@ def world(slicer_app, module, monkeypatch):
         state.installed |= {entry.name: "9999" for entry in requirements}
 
     monkeypatch.setattr(slicer_app.packaging, "pip_ensure", pip_ensure)
+
+    def pip_install(arguments):
+        state.calls.append(("pip_install", arguments))
+        if getattr(state, "pip", None) is not None:
+            raise state.pip
+        names = arguments[: arguments.index("-c")]
+        state.installed |= {name.partition(">")[0]: "9999" for name in names}
+
+    monkeypatch.setattr(slicer_app.util, "pip_install", pip_install)
+
+    # The one dialog about packages, answered as "state.library" says; None cancels it.
+    from SurgicalStyleTransferLib.panel.dialogs.packages import PackagesDialog
+
+    state.library, state.asked = dependencies.TORCH, 0
+
+    def ask(dialog):
+        state.asked += 1
+        return None if state.library is None else dependencies.Choice(state.library)
+
+    monkeypatch.setattr(PackagesDialog, "ask", ask)
     return state
 
 
@@ -133,12 +153,12 @@ def test_slicer_before_5_12(world, slicer_app, monkeypatch):
 
 
 def test_apply_shows_the_reason_and_changes_nothing(world, open_panel, volume, scene):
-    world.torch = None
+    world.library = None
     widget = open_panel()
     widget._parameterNode.inputVolume = volume()
     nodes = scene.GetNumberOfNodes()
     widget.ui.applyButton.click()
-    assert "PyTorch was not installed, as you chose" in widget.ui.statusLabel.text
+    assert "Nothing was installed, as you chose" in widget.ui.statusLabel.text and world.calls == []
     assert scene.GetNumberOfNodes() == nodes and widget.ui.applyButton.text == "Apply" and widget.ui.applyButton.enabled
     assert not widget.logic.engine.client.running
 
@@ -179,21 +199,31 @@ class TestWithoutTorch:
         world.installed["torch"] = "2.6"
         assert not {"torch", "openvino"} & {entry.name for entry in world.dependencies.missing(openvino=True)}
 
-    def test_declining_torch_leads_to_openvino(self, world, open_panel, volume, until):
-        world.torch = None
-        world.installed |= {"safetensors": "0.5", "pydantic": "2.11.1"}
+    def test_one_question_and_openvino_runs_the_style(self, world, open_panel, volume, until):
+        world.library = world.dependencies.OPENVINO
         widget = open_panel()
         widget._parameterNode.inputVolume = volume()
         widget._parameterNode.model = "tiny"
         widget.ui.applyButton.click()
-        assert not widget.ui.fasterButton.isHidden() and "without PyTorch" in widget.ui.fasterButton.text
-        widget.ui.fasterButton.click()
-        assert world.calls[-1][:2] == ("pip", ["openvino>=2024.4"])
-        assert widget.ui.statusLabel.text == "OpenVINO is installed. Press Apply; styles run on the processor."
-        asked = len(world.calls)
-        widget.ui.applyButton.click()
         until(lambda: widget.logic.engine.style_job is None, "the end of the run")
-        assert "slices in" in widget.ui.statusLabel.text and len(world.calls) == asked
+        assert "slices in" in widget.ui.statusLabel.text and world.asked == 1
+        ((kind, arguments),) = world.calls
+        assert kind == "pip_install" and [name.partition(">")[0] for name in arguments[:3]] == [
+            "openvino",
+            "safetensors",
+            "pydantic",
+        ]
+        assert "--no-index" not in arguments and widget.ui.fasterButton.isHidden()
+
+    def test_where_torch_does_not_come_openvino_is_offered(self, world, open_panel, volume):
+        world.torch = ValueError("no such backend")
+        widget = open_panel()
+        widget._parameterNode.inputVolume = volume()
+        widget._parameterNode.model = "tiny"
+        widget.ui.applyButton.click()
+        assert "could not be installed: no such backend" in widget.ui.statusLabel.text
+        assert world.calls == [("torch", False, ">=2.4", ">=0.19")], "asked once is enough"
+        assert not widget.ui.fasterButton.isHidden() and "without PyTorch" in widget.ui.fasterButton.text
 
     def test_a_style_of_another_network_is_not_offered_it(self, world, open_panel, volume, tiny_folder, tmp_path):
         import json

@@ -103,9 +103,16 @@ class Application(_Strict):
         self._module_manager = _ModuleManager()
         self.temporaryPath = str(temporary)
         self.slicerHome = str(temporary)
+        self.startup_slots: list[object] = []
 
     def applicationLogic(self) -> object:
         return self._logic
+
+    def connect(self, signal: str, slot: object) -> bool:
+        if signal != "startupCompleted()":
+            raise ValueError(signal)
+        self.startup_slots.append(slot)
+        return True
 
     @property
     def qt_object(self) -> QtWidgets.QApplication:

@@ -59,7 +59,11 @@ class UiLoader:
             widget = root if root.objectName() == name else root.findChild(QtWidgets.QWidget, name)
             for entry in element.findall("property"):
                 dynamic = entry.get("stdset") == "0"
-                if not dynamic and widget.metaObject().indexOfProperty(entry.get("name")) < 0:
+                if entry.get("name") == "buddy" and element.get("class") == "QLabel":
+                    # No property: the loader sets it when all widgets are there.
+                    if root.findChild(QtWidgets.QWidget, entry.findtext("cstring")) is None:
+                        raise ValueError(f"the buddy of {name} does not exist")
+                elif not dynamic and widget.metaObject().indexOfProperty(entry.get("name")) < 0:
                     raise ValueError(f"{element.get('class')} {name} has no property {entry.get('name')}")
 
     def _connect(self, root: QtWidgets.QWidget, sender: str, signal: str, receiver: str, slot: str) -> None:

@@ -8,10 +8,10 @@ from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.jobs.fusion_job import FusionPlan, FusionResult, why_not
 from SurgicalStyleTransferLib.jobs.job import Listener, Progress
-from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
-from ..context import Context, Section, existing
+from ..context import Context, Section, Status, existing
+from ..dialogs.packages import provide
 from ..tools import duration, fill
 from .metrics_rows import metrics_rows
 from .volumes import FusionVolumes
@@ -24,13 +24,16 @@ class FusionSection(Section):
 
     Attributes:
         volumes: the list of volumes and weights.
+        status: the section's own line and progress bar, beside its button.
         result: whose metrics are in the table; None for an empty table.
     """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.volumes = FusionVolumes(context)
         self.result: FusionResult | None = None
+        self._is_mine = False  # the fusion under way was started here, and not in another widget of the module
+        self.status = Status(self.ui.fusionStatusLabel, self.ui.fusionProgressBar)
+        self.volumes = FusionVolumes(context, self.status)
         self._prepare_tables()
         context.bind(self.ui.fusionMethodComboBox, "fusionMethod")
         self.ui.fusionButton.connect("clicked(bool)", self.on_fuse)
@@ -89,8 +92,8 @@ class FusionSection(Section):
         self.volumes.scene_closing()
 
     def close(self) -> None:
-        """End a fusion."""
-        if self.engine.fusion_job is not None:
+        """End a fusion that was started here."""
+        if self.engine.fusion_job is not None and self._is_mine:
             self.engine.fusion_job.abandon("")
 
     # The method
@@ -134,7 +137,7 @@ class FusionSection(Section):
 
     def on_fuse(self, _checked: bool = False) -> None:
         """Fuse what is listed, or cancel that."""
-        context, status = self.context, self.context.status
+        context, status = self.context, self.status
         if self.engine.fusion_job is not None:
             self.ui.fusionButton.enabled = False
             status.show(_("Cancelling..."))
@@ -152,9 +155,10 @@ class FusionSection(Section):
         if reason:
             status.show(reason, error=True)
             return
+        status.show("")
         openvino = card is not None and card.runs_in_openvino
         context.run_starting.emit()
-        if not context.has_packages(lambda: dependencies.ensure(torch=card is not None, openvino=openvino)):
+        if not context.has_packages(lambda: provide(torch=card is not None, openvino=openvino)):
             return
         if self.parameters is None or not all(slicer.mrmlScene.IsNodePresent(node) for node in nodes):
             return  # the scene was changed while packages were installed
@@ -167,6 +171,7 @@ class FusionSection(Section):
         )
         status.show_progress()
         status.show(_("Starting..."))
+        self._is_mine = True
         self.engine.fuse(plan, Listener(self._on_done, self._on_failed, self._on_progress))
         context.update()
 
@@ -177,7 +182,7 @@ class FusionSection(Section):
         return nodes, [self.volumes.reference_weight(), *(weight for _node, weight in others)]
 
     def _on_progress(self, progress: Progress) -> None:
-        status = self.context.status
+        status = self.status
         if progress.stage == "figures":
             status.show_progress()
             status.show(_("Judging the fusion..."))
@@ -189,8 +194,8 @@ class FusionSection(Section):
         status.show(text.format(percent=100 * progress.done / max(progress.total, 1)))
 
     def _on_done(self, result: FusionResult) -> None:
-        context = self.context
-        context.status.hide_progress()
+        context, self._is_mine = self.context, False
+        self.status.hide_progress()
         if self.parameters is None:
             context.update_buttons()
             return
@@ -201,12 +206,13 @@ class FusionSection(Section):
             count=len(result.plan.node_ids),
             time=duration(result.seconds),
         )
-        context.status.show(" ".join([sentence, *result.warnings]))
+        self.status.show(" ".join([sentence, *result.warnings]))
         context.update()
 
     def _on_failed(self, code: str, message: str) -> None:
-        self.context.status.hide_progress()
-        self.context.status.show_failure(code, message)
+        self._is_mine = False
+        self.status.hide_progress()
+        self.status.show_failure(code, message)
         self.context.update()
 
     def _show(self, result: FusionResult | None) -> None:

@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..context import Context, Section
+from ..context import Context, Section, Status
 
 MOST_WEIGHT = 10.0
 
@@ -16,8 +16,9 @@ MOST_WEIGHT = 10.0
 class FusionVolumes(Section):
     """The table of volumes and weights, and the buttons that add and remove them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, status: Status) -> None:
         super().__init__(context)
+        self._status = status
         self._rows: list[str] = []
         self._boxes: list[object] = []
         ui = self.ui
@@ -113,7 +114,7 @@ class FusionVolumes(Section):
 
     def on_add(self, _checked: bool = False) -> None:
         """Put the selected volume into the list."""
-        node, status = self.ui.fusionSelector.currentNode(), self.context.status
+        node, status = self.ui.fusionSelector.currentNode(), self._status
         if node is None or self.parameters is None:
             status.show(_("Select the volume to add first."))
             return
@@ -135,7 +136,7 @@ class FusionVolumes(Section):
             return
         others, row = self.others(), self.ui.fusionTable.currentRow()
         if row == 0:
-            self.context.status.show(_("The reference is the input volume; choose another one under Inputs."))
+            self._status.show(_("The reference is the input volume; choose another one under Inputs."))
         elif others:
             others.pop(row - 1 if 0 < row <= len(others) else -1)
             self._store(self.reference_weight(), others)

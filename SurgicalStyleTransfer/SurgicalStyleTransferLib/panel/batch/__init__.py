@@ -1,0 +1,1 @@
+"""The section Several volumes: one style on many, one after the other."""

@@ -1,0 +1,1 @@
+"""Help where it is needed, and keys for what is done most."""

@@ -1,0 +1,1 @@
+"""What is done with a result beside looking at it."""

@@ -1,0 +1,1 @@
+"""Finding a style, and how carefully it is run."""
