@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Translation:
         strength: the one used.
         consistency: Semantic Consistency at that strength, where the strength was chosen by it.
         mixed: the input, whose units are others, shows through, so that not all voxels are in the units of the domain.
+        doubts: those of the warnings that say why the input may not be what the model takes.
     """
 
     volume: Volume
@@ -49,6 +50,7 @@ class Translation:
     strength: float = 1.0
     consistency: float | None = None
     mixed: bool = False
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def judged(self) -> np.ndarray:
