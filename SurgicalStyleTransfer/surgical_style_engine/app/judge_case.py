@@ -30,6 +30,7 @@ from .trust.error_bound import ErrorBound, bound_or_reason
 from .trust.verdict import verdict_of
 
 FEWEST_SAMPLED = 4  # slices of a sampled cycle
+SHARE = 2  # a sampled cycle takes one part of so many of the translation
 DELIVERED, NETWORK = "delivered", "network"  # what a report says that it judged
 
 
@@ -229,8 +230,10 @@ def _labels(case: JudgeCase) -> Volume | np.ndarray | None:
 def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
     judging = case.judging
     limit = judging.max_slices_on_cpu if case.translation.device == "cpu" else None
-    if judging.sampled and limit is None:
-        limit = max(FEWEST_SAMPLED, case.translation.slices // (6 if judging.jigsaw else 2))
+    limit = limit if judging.max_slices is None else judging.max_slices
+    if judging.sampled:
+        few = max(FEWEST_SAMPLED, case.translation.slices // (SHARE * (6 if judging.jigsaw else 2)))
+        limit = few if limit is None else min(few, limit)
     return cycle_of(
         case.volume,
         case.model,
@@ -238,7 +241,7 @@ def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
         direction=case.direction,
         mask=region,
         jigsaw=judging.jigsaw,
-        max_slices=limit if judging.max_slices is None else judging.max_slices,
+        max_slices=limit,
         options=case.options,
     )
 

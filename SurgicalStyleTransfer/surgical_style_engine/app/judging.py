@@ -18,8 +18,7 @@ class Judging:
         jigsaw: with the Jigsaw Puzzle Error, the one of six.
         max_slices: judge the cycle on so many slices only; on all if None.
         max_slices_on_cpu: the same, where the translation ran on the CPU.
-        sampled: where neither says how many: judge the cycle on so few slices that it takes no longer than the
-            translation did.
+        sampled: judge the cycle on so few slices that it takes half as long as the translation did.
         uncertainty: how the error bound is found where the model is calibrated: "quick", from what is at hand, or
             "full", with four more translations; None for no bound, and so no verdict.
         lpips: with a reference, also judge by LPIPS, which takes a second or two a slice on a CPU; see

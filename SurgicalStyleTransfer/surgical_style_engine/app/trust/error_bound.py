@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -68,17 +69,17 @@ def calibration_of(model: StyleModel, direction: str) -> tuple[DirectionCalibrat
         The calibration and ""; or None and why there is none, a sentence.
     """
     title = model.card.name
-    if not model.folder.parts:
+    if not model.folder or not model.folder.parts:
         return None, f"The style {title} is not calibrated."
     try:
         calibration = read_calibration(model.folder, model.card)
     except InputError as error:
         return None, str(error)
-    known: Direction = model.check_direction(direction)
-    if calibration is None or known not in calibration.directions:
-        source, target = model.card.domain_from(known).name, model.card.domain_to(known).name
+    known = None if calibration is None else calibration.directions.get(cast(Direction, direction))
+    if known is None:
+        source, target = model.card.domain_from(direction).name, model.card.domain_to(direction).name
         return None, f"The style {title} is not calibrated from {source} to {target}: how far it errs is not known."
-    return calibration.directions[known], ""
+    return known, ""
 
 
 def why_not_bounded(

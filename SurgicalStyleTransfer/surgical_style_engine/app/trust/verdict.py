@@ -142,11 +142,11 @@ def verdict_line(entry: Mapping[str, Any]) -> str:
 
 def _sentence(level: Level, reasons: Sequence[str], bound: ErrorBound | None, why_none: str) -> str:
     if level == "red":
-        return f"Do not rely on it: {_begun_small(reasons[0])}"
+        return f"Do not rely on it. {reasons[0]}"
     if level == "amber":
-        return f"With care: {_begun_small(reasons[0])}"
+        return f"With care. {reasons[0]}"
     if bound is None:
-        return f"No verdict: {_begun_small(why_none)}"
+        return f"No verdict. {why_none}"
     units = f" {bound.units}" if bound.units else ""
     return (
         "As on patients that the model had not seen: nine of ten voxels are expected "
@@ -166,7 +166,7 @@ def _worse_than_input(quality: Mapping[str, Any]) -> list[str]:
     if own is None or untouched is None or own >= untouched:
         return []
     return [
-        f"By PSNR the input itself is closer to the real image ({untouched:.1f} dB) than the translation ({own:.1f})."
+        f"By PSNR the input itself is closer to the real image ({untouched:.1f} dB) than the translation ({own:.1f} dB)."
     ]
 
 
@@ -206,8 +206,3 @@ def _bound_entry(bound: ErrorBound) -> dict[str, Any]:
         "expected_psnr": expected,
         "by": bound.quickness,
     }
-
-
-def _begun_small(sentence: str) -> str:
-    """A sentence as the second half of another, unless its first word is a name or an abbreviation."""
-    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
