@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, cast
 
 import typer
 
@@ -16,6 +16,7 @@ from .options import Backend, Device, Direction, Precision, ProgressKind, Report
 if TYPE_CHECKING:
     from surgical_style_engine.adjust.options import Adjustments
     from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase
+    from surgical_style_engine.models.calibration import Quickness
     from surgical_style_engine.volumes.volume import Volume
     from training_cli.cohort.plan import Job, Plan
     from training_cli.progress import Progress
@@ -66,7 +67,30 @@ BatchSize = Annotated[
 Dicom = Annotated[
     bool, typer.Option("--dicom", help="write a DICOM series, derived from that of the INPUT folder, into OUTPUT")
 ]
-Quality = Annotated[bool, typer.Option("--quality/--no-quality", help="figures in the report (six more translations)")]
+Quality = Annotated[
+    str,
+    typer.Option(
+        "--quality",
+        metavar="quick|full",
+        help="figures in the report: quick judges the cycle on a sample of slices, in no more time than the "
+        "translation takes; full on all of them (six more translations)",
+    ),
+]
+NoQuality = Annotated[bool, typer.Option("--no-quality", help="no figures in the report")]
+ErrorMap = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--error-map", help="file for the error bound of every voxel, in the target's units (calibrated models)"
+    ),
+]
+Uncertainty = Annotated[
+    str,
+    typer.Option(
+        "--uncertainty",
+        metavar="quick|full",
+        help="the error bound from what is at hand, or from four more translations of turned slices as well",
+    ),
+]
 MapFolder = Annotated[
     Optional[Path],
     typer.Option("--maps", help="folder for the maps that `sst report` shows: the cycle error (with the figures)"),
@@ -94,7 +118,10 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     batch_size: BatchSize = None,
     dicom: Dicom = False,
     report: Report = None,
-    quality: Quality = True,
+    quality: Quality = "quick",
+    no_quality: NoQuality = False,
+    error_map: ErrorMap = None,
+    uncertainty: Uncertainty = "quick",
     maps: MapFolder = None,
     force: Force = False,
     progress: ProgressKind = "auto",
@@ -118,7 +145,23 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     }
     adjustments = _adjustments(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
-    asked = _Asked(source, output, direction, plane, strength, mask, match, pattern, dicom, report, quality, maps)
+    judged = "none" if no_quality else quality
+    asked = _Asked(
+        source,
+        output,
+        direction,
+        plane,
+        strength,
+        mask,
+        match,
+        pattern,
+        dicom,
+        report,
+        judged,
+        maps,
+        error_map,
+        uncertainty,
+    )
     planned = asked.plan()
     if model is None:
         from .inspect import refuse_without_model
@@ -152,8 +195,10 @@ class _Asked:
     pattern: str
     dicom: bool
     report: Path | None
-    quality: bool
+    quality: str
     maps: Path | None
+    error_map: Path | None
+    uncertainty: str
 
     @property
     def blend(self) -> float:
@@ -172,12 +217,22 @@ class _Asked:
         checks.check_plane(self.plane)
         if not 0 <= self.blend <= 1:
             raise InputError(f"--strength is between 0 and 1, not {self.blend:g}.")
-        checks.check_folders_of(self.report)
+        for name, value, known in (
+            ("--quality", self.quality, ("quick", "full", "none")),
+            ("--uncertainty", self.uncertainty, ("quick", "full")),
+        ):
+            if value not in known:
+                raise InputError(f"{name} is quick or full, not '{value}'.")
+        checks.check_folders_of(self.report, self.error_map)
         planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
         jobs = planned.jobs
+        if self.error_map is not None and not planned.single:
+            raise InputError("--error-map names the file of one volume; for a cohort use --maps FOLDER.")
         check_outputs(
             [path for job in jobs for path in (job.source, job.mask)] + [self.match],
-            [job.output for job in jobs] + [path for job in jobs for path in map_files(self.maps, stem(job.source))],
+            [job.output for job in jobs]
+            + [path for job in jobs for path in map_files(self.maps, stem(job.source))]
+            + ([] if self.error_map is None else [self.error_map]),
             self.report,
         )
         check_maps_folder(self.maps, [stem(job.source) for job in jobs])
@@ -187,6 +242,7 @@ class _Asked:
         """What all volumes have in common. Raises InputError."""
         from surgical_style_engine.app.judging import Judging
         from surgical_style_engine.app.translate_case import TranslateCase, Writing
+        from surgical_style_engine.app.trust.error_bound import calibration_of
         from surgical_style_engine.common.run_options import RunOptions
         from surgical_style_engine.inference.runners import runner_for
         from surgical_style_engine.models.card import CARD_NAME
@@ -202,8 +258,12 @@ class _Asked:
         style.check_direction(self.direction)
         if self.dicom:
             check_target(style.card, self.direction)
-        judged = self.report is not None and self.quality
-        options = RunOptions(**run, planes=planes_of(self.plane), progress=shown, keep_normalized=judged)
+        if self.error_map is not None and (why := calibration_of(style, self.direction)[1]):
+            raise InputError(f"There is no error map: {why}")
+        judging = None
+        if self.report is not None and self.quality != "none":
+            judging = Judging(sampled=self.quality == "quick", uncertainty=cast("Quickness", self.uncertainty))
+        options = RunOptions(**run, planes=planes_of(self.plane), progress=shown, keep_normalized=judging is not None)
         runner = runner_for(style, self.direction, options)
         return TranslateCase(
             self.source,
@@ -211,9 +271,10 @@ class _Asked:
             self.direction,
             self.blend,
             adjustments=adjustments,
-            judging=Judging() if judged else None,
-            writing=Writing(dicom=self.dicom, maps=self.maps),
+            judging=judging,
+            writing=Writing(dicom=self.dicom, maps=self.maps, error_map=self.error_map),
             options=replace(options, runner=runner),
+            uncertainty=cast("Quickness", self.uncertainty),
             stage=shown.stage,
         )
 
@@ -346,6 +407,7 @@ def _write_report(
 
 
 def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> None:
+    from surgical_style_engine.app.trust.verdict import verdict_line
     from training_cli.cohort.checks import told_warnings
 
     target = case.model.card.domain_to(case.direction).name
@@ -353,6 +415,8 @@ def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> No
         if not quiet:
             slices, seconds = entry["slices"], entry["seconds"]
             typer.echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
+            if entry["quality"].get("verdict"):
+                typer.echo(verdict_line(entry["quality"]["verdict"]))
             if entry["consistency"] is not None:
                 typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
         told_warnings(entry["warnings"])

@@ -18,6 +18,7 @@ from .names import Names
 from .pictures import MOST_SLICES, Pictures, pictures_of
 from .table import MetricTables, number
 from .tables import tables_of
+from .verdict import ShownVerdict, shown_verdict
 
 MOST_CASES = 16  # volumes of a cohort that get pictures
 ALL_SLICES = 160  # shown on one page, all volumes together; a single volume has MOST_SLICES at most
@@ -51,6 +52,7 @@ class Case:
         pictures: What its viewer shows.
         facts: (name, value) lines.
         charts: Of an optimisation.
+        verdict: On the translation; None where the report has none.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Case:
     pictures: Pictures
     facts: list[tuple[str, str]] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
+    verdict: ShownVerdict | None = None
 
     @property
     def viewer(self) -> str:
@@ -137,7 +140,8 @@ def case_of(place: int, entry: dict[str, Any], count: int, style: Style, folder:
     name = names.of(path) if isinstance(path, str) else f"volume {place + 1}"
     metrics = tables_of(names.everywhere(quality))
     facts = _facts(entry, alone=count == 1, names=names)
-    return Case(place + 1, name, metrics, curves, pictures, facts, optimisation_charts(quality))
+    verdict = shown_verdict(names.everywhere(quality))
+    return Case(place + 1, name, metrics, curves, pictures, facts, optimisation_charts(quality), verdict)
 
 
 def _facts(entry: Mapping[str, Any], alone: bool, names: Names) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ BRIGHTEST = 98.0  # percentile of the body's intensities that is drawn white; fa
 MAP_TITLES = {
     "cycle_error": "Cycle error",
     "disagreement": "Disagreement",
+    "error_bound": "Error bound",
     "reference_error": "Difference to the real image",
     "change": "Change from the input",
 }
@@ -48,6 +49,7 @@ class Pane:
         sheet: Its slices in rows, a JPEG as data URI.
         note: One sentence below it.
         top: Of 2, what is drawn brightest in a map.
+        scale: What stands there instead, for a map in units.
     """
 
     title: str
@@ -55,6 +57,7 @@ class Pane:
     sheet: str
     note: str = ""
     top: float = ERROR_TOP
+    scale: str = ""
 
 
 @dataclass
@@ -95,6 +98,7 @@ class _Layer:
     array: np.ndarray
     note: str = ""
     top: float = ERROR_TOP
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -280,7 +284,22 @@ def _map_layers(
         top = DISAGREEMENT_TOP if key == "disagreement" else ERROR_TOP
         values = array.mean(axis=0, keepdims=True, dtype=np.float32) / top
         layers.append(_Layer(MAP_TITLES[key], "error", values, note, top))
-    return layers
+    return layers + _bound_layers(volumes, result)
+
+
+def _bound_layers(volumes: _Entry, result: Volume) -> list[_Layer]:
+    """The error bound, brightest from where it says no more than one grey would."""
+    verdict = (volumes.values.get("quality") or {}).get("verdict") or {}
+    bound = verdict.get("bound") or {}
+    path = volumes.maps.get("error_bound")
+    volume = volumes.read(path) if bound.get("limit") else None
+    if volume is None or not volume.same_grid(result):
+        return []
+    units = "" if bound["units"] == "arbitrary" else f" {bound['units']}"
+    note = f"{bound['level']:.0%} of the voxels are expected within it. Blue: outside of the body."
+    scale = f"±{bound['limit']:.3g}{units}"
+    values = volume.array.astype(np.float32) / np.float32(bound["limit"])
+    return [_Layer(MAP_TITLES["error_bound"], "error", values, note, scale=scale)]
 
 
 def _axis(entry: Mapping[str, Any], volume: Volume) -> int:
@@ -322,5 +341,5 @@ def _pack(pictures: Pictures, layers: list[_Layer], volume: Volume, axis: int, n
     ]
     for layer, drawn in zip(layers, tiles, strict=True):
         packed = sheets.sheet(drawn, pictures.columns)
-        pictures.panes.append(Pane(layer.title, layer.kind, packed, layer.note, layer.top))
+        pictures.panes.append(Pane(layer.title, layer.kind, packed, layer.note, layer.top, layer.scale))
     pictures.still, pictures.still_slices = sheets.still(pictures.slices, tiles, named)

@@ -152,14 +152,22 @@ class Engine:
 
         self._start("adjust_job", make, listener)
 
-    def judge(self, output_id: str, reference: object | None, max_slices: int | None, listener: Listener) -> None:
+    def judge(
+        self,
+        output_id: str,
+        reference: object | None,
+        max_slices: int | None,
+        listener: Listener,
+        sampled: bool = False,
+    ) -> None:
         """The quality metrics of the image that was made last for a result; the outcome is a ``Verdict``.
 
         Args:
             output_id: node of the result.
             reference: registered volume of the target domain, or None.
-            max_slices: how many slices the cycle metrics are computed on; None for all.
+            max_slices: how many slices the cycle metrics are computed on at most; None for all.
             listener: whom to tell.
+            sampled: on no more slices than take as long as the translation did.
         """
         result, target = self.results[output_id], None
         if reference is not None:
@@ -181,6 +189,7 @@ class Engine:
                 told,
                 reference=target,
                 max_slices=max_slices,
+                sampled=sampled,
             )
 
         self._start("metrics_job", make, listener)

@@ -23,11 +23,14 @@ class Verdict:
         metrics: as the worker states them; of a sequence see ``mean``.
         error_map: float32 (z, y, x), the cycle error per voxel; None for a model without a way back.
         judged: the image they are of.
+        bound_map: float32 (z, y, x), the calibrated error bound in the target's units, negative where there is none;
+            None where it is not calibrated, and for sequences.
     """
 
     metrics: dict
     error_map: np.ndarray | None
     judged: Judged
+    bound_map: np.ndarray | None = None
 
 
 class MetricsJob(FramewiseJob):
@@ -43,6 +46,7 @@ class MetricsJob(FramewiseJob):
         *,
         reference: dict | None = None,
         max_slices: int | None = None,
+        sampled: bool = False,
     ) -> None:
         """A job that is not started yet.
 
@@ -53,13 +57,16 @@ class MetricsJob(FramewiseJob):
             keys: of the translations that the worker keeps, one a frame.
             listener: whom to tell.
             reference: the worker's description of a registered volume of the target domain.
-            max_slices: how many slices the cycle metrics are computed on; None for all.
+            max_slices: how many slices the cycle metrics are computed on at most; None for all.
+            sampled: on no more than take as long as the translation did.
         """
         super().__init__(client, exchange, listener)
         self.judged = judged
         self._keys = keys
-        self._arguments = {"reference": reference, "max_slices": max_slices}
+        self._arguments = {"reference": reference, "max_slices": max_slices, "sampled": sampled}
         self._map_path: Path | None = None
+        self._bound_path: Path | None = None
+        self._bound: np.ndarray | None = None
         self._map_sum: np.ndarray | None = None
 
     def _frame_count(self) -> int:
@@ -68,17 +75,24 @@ class MetricsJob(FramewiseJob):
     def _ask_frame(self, index: int) -> None:
         self._map_path = self._new_file("map")
         # The worker's task has the name of version 0.1.0.
-        self._ask("figures", self._on_frame, keep=self._keys[index], error_map=str(self._map_path), **self._arguments)
+        maps = {"error_map": str(self._map_path)}
+        if self._frame_count() == 1:
+            self._bound_path = self._new_file("bound")
+            maps["bound_map"] = str(self._bound_path)
+        self._ask("figures", self._on_frame, keep=self._keys[index], **maps, **self._arguments)
 
     def _on_frame(self, answer: dict) -> None:
         if answer["has_map"]:
             array = self._exchange.take(self._map_path)
             self._map_sum = array if self._map_sum is None else self._map_sum + array
+        if answer["has_bound"]:
+            self._bound = self._exchange.take(self._bound_path)
         super()._on_frame(answer)
 
     def _all_answered(self) -> None:
         error_map = None if self._map_sum is None else self._map_sum / np.float32(self._frame_count())
-        self._finish(Verdict(mean([answer["figures"] for answer in self._answers]), error_map, self.judged))
+        metrics = mean([answer["figures"] for answer in self._answers])
+        self._finish(Verdict(metrics, error_map, self.judged, self._bound))
 
 
 def mean(frames: list[dict]) -> dict:

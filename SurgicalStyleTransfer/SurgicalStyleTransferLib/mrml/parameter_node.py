@@ -35,6 +35,7 @@ class SurgicalStyleTransferParameterNode:
     referenceVolume - registered volume of the target domain for the figures.
     figures - "off", "quick" or "all".
     showErrorMap - overlay of the cycle error.
+    showErrorBound - overlay of the calibrated error bound.
     structureGuard - mm below which structures come from the input; 0 for off.
     matchVolume, matchBy - volume whose intensities the output takes on; "histogram" or "moments".
     flattenBias - remove the input's bias field first.
@@ -62,6 +63,7 @@ class SurgicalStyleTransferParameterNode:
     referenceVolume: AnyVolume
     figures: str = "quick"
     showErrorMap: bool = False
+    showErrorBound: bool = False
     structureGuard: Annotated[float, WithinRange(0, 50)] = 0.0
     matchVolume: AnyVolume
     matchBy: str = "histogram"

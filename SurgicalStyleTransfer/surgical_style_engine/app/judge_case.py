@@ -26,7 +26,11 @@ from surgical_style_engine.volumes.volume import Volume
 from .against_reference import ReferenceComparison, rounded, without_slices
 from .delivered import Delivered
 from .judging import Judging
+from .trust.error_bound import ErrorBound, bound_or_reason
+from .trust.verdict import verdict_of
 
+FEWEST_SAMPLED = 4  # slices of a sampled cycle
+SHARE = 2  # a sampled cycle takes one part of so many of the translation
 DELIVERED, NETWORK = "delivered", "network"  # what a report says that it judged
 
 
@@ -74,14 +78,17 @@ class Judgement:
             ``ReferenceComparison.with_floors`` says), network (None where the network's output is delivered as it is,
             else its semantic_consistency and reference), slices {axis, look_ahead, semantic_consistency} with one
             value a slice, None where nothing is judged; worst, see ``named_slices``; disagreement (mean, normalised
-            units) where several planes or variants were run; and what the registry computes.
+            units) where several planes or variants were run; verdict, see ``trust.verdict.Verdict.entry``; and what the
+            registry computes.
         cycle: the cycle metrics with their maps, None without.
         region: where everything was judged, bool (z, y, x).
+        bound: of the error of every voxel, in the target's units; None where it is not calibrated.
     """
 
     quality: dict[str, Any]
     cycle: CycleMetrics | None
     region: np.ndarray
+    bound: ErrorBound | None = None
 
 
 def judge_case(case: JudgeCase) -> Judgement:
@@ -131,7 +138,8 @@ def judge_case(case: JudgeCase) -> Judgement:
     quality["worst"] = named_slices(case.volume, quality)
     if case.translation.disagreement is not None:
         quality["disagreement"] = float(case.translation.disagreement.array[0][region].mean(dtype=np.float64))
-    return Judgement(quality, cycle, region)
+    bound = _add_verdict(quality, case, region)
+    return Judgement(quality, cycle, region, bound)
 
 
 def _consistency(case: JudgeCase, delivered: Delivered, region: np.ndarray, axis: int) -> tuple[float, np.ndarray]:
@@ -195,6 +203,18 @@ def _add_lpips(
         entry["floors"][name][metric.key] = distances[name]
 
 
+def _add_verdict(quality: dict[str, Any], case: JudgeCase, region: np.ndarray) -> ErrorBound | None:
+    """Add the verdict in words; returns the bound that it rests on."""
+    wanted = case.judging.uncertainty
+    if wanted is None:
+        return None
+    calibration, bound, why = bound_or_reason(
+        case.volume, case.model, case.direction, case.translation, region, case.mask, wanted, case.options
+    )
+    quality["verdict"] = verdict_of(quality, case.translation.doubts, calibration, bound, why).entry()
+    return bound
+
+
 def region_of(case: JudgeCase) -> np.ndarray:
     """Where a case is judged, bool (z, y, x). Raises InputError for labels without any."""
     labels = _labels(case)
@@ -210,6 +230,10 @@ def _labels(case: JudgeCase) -> Volume | np.ndarray | None:
 def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
     judging = case.judging
     limit = judging.max_slices_on_cpu if case.translation.device == "cpu" else None
+    limit = limit if judging.max_slices is None else judging.max_slices
+    if judging.sampled:
+        few = max(FEWEST_SAMPLED, case.translation.slices // (SHARE * (6 if judging.jigsaw else 2)))
+        limit = few if limit is None else min(few, limit)
     return cycle_of(
         case.volume,
         case.model,
@@ -217,7 +241,7 @@ def _cycle(case: JudgeCase, region: np.ndarray) -> CycleMetrics | None:
         direction=case.direction,
         mask=region,
         jigsaw=judging.jigsaw,
-        max_slices=limit if judging.max_slices is None else judging.max_slices,
+        max_slices=limit,
         options=case.options,
     )
 

@@ -19,9 +19,11 @@ from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
+from surgical_style_engine.models.calibration import Quickness
 from surgical_style_engine.models.dicom_output import write_dicom_series
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.provenance import misfit_notes, synthetic_notes
+from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.recognise.verdict import recognise
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -31,7 +33,8 @@ from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judge_case import JudgeCase, Judgement, judge_case
 from .judge_set import TargetSet
 from .judging import Judging
-from .maps import save_maps
+from .maps import save_maps, write_error_map
+from .trust.error_bound import ErrorBound, bound_or_reason
 
 MIXED_NOTE = "mixed: input and translation have different units; the values are no measurements"
 
@@ -58,12 +61,14 @@ class Writing:
         dicom: write a DICOM series that is derived from the one of the input's folder.
         maps: folder for the maps of an assessment page, see ``maps.save_maps``; None for none.
         name: what the maps' files begin with.
+        error_map: file of the error bound; None for none.
     """
 
     output: Path | None = None
     dicom: bool = False
     maps: Path | None = None
     name: str = ""
+    error_map: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +89,7 @@ class TranslateCase:
         target_set: takes in the translation, to be judged with others.
         writing: what to write.
         options: how the network is run.
+        uncertainty: how the error bound is found where nothing is judged; see ``Judging``.
         title: what the case is called where progress is shown; the volume's name if empty.
         stage: told what is done next, in a few words.
     """
@@ -100,6 +106,7 @@ class TranslateCase:
     target_set: TargetSet | None = None
     writing: Writing = field(default_factory=Writing)
     options: RunOptions = field(default_factory=RunOptions)
+    uncertainty: Quickness = "quick"
     title: str = ""
     stage: Callable[[str], None] = lambda text: None
 
@@ -176,12 +183,14 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
     inputs = _read(case, name)
     translation = _translate(case, inputs, name)
     quality: dict[str, Any] = {}
-    cycle = None
+    cycle, bound = None, None
     if case.judging is not None:
         case.stage(f"judging {name}")
         judgement = _judge(case, inputs, case.judging, translation)
-        quality, cycle = judgement.quality, judgement.cycle
+        quality, cycle, bound = judgement.quality, judgement.cycle, judgement.bound
         del judgement
+    elif case.writing.error_map is not None:
+        bound = _bound(case, inputs, translation)
     notes = notes_of(case.model, case.direction, translation, case.adjustments)
     volume = inputs.volume if case.writing.maps is not None else None
     recognised = recognise(inputs.volume).entry()
@@ -189,7 +198,8 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
     series = inputs.series
     del inputs  # writing needs the room of the volume
     _write(case, series, translation, notes)
-    maps = {} if volume is None else _save_maps(case, volume, cycle, translation, reference, notes)
+    write_error_map(case.writing.error_map, bound, notes)
+    maps = {} if volume is None else _save_maps(case, volume, cycle, translation, reference, notes, bound)
     return TranslatedCase(
         translation=translation,
         notes=notes,
@@ -282,7 +292,7 @@ def _align(inputs: _Inputs, reference: Reference) -> None:
 
 def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
     case.stage(f"translating {name}")
-    keep = case.options.keep_normalized or case.judging is not None
+    keep = case.options.keep_normalized or case.judging is not None or case.writing.error_map is not None
     return translate_volume(
         inputs.volume,
         case.model,
@@ -316,6 +326,18 @@ def _judge(case: TranslateCase, inputs: _Inputs, judging: Judging, translation: 
     return judgement
 
 
+def _bound(case: TranslateCase, inputs: _Inputs, translation: Translation) -> ErrorBound:
+    """The error bound where nothing else is judged. Raises InputError where there is none."""
+    region = body_mask(inputs.volume)
+    options = case.options
+    _, bound, why = bound_or_reason(
+        inputs.volume, case.model, case.direction, translation, region, inputs.mask, case.uncertainty, options
+    )
+    if bound is None:
+        raise InputError(why)
+    return bound
+
+
 def _write(case: TranslateCase, series: SourceSeries | None, translation: Translation, notes: dict[str, str]) -> None:
     output = case.writing.output
     if output is None:
@@ -345,6 +367,7 @@ def _save_maps(
     translation: Translation,
     reference: Volume | None,
     notes: dict[str, str],
+    bound: ErrorBound | None,
 ) -> dict[str, Path]:
     """Write what an assessment page shows; of the translation only where no file has it."""
     if case.writing.maps is None:
@@ -358,6 +381,7 @@ def _save_maps(
         translation=translation.volume if case.writing.output is None else None,
         reference=reference,
         disagreement=translation.disagreement,
+        bound=bound,
     )
 
 

@@ -50,7 +50,7 @@ def cycle_of(
         max_slices: judge this many slices only, evenly spread over the mask (in one block in its middle for 2.5-D
             models, which need neighbours); the maps are NaN elsewhere.
         options: how to run the network; progress is called with (translations done, translations in all) after each
-            of the 2 to 7 passes, and a runner is not used, since there are two directions.
+            of the 2 to 7 passes, and a runner is that of the translation's direction.
         **run: fields of ``RunOptions``, laid over the options.
 
     Returns:
@@ -59,7 +59,7 @@ def cycle_of(
     Raises:
         InputError, OutOfMemoryError, Cancelled: as ``translate_volume`` does.
     """
-    options = replace(RunOptions.of(options, run), runner=None)
+    options = RunOptions.of(options, run)
     card = model.card
     other = "backward" if direction == "forward" else "forward"
     if not _has_way_back(card):
@@ -71,9 +71,9 @@ def cycle_of(
     source = grid.take(grid.to_model(translation.normalized_input), chosen)
     judged = _without_air(grid.take(region, chosen), None if volume.is_2d else flat_background(source))
     translated = None
-    if grid.same_size and len(chosen) == grid.depth and translation.disagreement is None:
-        translated = grid.to_model(translation.normalized_output)
-    passes = _Passes(model, grid, options, total=(2 + 4 * jigsaw) + (translated is None))
+    if grid.same_size and translation.disagreement is None:
+        translated = grid.take(grid.to_model(translation.normalized_output), chosen)
+    passes = _Passes(model, grid, options, direction, total=(2 + 4 * jigsaw) + (translated is None))
     metrics = cycle_metrics(
         source, passes.way(direction), passes.way(other), judged, translated=translated, jigsaw=jigsaw
     )
@@ -99,14 +99,16 @@ def _has_way_back(card: ModelCard) -> bool:
 class _Passes:
     """Translations on the model's grid, counted."""
 
-    def __init__(self, model: StyleModel, grid: ModelGrid, options: RunOptions, total: int) -> None:
+    def __init__(self, model: StyleModel, grid: ModelGrid, options: RunOptions, direction: str, total: int) -> None:
         self._model, self._grid, self._options, self._total = model, grid, options, total
+        self._warm = direction  # the one that the options' runner runs
         self._done = 0
 
     def way(self, direction: str) -> Callable[[np.ndarray], np.ndarray]:
         """What translates (c, z, y, x) in [-1, 1] on the model's grid in a direction."""
         grid = self._grid
-        runner = runner_for(self._model, direction, self._options)
+        known = self._options if direction == self._warm else replace(self._options, runner=None)
+        runner = runner_for(self._model, direction, known)
         options = replace(self._options, planes=[grid.plane], runner=runner, progress=None)
 
         def translate(array: np.ndarray) -> np.ndarray:

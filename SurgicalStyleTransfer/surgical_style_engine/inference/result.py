@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Translation:
         consistency: Semantic Consistency at that strength, where the strength was chosen by it.
         misfit: what of the input is not what the model takes.
         mixed: the input, whose units are others, shows through, so that not all voxels are in the units of the domain.
+        doubts: those of the warnings that say why the input may not be what the model takes.
     """
 
     volume: Volume
@@ -53,6 +54,7 @@ class Translation:
     consistency: float | None = None
     mixed: bool = False
     misfit: Misfit | None = None
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def judged(self) -> np.ndarray:

@@ -69,8 +69,8 @@ def translate_volume(
     runner = runner_for(model, direction, options)
     runner.begin()
     network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
-    warnings = suitability_warnings(volume, model, direction, blend.landmarks) + runner.warnings
-    translation = _begun(volume, runner, warnings, blend.flattened)
+    doubts = suitability_warnings(volume, model, direction, blend.landmarks)
+    translation = _begun(volume, runner, doubts, blend.flattened)
     translation.misfit = misfit
     if _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
@@ -125,7 +125,7 @@ def translate_normalized(
     return network.averaged(planes, with_input=False)[1]
 
 
-def _begun(volume: Volume, runner: Runner, warnings: list[str], flattened: np.ndarray | None) -> Translation:
+def _begun(volume: Volume, runner: Runner, doubts: list[str], flattened: np.ndarray | None) -> Translation:
     """A translation of which nothing is known but what it runs on."""
     return Translation(
         volume=volume,
@@ -136,8 +136,9 @@ def _begun(volume: Volume, runner: Runner, warnings: list[str], flattened: np.nd
         device=runner.device,
         precision=runner.precision,
         backend=runner.backend,
-        warnings=warnings,
+        warnings=doubts + runner.warnings,
         flattened=flattened,
+        doubts=doubts,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.import_model import ImportDetails
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.calibration import Quickness
 from surgical_style_engine.volumes.volume import Volume
 
 from .messages import read_array
@@ -128,12 +129,19 @@ class Figures(Request):
     Attributes:
         reference: a registered volume of the target domain, on any grid.
         error_map: file for the cycle error of every voxel.
+        max_slices: most slices that the cycle is judged on.
+        sampled: judge it on so few that this takes no longer than the translation did.
+        uncertainty: how the error bound is found, "quick" or "full".
+        bound_map: file for the error bound of every voxel.
     """
 
     keep: str
     reference: VolumeMessage | None = None
     error_map: Path | None = None
     max_slices: int | None = None
+    sampled: bool = False
+    uncertainty: Quickness = "quick"
+    bound_map: Path | None = None
 
 
 class Preview(Request):

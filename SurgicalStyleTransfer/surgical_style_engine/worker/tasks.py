@@ -169,7 +169,7 @@ class Tasks:
     def figures(self, request: schema.Figures, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
         """The metrics of a kept translation as it is now.
 
-        With ``error_map`` also |F(G(x)) - x| per voxel, in that file.
+        With ``error_map`` also |F(G(x)) - x| per voxel, in that file; with ``bound_map`` the calibrated error bound.
         """
         kept = self._warm.find(request.keep)
         reference = valid = None
@@ -192,7 +192,9 @@ class Tasks:
                 kept.mask,
                 reference=reference,
                 valid=valid,
-                judging=Judging(max_slices=request.max_slices),
+                judging=Judging(
+                    max_slices=request.max_slices, sampled=request.sampled, uncertainty=request.uncertainty
+                ),
                 options=options,
             )
         )
@@ -203,7 +205,10 @@ class Tasks:
         elif request.error_map is not None:
             write_array(request.error_map, _error_map(judgement.cycle, judgement.region))
             has_map = True
-        return {"figures": plain(quality), "has_map": has_map}
+        bound = judgement.bound if request.bound_map is not None else None
+        if bound is not None:
+            write_array(request.bound_map, bound.volume.array)
+        return {"figures": plain(quality), "has_map": has_map, "has_bound": bound is not None}
 
     def preview(self, request: schema.Preview, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """The slice's place, and ``range`` for a window that stays the same from slice to slice."""

@@ -32,6 +32,7 @@ def test_all_keys_and_a_perfect_cycle_off_the_models_grid(networks, volume):
         "judged",
         "cycle_judges",
         "network",
+        "verdict",
     }
     assert figures["look_ahead_score_raw"] < 1e-6, "resampling must not count as an error of the cycle"
     assert 0.01 < figures["look_ahead_score"] < figures["jigsaw_puzzle_error"] < 0.05

@@ -16,6 +16,8 @@ from SurgicalStyleTransferLib.mrml import outputs
 from .. import metrics_table
 from ..context import Context, Section, existing
 from ..tools import WARNING_STYLE, fill
+from .bound_map import BoundMap
+from .verdict_line import VerdictLine
 from .watched import Watched
 from .worst_slices import WorstSlices
 
@@ -40,6 +42,8 @@ class QualitySection(Section):
         self._map_id = ""
         self._map_shown = False
         self._worst = WorstSlices(self.ui)
+        self._line = VerdictLine(self.ui)
+        self._bound = BoundMap(self.ui)
         self._watched = Watched(self._mark_stale)
         self._prepare_widgets()
         context.bind(self.ui.figuresComboBox, "figures")
@@ -53,7 +57,7 @@ class QualitySection(Section):
         fill(
             ui.figuresComboBox,
             [
-                (_("After every run, {count} slices").format(count=QUICK_SLICES), "quick"),
+                (_("After every run, at most {count} slices").format(count=QUICK_SLICES), "quick"),
                 (_("After every run, all slices"), "all"),
                 (_("Only on request"), "off"),
             ],
@@ -77,6 +81,7 @@ class QualitySection(Section):
         ui.mapCheckBox.toolTip = (
             _("Overlay of |F(G(x)) - x| on the slice views.") if has_map else _("Compute the figures first.")
         )
+        self._bound.update()
         self._watched.watch(self.parameters.referenceVolume, self.parameters.region)
         self._mark_stale()
 
@@ -96,9 +101,10 @@ class QualitySection(Section):
         )
 
     def follow(self) -> None:
-        """Show or hide the map of the cycle error."""
+        """Show or hide the maps; of both, the error bound."""
+        self._bound.follow(self.parameters)
         node = existing(self._map_id)
-        is_wanted = node is not None and self.parameters.showErrorMap
+        is_wanted = node is not None and self.parameters.showErrorMap and not self._bound.is_shown
         if is_wanted != self._map_shown:
             self._map_shown = is_wanted
             if is_wanted:
@@ -116,18 +122,21 @@ class QualitySection(Section):
             self._fill_table()
         if node_id == self._map_id:
             self._map_id = ""
+        self._bound.node_removed(node_id)
 
     def scene_closing(self) -> None:
         """Judge no more, and an empty table."""
         self._stop()
         self._watched.watch()
         self.verdict, self._plot, self._map_id, self._map_shown = None, {}, "", False
+        self._bound.clear()
         self._fill_table()
 
     def close(self) -> None:
         """Judge no more."""
         self._stop()
         self._watched.watch()
+        self._bound.clear()
 
     # Judging
 
@@ -186,7 +195,7 @@ class QualitySection(Section):
             self.context.update()
 
         listener = Listener(done, failed, lambda progress: self._say(progress, before))
-        self.engine.judge(node.GetID(), self.parameters.referenceVolume, limit, listener)
+        self.engine.judge(node.GetID(), self.parameters.referenceVolume, limit, listener, sampled=limit is not None)
         if self.engine.metrics_job is not None:
             self._say(Progress("figures", 0, TRANSLATIONS), before)
         self.context.update()
@@ -217,6 +226,7 @@ class QualitySection(Section):
         source = node.GetNodeReference(outputs.INPUT_ROLE)
         if verdict.error_map is not None and source is not None:
             self._map_id = metrics_table.write_map(verdict.error_map, node, source, self._map_id).GetID()
+        self._bound.take(verdict, node, source)
         self._fill_table()
         self.ui.qualityCollapsibleButton.collapsed = False
         self.context.update()
@@ -232,6 +242,7 @@ class QualitySection(Section):
                 table.setItem(row, column, item)
         table.resizeRowsToContents()
         self._worst.fill(self.verdict)
+        self._line.fill(self.verdict)
         self._mark_stale()
 
     def _changes(self) -> list[str]:
@@ -254,6 +265,7 @@ class QualitySection(Section):
             text = _("Out of date: {changes} changed since. {text}").format(changes=", ".join(changes), text=text)
         label.text = text
         label.setStyleSheet(WARNING_STYLE if changes else "")
+        self._line.mark_stale(bool(changes))
         brush = qt.QBrush(qt.QColor(STALE_COLOUR)) if changes else qt.QBrush()
         for row in range(table.rowCount):
             for column in range(2):

@@ -1,0 +1,1 @@
+"""How far a translation may be from the real image, voxel by voxel, told without that image."""

@@ -1,0 +1,83 @@
+"""The calibrated bound of a translation's error.
+
+A small network gives the width at which nine of ten errors would end (quantile regression, Koenker & Bassett,
+Econometrica 1978). Conformal calibration on patients that neither the translating network nor this one had seen
+multiplies it (normalised scores, Lei et al., JASA 2018), by a factor of its own for each tissue class of the
+translation, ordinary or abnormal (Mondrian groups, Vovk et al., 2003). Patients, not voxels, are what is exchangeable:
+scores of patients are pooled with equal weight (Dunn et al., JASA 2023).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from surgical_style_engine.models.calibration import ErrorModel, arrays_of
+
+from .features import ASYMMETRIES, OUTPUT_MEAN, slice_features
+
+CLASSES = ("dark", "middle", "bright")  # tissue of the translation
+FARTHEST = np.float32(4)  # standard deviations up to which a feature counts
+LOG_LEAST, LOG_MOST = np.float32(-6), np.float32(0.7)  # of a bound; 2 is the whole range
+NOT_BOUNDED = np.float32(-1)  # in a map, where there is no bound: formats for volumes hold no NaN
+
+
+def bounds_of(model: ErrorModel, features: np.ndarray) -> np.ndarray:
+    """The calibrated bounds of voxels.
+
+    Args:
+        model: Calibrated.
+        features: (n, features) as the model names them.
+
+    Returns:
+        (n,) float32, half widths in normalised units (range [-1, 1]).
+    """
+    factors = np.asarray(model.factors, np.float32)
+    return raw_bounds(model, features) * factors[groups_of(model, features)]
+
+
+def raw_bounds(model: ErrorModel, features: np.ndarray) -> np.ndarray:
+    """The bounds before calibration, (n,) float32."""
+    values = (features - np.asarray(model.centre, np.float32)) / np.asarray(model.scale, np.float32)
+    values = np.clip(values, -FARTHEST, FARTHEST)
+    layers = arrays_of(model.layers)
+    for number, (weights, bias) in enumerate(layers):
+        values = values @ weights.T + bias
+        if number < len(layers) - 1:
+            np.maximum(values, 0, out=values)
+    return np.exp(np.clip(values[:, 0], LOG_LEAST, LOG_MOST))
+
+
+def groups_of(model: ErrorModel, features: np.ndarray) -> np.ndarray:
+    """The group of each voxel, (n,) int: 0 to 2 for the classes, 3 to 5 for the same where abnormal."""
+    classes = np.digitize(features[:, OUTPUT_MEAN], model.edges)
+    return classes + 3 * (asymmetry(features) >= model.unlike)
+
+
+def asymmetry(features: np.ndarray) -> np.ndarray:
+    """How much a voxel's surroundings differ from those on the other side, (n,) float32; tumours do."""
+    return np.abs(features[:, ASYMMETRIES[0]]) + np.abs(features[:, ASYMMETRIES[1]])
+
+
+def bound_map(
+    model: ErrorModel,
+    source: np.ndarray,
+    output: np.ndarray,
+    body: np.ndarray,
+    disagreement: np.ndarray | None = None,
+) -> np.ndarray:
+    """The bound of every voxel of the body, `NOT_BOUNDED` elsewhere.
+
+    Args:
+        model: Calibrated.
+        source: The input, (s, h, w) in [-1, 1], the model's pixels.
+        output: Its translation, the same.
+        body: Bool (s, h, w).
+        disagreement: Standard deviation over turned variants, (s, h, w), where the model looks at it.
+
+    Returns:
+        (s, h, w) float32, normalised units.
+    """
+    bounds = np.full(output.shape, NOT_BOUNDED, np.float32)
+    for part in slice_features(source, output, body, disagreement):
+        bounds[part.index][part.inside] = bounds_of(model, part.values)
+    return bounds

@@ -1,0 +1,112 @@
+"""What is at hand after a translation and goes with its error: local structure, place in the body, asymmetry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+NEAR, WIDE, WIDEST = 2, 4, 10  # pixels of the model's to each side: of texture, of tissue, of a region
+AIR = np.float32(-1)
+
+QUICK_FEATURES = (
+    "input",
+    "output",
+    "input_mean",
+    "output_mean",
+    "input_deviation",
+    "output_deviation",
+    "body_share",
+    "input_asymmetry",
+    "output_asymmetry",
+    "input_tissue",
+    "output_tissue",
+    "input_region",
+)
+FULL_FEATURES = (*QUICK_FEATURES, "disagreement")
+OUTPUT_MEAN = FULL_FEATURES.index("output_mean")
+ASYMMETRIES = FULL_FEATURES.index("input_asymmetry"), FULL_FEATURES.index("output_asymmetry")
+
+
+@dataclass(frozen=True, eq=False)
+class SliceFeatures:
+    """The features of a slice's body.
+
+    Attributes:
+        index: of the slice.
+        inside: bool (h, w), the body.
+        values: float32 (n, features), a row a voxel of the body.
+    """
+
+    index: int
+    inside: np.ndarray
+    values: np.ndarray
+
+
+def slice_features(
+    source: np.ndarray,
+    output: np.ndarray,
+    body: np.ndarray,
+    disagreement: np.ndarray | None = None,
+    chosen: np.ndarray | None = None,
+) -> Iterator[SliceFeatures]:
+    """The features of every slice that holds a body.
+
+    Args:
+        source: The input, (s, h, w) in [-1, 1], the model's pixels; left and right along the width.
+        output: Its translation, the same.
+        body: Bool (s, h, w).
+        disagreement: Standard deviation over turned variants, (s, h, w); adds the feature of that name.
+        chosen: Numbers of the slices to look at; all if None.
+
+    Yields:
+        The features, in the order of `QUICK_FEATURES` or `FULL_FEATURES`.
+    """
+    columns = np.flatnonzero(body.any(axis=(0, 1)))
+    if not len(columns):
+        return
+    width = body.shape[2]
+    mirrored = np.clip(columns[0] + columns[-1] - np.arange(width), 0, width - 1)
+    for index in range(len(body)) if chosen is None else chosen:
+        inside = body[index]
+        if not inside.any():
+            continue
+        x, y = source[index], output[index]
+        mean_x, mean_y = box(x, NEAR), box(y, NEAR)
+        in_air_x, in_air_y = np.where(inside, x, AIR), np.where(inside, y, AIR)
+        tissue_x, tissue_y = box(in_air_x, WIDE), box(in_air_y, WIDE)
+        maps = [
+            x,
+            y,
+            mean_x,
+            mean_y,
+            _deviation(x, mean_x),
+            _deviation(y, mean_y),
+            box(inside.astype(np.float32), WIDEST),
+            tissue_x - tissue_x[:, mirrored],
+            tissue_y - tissue_y[:, mirrored],
+            tissue_x,
+            tissue_y,
+            box(in_air_x, WIDEST),
+        ]
+        if disagreement is not None:
+            maps.append(box(disagreement[index], 1))
+        yield SliceFeatures(int(index), inside, np.stack([each[inside] for each in maps], axis=1))
+
+
+def box(image: np.ndarray, radius: int) -> np.ndarray:
+    """Mean over squares of 2 radius + 1 pixels, the edge repeated; (h, w) float32."""
+    width = 2 * radius + 1
+    for axis in (0, 1):
+        pads = [(0, 0), (0, 0)]
+        pads[axis] = (radius + 1, radius)
+        sums = np.cumsum(np.pad(image, pads, mode="edge"), axis=axis, dtype=np.float32)
+        after, before = [slice(None)] * 2, [slice(None)] * 2
+        after[axis], before[axis] = slice(width, None), slice(None, -width)
+        image = (sums[tuple(after)] - sums[tuple(before)]) * np.float32(1 / width)
+    return image
+
+
+def _deviation(image: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(box(image * image, NEAR) - mean * mean, 0))

@@ -1,0 +1,1 @@
+"""Calibrates error bounds on left-out patients, and tests them there."""

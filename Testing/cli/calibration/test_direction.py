@@ -1,0 +1,59 @@
+"""A direction's calibration on patients left out: coverage, expected PSNR, ranges."""
+
+import numpy as np
+import pytest
+from made_up_patients import errors_model, patients
+
+from training_cli.calibration.direction import LeftOut, calibrated, expected_psnr, spearman
+
+
+def learned(known, level, full):
+    return errors_model()
+
+
+def test_left_out_patients_are_covered_and_what_is_kept_says_so():
+    known, tried = calibrated(patients(12, seed=5), learn=learned)
+    assert len(tried["quick"]) == 12 and known.full is None and known.patients == 12 and known.hospitals == 3
+    for name in ("all", "dark", "middle", "bright", "tumour"):
+        assert known.coverage[name].mean == pytest.approx(0.9, abs=0.03), name
+        assert known.coverage[name].worst <= known.coverage[name].mean
+    assert set(known.ranges) == {"mean_bound", "untrusted_share", "semantic_consistency", "psnr"}
+    for one in tried["quick"]:
+        assert known.ranges["psnr"].low <= one.psnr + 1e-3 and one.psnr <= known.ranges["psnr"].high + 1e-3
+        assert one.risk[0] < one.risk[-1], "the smallest bounds have the smallest errors"
+
+
+def test_an_error_model_never_sees_the_fold_that_it_is_tried_on():
+    seen = []
+
+    def learn(known, level, full):
+        seen.append({each.fold for each in known})
+        return errors_model()
+
+    calibrated(patients(9, seed=1), learn=learn)
+    assert seen == [{"b", "c"}, {"a", "c"}, {"a", "b"}, {"a", "b", "c"}]
+
+
+def left_out(promised, psnr):
+    return LeftOut("p", {}, 0.1, promised, psnr, 0.5, 0.0, [])
+
+
+def test_the_expected_psnr_follows_what_is_promised():
+    rng = np.random.default_rng(0)
+    promised = rng.uniform(10, 16, 20)
+    true = 5 + 0.8 * promised + rng.normal(0, 0.1, 20)
+    known = expected_psnr([left_out(*pair) for pair in zip(promised, true, strict=True)])
+    assert known.slope == pytest.approx(0.8, abs=0.1) and known.spearman > 0.9
+    assert 0.1 < known.below == known.above < 0.5
+    assert expected_psnr([left_out(10.0, 18.0)] * 4) is None
+
+
+def test_a_promise_that_says_nothing_has_no_slope():
+    tried = [left_out(float(number), 20 - 0.1 * number) for number in range(8)]
+    known = expected_psnr(tried)
+    assert known.slope == 0 and known.intercept == pytest.approx(np.mean([one.psnr for one in tried]), abs=1e-3)
+
+
+def test_rank_correlation():
+    assert spearman(np.array([1.0, 2, 3]), np.array([10.0, 20, 900])) == pytest.approx(1)
+    assert spearman(np.array([1.0, 2, 3]), np.array([3.0, 2, 1])) == pytest.approx(-1)

@@ -1,0 +1,186 @@
+"""The calibration of one direction of a model, and how it did on every patient left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from surgical_style_engine.metrics.uncertainty.bound import CLASSES
+from surgical_style_engine.models.calibration import (
+    Coverage,
+    DirectionCalibration,
+    ErrorModel,
+    ExpectedPsnr,
+    Range,
+)
+
+from .conformal import Scored, factors_of, scored, weighted_quantile
+from .regression import regressed
+from .samples import Patient
+
+LEVEL = 0.9
+Learn = Callable[[Sequence[Patient], float, bool], ErrorModel]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A patient's bounds, by an error model and factors that had not seen the patient.
+
+    Attributes:
+        name: Of the patient.
+        coverage: Share of voxels within the bound: "all", CLASSES of the translation, "abnormal", "tumour", and the
+            tissues of the real image as "tissue 0" to "tissue 2"; only where there are voxels.
+        width: Mean bound, normalised units.
+        promised: 10 log10(4 / mean squared bound), dB.
+        psnr: True PSNR, dB.
+        consistency: Semantic Consistency.
+        untrusted: Share of voxels whose bound is no better than one grey's.
+        risk: Mean error of the voxels with the smallest bounds: of the best 10, 20, ... 100 %.
+    """
+
+    name: str
+    coverage: dict[str, float]
+    width: float
+    promised: float
+    psnr: float
+    consistency: float
+    untrusted: float
+    risk: list[float]
+
+
+def calibrated(
+    patients: Sequence[Patient], full: bool = False, level: float = LEVEL, learn: Learn = regressed
+) -> tuple[DirectionCalibration, dict[str, list[LeftOut]]]:
+    """Calibrate a direction on left-out patients.
+
+    The error model for a patient is learned from the patients of other folds, and the factors for a patient from the
+    scores of all others. What is kept is learned from all, with the factors of all those scores (cross-conformal
+    prediction, Vovk, 2015).
+
+    Args:
+        patients: Translated by networks that had not seen them.
+        full: Also find the model that knows the disagreement of turned variants.
+        level: Share of voxels to cover.
+        learn: How an error model is learned.
+
+    Returns:
+        The calibration, and by "quick" and "full" what it did on each patient left out.
+    """
+    uninformed = weighted_quantile(*_greys(patients), level)
+    models, tried = {}, {}
+    for name in ("quick", "full") if full else ("quick",):
+        scores = _cross_fitted(patients, level, name == "full", learn)
+        tried[name] = [_left_out(scores, each, level, uninformed) for each in scores]
+        kept = learn(patients, level, name == "full")
+        models[name] = kept.model_copy(update={"factors": factors_of(scores, level)})
+    quick = tried["quick"]
+    return (
+        DirectionCalibration(
+            quick=models["quick"],
+            full=models.get("full"),
+            level=level,
+            psnr=expected_psnr(quick),
+            uninformed=round(uninformed, 5),
+            ranges=_ranges(quick),
+            coverage=coverage_table(quick),
+            patients=len(patients),
+            hospitals=len({patient.hospital for patient in patients}),
+        ),
+        tried,
+    )
+
+
+def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsnr | None:
+    """What the mean squared bound says of the PSNR; None for fewer than five patients."""
+    if len(tried) < 5:
+        return None
+    promised, true = np.array([each.promised for each in tried]), np.array([each.psnr for each in tried])
+    errors = []
+    for number in range(len(tried)):
+        others = np.arange(len(tried)) != number
+        slope, intercept = _line(promised[others], true[others])
+        errors.append(true[number] - (intercept + slope * promised[number]))
+    place = min(int(np.ceil((len(tried) + 1) * level)), len(tried)) - 1
+    margin = round(float(np.sort(np.abs(errors))[place]), 3)
+    slope, intercept = _line(promised, true)
+    rank = round(spearman(true - np.array(errors), true), 3)
+    return ExpectedPsnr(intercept=round(intercept, 4), slope=round(slope, 4), below=margin, above=margin, spearman=rank)
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation (Spearman, 1904) of values without ties."""
+    ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def coverage_table(tried: Sequence[LeftOut]) -> dict[str, Coverage]:
+    """Mean, deviation and worst over the patients of every coverage."""
+    table = {}
+    for name in dict.fromkeys(name for each in tried for name in each.coverage):
+        values = np.array([each.coverage[name] for each in tried if name in each.coverage])
+        numbers = {"mean": values.mean(), "deviation": values.std(), "worst": values.min()}
+        table[name] = Coverage(patients=len(values), **{key: round(float(v), 4) for key, v in numbers.items()})
+    return table
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept; flat where more promised means less, which few patients can feign."""
+    slope = float(np.clip(np.polyfit(x, y, 1)[0], 0, 1.5)) if np.ptp(x) > 0 else 0.0
+    return slope, float(np.mean(y) - slope * np.mean(x))
+
+
+def _greys(patients: Sequence[Patient]) -> tuple[np.ndarray, np.ndarray]:
+    values = [np.concatenate([scan.grey for scan in patient.scans]) for patient in patients]
+    return np.concatenate(values), np.concatenate([np.full(len(part), 1 / len(part)) for part in values])
+
+
+def _cross_fitted(patients: Sequence[Patient], level: float, full: bool, learn: Learn) -> list[Scored]:
+    """Every patient scored by a model that was learned from other folds."""
+    scores = []
+    for fold in sorted({patient.fold for patient in patients}):
+        others = [patient for patient in patients if patient.fold != fold]
+        model = learn(others, level, full)
+        scores += [scored(model, patient) for patient in patients if patient.fold == fold]
+    return scores
+
+
+def _left_out(scores: Sequence[Scored], one: Scored, level: float, uninformed: float) -> LeftOut:
+    factors = np.asarray(factors_of([each for each in scores if each is not one], level))
+    body = one.patient.body
+    allowed = factors[one.groups]
+    bounds, covered = allowed * one.raw, one.scores <= allowed
+    parts: dict[str, Any] = {"all": np.ones(len(covered), bool), "abnormal": one.groups >= 3}
+    parts |= {name: one.groups % 3 == number for number, name in enumerate(CLASSES)}
+    parts |= {f"tissue {number}": body.tissues == number for number in range(3)}
+    weights = body.weights
+    coverage = {
+        name: float(np.average(covered[part], weights=weights[part])) for name, part in parts.items() if part.any()
+    }
+    if len(one.tumour_scores):
+        coverage["tumour"] = float((one.tumour_scores <= factors[one.tumour_groups]).mean())
+    order = np.argsort(bounds)
+    ends = (np.arange(1, 11) * len(order) / 10).astype(int)
+    sorted_errors = body.errors[order]
+    return LeftOut(
+        name=one.patient.name,
+        coverage=coverage,
+        width=float(np.average(bounds, weights=weights)),
+        promised=float(10 * np.log10(4 / np.average(bounds.astype(np.float64) ** 2, weights=weights))),
+        psnr=one.patient.psnr,
+        consistency=float(np.mean([scan.consistency for scan in one.patient.scans])),
+        untrusted=float(np.average(bounds >= uninformed, weights=weights)),
+        risk=[float(sorted_errors[:end].mean()) for end in ends],
+    )
+
+
+def _ranges(tried: Sequence[LeftOut]) -> dict[str, Range]:
+    values = {
+        "mean_bound": [each.width for each in tried],
+        "untrusted_share": [each.untrusted for each in tried],
+        "semantic_consistency": [each.consistency for each in tried],
+        "psnr": [each.psnr for each in tried],
+    }
+    return {name: Range(low=round(min(numbers), 4), high=round(max(numbers), 4)) for name, numbers in values.items()}

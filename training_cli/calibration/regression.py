@@ -1,0 +1,82 @@
+"""Quantile regression of errors (Koenker & Bassett, Econometrica 1978): a network trained in torch, kept as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from surgical_style_engine.metrics.uncertainty.bound import FARTHEST, LOG_LEAST, LOG_MOST, asymmetry
+from surgical_style_engine.metrics.uncertainty.features import FULL_FEATURES, OUTPUT_MEAN, QUICK_FEATURES
+from surgical_style_engine.models.calibration import ErrorModel, Layer
+
+from .samples import Patient, Voxels, three_classes
+
+HIDDEN = 16
+STEPS, BATCH, RATE = 400, 2048, 5e-3
+TUMOUR_WEIGHT = 0.15  # of a patient's tumour beside the whole body, so that tumours are learned although they are few
+ABNORMAL = 0.8  # quantile of asymmetry from which a voxel is taken for abnormal
+
+
+def regressed(patients: Sequence[Patient], level: float, full: bool, seed: int = 0) -> ErrorModel:
+    """An error model that is not calibrated yet: all factors are 1.
+
+    Args:
+        patients: What it is learned from.
+        level: The quantile.
+        full: With the disagreement of turned variants.
+        seed: Of weights and batches.
+    """
+    import torch
+    from torch import nn
+
+    names = FULL_FEATURES if full else QUICK_FEATURES
+    voxels = Voxels.joined([part for patient in patients for part in _parts(patient)])
+    features = voxels.features[:, : len(names)]
+    centre, scale = features.mean(axis=0), features.std(axis=0) + np.float32(1e-6)
+    values = torch.from_numpy(np.clip((features - centre) / scale, -FARTHEST, FARTHEST))
+    errors, weights = torch.from_numpy(voxels.errors), torch.from_numpy(voxels.weights / voxels.weights.mean())
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        nn.Linear(len(names), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)
+    )
+    with torch.no_grad():
+        network[-1].bias.fill_(float(np.log(np.quantile(voxels.errors, level) + 1e-6)))
+    optimiser = torch.optim.Adam(network.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    for _ in range(STEPS):
+        chosen = torch.randint(len(errors), (BATCH,))
+        bound = network(values[chosen])[:, 0].clamp(float(LOG_LEAST), float(LOG_MOST)).exp()
+        beyond = errors[chosen] - bound
+        loss = (weights[chosen] * torch.maximum(level * beyond, (level - 1) * beyond)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    layers = [
+        Layer(weights=_rounded(layer.weight.detach().numpy()), bias=_rounded(layer.bias.detach().numpy()))
+        for layer in network
+        if isinstance(layer, nn.Linear)
+    ]
+    body = np.concatenate([patient.body.features for patient in patients])
+    return ErrorModel(
+        features=list(names),
+        centre=_rounded(centre),
+        scale=_rounded(scale),
+        layers=layers,
+        edges=three_classes(body[:, OUTPUT_MEAN]),
+        unlike=float(np.quantile(asymmetry(body), ABNORMAL)),
+        factors=[1.0] * 6,
+    )
+
+
+def _parts(patient: Patient) -> list[Voxels]:
+    body, tumour = patient.body, patient.tumour
+    if tumour is None:
+        return [body]
+    weights = tumour.weights * np.float32(TUMOUR_WEIGHT)
+    return [body, Voxels(tumour.features, tumour.errors, weights, tumour.tissues)]
+
+
+def _rounded(values: np.ndarray) -> list:
+    return np.round(values.astype(np.float64), 6).tolist()
