@@ -41,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, content=text))
     for name, uri in PAGES.items():
         files.append(File.generated(config, uri, content=(ROOT / name).read_text(encoding="utf-8")))
-    for picture in sorted((ROOT / PICTURES).glob("*.png")):
+    for picture in sorted(path for kind in ("*.png", "*.gif") for path in (ROOT / PICTURES).glob(kind)):
         files.append(File.generated(config, f"{PICTURES}/{picture.name}", abs_src_path=str(picture)))
     return files
 

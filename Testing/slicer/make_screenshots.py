@@ -23,6 +23,7 @@ def main(model: Path, output: Path) -> None:
     import slicer
 
     sys.path[:0] = [str(HERE), str(HERE.parents[1] / "SurgicalStyleTransfer")]
+    import make_window
     from slicer_stand_in import install
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -32,6 +33,8 @@ def main(model: Path, output: Path) -> None:
         shutil.copytree(model, work / model.name)
         output.mkdir(parents=True, exist_ok=True)
         _take(slicer, work, model.name, output)
+        slicer.mrmlScene.Clear(0)
+        make_window.take(slicer, model, output)
 
 
 def _take(slicer: object, models: Path, name: str, output: Path) -> None:

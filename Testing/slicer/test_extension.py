@@ -116,6 +116,12 @@ def test_icons_and_screenshots_are_where_the_extension_says():
         assert (ROOT / url.partition("/main/")[2]).is_file(), url
 
 
+def test_pictures_are_light():
+    """The catalogue and the README load them every time."""
+    for path in (ROOT / "Resources" / "Screenshots").iterdir():
+        assert path.stat().st_size < (1.5e6 if path.suffix == ".gif" else 4e5), path
+
+
 def test_the_dependency_of_the_catalogue_is_that_of_cmake():
     assert 'set(EXTENSION_DEPENDS "PyTorch")' in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 
