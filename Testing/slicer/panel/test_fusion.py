@@ -152,7 +152,8 @@ def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, read
     assert red.GetBackgroundVolumeID() == node.GetID()
     display = node.GetDisplayNode()
     assert not display.GetAutoWindowLevel() and display.GetWindow() > 1
-    assert "2 volumes fused in" in widget.ui.fusionStatusLabel.text and "measure nothing" in widget.ui.fusionStatusLabel.text
+    said = widget.ui.fusionStatusLabel.text
+    assert "2 volumes fused in" in said and "measure nothing" in said
     assert not widget.ui.fusionProgressBar.visible and widget.ui.fusionButton.text == "Fuse"
     for source, array in zip(pair, before, strict=True):
         np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(source), array)
