@@ -185,7 +185,8 @@ class SurgicalStyleTransferTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        for test in (self.test_exchange, self.test_output, self.test_cards, self.test_worker, self.test_shipped_style):
+        tests = self.test_exchange, self.test_output, self.test_saved_file, self.test_cards, self.test_worker
+        for test in (*tests, self.test_shipped_style):
             self.setUp()
             self.delayDisplay(test.__name__)
             test()
@@ -196,6 +197,9 @@ class SurgicalStyleTransferTest(ScriptedLoadableModuleTest):
 
     def test_output(self):
         self_test.an_output_lies_on_its_inputs_grid_and_says_that_it_is_synthetic(self)
+
+    def test_saved_file(self):
+        self_test.a_saved_file_says_that_it_is_synthetic(self)
 
     def test_cards(self):
         self_test.cards_are_read_and_damaged_ones_named(self)

@@ -6,6 +6,7 @@ unittest.TestCase that runs it.
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 import time
@@ -20,10 +21,20 @@ from SurgicalStyleTransferLib.jobs.job import Listener
 from SurgicalStyleTransferLib.jobs.style_job import Plan
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
 from SurgicalStyleTransferLib.mrml import outputs
+from SurgicalStyleTransferLib.mrml.saved_files import SIDECAR, SavedFiles
 from SurgicalStyleTransferLib.setup import dependencies, model_cards
 from SurgicalStyleTransferLib.worker.exchange import Exchange
 
 SHAPE = (6, 32, 28)
+NOTES = {
+    "Synthetic": "yes",
+    "SyntheticFrom": "T1w",
+    "SyntheticTo": "T2w",
+    "SyntheticStrength": "1",
+    "StyleModel": "brain",
+    "StyleModelSHA256": "ab" * 32,
+    "IntendedUse": "Research.",
+}
 
 
 def make_volume(name: str = "Head") -> object:
@@ -90,19 +101,10 @@ def an_output_lies_on_its_inputs_grid_and_says_that_it_is_synthetic(case: object
     node = make_volume()
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     node.SetAndObserveTransformNodeID(transform.GetID())
-    notes = {
-        "Synthetic": "yes",
-        "SyntheticFrom": "T1w",
-        "SyntheticTo": "T2w",
-        "SyntheticStrength": "1",
-        "StyleModel": "brain",
-        "StyleModelSHA256": "ab" * 32,
-        "IntendedUse": "Research.",
-    }
     with tempfile.TemporaryDirectory() as folder:
         card = make_card(Path(folder) / "brain")
         array = slicer.util.arrayFromVolume(node) * 0 + 5
-        result = outputs.write_volume(node, array, card, "forward", {"notes": notes, "range": [0, 10]})
+        result = outputs.write_volume(node, array, card, "forward", {"notes": NOTES, "range": [0, 10]})
     case.assertEqual(result.GetName(), "Head T2w (synthetic)")
     case.assertEqual(result.GetImageData().GetDimensions(), node.GetImageData().GetDimensions())
     case.assertIs(result.GetParentTransformNode(), transform)
@@ -110,6 +112,23 @@ def an_output_lies_on_its_inputs_grid_and_says_that_it_is_synthetic(case: object
     case.assertIn("Not acquired", result.GetDescription())
     for first, second in zip(_corners(node), _corners(result), strict=True):
         case.assertLess(np.linalg.norm(np.subtract(first, second)), 1e-6)
+
+
+def a_saved_file_says_that_it_is_synthetic(case: object) -> None:
+    """NIfTI by the scene's own storage node: MRML writes nothing of a node into it."""
+    watcher = SavedFiles(slicer.mrmlScene)
+    node = make_volume("Head T2w (synthetic)")
+    outputs.mark(node, "Head", NOTES)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "made.nii.gz"
+            node.AddDefaultStorageNode(str(path))
+            case.assertTrue(node.GetStorageNode().WriteData(node))
+            with gzip.open(path) as stream:
+                case.assertTrue(stream.read(348)[148:228].startswith(b"SYNTHETIC T2w from T1w by brain"))
+            case.assertTrue(path.with_name(path.name + SIDECAR).is_file())
+    finally:
+        watcher.close()
 
 
 def cards_are_read_and_damaged_ones_named(case: object) -> None:

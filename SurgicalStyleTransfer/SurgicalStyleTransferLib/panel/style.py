@@ -13,7 +13,7 @@ from .context import Context, Section
 from .dialogs.packages import provide
 from .tools import fill
 
-THUMBNAIL_HEIGHT = 72
+THUMBNAIL_HEIGHT = 96
 
 
 class StyleSection(Section):

@@ -66,11 +66,11 @@ def _on_grid_of(source: Volume, image: Volume) -> Volume:
     """
     if not source.is_2d and np.linalg.det(image.direction) * np.linalg.det(source.direction) < 0:
         last = image.array.shape[1] - 1
-        along = image.direction[:, 2] * image.spacing[2]
+        x, y, z = (np.asarray(image.origin) + image.direction[:, 2] * image.spacing[2] * last).tolist()
         image = replace(
             image,
             array=np.ascontiguousarray(image.array[:, ::-1]),
-            origin=tuple(float(value) for value in np.asarray(image.origin) + along * last),
+            origin=(x, y, z),
             direction=image.direction * (1, 1, -1),
         )
     is_same = image.array.shape == source.array.shape and (

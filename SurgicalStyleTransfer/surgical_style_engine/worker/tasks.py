@@ -112,9 +112,10 @@ class Tasks:
         )
         translation = translated.translation
         write_array(request.output, for_viewers(translation.volume).array)
-        has_disagreement = request.disagreement is not None and translation.disagreement is not None
-        if has_disagreement:
+        has_disagreement = False
+        if request.disagreement is not None and translation.disagreement is not None:
             write_array(request.disagreement, translation.disagreement.array)
+            has_disagreement = True
         kept = Kept(volume, model, request.direction, mask, options, translation)
         kept.take(translation, adjustments)
         self._warm.keep(request.keep, kept)

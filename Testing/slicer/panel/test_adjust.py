@@ -169,11 +169,15 @@ def test_the_automatic_strength(slicer_app, ready, applied, settled):
     kept = widget.logic.engine.results[widget._parameterNode.resultVolume.GetID()]
     assert 0 <= kept.used_strength < 1 and kept.consistency >= 0.97 and not np.allclose(less, whole)
     assert f"Strength {kept.used_strength:.2f} was chosen" in ui.adjustNoteLabel.text
+    # The slider would show the strength of last time.
+    assert ui.strengthSlider.isHidden() and not ui.strengthNoteLabel.isHidden()
+    assert ui.strengthNoteLabel.text == f"{kept.used_strength:.2f}, chosen automatically (see Adjust)"
     source = slicer_app.util.arrayFromVolume(widget._parameterNode.inputVolume)
     assert np.abs(less - source).mean() < np.abs(whole - source).mean()
     ui.automaticCheckBox.checked = False
     np.testing.assert_allclose(settled(widget), whole, atol=1e-3)
     assert ui.adjustNoteLabel.isHidden() and ui.strengthSlider.enabled
+    assert not ui.strengthSlider.isHidden() and ui.strengthNoteLabel.isHidden()
 
 
 def test_what_cannot_be_done_is_said_once(slicer_app, scene, ready, applied, until, volume):

@@ -19,5 +19,7 @@ def test_advanced_lists_devices_and_the_log(open_panel, until):
     assert widget.ui.workerStateLabel.text == "ready"
     widget.ui.logButton.click()
     assert f"Worker {__version__} started" in widget.ui.logTextEdit.plainText and not widget.ui.logTextEdit.isHidden()
+    widget.logic.engine.client.log.append("A line that came later.")
+    until(lambda: "A line that came later." in widget.ui.logTextEdit.plainText, "the log that is followed")
     widget.ui.stopWorkerButton.click()
     assert widget.ui.workerStateLabel.text == "not running" and not widget.ui.stopWorkerButton.enabled

@@ -73,11 +73,11 @@ def test_the_list_takes_volumes_once_and_gives_them_back(ready_to_fuse, pair, vo
     assert widget.ui.fusionSelector.currentNode() is None
     third = volume("PD", array=head(4, SHAPE))
     widget.ui.fusionAddButton.click()
-    assert widget.ui.statusLabel.text == "Select the volume to add first."
+    assert widget.ui.fusionStatusLabel.text == "Select the volume to add first."
     for node, sentence in ((pair[0], "T1 is the reference already"), (pair[1], "T2 is in the list already")):
         widget.ui.fusionSelector.setCurrentNode(node)
         widget.ui.fusionAddButton.click()
-        assert sentence in widget.ui.statusLabel.text and len(listed(widget)) == 2
+        assert sentence in widget.ui.fusionStatusLabel.text and len(listed(widget)) == 2
     widget.ui.fusionSelector.setCurrentNode(third)
     widget.ui.fusionAddButton.click()
     table = widget.ui.fusionTable
@@ -90,7 +90,7 @@ def test_the_list_takes_volumes_once_and_gives_them_back(ready_to_fuse, pair, vo
     assert listed(widget) == [("T1 (reference)", 0.5), ("PD", 3.0)]
     table.selectRow(0)
     widget.ui.fusionRemoveButton.click()
-    assert len(listed(widget)) == 2 and "reference is the input volume" in widget.ui.statusLabel.text
+    assert len(listed(widget)) == 2 and "reference is the input volume" in widget.ui.fusionStatusLabel.text
     table.clearSelection()
     table.setCurrentCell(-1, -1)
     widget.ui.fusionRemoveButton.click()
@@ -139,7 +139,7 @@ def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, read
     widget.ui.fusionTable.cellWidget(0, 1).value = 3.0
     node = fuse(widget)
 
-    assert node is not None and node.GetName() == "T1 + T2 (fused)", widget.ui.statusLabel.text
+    assert node is not None and node.GetName() == "T1 + T2 (fused)", widget.ui.fusionStatusLabel.text
     assert node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetParentTransformNode() is transform
     np.testing.assert_array_equal(matrix_of(node), matrix_of(pair[0]))
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
@@ -152,8 +152,9 @@ def test_a_fusion_is_a_new_volume_on_the_references_grid(slicer_app, scene, read
     assert red.GetBackgroundVolumeID() == node.GetID()
     display = node.GetDisplayNode()
     assert not display.GetAutoWindowLevel() and display.GetWindow() > 1
-    assert "2 volumes fused in" in widget.ui.statusLabel.text and "measure nothing" in widget.ui.statusLabel.text
-    assert not widget.ui.progressBar.visible and widget.ui.fusionButton.text == "Fuse"
+    said = widget.ui.fusionStatusLabel.text
+    assert "2 volumes fused in" in said and "measure nothing" in said
+    assert not widget.ui.fusionProgressBar.visible and widget.ui.fusionButton.text == "Fuse"
     for source, array in zip(pair, before, strict=True):
         np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(source), array)
 
@@ -272,10 +273,10 @@ def test_what_cannot_be_fused_is_said_and_the_scene_stays(slicer_app, scene, rea
         sentence = "T2 is sheared or scaled"
     nodes = scene.GetNumberOfNodes()
     assert fuse(widget) is None and scene.GetNumberOfNodes() == nodes
-    text = widget.ui.statusLabel.text
+    text = widget.ui.fusionStatusLabel.text
     assert sentence in text and text.count(". ") <= 1 and "Traceback" not in text
     assert widget.ui.fusionButton.text == "Fuse" and widget.ui.fusionButton.enabled
-    assert not widget.ui.progressBar.visible
+    assert not widget.ui.fusionProgressBar.visible
 
 
 @pytest.mark.parametrize("how", ["cancel", "reference deleted", "other deleted", "scene closed", "worker stopped"])
@@ -285,8 +286,8 @@ def test_a_fusion_that_is_ended_leaves_no_trace(scene, ready_to_fuse, until, pai
     ui = widget.ui
     ui.fusionButton.click()
     assert ui.fusionButton.text == "Cancel" and not ui.applyButton.enabled and "fused" in ui.applyButton.toolTip
-    until(lambda: " 55 %" in ui.statusLabel.text, "progress")
-    assert not ui.progressBar.isHidden() and ui.progressBar.value > 0
+    until(lambda: " 55 %" in ui.fusionStatusLabel.text, "progress")
+    assert not ui.fusionProgressBar.isHidden() and ui.fusionProgressBar.value > 0
     engine = widget.logic.engine
     if how == "cancel":
         ui.fusionButton.click()
@@ -306,7 +307,7 @@ def test_a_fusion_that_is_ended_leaves_no_trace(scene, ready_to_fuse, until, pai
         nodes -= 1
     until(lambda: engine.fusion_job is None, "the end")
     until(lambda: not engine.client.busy, "the worker's answer")
-    assert ui.statusLabel.text == sentence and ui.fusionButton.text == "Fuse" and not ui.progressBar.visible
+    assert ui.fusionStatusLabel.text == sentence and ui.fusionButton.text == "Fuse" and not ui.fusionProgressBar.visible
     if how == "scene closed":
         assert not volumes(scene)
     else:
@@ -341,7 +342,7 @@ def test_a_trained_network_as_the_method(
     combo.currentIndex = combo.findData("model:tiny-fusion")
     assert combo.currentText == "T1 and T2 in one" and parameters.fusionMethod == "model:tiny-fusion"
     made = fuse(widget)
-    assert made is not None, widget.ui.statusLabel.text
+    assert made is not None, widget.ui.fusionStatusLabel.text
     np.testing.assert_array_equal(matrix_of(made), matrix_of(pair[0]))
     assert made.GetAttribute("SurgicalStyleTransfer.StyleModel") == "tiny-fusion"
     assert made.GetDescription().startswith("Synthetic Both image made from T1, T2 by the style tiny-fusion, weights ")
@@ -349,4 +350,4 @@ def test_a_trained_network_as_the_method(
     # The model is gone: the choice stays, and the panel says what is wrong.
     (tmp_path / "tiny-fusion" / "model.json").unlink()
     widget.panel.refresh_styles()
-    assert fuse(widget) is None and "not on this machine" in widget.ui.statusLabel.text
+    assert fuse(widget) is None and "not on this machine" in widget.ui.fusionStatusLabel.text

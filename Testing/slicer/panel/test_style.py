@@ -15,6 +15,8 @@ def test_the_card_of_a_style_is_shown_as_text_not_as_markup(open_panel, tmp_path
     }
     make_tiny_model(tmp_path, licence="<b>CC</b>", metrics=metrics)
     widget = open_panel(folder=tmp_path)
+    assert "axial slices" in widget.ui.cardLabel.text and "PSNR" not in widget.ui.cardLabel.text, "in brief at first"
+    widget.ui.cardButton.click()
     text = widget.ui.cardLabel.text
     assert "&lt;b&gt;CC&lt;/b&gt;" in text and "PSNR 21.5 dB" in text and "99.0" not in text and "SSIM" not in text
     assert "T1w (MR), greyscale, axial slices, 2 mm" in text and "T2w (MR), synthetic" in text

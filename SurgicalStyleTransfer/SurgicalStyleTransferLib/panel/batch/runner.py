@@ -69,6 +69,8 @@ class BatchRunner:
         self._leave_rest()
         if self._engine.style_job is not None and self.states[self._number].kind == "running":
             self._engine.style_job.abandon("")
+        self._later.stop()  # which the end of that one has started
+        self.is_running = False
 
     def _leave_rest(self) -> None:
         self._later.stop()

@@ -16,7 +16,7 @@ from SurgicalStyleTransferLib.setup.model_cards import Card
 from ..apply_rules import why_not_style
 from ..context import Context, Section, Status, existing
 from ..dialogs.packages import provide
-from ..tools import fill
+from ..tools import fill, select
 from .runner import BatchRunner, State
 
 MARK = "synthetic"  # no name of a result without it
@@ -54,8 +54,10 @@ class BatchSection(Section):
         """Show the groups and their volumes; not while the section is closed, as scenes may be large."""
         if self.ui.batchCollapsibleButton.collapsed or self.parameters is None or self._is_running():
             return
-        whole = _("All volumes of the scene")
-        fill(self.ui.batchGroupComboBox, [(name or whole, str(item)) for name, item in volume_groups.groups()])
+        whole, combo = _("All volumes of the scene"), self.ui.batchGroupComboBox
+        chosen = combo.currentData
+        fill(combo, [(name or whole, str(item)) for name, item in volume_groups.groups()])
+        select(combo, chosen if combo.findData(chosen) >= 0 else combo.itemData(0))
         self._list_volumes()
         self.update_buttons()
 
@@ -161,7 +163,10 @@ class BatchSection(Section):
         self.context.update_buttons()
 
     def _show(self, number: int, rows: list[int]) -> None:
-        runner, state = self.runner, self.runner.states[number]
+        runner = self.runner
+        if runner is None:
+            return  # the scene was closed
+        state = runner.states[number]
         if state.kind == "done" and self.parameters is not None:
             self._rename(state)
             self.parameters.resultVolume = existing(state.result.output_id)

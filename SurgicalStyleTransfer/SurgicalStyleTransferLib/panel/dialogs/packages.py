@@ -94,9 +94,7 @@ class PackagesDialog:
         label.wordWrap = True
         form.addRow(label)
         self.again = qt.QCheckBox(_("Install again what is there"))
-        self.again.toolTip = _(
-            "For packages that are damaged. PyTorch itself: see the module PyTorch Utils."
-        )
+        self.again.toolTip = _("For packages that are damaged. PyTorch itself: see the module PyTorch Utils.")
         form.addRow(self.again)
         row = qt.QHBoxLayout()
         self.wheels = qt.QLineEdit()

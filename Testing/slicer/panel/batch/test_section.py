@@ -62,6 +62,9 @@ def test_only_what_is_checked_of_a_folder(slicer_app, scene, batch, until):
     assert [combo.itemText(index) for index in range(combo.count)] == ["All volumes of the scene", "Patient", "Study 1"]
     combo.currentIndex = 2
     assert list(states(widget)) == ["B", "C"]
+    hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Nobody")
+    widget.panel.update()
+    assert combo.currentText == "Study 1" and list(states(widget)) == ["B", "C"], "the choice stays"
     import qt
 
     widget.ui.batchTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
@@ -86,10 +89,13 @@ def test_cancel_leaves_the_rest_undone(scene, batch, until):
     assert volume_names(scene) == ["A", "B", "C"]
 
 
-def test_the_scene_closed_during_a_batch(scene, batch, until):
+def test_the_scene_closed_during_a_batch(slicer_app, scene, batch, until):
     widget, _nodes = batch(SLOW_WORKER)
     widget.ui.batchButton.click()
     until(lambda: states(widget)["A"] not in ("", "0 %"), "progress of the first")
     scene.Clear(0)
     until(lambda: not widget.logic.engine.client.busy, "the worker's answer")
     assert volume_names(scene) == [] and widget.panel.batch.runner is None and widget.ui.batchTable.rowCount == 0
+    for _ in range(20):
+        slicer_app.app.processEvents()
+    assert widget.ui.batchStatusLabel.isHidden()
