@@ -8,17 +8,15 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.volumes.recognise.kinds import (
     CONTRASTS,
+    IMAGING,
     OTHER,
     T1W,
     kind_of_domain,
-    kind_of_modality,
     modality_of,
+    plain_modality,
     same_family,
 )
 from surgical_style_engine.volumes.recognise.verdict import Verdict
-
-_MODALITIES = {"MR", "CT", "PT", "NM", "US", "DX", "XA", "MG"}
-_RADIOGRAPH = "radiograph"
 
 
 class MisfitError(InputError):
@@ -62,7 +60,7 @@ def misfit(verdict: Verdict, card: ModelCard, domain: Domain, name: str) -> Misf
     kind = kind_of_domain(domain.name, domain.modality, domain.units)
     expected = plain_modality(domain.modality) or modality_of(kind)
     shown = plain_modality(verdict.modality)
-    if shown in _MODALITIES and expected in _MODALITIES and shown != expected:
+    if shown in IMAGING and expected in IMAGING and shown != expected:
         by = "its header" if verdict.sources and verdict.sources[0].startswith("the header") else sources_of(verdict)
         what = verdict.modality if by == "its header" else verdict.kind
         if verdict.certain:
@@ -86,12 +84,6 @@ def fits(verdict: Verdict, domain: Domain) -> bool:
     """Whether an image is of the kind that a style's domain names; never where either is not known."""
     kind = kind_of_domain(domain.name, domain.modality, domain.units)
     return bool(kind) and verdict.is_known and (verdict.kind == kind or kind in CONTRASTS and _fits(verdict, kind))
-
-
-def plain_modality(text: str) -> str:
-    """DICOM's code, one for all kinds of radiographs."""
-    code = text.strip().upper()
-    return "DX" if kind_of_modality(code) == _RADIOGRAPH else code
 
 
 def sources_of(verdict: Verdict) -> str:

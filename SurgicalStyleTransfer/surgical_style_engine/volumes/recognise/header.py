@@ -6,7 +6,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .kinds import CT, FLAIR, NOT_KNOWN, OTHER, T1W, T1W_GD, T2W, kind_of_modality, kind_of_words, says_synthetic
+from .kinds import (
+    CT,
+    FLAIR,
+    IMAGING,
+    NOT_KNOWN,
+    OTHER,
+    T1W,
+    T1W_GD,
+    T2W,
+    kind_of_modality,
+    kind_of_words,
+    plain_modality,
+    says_synthetic,
+)
 
 SYNTHETIC = "Synthetic"  # the field of our own headers: "yes"
 # Bounds in ms for spin echoes and fast spin echoes; textbook values with room for 0.5 to 3 T.
@@ -41,6 +54,9 @@ def header_statement(metadata: Mapping[str, str]) -> Statement | None:
         None where there is no such header.
     """
     modality = metadata.get("Modality", "").strip().upper()
+    if modality and plain_modality(modality) not in IMAGING:
+        kind = kind_of_modality(modality)  # photographs, and what could be anything
+        return Statement(kind, f"the header (Modality {modality})") if kind else None
     description = metadata.get("SeriesDescription", "")
     if modality and modality != "MR":
         return Statement(kind_of_modality(modality), f"the header (Modality {modality})", modality)

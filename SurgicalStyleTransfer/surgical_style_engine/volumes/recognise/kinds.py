@@ -10,6 +10,9 @@ KINDS = (T1W, T1W_GD, T2W, FLAIR, CT, RADIOGRAPH, PICTURE, OTHER)  # in the orde
 CONTRASTS = (T1W, T1W_GD, T2W, FLAIR)
 NOT_KNOWN = ""
 
+# DICOM's codes of what images are taken by; others, such as OT, say nothing of the kind.
+IMAGING = frozenset({"MR", "CT", "PT", "NM", "US", "DX", "XA", "MG"})
+
 _MODALITIES = {CT: "CT", RADIOGRAPH: "DX", PICTURE: ""}
 _RADIOGRAPHS = {"CR", "DX", "DR", "RG"}
 _PICTURES = {"XC", "GM", "OP", "ES", "SM"}
@@ -59,6 +62,16 @@ def kind_of_modality(modality: str) -> str:
     if code in _RADIOGRAPHS:
         return RADIOGRAPH
     return CT if code == "CT" else PICTURE if code in _PICTURES else NOT_KNOWN
+
+
+def plain_modality(text: str) -> str:
+    """DICOM's code in capitals, one for all kinds of radiographs.
+
+    >>> plain_modality(" cr "), plain_modality("MR")
+    ('DX', 'MR')
+    """
+    code = text.strip().upper()
+    return "DX" if code in _RADIOGRAPHS else code
 
 
 def kind_of_domain(name: str, modality: str = "", units: str = "") -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from surgical_style_engine.volumes.volume import Volume
 
 from .header import Statement, header_statement, is_marked_synthetic, name_statement
-from .kinds import CONTRASTS, NOT_KNOWN, OTHER, T1W, T1W_GD, modality_of, same_family, says_synthetic
+from .kinds import CONTRASTS, NOT_KNOWN, OTHER, T1W, T1W_GD, modality_of, plain_modality, same_family, says_synthetic
 from .voxels import Look, look_at
 
 VOXELS = "its voxels"
@@ -112,7 +112,7 @@ def _judged(volume: Volume, look: Look) -> Verdict:
         spoken.append((name, "name"))
     stated = header.modality if header is not None else ""
     kind = spoken[0][0].kind if spoken else NOT_KNOWN
-    if stated and look.kind and modality_of(look.kind) != _plain(stated) and not (header and header.kind):
+    if stated and look.kind and modality_of(look.kind) != plain_modality(stated) and not (header and header.kind):
         kind = NOT_KNOWN  # the header says which modality it is, the voxels something else
     agreeing = tuple(statement for statement, _ in spoken if kind and _agrees(statement, kind, look))
     kind, agent_known = _with_agent(kind, agreeing, look)
@@ -151,18 +151,14 @@ def _disagreement(agreeing: tuple[Statement, ...], against: list[Statement], loo
     if against and agreeing:
         others = "; ".join(f"{_named(other.kind)} by {other.source}" for other in against)
         return f"It is {_named(agreeing[0].kind)} by {agreeing[0].source}, but {others}."
-    if stated and look.kind and modality_of(look.kind) != _plain(stated):
+    if stated and look.kind and modality_of(look.kind) != plain_modality(stated):
         return f"It is {stated} by its header, but looks like {_named(look.kind)}."
     return ""
 
 
 def _other(header: Statement, name: Statement) -> bool:
     """Whether a name speaks of another modality than the header."""
-    return bool(name.kind) and modality_of(name.kind) != _plain(header.modality)
-
-
-def _plain(modality: str) -> str:
-    return "DX" if modality in ("CR", "DR", "RG") else modality
+    return bool(name.kind) and modality_of(name.kind) != plain_modality(header.modality)
 
 
 def _named(kind: str) -> str:

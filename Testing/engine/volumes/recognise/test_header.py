@@ -41,6 +41,7 @@ def test_the_source_names_what_decided():
 def test_other_modalities_need_no_times():
     assert header_statement({"Modality": "CT"}).kind == "CT"
     assert header_statement({"Modality": "CR"}).kind == "radiograph"
+    assert header_statement({"Modality": "OT", "EchoTime": "90"}) is None
     assert header_statement({"Modality": "PT"}).kind == "" and header_statement({}) is None
 
 
