@@ -40,7 +40,9 @@ Direction = Annotated[str, typer.Option("--direction", help="forward or backward
 SourceName = Annotated[str, typer.Option("--source-name", help="source contrast, such as T1w")]
 TargetName = Annotated[str, typer.Option("--target-name", help="target contrast, such as T2w")]
 Modality = Annotated[str, typer.Option("--modality", help="of imported weights: MR, CT, ...")]
-Spacing = Annotated[Optional[float], typer.Option("--spacing", help="mm that imported networks run at; the slices' own")]
+Spacing = Annotated[
+    Optional[float], typer.Option("--spacing", help="mm that imported networks run at; the slices' own")
+]
 Register = Annotated[bool, typer.Option("--register/--no-register", help="align references rigidly unless on the grid")]
 
 
