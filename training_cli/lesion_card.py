@@ -17,7 +17,7 @@ def lesion_parts(card: ModelCard) -> list[str]:
         kept = "-" if entry.contrast_kept is None else f"{entry.contrast_kept:.0%}"
         cells = [
             way,
-            entry.found,
+            entry.kept,
             entry.weakened,
             entry.lost,
             kept,

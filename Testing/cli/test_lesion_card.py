@@ -9,7 +9,7 @@ from training_cli.lesion_card import lesion_parts
 SUMMARY = LesionSummary(
     patients="check patients",
     volumes=3,
-    found=4,
+    kept=4,
     weakened=5,
     lost=6,
     contrast_kept=0.5,

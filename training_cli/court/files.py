@@ -29,7 +29,7 @@ class Folders:
 
 
 @dataclass(frozen=True)
-class Found:
+class Common:
     """Patients, how their files were paired, and who was left out and why."""
 
     patients: list[Patient]
@@ -37,7 +37,7 @@ class Found:
     warnings: list[str]
 
 
-def find_patients(folders: Folders, candidates: Sequence[Candidate]) -> Found:
+def find_patients(folders: Folders, candidates: Sequence[Candidate]) -> Common:
     """The patients that have a reference and a volume of every candidate.
 
     Raises:
@@ -61,25 +61,27 @@ def find_patients(folders: Folders, candidates: Sequence[Candidate]) -> Found:
     lesions, masks = match(folders.lesions, "*", "lesion"), match(folders.masks, "*", "mask")
     if folders.lesions is not None and not any(lesions):
         raise InputError(f"No labelmap of lesions in {folders.lesions} has a name that matches a source.")
-    made = {candidate.name: _made(candidate, sources) for candidate in candidates if candidate.kind == "volumes"}
+    of_folders = {
+        candidate.name: _volumes(candidate, sources) for candidate in candidates if candidate.kind == "volumes"
+    }
     patients, warnings = [], []
     for number, source in enumerate(sources):
         reference = references[number]
-        missing = [name for name, files in made.items() if files[number] is None]
+        missing = [name for name, files in of_folders.items() if files[number] is None]
         if reference is None or missing:
             who = "no reference has" if reference is None else f"no volume of {missing[0]} has"
             warnings.append(f"{source.name}: {who} a matching name; it is left out.")
             continue
-        volumes = {name: file for name, files in made.items() if (file := files[number]) is not None}
+        volumes = {name: file for name, files in of_folders.items() if (file := files[number]) is not None}
         maps = _error_maps(folders.error_maps, candidates, source, volumes)
         person = "_".join(identity(stem(source))) or stem(source)
         patients.append(Patient(stem(source), person, source, reference, lesions[number], masks[number], volumes, maps))
     if not patients:
         raise InputError(f"No patient is common to source, reference and all candidates: {warnings[0]}")
-    return Found(patients, told, warnings)
+    return Common(patients, told, warnings)
 
 
-def _made(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]:
+def _volumes(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]:
     """The volumes of a folder that belong to the sources; by the source's name, also with "_synthetic" behind it."""
     files = [path for path in list_volumes(candidate.folder) if ending_of(path) in VOLUME_ENDINGS]
     if not files:

@@ -36,7 +36,7 @@ def _implanted(entry: dict) -> str:
 
 
 def _real(entry: dict) -> str:
-    lost, seen = int(entry["lost"]), int(entry["found"]) + int(entry["weakened"])
+    lost, seen = int(entry["lost"]), int(entry["kept"]) + int(entry["weakened"])
     invented = _("{count:.2g} spots per 100 ml were invented.").format(count=float(entry["invented_per_100_ml"]))
     if not lost + seen:
         return invented

@@ -29,7 +29,7 @@ class LesionSummary(BaseModel):
     Attributes:
         patients: On whom it was measured, in a few words.
         volumes: How many.
-        found: Real lesions, visible in the target contrast, that the translation shows with half of their contrast.
+        kept: Real lesions, visible in the target contrast, that the translation shows with half of their contrast.
         weakened: Those that it shows with less.
         lost: Those that it does not show.
         contrast_kept: Median over these of the contrast, over the real image's; None without any.
@@ -43,7 +43,7 @@ class LesionSummary(BaseModel):
 
     patients: str
     volumes: int = Field(ge=1)
-    found: int = Field(ge=0)
+    kept: int = Field(ge=0)
     weakened: int = Field(ge=0)
     lost: int = Field(ge=0)
     contrast_kept: float | None = None

@@ -39,7 +39,8 @@ def summary(entry: dict) -> dict:
     return {
         "patients": PATIENTS,
         "volumes": real["volumes"],
-        **{key: real[key] for key in ("found", "weakened", "lost", "contrast_kept", "invented_per_100_ml")},
+        "kept": real["found"],
+        **{key: real[key] for key in ("weakened", "lost", "contrast_kept", "invented_per_100_ml")},
         "source_difference": entry["source_difference"],
         "smallest_mm": entry["plain"]["smallest_mm"],
         "implanted": [{key: row[key] for key in kept} for row in entry["plain"]["implanted"]],

@@ -6,7 +6,7 @@
 
 Real lesions are the tumours of the gliomas and the lesions of multiple sclerosis. Implanted ones are spheres of 2 to 20
 mm that look in the source as real ones do (``TYPICAL_DIFFERENCE``), in two draws a patient. Some directions are
-measured with a structure guard of 2 mm, too. Writes results/quality/lesions.json; with --write-card, cards and pictures.
+measured with a structure guard of 2 mm, too. Writes results/quality/lesions.json, and with --write-card cards.
 """
 
 from __future__ import annotations

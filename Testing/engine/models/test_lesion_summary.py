@@ -12,7 +12,7 @@ from surgical_style_engine.models.lesion_summary import PICTURE_NAME
 ENTRY = {
     "patients": "two patients",
     "volumes": 2,
-    "found": 1,
+    "kept": 1,
     "weakened": 2,
     "lost": 3,
     "contrast_kept": 0.4,

@@ -2,10 +2,15 @@
 
 import pytest
 
-from SurgicalStyleTransferLib.setup.lesion_text import lesion_text
-
 ROWS = [{"diameter_mm": 2.0}, {"diameter_mm": 20.0}]
-ENTRY = {"implanted": ROWS, "smallest_mm": 5.0, "found": 3, "weakened": 1, "lost": 2, "invented_per_100_ml": 0.25}
+ENTRY = {"implanted": ROWS, "smallest_mm": 5.0, "kept": 3, "weakened": 1, "lost": 2, "invented_per_100_ml": 0.25}
+
+
+@pytest.fixture
+def lesion_text(slicer_app, module):
+    from SurgicalStyleTransferLib.setup.lesion_text import lesion_text
+
+    return lesion_text
 
 
 @pytest.mark.parametrize(
@@ -16,16 +21,16 @@ ENTRY = {"implanted": ROWS, "smallest_mm": 5.0, "found": 3, "weakened": 1, "lost
         (2.0, "Lesions of 2 mm and more that the input shows were kept 9 times of 10."),
     ],
 )
-def test_how_small_a_lesion_may_be(smallest, sentence):
+def test_how_small_a_lesion_may_be(lesion_text, smallest, sentence):
     text = lesion_text({"forward": {**ENTRY, "smallest_mm": smallest}}, "forward")
     assert text == f"{sentence} Of 6 real lesions 2 were lost; 0.25 spots per 100 ml were invented."
 
 
-def test_no_real_and_no_implanted_lesions():
-    none = {**ENTRY, "implanted": [], "found": 0, "weakened": 0, "lost": 0}
+def test_no_real_and_no_implanted_lesions(lesion_text):
+    none = {**ENTRY, "implanted": [], "kept": 0, "weakened": 0, "lost": 0}
     assert lesion_text({"forward": none}, "forward") == "0.25 spots per 100 ml were invented."
 
 
 @pytest.mark.parametrize("entries", [{}, {"backward": ENTRY}, {"forward": {}}, {"forward": 3}, None, {"forward": None}])
-def test_a_card_that_says_nothing_or_nonsense(entries):
+def test_a_card_that_says_nothing_or_nonsense(lesion_text, entries):
     assert lesion_text(entries, "forward") == ""

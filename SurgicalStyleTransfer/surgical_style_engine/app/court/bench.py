@@ -94,7 +94,7 @@ class Bench:
         return {**self._comparison.floors(self.input), "one_grey": grey}
 
     def real_offset(self) -> float | None:
-        """How far the real image's own edges lie from the input's, in mm: registration, and what differs in contrast."""
+        """How far the real image's edges lie from the input's, in mm: registration, and what differs by contrast."""
         return edge_offset(self.input[0], self.real[0], self.region, self._spacing).median_mm
 
     def values(self, image: np.ndarray) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def test_the_real_image_invents_nothing():
 
 def test_a_spot_is_measured_where_it_is():
     (spot,) = inventions(with_spot(PHANTOM.real), PHANTOM.real, PHANTOM.region, ONE)
-    assert spot.diameter_mm == pytest.approx(7, abs=1.5)
+    assert 4.5 < spot.diameter_mm < 8  # the part of it that stands out
     assert spot.centre == pytest.approx(CENTRE, abs=1)
 
 
