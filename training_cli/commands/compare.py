@@ -32,7 +32,7 @@ Lesions = Annotated[Optional[Path], typer.Option("--lesions", help="labelmap of 
 Masks = Annotated[Optional[Path], typer.Option("--masks", help="mask, or folder of masks; the body if not given")]
 ErrorMaps = Annotated[
     Optional[Path],
-    typer.Option("--error-maps", help="folder with CANDIDATE/SOURCE_error_map.nii.gz, the error to be expected"),
+    typer.Option("--error-maps", help="folder with CANDIDATE/SOURCE_error_bound.nii.gz, the error to be expected"),
 ]
 PatternSource = Annotated[str, typer.Option("--pattern-source", help="files of --source, e.g. '*_T1W*'")]
 PatternReference = Annotated[str, typer.Option("--pattern-reference", help="files of --reference")]

@@ -12,7 +12,7 @@ from surgical_style_engine.imageio.formats import VOLUME_ENDINGS, ending_of, lis
 from training_cli.cohort.matching import find_match, identity, match_all, stem, told_match, volumes_in
 
 SUFFIX = "_synthetic"  # behind the source's name, as `sst translate` names a cohort
-BOUND = "_error_map"  # behind the source's or the volume's name
+BOUNDS = ("_error_bound", "_error_map")  # behind the source's or the volume's name
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _volumes(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]
     files = [path for path in list_volumes(candidate.folder) if ending_of(path) in VOLUME_ENDINGS]
     if not files:
         raise InputError(f"The candidate {candidate.folder} holds no volumes.")
-    by_name = {stem(path).removesuffix(SUFFIX): path for path in files if not stem(path).endswith(BOUND)}
+    by_name = {stem(path).removesuffix(SUFFIX): path for path in files if not stem(path).endswith(BOUNDS)}
     rest = [path for path in by_name.values() if not stem(path).endswith(SUFFIX)]
     return [by_name.get(stem(source)) or find_match(source, rest, "reference") for source in sources]
 
@@ -94,7 +94,7 @@ def _volumes(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]
 def _error_maps(
     folder: Path | None, candidates: Sequence[Candidate], source: Path, volumes: dict[str, Path]
 ) -> dict[str, Path]:
-    """The error maps of one patient: FOLDER/CANDIDATE/SOURCE_error_map.nii.gz, or beside a candidate's volume."""
+    """The error maps of one patient: FOLDER/CANDIDATE/SOURCE_error_bound.nii.gz, or beside a candidate's volume."""
     maps = {}
     for candidate in candidates:
         places = [] if folder is None else [folder / candidate.name / stem(source)]
@@ -102,7 +102,8 @@ def _error_maps(
             volume = volumes[candidate.name]
             places += [volume.with_name(stem(volume)), volume.with_name(stem(source))]
         for place in places:
-            named = [place.with_name(f"{place.name}{BOUND}{ending}") for ending in VOLUME_ENDINGS]
+            names = [f"{place.name}{bound}{ending}" for bound in BOUNDS for ending in VOLUME_ENDINGS]
+            named = [place.with_name(name) for name in names]
             if file := next((path for path in named if path.is_file()), None):
                 maps.setdefault(candidate.name, file)
     return maps

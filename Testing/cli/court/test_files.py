@@ -50,7 +50,7 @@ def test_who_is_missing_somewhere_is_left_out_by_name(folders, tmp_path):
 
 
 def test_error_maps_beside_the_volumes_or_in_a_folder(folders, tmp_path):
-    own = fill(tmp_path / "own", "p1_T1", "p2_T1", "p3_T1", "p1_T1_error_map")
+    own = fill(tmp_path / "own", "p1_T1", "p2_T1", "p3_T1", "p1_T1_error_bound")
     other = fill(tmp_path / "other", "p1_T1", "p2_T1", "p3_T1")
     (tmp_path / "maps").mkdir()
     fill(tmp_path / "maps" / "other", "p2_T1_error_map")

@@ -113,12 +113,17 @@ class Bench:
         Args:
             image: The candidate's, normalised (1, z, y, x).
             array: The same in its units.
-            bound: The largest error to be expected, in the same units, not below 0.
+            bound: The largest error to be expected, in the same units; below 0 where there is none.
+
+        Raises:
+            InputError: For a map without a bound anywhere in the region.
         """
         landmarks = self._target.normalization.fit(array)
         width = np.maximum(landmarks.forward(array + bound) - image, image - landmarks.forward(array - bound))[0]
         error = np.abs(image - self.real)[0]
-        inside = self.region
+        inside = self.region & (bound[0] >= 0)
+        if not inside.any():
+            raise InputError("An error map has no bound within the region that is judged.")
         return {
             "coverage": float((error[inside] <= width[inside] + 1e-6).mean()),
             "bound": float(width[inside].mean(dtype=np.float64)),

@@ -22,7 +22,6 @@ from surgical_style_engine.metrics.court.bootstrap import LEVEL, RESAMPLES, SEED
 from surgical_style_engine.metrics.lesions import summed
 from surgical_style_engine.metrics.region import judged_region
 from surgical_style_engine.volumes.body_mask import body_mask
-from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .bench import Bench, Sides, domain_of
@@ -221,9 +220,7 @@ def _error_map(path: Path, source: Volume) -> np.ndarray:
     volume = read(path)
     if not volume.same_grid(source):
         raise InputError(f"The error map {path.name} is not on the grid of {source.name}.")
-    if float(volume.array.min()) < 0:
-        raise InputError(f"The error map {path.name} has values below 0.")
-    return resample_like(volume, source).array.astype(np.float32)
+    return volume.array.astype(np.float32)
 
 
 def _slices(
