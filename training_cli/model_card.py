@@ -11,6 +11,8 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.metrics.card_entry import card_entry, card_metrics
 from surgical_style_engine.models.card import Domain, ModelCard, read_card, write_card
 
+from .lesion_card import lesion_parts
+
 ROWS = {"": "this model", "input": "the input itself", "histogram_matched": "the input, histogram matched"}
 
 
@@ -61,6 +63,7 @@ def model_readme(card: ModelCard) -> str:
             "Semantic Consistency: 1 is."
         )
     parts += [
+        *lesion_parts(card),
         "## Training",
         f"{training['method']}, {training['steps']} steps{_images(training)} in {training['minutes']:g} minutes "
         f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",

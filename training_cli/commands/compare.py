@@ -14,7 +14,7 @@ from .options import Backend, Device, Precision, Report
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.court import Candidate, Verdicts
-    from training_cli.court.files import Folders, Found
+    from training_cli.court.files import Common, Folders
 
 Models = Annotated[
     list[str],
@@ -32,7 +32,7 @@ Lesions = Annotated[Optional[Path], typer.Option("--lesions", help="labelmap of 
 Masks = Annotated[Optional[Path], typer.Option("--masks", help="mask, or folder of masks; the body if not given")]
 ErrorMaps = Annotated[
     Optional[Path],
-    typer.Option("--error-maps", help="folder with CANDIDATE/SOURCE_error_map.nii.gz, the error to be expected"),
+    typer.Option("--error-maps", help="folder with CANDIDATE/SOURCE_error_bound.nii.gz, the error to be expected"),
 ]
 PatternSource = Annotated[str, typer.Option("--pattern-source", help="files of --source, e.g. '*_T1W*'")]
 PatternReference = Annotated[str, typer.Option("--pattern-reference", help="files of --reference")]
@@ -40,7 +40,9 @@ Direction = Annotated[str, typer.Option("--direction", help="forward or backward
 SourceName = Annotated[str, typer.Option("--source-name", help="source contrast, such as T1w")]
 TargetName = Annotated[str, typer.Option("--target-name", help="target contrast, such as T2w")]
 Modality = Annotated[str, typer.Option("--modality", help="of imported weights: MR, CT, ...")]
-Spacing = Annotated[Optional[float], typer.Option("--spacing", help="mm that imported networks run at; the slices' own")]
+Spacing = Annotated[
+    Optional[float], typer.Option("--spacing", help="mm that imported networks run at; the slices' own")
+]
 Register = Annotated[bool, typer.Option("--register/--no-register", help="align references rigidly unless on the grid")]
 
 
@@ -84,14 +86,14 @@ def compare(  # noqa: PLR0913 - a Typer command: one parameter an option
     details = Details(source_name, target_name, modality, spacing, direction)
     with tempfile.TemporaryDirectory() as temporary:
         candidates = resolve(models, details, Path(temporary))
-        found = find_patients(folders, candidates)
-        _check_outputs(found, candidates, folders, output, report)
-        told(found.told)
+        common = find_patients(folders, candidates)
+        _check_outputs(common, candidates, folders, output, report)
+        told(common.told)
         options = RunOptions(device=device, precision=precision, backend=_backend(backend))
-        case = CourtCase(candidates, found.patients, register, options, stage=lambda text: told([f"{text} ..."]))
+        case = CourtCase(candidates, common.patients, register, options, stage=lambda text: told([f"{text} ..."]))
         verdicts = hold_court(case)
-    verdicts.warnings[:0] = found.warnings
-    _write(verdicts, [patient.source for patient in found.patients], output, report)
+    verdicts.warnings[:0] = common.warnings
+    _write(verdicts, [patient.source for patient in common.patients], output, report)
     if as_json:
         typer.echo(_text(verdicts))
     else:
@@ -118,11 +120,11 @@ def _check(folders: Folders, output: Path | None, report: Path | None, direction
 
 
 def _check_outputs(
-    found: Found, candidates: list[Candidate], folders: Folders, output: Path | None, report: Path | None
+    common: Common, candidates: list[Candidate], folders: Folders, output: Path | None, report: Path | None
 ) -> None:
     from training_cli.cohort.paths import check_outputs
 
-    read = [path for patient in found.patients for path in (patient.source, patient.reference)]
+    read = [path for patient in common.patients for path in (patient.source, patient.reference)]
     read += [candidate.folder for candidate in candidates]
     check_outputs([*read, folders.lesions, folders.masks], [output], report)
 

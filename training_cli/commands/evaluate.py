@@ -80,8 +80,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     MS-SSIM inside the mask, beside two floors: the input itself, and the input with its histogram matched to the
     reference. One whose registration finds nothing in common with the source is left out, with a warning. A folder of
     references also gives the KID between the translated set and that set, paired or not, with the same floors (the
-    histogram then being that of all references). With --lesions, lesions of the real image are found, weakened or lost
-    in the translation, and what it invents is counted.
+    histogram then being that of all references). --lesions counts those found, weakened, lost and invented.
     """
     from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.app.translate_case import TranslateCase, Writing

@@ -12,7 +12,7 @@ from surgical_style_engine.imageio.formats import VOLUME_ENDINGS, ending_of, lis
 from training_cli.cohort.matching import find_match, identity, match_all, stem, told_match, volumes_in
 
 SUFFIX = "_synthetic"  # behind the source's name, as `sst translate` names a cohort
-BOUND = "_error_map"  # behind the source's or the volume's name
+BOUNDS = ("_error_bound", "_error_map")  # behind the source's or the volume's name
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Folders:
 
 
 @dataclass(frozen=True)
-class Found:
+class Common:
     """Patients, how their files were paired, and who was left out and why."""
 
     patients: list[Patient]
@@ -37,7 +37,7 @@ class Found:
     warnings: list[str]
 
 
-def find_patients(folders: Folders, candidates: Sequence[Candidate]) -> Found:
+def find_patients(folders: Folders, candidates: Sequence[Candidate]) -> Common:
     """The patients that have a reference and a volume of every candidate.
 
     Raises:
@@ -61,30 +61,32 @@ def find_patients(folders: Folders, candidates: Sequence[Candidate]) -> Found:
     lesions, masks = match(folders.lesions, "*", "lesion"), match(folders.masks, "*", "mask")
     if folders.lesions is not None and not any(lesions):
         raise InputError(f"No labelmap of lesions in {folders.lesions} has a name that matches a source.")
-    made = {candidate.name: _made(candidate, sources) for candidate in candidates if candidate.kind == "volumes"}
+    of_folders = {
+        candidate.name: _volumes(candidate, sources) for candidate in candidates if candidate.kind == "volumes"
+    }
     patients, warnings = [], []
     for number, source in enumerate(sources):
         reference = references[number]
-        missing = [name for name, files in made.items() if files[number] is None]
+        missing = [name for name, files in of_folders.items() if files[number] is None]
         if reference is None or missing:
             who = "no reference has" if reference is None else f"no volume of {missing[0]} has"
             warnings.append(f"{source.name}: {who} a matching name; it is left out.")
             continue
-        volumes = {name: file for name, files in made.items() if (file := files[number]) is not None}
+        volumes = {name: file for name, files in of_folders.items() if (file := files[number]) is not None}
         maps = _error_maps(folders.error_maps, candidates, source, volumes)
         person = "_".join(identity(stem(source))) or stem(source)
         patients.append(Patient(stem(source), person, source, reference, lesions[number], masks[number], volumes, maps))
     if not patients:
         raise InputError(f"No patient is common to source, reference and all candidates: {warnings[0]}")
-    return Found(patients, told, warnings)
+    return Common(patients, told, warnings)
 
 
-def _made(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]:
+def _volumes(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]:
     """The volumes of a folder that belong to the sources; by the source's name, also with "_synthetic" behind it."""
     files = [path for path in list_volumes(candidate.folder) if ending_of(path) in VOLUME_ENDINGS]
     if not files:
         raise InputError(f"The candidate {candidate.folder} holds no volumes.")
-    by_name = {stem(path).removesuffix(SUFFIX): path for path in files if not stem(path).endswith(BOUND)}
+    by_name = {stem(path).removesuffix(SUFFIX): path for path in files if not stem(path).endswith(BOUNDS)}
     rest = [path for path in by_name.values() if not stem(path).endswith(SUFFIX)]
     return [by_name.get(stem(source)) or find_match(source, rest, "reference") for source in sources]
 
@@ -92,7 +94,7 @@ def _made(candidate: Candidate, sources: Sequence[Path]) -> list[Path | None]:
 def _error_maps(
     folder: Path | None, candidates: Sequence[Candidate], source: Path, volumes: dict[str, Path]
 ) -> dict[str, Path]:
-    """The error maps of one patient: FOLDER/CANDIDATE/SOURCE_error_map.nii.gz, or beside a candidate's volume."""
+    """The error maps of one patient: FOLDER/CANDIDATE/SOURCE_error_bound.nii.gz, or beside a candidate's volume."""
     maps = {}
     for candidate in candidates:
         places = [] if folder is None else [folder / candidate.name / stem(source)]
@@ -100,7 +102,8 @@ def _error_maps(
             volume = volumes[candidate.name]
             places += [volume.with_name(stem(volume)), volume.with_name(stem(source))]
         for place in places:
-            named = [place.with_name(f"{place.name}{BOUND}{ending}") for ending in VOLUME_ENDINGS]
+            names = [f"{place.name}{bound}{ending}" for bound in BOUNDS for ending in VOLUME_ENDINGS]
+            named = [place.with_name(name) for name in names]
             if file := next((path for path in named if path.is_file()), None):
                 maps.setdefault(candidate.name, file)
     return maps

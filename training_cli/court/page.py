@@ -1,4 +1,4 @@
-"""The page of a comparison: ranks, figures, differences with their intervals, slices; nothing is loaded from elsewhere."""
+"""The page of a comparison: ranks, figures, differences with their intervals, slices."""
 
 from __future__ import annotations
 
@@ -96,11 +96,18 @@ def tables_of(entry: Mapping[str, Any]) -> list[Table]:
         tables.append(Table("Lesions", COLUMNS, rows, NOTE))
     if entry["machine"]:
         rows = [
-            Row(name, "", [number(values["seconds"], "{:.2f}"), number(values["cpu_seconds"], "{:.2f}"),
-                           number(values["peak_mb"], "{:.0f}")])
+            Row(
+                name,
+                "",
+                [
+                    number(values["seconds"], "{:.2f}"),
+                    number(values["cpu_seconds"], "{:.2f}"),
+                    number(values["peak_mb"], "{:.0f}"),
+                ],
+            )
             for name, values in entry["machine"].items()
         ]
-        note = "Median of a volume, in fp32 unless asked for otherwise, in a process of its own. Memory: libraries included."
+        note = "Median of a volume, each candidate in a process of its own. Memory: libraries included."
         columns = ["Seconds", "Processor seconds", "Peak memory (MB)"]
         tables.append(Table("On this machine", columns, rows, note))
     return tables
@@ -151,7 +158,9 @@ def _interval(figure: Metric, pair: Mapping[str, Any], reach: float) -> Interval
     return Interval(name, place(low), place(high), place(pair["difference"]), 50, text, decided)
 
 
-def _patients(entry: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
+def _patients(
+    entry: Mapping[str, Any], names: Mapping[str, str]
+) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
     """By candidate: its name, headings, and a row of figures a patient."""
     used = _used(entry)
     return [

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from .lesion_text import lesion_text
+
 CARD_NAME = "model.json"
 SCHEMA_VERSION = 1
 THUMBNAILS = ("thumbnail.png", "comparison.png")
@@ -60,6 +62,7 @@ class Card:
     runs_in_openvino: bool = False  # also where there is no torch
     features: str = ""  # of a style picture: the network that describes it, "auto" or "random"
     metrics: dict = field(default_factory=dict)
+    lesions: dict = field(default_factory=dict)  # how they fared, a table a direction
     thumbnail: Path | None = None
     inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
 
@@ -148,6 +151,7 @@ def read(folder: Path) -> Card:
             runs_in_openvino=of_openvino,
             features=str(architecture.get("arguments", {}).get("features", "auto")) if is_picture else "",
             metrics=dict(values.get("metrics", {})),
+            lesions=dict(values.get("lesions", {})),
             thumbnail=next((folder / name for name in THUMBNAILS if (folder / name).is_file()), None),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -178,6 +182,7 @@ def describe(card: Card, direction: str, brief: bool = False) -> str:
     ]
     more = [
         (_("Figures"), _metrics(card.metrics, f"{start.name} to {end.name}", f"{end.name} to {start.name}")),
+        (_("Lesions"), lesion_text(card.lesions, direction)),
         (_("Licence"), card.licence or _("unstated")),
         (_("Use"), card.intended_use),
         (_("Limits"), " ".join(card.limits)),

@@ -16,6 +16,8 @@ from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Landmarks, Normalization
 
+from .lesion_summary import LesionSummary
+
 SCHEMA_VERSION: Literal[1] = 1
 CARD_NAME = "model.json"
 LARGEST_CARD = 8 << 20  # bytes; cards hold some kilobytes
@@ -146,6 +148,7 @@ class ModelCard(_Strict):
     directions: list[Direction] = ["forward"]
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    lesions: dict[Direction, LesionSummary] = {}
     licence: str = "unstated"
     citation: str = ""
     intended_use: str = "Research. Not for diagnosis."

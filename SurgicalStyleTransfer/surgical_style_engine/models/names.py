@@ -10,6 +10,7 @@ from pathlib import Path
 from surgical_style_engine.errors import InputError
 
 from .card import CARD_NAME, ModelCard, read_card
+from .lesion_summary import PICTURE_NAME
 
 DEFAULT_MODEL = "brain-mr-t1w-t2w"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # as in the card
@@ -127,7 +128,7 @@ def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:
         shutil.rmtree(folder)
     else:
         # The card goes last: as long as it is there, the rest can be removed with it.
-        for file in (card.stored.file, "README.md", "thumbnail.png", CARD_NAME):
+        for file in (card.stored.file, "README.md", "thumbnail.png", PICTURE_NAME, CARD_NAME):
             (folder / file).unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()

@@ -2,11 +2,11 @@
 
     python -m Testing.benchmarks.quality.lesions --appearance          # what real lesions look like in each contrast
     python -m Testing.benchmarks.quality.lesions --write-card          # shipped models on the check patients, once
-    python -m Testing.benchmarks.quality.lesions --folds runs/folds    # trainings without some hospitals, on these
+    python -m Testing.benchmarks.quality.lesions --folds runs/folds    # models without some hospitals, on these
 
-Real lesions are the tumours of the gliomas and the lesions of multiple sclerosis. Implanted ones are spheres of 2 to 20 mm
-that look in the source as real ones do (``TYPICAL_DIFFERENCE``), in two draws a patient. Between T1w, T2w
-and FLAIR both are measured with a structure guard of 2 mm, too. Writes results/quality/lesions.json, entries into the cards and their pictures.
+Real lesions are the tumours of the gliomas and the lesions of multiple sclerosis. Implanted ones are spheres of 2 to 20
+mm that look in the source as real ones do (``TYPICAL_DIFFERENCE``), in two draws a patient. Some directions are
+measured with a structure guard of 2 mm, too. Writes results/quality/lesions.json, and with --write-card cards.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def labelled(scenes: list[Scene]) -> list[Scene]:
 
 
 def appearance(scenes: list[Scene]) -> dict[str, dict]:
-    """Of each contrast: how lesions of the training patients differ from their surroundings: all, and those that are visible the usual way round."""
+    """How lesions differ from their surroundings: all, and those that are visible the usual way round."""
     found: dict[str, list] = {contrast: [] for contrast in CONTRASTS}
     for scene in labelled(scenes):
         for component in components(scene.labels, ISOTROPIC, scene.body, 3.0):
@@ -157,25 +157,11 @@ def shipped(folders: list[Path], scenes: list[Scene], what: str) -> Iterator[Jud
 
 
 def of_folds(folder: Path, scenes: list[Scene]) -> Iterator[Judged]:
-    """Trainings without the sites of a fold, FOLDER/<fold>/.../<source>_<target>/, on these sites."""
-    from safetensors.torch import load_file
-
-    from surgical_style_engine.networks import build_generator
-
-    for path in sorted(folder.rglob("averaged.safetensors")):
-        fold = path.relative_to(folder).parts[0]
-        progress = path.with_name("progress.json")
-        if fold not in FOLDS or not progress.is_file():
-            continue
-        values = json.loads(progress.read_text(encoding="utf-8"))
-        values = {**values, **values.get("before", {})} if "settings" not in values else values
-        settings = values["settings"]
-        stack = settings["sampler"].get("stack", 3)
-        network = build_generator(settings["generator"], in_channels=stack, out_channels=1, **settings["network"])
-        network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
-        network.eval().requires_grad_(False)
+    """Models trained without the sites of a fold, FOLDER/<fold>/models/*, on these sites."""
+    for fold in FOLDS:
+        models = sorted(path.parent for path in (folder / fold / "models").glob("*/model.json"))
         others = [scene for scene in scenes if left_out(scene, fold)]
-        yield Judged(f"fold {fold}", values["source"], values["target"], network, others, "left out of the training")
+        yield from shipped(models, others, f"left out of the training (fold {fold})")
 
 
 def store(entry: dict, path: Path) -> None:
@@ -192,6 +178,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--models", type=Path, nargs="*", help="folders; the shipped ones if not given")
     parser.add_argument("--folds", type=Path, help="folder of trainings without a fold's sites, judged on these")
+    parser.add_argument("--pairs", nargs="*", help="SOURCE:TARGET, to measure these only")
     parser.add_argument("--appearance", action="store_true", help="only how real lesions look in each contrast")
     parser.add_argument("--write-card", action="store_true", help="from the stored results into cards and pictures")
     parser.add_argument("--result", type=Path, default=RESULT)
@@ -211,6 +198,8 @@ def main() -> None:
         runs = shipped(folders, labelled(load_cohort(arguments.cache, checks=True)), "check patients")
     places: dict = {}
     for judged in runs:
+        if arguments.pairs and f"{judged.source}:{judged.target}" not in arguments.pairs:
+            continue
         entry = measure(judged, places)
         store(entry, arguments.result)
         print(entry["model"], entry["source"], entry["target"], entry["plain"]["smallest_mm"], flush=True)

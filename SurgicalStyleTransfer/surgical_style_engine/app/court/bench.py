@@ -10,7 +10,7 @@ import numpy as np
 from surgical_style_engine.app.against_reference import ReferenceComparison, without_slices
 from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.metrics.court import judged_values
+from surgical_style_engine.metrics.court import edge_offset, judged_values
 from surgical_style_engine.metrics.lesions import LedgerCase, lesion_ledger
 from surgical_style_engine.metrics.metric import JudgedCase
 from surgical_style_engine.models.card import Domain
@@ -28,7 +28,7 @@ COMPARED = ("psnr", "ssim", "ms_ssim", "mae_normalised")
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """How volumes of both contrasts are normalised: by this project's model in the list, or by what the real ones show."""
+    """How volumes of both contrasts are normalised: as this project's model says, or by what they show."""
 
     source: Domain
     target: Domain
@@ -66,7 +66,9 @@ class Bench:
             InputError: For volumes in colour, and a region that is empty.
         """
         if source.channels != 1 or reference.channels != 1:
-            raise InputError(f"{source.name or 'A source'} or its reference is in colour; the court judges scalar images.")
+            raise InputError(
+                f"{source.name or 'A source'} or its reference is in colour; the court judges scalar images."
+            )
         if not region.any():
             raise InputError(f"The reference of {source.name or 'a source'} covers nothing of its body.")
         self._target, self._lesions, self.region = sides.target, lesions, region
@@ -91,11 +93,13 @@ class Bench:
         grey = np.where(self.region, np.median(self.real[0][self.region]), -1)[None].astype(np.float32)
         return {**self._comparison.floors(self.input), "one_grey": grey}
 
+    def real_offset(self) -> float | None:
+        """How far the real image's edges lie from the input's, in mm: registration, and what differs by contrast."""
+        return edge_offset(self.input[0], self.real[0], self.region, self._spacing).median_mm
+
     def values(self, image: np.ndarray) -> dict[str, Any]:
-        """Every figure of a normalised image (1, z, y, x), None where there is none; ``ledger`` where lesions are known."""
-        judged = JudgedCase(
-            self.input, image, self.region, self.real, slice_axis=self._axis, spacing=self._spacing
-        )
+        """Every figure of a normalised image (1, z, y, x), None without a value; ``ledger`` where lesions are known."""
+        judged = JudgedCase(self.input, image, self.region, self.real, slice_axis=self._axis, spacing=self._spacing)
         compared = without_slices(self._comparison.metrics(image))
         values: dict[str, Any] = {key: _finite(compared[key]) for key in COMPARED}
         values |= {key: _finite(value) for key, value in judged_values(judged).items()}
@@ -109,12 +113,17 @@ class Bench:
         Args:
             image: The candidate's, normalised (1, z, y, x).
             array: The same in its units.
-            bound: The largest error to be expected, in the same units, not below 0.
+            bound: The largest error to be expected, in the same units; below 0 where there is none.
+
+        Raises:
+            InputError: For a map without a bound anywhere in the region.
         """
         landmarks = self._target.normalization.fit(array)
         width = np.maximum(landmarks.forward(array + bound) - image, image - landmarks.forward(array - bound))[0]
         error = np.abs(image - self.real)[0]
-        inside = self.region
+        inside = self.region & (bound[0] >= 0)
+        if not inside.any():
+            raise InputError("An error map has no bound within the region that is judged.")
         return {
             "coverage": float((error[inside] <= width[inside] + 1e-6).mean()),
             "bound": float(width[inside].mean(dtype=np.float64)),

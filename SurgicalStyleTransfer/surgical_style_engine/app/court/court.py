@@ -21,9 +21,7 @@ from surgical_style_engine.metrics.court import figures, mean_ranks, paired_diff
 from surgical_style_engine.metrics.court.bootstrap import LEVEL, RESAMPLES, SEED
 from surgical_style_engine.metrics.lesions import summed
 from surgical_style_engine.metrics.region import judged_region
-from surgical_style_engine.models.card import Domain
 from surgical_style_engine.volumes.body_mask import body_mask
-from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .bench import Bench, Sides, domain_of
@@ -178,7 +176,7 @@ def _judge(
     shown["Real image"] = bench.real[0]
     if not pictures:
         pictures |= _slices(shown, source, region, lesions)
-    result["real_image"] = {"edge_offset_mm": bench.values(bench.real)["edge_offset_mm"]}
+    result["real_image"] = {"edge_offset_mm": bench.real_offset()}
     return result
 
 
@@ -191,7 +189,9 @@ def _sides(case: CourtCase, source: Volume, real: Volume) -> Sides:
     for candidate in case.candidates:  # the names of imported ones are those that were given
         if candidate.card is not None:
             target = candidate.card.domain_to(candidate.direction).name
-            return Sides(domain_of(source, candidate.card.domain_from(candidate.direction).name), domain_of(real, target))
+            return Sides(
+                domain_of(source, candidate.card.domain_from(candidate.direction).name), domain_of(real, target)
+            )
     return Sides(domain_of(source, "source"), domain_of(real, "target"))
 
 
@@ -220,9 +220,7 @@ def _error_map(path: Path, source: Volume) -> np.ndarray:
     volume = read(path)
     if not volume.same_grid(source):
         raise InputError(f"The error map {path.name} is not on the grid of {source.name}.")
-    if float(volume.array.min()) < 0:
-        raise InputError(f"The error map {path.name} has values below 0.")
-    return resample_like(volume, source).array.astype(np.float32)
+    return volume.array.astype(np.float32)
 
 
 def _slices(
@@ -269,9 +267,7 @@ def _entry(
             }
             for candidate, rank in zip(case.candidates, ranks, strict=True)
         ],
-        "floors": {
-            name: {f.key: means[name].get(f.key) for f in used} for name in judged if name not in names
-        },
+        "floors": {name: {f.key: means[name].get(f.key) for f in used} for name in judged if name not in names},
         "differences": [
             {"first": a, "second": b, "figure": f.key, **_difference(by_person, a, b, f.key)}
             for a, b in combinations(names, 2)
@@ -300,8 +296,7 @@ def _by_person(
     for name, entry in values.items():
         grouped.setdefault(people[name], []).append(entry)
     return {
-        person: {key: _mean(entry.get(key) for entry in entries) for key in keys}
-        for person, entries in grouped.items()
+        person: {key: _mean(entry.get(key) for entry in entries) for key in keys} for person, entries in grouped.items()
     }
 
 

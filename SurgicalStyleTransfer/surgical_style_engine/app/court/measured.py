@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -52,7 +51,9 @@ def translate_all(run: Run, own_process: bool = True) -> dict[str, Any]:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             return pool.submit(_translate_all, run).result()
     except BrokenProcessPool:
-        raise StyleTransferError(f"The process that ran {run.folder.name} ended early; was there too little memory?") from None
+        raise StyleTransferError(
+            f"The process that ran {run.folder.name} ended early; was there too little memory?"
+        ) from None
 
 
 def _translate_all(run: Run) -> dict[str, Any]:

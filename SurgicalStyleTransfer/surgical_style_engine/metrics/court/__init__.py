@@ -7,4 +7,12 @@ from .edges import EdgeOffset, edge_offset
 from .figures import figures, judged_values, mean_ranks
 from .mixture import tissue_agreement
 
-__all__ = ["EdgeOffset", "edge_offset", "figures", "judged_values", "mean_ranks", "paired_difference", "tissue_agreement"]
+__all__ = [
+    "EdgeOffset",
+    "edge_offset",
+    "figures",
+    "judged_values",
+    "mean_ranks",
+    "paired_difference",
+    "tissue_agreement",
+]

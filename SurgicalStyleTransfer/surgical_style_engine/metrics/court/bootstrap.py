@@ -13,7 +13,7 @@ SEED, RESAMPLES, LEVEL = 0, 10_000, 0.95
 def paired_difference(first: Sequence[float | None], second: Sequence[float | None]) -> dict[str, Any]:
     """Mean of first less second over patients, with the percentile bootstrap's interval (Efron and Tibshirani, 1993).
 
-    Patients are drawn with replacement, from a fixed seed. Of one patient there is no interval; of few it is too narrow.
+    Patients are drawn with replacement, from a fixed seed. Of one there is no interval; of few it is too narrow.
 
     Args:
         first: A value a patient; None where there is none, which leaves the patient out.

@@ -35,10 +35,10 @@ class EdgeOffset:
 def edge_offset(first: np.ndarray, second: np.ndarray, region: np.ndarray, spacing: Spacing) -> EdgeOffset:
     """Block matching of gradient magnitudes.
 
-    The gradient's magnitude g is compressed to g / (g + its median in the region), so that strong edges of one contrast
-    count as weak ones of the other. Each block of 24 mm of the first is laid on the second at every displacement
-    of whole voxels up to 4 mm; the peak of their normalised cross-correlation is found to parts of a voxel by a parabola
-    along each axis.
+    The gradient's magnitude g is compressed to g / (g + its median in the region), so that strong edges of one
+    contrast count as weak ones of the other. Each block of 24 mm of the first is laid on the second at every
+    displacement of whole voxels up to 4 mm; the peak of their normalised cross-correlation is found to parts of a voxel
+    by a parabola along each axis.
 
     Args:
         first: (z, y, x), any units.
@@ -49,7 +49,9 @@ def edge_offset(first: np.ndarray, second: np.ndarray, region: np.ndarray, spaci
     region = np.asarray(region, bool)
     edges = [_edges(np.asarray(image, np.float32), region, spacing) for image in (first, second)]
     finest = min(spacing)
-    reach = [0 if mm > THICK * finest or n < 8 else round(REACH_MM / mm) for mm, n in zip(spacing, first.shape, strict=True)]
+    reach = [
+        0 if mm > THICK * finest or n < 8 else round(REACH_MM / mm) for mm, n in zip(spacing, first.shape, strict=True)
+    ]
     sides = [min(n, max(1, round(BLOCK_MM / mm))) for mm, n in zip(spacing, first.shape, strict=True)]
     padded = np.pad(edges[1], [(r, r) for r in reach], mode="edge")
     lengths, blocks = [], 0

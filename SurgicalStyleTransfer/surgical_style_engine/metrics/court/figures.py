@@ -24,7 +24,9 @@ def edge_agreement(case: JudgedCase) -> float | None:
 def sharpness(case: JudgedCase) -> float | None:
     """Mean gradient magnitude over that of the real image, within slices; None where that is flat."""
     ours, real = _gradients(case)
-    return float(ours.mean(dtype=np.float64) / real.mean(dtype=np.float64)) if real.size and real.mean() > 1e-6 else None
+    return (
+        float(ours.mean(dtype=np.float64) / real.mean(dtype=np.float64)) if real.size and real.mean() > 1e-6 else None
+    )
 
 
 def _gradients(case: JudgedCase) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +127,6 @@ def figures() -> tuple[Metric, ...]:
     """All of them, in the order of tables: the registry's, those that installed packages add, the court's own."""
     others = [entry for entry in metrics(REFERENCE) if entry.compute is not None]
     return (*(metric(key) for key in _COMPARED), *others, *_OWN, *_GIVEN)
-
 
 
 def judged_values(case: JudgedCase) -> dict[str, float | None]:

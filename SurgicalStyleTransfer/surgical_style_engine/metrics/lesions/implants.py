@@ -15,8 +15,8 @@ from .invented import BRIGHT
 from .ledger import VISIBLE
 
 DIAMETERS_MM = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
-# What an implanted lesion looks like in the source: the median difference to their surroundings (of a range of 2) of the
-# training patients' real lesions that are visible there the usual way round (Testing/benchmarks/quality/lesions.py).
+# What an implanted lesion looks like in the source: the median difference to their surroundings (of a range of 2) of
+# the training patients' real lesions that are visible there, the usual way round (benchmarks/quality/lesions.py).
 TYPICAL_DIFFERENCE = {"T1w": -0.27, "T1w-Gd": -0.19, "T2w": 0.23, "FLAIR": 0.39}
 SURVIVING = 0.9  # part of the implanted lesions of a diameter that must be visible
 DEEP_MM = 4.0  # between an implanted lesion and the brain's edge, and known lesions

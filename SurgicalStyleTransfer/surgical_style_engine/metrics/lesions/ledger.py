@@ -31,7 +31,7 @@ class LedgerCase:
         labels: Lesions, (z, y, x), not zero inside; only their components are told apart.
         region: Bool (z, y, x), where the real image has voxels of the brain (or of the body).
         spacing: Millimetres along z, y, x.
-        target: The target contrast's name, such as "T2w"; where it is not known, lesions look as most of those labelled.
+        target: The target contrast's name, such as "T2w"; of one not known, lesions look as most of those labelled.
     """
 
     translation: np.ndarray
@@ -45,15 +45,15 @@ class LedgerCase:
 def lesion_ledger(case: LedgerCase) -> dict[str, Any]:
     """Account for the lesions of one volume.
 
-    A lesion is a connected component of the labels of at least 3 mm. Its contrast-to-noise ratio is the difference of its
-    median to that of its surroundings (1.5 to 6 mm from its edge), over the robust standard deviation of these. It is
-    *unseen* where that is below 1 in the real image; else *found* where it is at least 1 in the translation too, with the
-    same sign and at least half of the contrast; *weakened* with less than half; *lost* below 1. What is *invented*, see
-    ``inventions``.
+    A lesion is a connected component of the labels of at least 3 mm. Its contrast-to-noise ratio is the difference of
+    its median to that of its surroundings (1.5 to 6 mm from its edge), over the robust standard deviation of these. It
+    is *unseen* where that is below 1 in the real image; else *found* where it is at least 1 in the translation too,
+    with the same sign and at least half of the contrast; *weakened* with less than half; *lost* below 1. For what is
+    *invented* see ``inventions``.
 
     Returns:
         polarity, region_ml, by_diameter (a dict a class: from_mm, to_mm or None, found, weakened, lost, unseen,
-        invented), lesions (diameter_mm, cnr_real, cnr, contrast_kept, state), invented (their diameters), and the totals
+        invented), lesions (diameter_mm, cnr_real, cnr, contrast_kept, state), invented_mm (diameters), and the totals
         of ``summed``.
 
     Raises:
@@ -87,7 +87,7 @@ def summed(ledgers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         ledgers: As ``lesion_ledger`` gives them.
 
     Returns:
-        volumes, polarity, region_ml, by_diameter, found, weakened, lost, unseen (counts), invented, invented_per_100_ml,
+        volumes, polarity, region_ml, by_diameter, found, weakened, lost, unseen, invented, invented_per_100_ml, and
         contrast_kept (median over the lesions that are visible in the real image; None without any).
     """
     return {
