@@ -56,7 +56,7 @@ def calibrated(
 ) -> tuple[DirectionCalibration, dict[str, list[LeftOut]]]:
     """Calibrate a direction on left-out patients.
 
-    The error model for a patient is learned from the patients of other folds, and the factors for a patient from the
+    The error model for a patient is learned from patients of other hospitals, and the factors for a patient from the
     scores of all others. What is kept is learned from all, with the factors of all those scores (cross-conformal
     prediction, Vovk, 2015).
 
@@ -113,7 +113,7 @@ def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsn
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Rank correlation (Spearman, 1904) of values without ties."""
     ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def coverage_table(tried: Sequence[LeftOut]) -> dict[str, Coverage]:
@@ -138,12 +138,12 @@ def _greys(patients: Sequence[Patient]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cross_fitted(patients: Sequence[Patient], level: float, full: bool, learn: Learn) -> list[Scored]:
-    """Every patient scored by a model that was learned from other folds."""
+    """Every patient scored by a model that was learned from other hospitals."""
     scores = []
-    for fold in sorted({patient.fold for patient in patients}):
-        others = [patient for patient in patients if patient.fold != fold]
+    for hospital in sorted({patient.hospital for patient in patients}):
+        others = [patient for patient in patients if patient.hospital != hospital]
         model = learn(others, level, full)
-        scores += [scored(model, patient) for patient in patients if patient.fold == fold]
+        scores += [scored(model, patient) for patient in patients if patient.hospital == hospital]
     return scores
 
 

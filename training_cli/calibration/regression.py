@@ -13,7 +13,7 @@ from surgical_style_engine.models.calibration import ErrorModel, Layer
 from .samples import Patient, Voxels, three_classes
 
 HIDDEN = 16
-STEPS, BATCH, RATE = 400, 2048, 5e-3
+STEPS, BATCH, RATE = 300, 2048, 5e-3
 TUMOUR_WEIGHT = 0.15  # of a patient's tumour beside the whole body, so that tumours are learned although they are few
 ABNORMAL = 0.8  # quantile of asymmetry from which a voxel is taken for abnormal
 

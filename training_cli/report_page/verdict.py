@@ -58,8 +58,8 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
         units = "" if bound["units"] == "arbitrary" else f" {bound['units']}"
         notes.append(
             f"Error bound: {bound['level']:.0%} of the voxels are expected within it, {number(bound['mean'])}{units} "
-            f"on average. From {number(bound['limit'])}{units} on a voxel tells no more than one grey would: that is so "
-            f"for {bound['untrusted_share']:.0%} of the body."
+            f"on average. From {number(bound['limit'])}{units} on a voxel tells no more than one grey would: that "
+            f"is so for {bound['untrusted_share']:.0%} of the body."
         )
     if isinstance(left_out, Mapping):
         patients, hospitals = left_out["patients"], left_out["hospitals"]

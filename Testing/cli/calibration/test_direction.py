@@ -23,11 +23,11 @@ def test_left_out_patients_are_covered_and_what_is_kept_says_so():
         assert one.risk[0] < one.risk[-1], "the smallest bounds have the smallest errors"
 
 
-def test_an_error_model_never_sees_the_fold_that_it_is_tried_on():
+def test_an_error_model_never_sees_the_hospital_that_it_is_tried_on():
     seen = []
 
     def learn(known, level, full):
-        seen.append({each.fold for each in known})
+        seen.append({each.hospital[-1] for each in known})
         return errors_model()
 
     calibrated(patients(9, seed=1), learn=learn)

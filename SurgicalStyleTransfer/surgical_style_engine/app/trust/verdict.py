@@ -165,9 +165,8 @@ def _worse_than_input(quality: Mapping[str, Any]) -> list[str]:
     own, untouched = paired.get("psnr"), floor.get("psnr")
     if own is None or untouched is None or own >= untouched:
         return []
-    return [
-        f"By PSNR the input itself is closer to the real image ({untouched:.1f} dB) than the translation ({own:.1f} dB)."
-    ]
+    numbers = f"the real image ({untouched:.1f} dB) than the translation ({own:.1f} dB)"
+    return [f"By PSNR the input itself is closer to {numbers}."]
 
 
 def _compared(quality: Mapping[str, Any], calibration: DirectionCalibration, bound: ErrorBound) -> list[Compared]:
