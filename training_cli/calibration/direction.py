@@ -106,7 +106,7 @@ def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsn
     place = min(int(np.ceil((len(tried) + 1) * level)), len(tried)) - 1
     margin = round(float(np.sort(np.abs(errors))[place]), 3)
     slope, intercept = _line(promised, true)
-    rank = round(spearman(true - np.array(errors), true), 3)
+    rank = round(spearman(promised, true), 3)
     return ExpectedPsnr(intercept=round(intercept, 4), slope=round(slope, 4), below=margin, above=margin, spearman=rank)
 
 

@@ -63,6 +63,11 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
         )
     if isinstance(left_out, Mapping):
         patients, hospitals = left_out["patients"], left_out["hospitals"]
+        if tumour := left_out.get("tumour"):
+            notes.append(
+                f"Within tumours {tumour['mean']:.0%} of the voxels of these patients lay within the bound, "
+                f"{tumour['worst']:.0%} in the worst of them."
+            )
         notes.append(
             f"Ranges of {patients} patients of {hospitals} hospitals, judged by models trained without theirs."
         )

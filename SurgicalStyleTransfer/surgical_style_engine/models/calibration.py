@@ -95,7 +95,7 @@ class ExpectedPsnr(_Strict):
         slope: See there.
         below: How far below it nine of ten left-out patients were at most, dB.
         above: The same above it.
-        spearman: Rank correlation of expected and true PSNR over left-out patients.
+        spearman: Rank correlation of promised and true PSNR over left-out patients.
     """
 
     intercept: float

@@ -20,9 +20,8 @@ def test_it_says_what_the_engine_says_and_folds_the_numbers(open_panel):
     ui, line = widget.ui, widget.panel.quality._line
     assert ui.verdictLabel.isHidden() and ui.verdictCollapsibleButton.isHidden()
     line.fill(judged(verdict=ENTRY))
-    assert (
-        ui.verdictLabel.text == "Green: As on patients that the model had not seen." and not ui.verdictLabel.isHidden()
-    )
+    assert ui.verdictLabel.text == "Green: As on patients that the model had not seen."
+    assert not ui.verdictLabel.isHidden()
     assert ui.verdictCollapsibleButton.collapsed and not ui.verdictCollapsibleButton.isHidden()
     numbers = ui.verdictNumbersLabel.text
     assert "Expected PSNR: 18 ± 2 dB" in numbers and "13 patients of 8 hospitals" in numbers
