@@ -57,7 +57,7 @@ def _lines(entry: dict) -> list[str]:
     if lines and left_out:
         if left_out.get("tumour"):
             text = _(
-                "Within tumours {mean:.0%} of the voxels of left-out patients lay within the bound, {worst:.0%} in the worst."
+                "Within their tumours {mean:.0%} of the voxels lay within the bound, {worst:.0%} in the worst patient."
             )
             lines.append(text.format(**left_out["tumour"]))
         text = _("Ranges of {patients} patients of {hospitals} hospitals that the judging models had not seen.")

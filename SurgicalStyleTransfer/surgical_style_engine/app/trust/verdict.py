@@ -69,8 +69,8 @@ class Verdict:
         compared: Metrics beside their ranges.
         calibrated: Whether the image has an error bound.
         bound: Mean error bound, its limit, the share of voxels at or above that and the units; None without a bound.
-        left_out: Of how many ``patients`` and ``hospitals`` the ranges are, and which share of their tumours' voxels lay
-            within the bound (``tumour``: mean and worst patient, or None).
+        left_out: Of how many ``patients`` and ``hospitals`` the ranges are, and which share of the voxels of tumours
+            lay within the bound (``tumour``: mean and worst patient, or None).
     """
 
     level: Level
