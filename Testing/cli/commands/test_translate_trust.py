@@ -62,9 +62,10 @@ def test_without_a_calibration_there_is_no_number(translate, tiny_model, tmp_pat
 
 
 def test_a_blend_has_no_error_map_and_nothing_is_written(translate, calibrated, tmp_path):
-    ended = translate(calibrated, "--error-map", tmp_path / "error.nrrd", "--strength", "0.5")
-    assert ended.code == 2 and "strength below 1" in ended.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["head.nrrd"]
+    for more in ((), ("--report", tmp_path / "r.json")):
+        ended = translate(calibrated, "--error-map", tmp_path / "error.nrrd", "--strength", "0.5", *more)
+        assert ended.code == 2 and "strength below 1" in ended.err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["head.nrrd"]
 
 
 @pytest.mark.parametrize(
