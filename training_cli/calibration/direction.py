@@ -22,6 +22,7 @@ from .regression import regressed
 from .samples import Patient
 
 LEVEL = 0.9
+LEAST_SHARE = 0.01  # of a patient's body in a class, for its coverage to say something
 Learn = Callable[[Sequence[Patient], float, bool], ErrorModel]
 
 
@@ -31,8 +32,9 @@ class LeftOut:
 
     Attributes:
         name: Of the patient.
+        hospital: Of the patient.
         coverage: Share of voxels within the bound: "all", CLASSES of the translation, "abnormal", "tumour", and the
-            tissues of the real image as "tissue 0" to "tissue 2"; only where there are voxels.
+            tissues of the real image as "tissue 0" to "tissue 2"; only where they are a hundredth of the body.
         width: Mean bound, normalised units.
         promised: 10 log10(4 / mean squared bound), dB.
         psnr: True PSNR, dB.
@@ -42,6 +44,7 @@ class LeftOut:
     """
 
     name: str
+    hospital: str
     coverage: dict[str, float]
     width: float
     promised: float
@@ -56,7 +59,7 @@ def calibrated(
 ) -> tuple[DirectionCalibration, dict[str, list[LeftOut]]]:
     """Calibrate a direction on left-out patients.
 
-    The error model for a patient is learned from the patients of other folds, and the factors for a patient from the
+    The error model for a patient is learned from patients of other hospitals, and the factors for a patient from the
     scores of all others. What is kept is learned from all, with the factors of all those scores (cross-conformal
     prediction, Vovk, 2015).
 
@@ -94,26 +97,39 @@ def calibrated(
 
 
 def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsnr | None:
-    """What the mean squared bound says of the PSNR; None for fewer than five patients."""
-    if len(tried) < 5:
+    """What the mean squared bound says of the PSNR; None for fewer than five patients or three hospitals.
+
+    A line, tried on each hospital's patients after being laid through the others'; flat where that errs less.
+    """
+    hospitals = sorted({each.hospital for each in tried})
+    if len(tried) < 5 or len(hospitals) < 3:
         return None
     promised, true = np.array([each.promised for each in tried]), np.array([each.psnr for each in tried])
-    errors = []
-    for number in range(len(tried)):
-        others = np.arange(len(tried)) != number
-        slope, intercept = _line(promised[others], true[others])
-        errors.append(true[number] - (intercept + slope * promised[number]))
+    where = np.array([hospitals.index(each.hospital) for each in tried])
+    trials = []
+    for sloped in (True, False):
+        expected = np.empty(len(tried))
+        for number in range(len(hospitals)):
+            slope, intercept = _line(promised[where != number], true[where != number], sloped)
+            expected[where == number] = intercept + slope * promised[where == number]
+        trials.append((float(np.mean((expected - true) ** 2)), sloped, expected))
+    _, sloped, expected = min(trials, key=lambda trial: trial[0])
     place = min(int(np.ceil((len(tried) + 1) * level)), len(tried)) - 1
-    margin = round(float(np.sort(np.abs(errors))[place]), 3)
-    slope, intercept = _line(promised, true)
-    rank = round(spearman(true - np.array(errors), true), 3)
-    return ExpectedPsnr(intercept=round(intercept, 4), slope=round(slope, 4), below=margin, above=margin, spearman=rank)
+    margin = round(float(np.sort(np.abs(expected - true))[place]), 3)
+    slope, intercept = _line(promised, true, sloped)
+    return ExpectedPsnr(
+        intercept=round(intercept, 4),
+        slope=round(slope, 4),
+        below=margin,
+        above=margin,
+        spearman=round(spearman(expected, true), 3) if sloped else 0.0,
+    )
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Rank correlation (Spearman, 1904) of values without ties."""
     ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def coverage_table(tried: Sequence[LeftOut]) -> dict[str, Coverage]:
@@ -126,9 +142,9 @@ def coverage_table(tried: Sequence[LeftOut]) -> dict[str, Coverage]:
     return table
 
 
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept; flat where more promised means less, which few patients can feign."""
-    slope = float(np.clip(np.polyfit(x, y, 1)[0], 0, 1.5)) if np.ptp(x) > 0 else 0.0
+def _line(x: np.ndarray, y: np.ndarray, sloped: bool) -> tuple[float, float]:
+    """Slope and intercept of the line through points; flat if it is not to have a slope."""
+    slope = float(np.polyfit(x, y, 1)[0]) if sloped and np.ptp(x) > 0 else 0.0
     return slope, float(np.mean(y) - slope * np.mean(x))
 
 
@@ -138,12 +154,12 @@ def _greys(patients: Sequence[Patient]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cross_fitted(patients: Sequence[Patient], level: float, full: bool, learn: Learn) -> list[Scored]:
-    """Every patient scored by a model that was learned from other folds."""
+    """Every patient scored by a model that was learned from other hospitals."""
     scores = []
-    for fold in sorted({patient.fold for patient in patients}):
-        others = [patient for patient in patients if patient.fold != fold]
+    for hospital in sorted({patient.hospital for patient in patients}):
+        others = [patient for patient in patients if patient.hospital != hospital]
         model = learn(others, level, full)
-        scores += [scored(model, patient) for patient in patients if patient.fold == fold]
+        scores += [scored(model, patient) for patient in patients if patient.hospital == hospital]
     return scores
 
 
@@ -157,7 +173,9 @@ def _left_out(scores: Sequence[Scored], one: Scored, level: float, uninformed: f
     parts |= {f"tissue {number}": body.tissues == number for number in range(3)}
     weights = body.weights
     coverage = {
-        name: float(np.average(covered[part], weights=weights[part])) for name, part in parts.items() if part.any()
+        name: float(np.average(covered[part], weights=weights[part]))
+        for name, part in parts.items()
+        if part.mean() >= LEAST_SHARE
     }
     if len(one.tumour_scores):
         coverage["tumour"] = float((one.tumour_scores <= factors[one.tumour_groups]).mean())
@@ -166,6 +184,7 @@ def _left_out(scores: Sequence[Scored], one: Scored, level: float, uninformed: f
     sorted_errors = body.errors[order]
     return LeftOut(
         name=one.patient.name,
+        hospital=one.patient.hospital,
         coverage=coverage,
         width=float(np.average(bounds, weights=weights)),
         promised=float(10 * np.log10(4 / np.average(bounds.astype(np.float64) ** 2, weights=weights))),

@@ -62,8 +62,8 @@ class Patient:
 
     Attributes:
         name: Of the patient.
-        fold: Which network translated; error models are tried on one fold's patients after the others'.
-        hospital: Where the scans come from.
+        fold: Which network translated.
+        hospital: Where the scans come from; error models are tried on one hospital's patients after the others'.
         scans: All of them.
     """
 

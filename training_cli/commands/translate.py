@@ -136,32 +136,13 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
 
     begun = time.perf_counter()
     shown = Progress(progress)
-    adjusted = {
-        "structure_guard_mm": structure_guard,
-        "match_by": match_by,
-        "flatten_bias": flatten_bias,
-        "least_consistency": least_consistency,
-        "ensemble": ensemble,
-    }
+    adjusted = {"structure_guard_mm": structure_guard, "match_by": match_by, "flatten_bias": flatten_bias}
+    adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = _adjustments(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
     judged = "none" if no_quality else quality
-    asked = _Asked(
-        source,
-        output,
-        direction,
-        plane,
-        strength,
-        mask,
-        match,
-        pattern,
-        dicom,
-        report,
-        judged,
-        maps,
-        error_map,
-        uncertainty,
-    )
+    inputs = (source, output, direction, plane, strength, mask, match, pattern)
+    asked = _Asked(*inputs, dicom, report, judged, maps, error_map, uncertainty)
     planned = asked.plan()
     if model is None:
         from .inspect import refuse_without_model

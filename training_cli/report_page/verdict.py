@@ -58,11 +58,16 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
         units = "" if bound["units"] == "arbitrary" else f" {bound['units']}"
         notes.append(
             f"Error bound: {bound['level']:.0%} of the voxels are expected within it, {number(bound['mean'])}{units} "
-            f"on average. From {number(bound['limit'])}{units} on a voxel tells no more than one grey would: that is so "
-            f"for {bound['untrusted_share']:.0%} of the body."
+            f"on average. From {number(bound['limit'])}{units} on a voxel tells no more than one grey would: that "
+            f"is so for {bound['untrusted_share']:.0%} of the body."
         )
     if isinstance(left_out, Mapping):
         patients, hospitals = left_out["patients"], left_out["hospitals"]
+        if tumour := left_out.get("tumour"):
+            notes.append(
+                f"Within tumours {tumour['mean']:.0%} of the voxels of these patients lay within the bound, "
+                f"{tumour['worst']:.0%} in the worst of them."
+            )
         notes.append(
             f"Ranges of {patients} patients of {hospitals} hospitals, judged by models trained without theirs."
         )

@@ -205,11 +205,11 @@ def _add_lpips(
 
 def _add_verdict(quality: dict[str, Any], case: JudgeCase, region: np.ndarray) -> ErrorBound | None:
     """Add the verdict in words; returns the bound that it rests on."""
-    wanted = case.judging.uncertainty
-    if wanted is None:
+    quickness = case.judging.uncertainty
+    if quickness is None:
         return None
     calibration, bound, why = bound_or_reason(
-        case.volume, case.model, case.direction, case.translation, region, case.mask, wanted, case.options
+        case.volume, case.model, case.direction, case.translation, region, case.mask, quickness, case.options
     )
     quality["verdict"] = verdict_of(quality, case.translation.doubts, calibration, bound, why).entry()
     return bound

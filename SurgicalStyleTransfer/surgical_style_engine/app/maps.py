@@ -38,7 +38,7 @@ def map_files(folder: Path | None, name: str) -> list[Path]:
     return [] if folder is None else [folder / f"{name}_{kind}.nii.gz" for kind in KINDS]
 
 
-def save_maps(  # noqa: PLR0913 - one parameter a map
+def save_maps(
     folder: Path,
     name: str,
     volume: Volume,
@@ -47,13 +47,12 @@ def save_maps(  # noqa: PLR0913 - one parameter a map
     translation: Volume | None = None,
     reference: Volume | None = None,
     disagreement: Volume | None = None,
-    bound: ErrorBound | None = None,
 ) -> dict[str, Path]:
     """Write what there is into the folder, which is made if need be; returns the paths by name.
 
     cycle_error: |F(G(x)) - x| in normalised units (0 to 2), NOT_JUDGED where it was not looked at. translation,
     reference: on the grid of ``volume``, in their own units. disagreement: standard deviation over planes and variants,
-    normalised units. bound: of the error, in the target's units. notes: header fields of what is synthetic.
+    normalised units.  notes: header fields of what is synthetic.
     Raises StyleTransferError.
     """
     try:
@@ -75,14 +74,20 @@ def save_maps(  # noqa: PLR0913 - one parameter a map
     if reference is not None:
         kept["reference"] = folder / f"{name}_reference.nii.gz"
         write_volume(reference, kept["reference"])
-    if bound is not None:
-        kept["error_bound"] = folder / f"{name}_error_bound.nii.gz"
-        write_error_map(kept["error_bound"], bound, notes)
     return kept
 
 
-def write_error_map(path: Path | None, bound: ErrorBound | None, notes: dict[str, str]) -> None:
-    """Write the error bound into its file; nothing without one.
+def save_bound(folder: Path, name: str, bound: ErrorBound | None, notes: dict[str, str]) -> dict[str, Path]:
+    """Write the error bound into the folder of maps; returns its path by name, nothing without a bound."""
+    if bound is None:
+        return {}
+    path = folder / f"{name}_error_bound.nii.gz"
+    write_error_map(path, bound, notes)
+    return {"error_bound": path}
+
+
+def write_error_map(path: Path, bound: ErrorBound, notes: dict[str, str]) -> None:
+    """Write the error bound into a file.
 
     Args:
         path: The file.
@@ -90,11 +95,6 @@ def write_error_map(path: Path | None, bound: ErrorBound | None, notes: dict[str
         notes: Header fields of the translation.
 
     Raises:
-        InputError: A file was asked for, but there is no bound.
         StyleTransferError: It cannot be written.
     """
-    if path is None:
-        return
-    if bound is None:
-        raise InputError("There is no error map: the image has no calibrated error bound.")
     write_volume(bound.volume, path, {**notes, **bound.note()})

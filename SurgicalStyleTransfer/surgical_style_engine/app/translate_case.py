@@ -33,7 +33,7 @@ from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judge_case import JudgeCase, Judgement, judge_case
 from .judge_set import TargetSet
 from .judging import Judging
-from .maps import save_maps, write_error_map
+from .maps import save_bound, save_maps, write_error_map
 from .trust.error_bound import ErrorBound, bound_or_reason
 
 MIXED_NOTE = "mixed: input and translation have different units; the values are no measurements"
@@ -189,7 +189,7 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
         judgement = _judge(case, inputs, case.judging, translation)
         quality, cycle, bound = judgement.quality, judgement.cycle, judgement.bound
         del judgement
-    elif case.writing.error_map is not None:
+    if case.writing.error_map is not None and bound is None:
         bound = _bound(case, inputs, translation)
     notes = notes_of(case.model, case.direction, translation, case.adjustments)
     volume = inputs.volume if case.writing.maps is not None else None
@@ -198,7 +198,8 @@ def translate_case(case: TranslateCase) -> TranslatedCase:
     series = inputs.series
     del inputs  # writing needs the room of the volume
     _write(case, series, translation, notes)
-    write_error_map(case.writing.error_map, bound, notes)
+    if case.writing.error_map is not None and bound is not None:
+        write_error_map(case.writing.error_map, bound, notes)
     maps = {} if volume is None else _save_maps(case, volume, cycle, translation, reference, notes, bound)
     return TranslatedCase(
         translation=translation,
@@ -372,7 +373,7 @@ def _save_maps(
     """Write what an assessment page shows; of the translation only where no file has it."""
     if case.writing.maps is None:
         return {}
-    return save_maps(
+    kept = save_maps(
         case.writing.maps,
         case.writing.name,
         volume,
@@ -381,8 +382,8 @@ def _save_maps(
         translation=translation.volume if case.writing.output is None else None,
         reference=reference,
         disagreement=translation.disagreement,
-        bound=bound,
     )
+    return kept | save_bound(case.writing.maps, case.writing.name, bound, notes)
 
 
 def _units(case: TranslateCase, translation: Translation) -> str:

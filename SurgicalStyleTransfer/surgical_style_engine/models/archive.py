@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from surgical_style_engine.common.atomic_write import beside, put_folder
 from surgical_style_engine.errors import InputError, StyleTransferError
 
+from .calibration import CALIBRATION_NAME
 from .card import CARD_NAME, ModelCard, read_card, write_card
 from .folder import load_model, verify_model
 from .lesion_summary import PICTURE_NAME
@@ -80,7 +81,7 @@ def import_folder(source: Path, models: Path, name: str = "", overwrite: bool = 
     """Copy a model folder into ``models/<name>``; arguments, result and errors as of ``import_archive``."""
     card = verify_model(source)
     with _staging(models) as staging:
-        for file in (CARD_NAME, card.stored.file, "README.md", PICTURE_NAME):
+        for file in (CARD_NAME, card.stored.file, "README.md", PICTURE_NAME, CALIBRATION_NAME):
             if (source / file).is_file():
                 shutil.copyfile(source / file, staging / file)
         return _move_in(staging, models, name, overwrite)

@@ -88,14 +88,14 @@ class Range(_Strict):
 
 
 class ExpectedPsnr(_Strict):
-    """The PSNR (dB) that a volume's mean squared bound promises, and by how much it was wrong.
+    """The PSNR (dB) that goes with a volume's mean squared bound, and by how much it was wrong.
 
     Attributes:
         intercept: Expected PSNR = intercept + slope * 10 log10(4 / mean squared bound).
         slope: See there.
         below: How far below it nine of ten left-out patients were at most, dB.
         above: The same above it.
-        spearman: Rank correlation of expected and true PSNR over left-out patients.
+        spearman: Rank correlation of expected and true PSNR over patients of left-out hospitals; 0 without a slope.
     """
 
     intercept: float

@@ -12,7 +12,7 @@ from surgical_style_engine.models.calibration import Layer
 from training_cli.calibration.samples import Patient, Scan, Voxels
 
 TEXTURE = FULL_FEATURES.index("output_deviation")
-MEAN, ASYMMETRY = FULL_FEATURES.index("output_mean"), FULL_FEATURES.index("output_asymmetry")
+MEAN, ASYMMETRY = FULL_FEATURES.index("output_mean"), FULL_FEATURES.index("output_region_asymmetry")
 
 
 def errors_model():

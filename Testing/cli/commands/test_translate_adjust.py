@@ -37,7 +37,7 @@ def translated(sst, head, tiny_model, tmp_path):
             "fp32",
             "--report",
             report,
-            "--quality" if quality else "--no-quality",
+            "--quality=full" if quality else "--no-quality",
             *options,
         )
         assert ended.code == 0, ended

@@ -7,10 +7,13 @@ from tiny_calibrations import calibrate, constant_model, direction_calibration
 from tiny_models import make_tiny_model
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.metrics.uncertainty.features import QUICK_FEATURES
 from surgical_style_engine.models.calibration import CALIBRATION_NAME, Layer, read_calibration
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
+
+COUNT = len(QUICK_FEATURES)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -56,12 +59,12 @@ def test_what_is_none_is_one_sentence(tmp_path, change, sentence):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"scale": [0.0] * 12},
+        {"scale": [0.0] * COUNT},
         {"centre": [0.0]},
         {"factors": [1, 1, 1, 1, 1, 0]},
         {"edges": (1, 0)},
         {"layers": [Layer(weights=[[0.0] * 3], bias=[0.0])]},
-        {"layers": [Layer(weights=[[0.0] * 12] * 2, bias=[0.0, 0.0])]},
+        {"layers": [Layer(weights=[[0.0] * COUNT] * 2, bias=[0.0, 0.0])]},
     ],
 )
 def test_networks_that_do_not_fit_are_refused(fields):

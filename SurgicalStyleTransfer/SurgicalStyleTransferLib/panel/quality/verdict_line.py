@@ -55,6 +55,11 @@ def _lines(entry: dict) -> list[str]:
     lines += [_("{title}: {text}").format(title=row["title"], text=row["text"]) for row in entry.get("compared") or []]
     left_out = entry.get("left_out")
     if lines and left_out:
+        if left_out.get("tumour"):
+            text = _(
+                "Within their tumours {mean:.0%} of the voxels lay within the bound, {worst:.0%} in the worst patient."
+            )
+            lines.append(text.format(**left_out["tumour"]))
         text = _("Ranges of {patients} patients of {hospitals} hospitals that the judging models had not seen.")
-        lines.append(text.format(**left_out))
+        lines.append(text.format(patients=left_out["patients"], hospitals=left_out["hospitals"]))
     return lines

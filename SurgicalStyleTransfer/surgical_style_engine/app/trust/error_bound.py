@@ -14,7 +14,7 @@ from surgical_style_engine.inference.planes import VolumeRun, planes_for
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.metrics.uncertainty.bound import NOT_BOUNDED, bound_map
-from surgical_style_engine.metrics.uncertainty.features import WIDEST
+from surgical_style_engine.metrics.uncertainty.features import DEEP
 from surgical_style_engine.models.calibration import DirectionCalibration, Quickness, read_calibration
 from surgical_style_engine.models.card import Direction, ModelCard
 from surgical_style_engine.models.folder import StyleModel
@@ -230,7 +230,7 @@ def _box(body: np.ndarray) -> tuple[slice, ...]:
     slices = [slice(None)]
     for others in ((0, 2), (0, 1)):
         places = np.flatnonzero(body.any(axis=others))
-        slices.append(slice(max(0, int(places[0]) - WIDEST - 1), int(places[-1]) + WIDEST + 2))
+        slices.append(slice(max(0, int(places[0]) - DEEP - 1), int(places[-1]) + DEEP + 2))
     return tuple(slices)
 
 

@@ -69,7 +69,8 @@ class Verdict:
         compared: Metrics beside their ranges.
         calibrated: Whether the image has an error bound.
         bound: Mean error bound, its limit, the share of voxels at or above that and the units; None without a bound.
-        left_out: Of how many patients and hospitals the ranges are.
+        left_out: Of how many ``patients`` and ``hospitals`` the ranges are, and which share of the voxels of tumours
+            lay within the bound (``tumour``: mean and worst patient, or None).
     """
 
     level: Level
@@ -78,7 +79,7 @@ class Verdict:
     compared: list[Compared] = field(default_factory=list)
     calibrated: bool = False
     bound: dict[str, Any] | None = None
-    left_out: dict[str, int] | None = None
+    left_out: dict[str, Any] | None = None
 
     def entry(self) -> dict[str, Any]:
         """For a report, JSON-ready; ``compared`` also says what is ``within`` and has the ``text``."""
@@ -119,9 +120,11 @@ def verdict_of(
         if each.outside > 0:
             (grave if each.outside > FAR else mild).append(_outside(each))
     reasons = grave + mild
-    left_out = None
+    left_out: dict[str, Any] | None = None
     if calibration is not None:
+        tumour = calibration.coverage.get("tumour")
         left_out = {"patients": calibration.patients, "hospitals": calibration.hospitals}
+        left_out["tumour"] = None if tumour is None else {"mean": tumour.mean, "worst": tumour.worst}
     level: Level = "red" if grave else "none" if bound is None else "amber" if mild else "green"
     return Verdict(
         level=level,
@@ -165,9 +168,8 @@ def _worse_than_input(quality: Mapping[str, Any]) -> list[str]:
     own, untouched = paired.get("psnr"), floor.get("psnr")
     if own is None or untouched is None or own >= untouched:
         return []
-    return [
-        f"By PSNR the input itself is closer to the real image ({untouched:.1f} dB) than the translation ({own:.1f} dB)."
-    ]
+    numbers = f"the real image ({untouched:.1f} dB) than the translation ({own:.1f} dB)"
+    return [f"By PSNR the input itself is closer to {numbers}."]
 
 
 def _compared(quality: Mapping[str, Any], calibration: DirectionCalibration, bound: ErrorBound) -> list[Compared]:

@@ -54,7 +54,7 @@ def groups_of(model: ErrorModel, features: np.ndarray) -> np.ndarray:
 
 
 def asymmetry(features: np.ndarray) -> np.ndarray:
-    """How much a voxel's surroundings differ from those on the other side, (n,) float32; tumours do."""
+    """How much a voxel's region differs from that on the other side, (n,) float32; tumours' do."""
     return np.abs(features[:, ASYMMETRIES[0]]) + np.abs(features[:, ASYMMETRIES[1]])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NEAR, WIDE, WIDEST = 2, 4, 10  # pixels of the model's to each side: of texture, of tissue, of a region
+DEEP = 25  # the same, of where the depth in the body is told
 AIR = np.float32(-1)
 
 QUICK_FEATURES = (
@@ -23,10 +24,13 @@ QUICK_FEATURES = (
     "input_tissue",
     "output_tissue",
     "input_region",
+    "input_region_asymmetry",
+    "output_region_asymmetry",
+    "depth",
 )
 FULL_FEATURES = (*QUICK_FEATURES, "disagreement")
 OUTPUT_MEAN = FULL_FEATURES.index("output_mean")
-ASYMMETRIES = FULL_FEATURES.index("input_asymmetry"), FULL_FEATURES.index("output_asymmetry")
+ASYMMETRIES = (FULL_FEATURES.index("input_region_asymmetry"), FULL_FEATURES.index("output_region_asymmetry"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,7 @@ def slice_features(
         mean_x, mean_y = box(x, NEAR), box(y, NEAR)
         in_air_x, in_air_y = np.where(inside, x, AIR), np.where(inside, y, AIR)
         tissue_x, tissue_y = box(in_air_x, WIDE), box(in_air_y, WIDE)
+        region_x, region_y = box(in_air_x, WIDEST), box(in_air_y, WIDEST)
         maps = [
             x,
             y,
@@ -88,7 +93,10 @@ def slice_features(
             tissue_y - tissue_y[:, mirrored],
             tissue_x,
             tissue_y,
-            box(in_air_x, WIDEST),
+            region_x,
+            region_x - region_x[:, mirrored],
+            region_y - region_y[:, mirrored],
+            box(inside.astype(np.float32), DEEP),
         ]
         if disagreement is not None:
             maps.append(box(disagreement[index], 1))

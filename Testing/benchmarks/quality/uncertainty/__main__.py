@@ -26,6 +26,7 @@ from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
 from training_cli.calibration.conformal import weighted_quantile
 from training_cli.calibration.direction import LEVEL, calibrated, coverage_table
+from training_cli.calibration.readme import put_section, section
 from training_cli.calibration.samples import Patient
 
 from ..data import load_cohort
@@ -124,7 +125,9 @@ def main() -> None:
         if directions and arguments.write:
             most = max(directions.values(), key=lambda each: each.patients)
             data = DATA.format(patients=most.patients, hospitals=most.hospitals, minutes=arguments.minutes)
-            write_calibration(folder, Calibration(weights_sha256=card.stored.sha256, directions=directions, data=data))
+            known = Calibration(weights_sha256=card.stored.sha256, directions=directions, data=data)
+            write_calibration(folder, known)
+            put_section(folder, section(card, known))
 
 
 def record(entry: dict, result: Path) -> None:

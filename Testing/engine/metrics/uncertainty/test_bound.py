@@ -42,8 +42,8 @@ def test_groups_are_classes_of_the_translation_ordinary_or_abnormal():
     model = constant_model(edges=(-0.2, 0.4), unlike=0.3, factors=[1, 2, 3, 4, 5, 6])
     features = rows(
         output_mean=[-0.9, 0.0, 0.9, -0.9, 0.0, 0.9],
-        output_asymmetry=[0.1, 0.0, -0.2, 0.2, -0.3, 0.5],
-        input_asymmetry=[0.1, 0.2, 0.0, -0.2, 0.0, 0.1],
+        output_region_asymmetry=[0.1, 0.0, -0.2, 0.2, -0.3, 0.5],
+        input_region_asymmetry=[0.1, 0.2, 0.0, -0.2, 0.0, 0.1],
     )
     assert asymmetry(features)[3] == pytest.approx(0.4)
     assert groups_of(model, features).tolist() == [0, 1, 2, 3, 4, 5]
