@@ -17,8 +17,9 @@ import numpy as np
 from .gzip_bytes import plain_bytes
 
 _LENGTH = 348
+_MOST_BYTES = 32  # of a voxel, of the largest type
 _MM = {1: 1e3, 3: 1e-3}  # by the code of units; millimetres where there is none
-_DIM, _PIXDIM, _UNITS, _CODES, _QUATERN, _SROW = 40, 76, 123, 252, 256, 280  # offsets in bytes
+_DIM, _PIXDIM, _OFFSET, _UNITS, _CODES, _QUATERN, _SROW = 40, 76, 108, 123, 252, 256, 280  # offsets in bytes
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,15 @@ def as_volume(path: Path) -> bytes:
 
     ITK drops what a plane image says of the third axis, and refuses planes that are not axial.
     """
-    data = bytearray(b"".join(plain_bytes(path)))
+    data, most = bytearray(), None
+    for piece in plain_bytes(path):
+        data += piece
+        if most is None and (order := _order(data)) is not None:
+            (offset,) = struct.unpack_from(f"{order}f", data, _OFFSET)
+            width, height = struct.unpack_from(f"{order}2h", data, _DIM + 2)
+            most = offset + width * height * _MOST_BYTES
+        if most is not None and len(data) > most:
+            break  # nobody reads further
     order = _order(data)
     if order is None:
         raise ValueError("not a header of version 1, which the caller has read")
