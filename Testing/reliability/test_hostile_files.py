@@ -1,4 +1,4 @@
-"""Every hostile file ends as it should: refused with a sentence or read sensibly, the same each time, soon and small."""
+"""Hostile files end as they should: refused with a sentence or read sensibly, the same each time, soon and small."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .gzip_bytes import plain_bytes
+from .nifti_stated import StatedPlace, read_stated
 
 _LENGTH = 348
 _MOST_BYTES = 32  # of a voxel, of the largest type
@@ -31,12 +32,14 @@ class NiftiHeader:
         size: (x, y, z) in voxels, 1 where the image has no such axis.
         qform: (3, 4) from voxel (x, y, z) to mm LPS; None where the file sets none.
         sform: As ``qform``.
+        stated: The numbers of both; None where they are not in mm, or none.
     """
 
     dimension: int
     size: tuple[int, int, int]
     qform: np.ndarray | None
     sform: np.ndarray | None
+    stated: StatedPlace | None = None
 
     @property
     def forms(self) -> dict[str, np.ndarray]:
@@ -71,7 +74,7 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
         qform = _to_lps(_quaternion_form(struct.unpack_from(f"{order}6f", data, _QUATERN), pixdim), mm)
     if scode > 0:
         sform = _to_lps(np.reshape(struct.unpack_from(f"{order}12f", data, _SROW), (3, 4)), mm)
-    return NiftiHeader(dim[0], (x, y, z), qform, sform)
+    return NiftiHeader(dim[0], (x, y, z), qform, sform, read_stated(data, order) if mm == 1.0 else None)
 
 
 def as_volume(path: Path) -> bytes:

@@ -179,4 +179,4 @@ def _read_flat_nifti(path: Path) -> Volume:
     header = _nifti_header(path)
     if "Warning" in volume.metadata and header is not None and header.forms == {}:
         volume = replace(volume, metadata={})  # a picture has no place
-    return replace(volume, is_2d=is_plane(volume))
+    return replace(volume, is_2d=is_plane(volume), stated=None)
