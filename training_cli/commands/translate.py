@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from surgical_style_engine.errors import InputError, StyleTransferError
+from training_cli.terminal import echo
 
 from .options import Backend, Device, Direction, Precision, ProgressKind, Report
 
@@ -328,7 +329,7 @@ def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> No
     for entry in entries:
         if not quiet:
             slices, seconds = entry["slices"], entry["seconds"]
-            typer.echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
+            echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
             if entry["consistency"] is not None:
-                typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
+                echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
         told_warnings(entry["warnings"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surgical_style_engine.common.atomic_write import beside, put_files
+from surgical_style_engine.common.clean_text import clean
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.volumes.volume import Volume
 
@@ -142,7 +143,7 @@ def _image(volume: Volume, path: Path, notes: dict[str, str] | None) -> SimpleIT
         image = image[:, :, 0]
     if notes and ending in VOLUME_ENDINGS:
         for name, text in ({"ITK_FileNotes": summary(notes)} if ending in NIFTI_ENDINGS else notes).items():
-            image.SetMetaData(name, text)
+            image.SetMetaData(clean(name, "header"), clean(text, "header"))
     return image
 
 

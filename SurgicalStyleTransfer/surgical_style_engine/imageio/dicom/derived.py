@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surgical_style_engine.common.clean_text import clean
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.imageio.provenance import summary
 
@@ -274,4 +275,5 @@ def _short(notes: dict[str, str]) -> str:
 def _plain(text: str, longest: int) -> str:
     """Text that every character set of DICOM has, without backslashes, which part values."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = clean(plain, "header")
     return " ".join(plain.replace("\\", "/").split())[:longest]
