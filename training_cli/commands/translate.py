@@ -61,6 +61,9 @@ BatchSize = Annotated[
 Dicom = Annotated[
     bool, typer.Option("--dicom", help="write a DICOM series, derived from that of the INPUT folder, into OUTPUT")
 ]
+Deidentify = Annotated[
+    bool, typer.Option("--dicom-deidentify", help="with --dicom: without what could say whose it is; faces stay")
+]
 Quality = Annotated[bool, typer.Option("--quality/--no-quality", help="figures in the report (six more translations)")]
 MapFolder = Annotated[
     Optional[Path],
@@ -88,6 +91,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     backend: Backend = "auto",
     batch_size: BatchSize = None,
     dicom: Dicom = False,
+    dicom_deidentify: Deidentify = False,
     report: Report = None,
     quality: Quality = True,
     maps: MapFolder = None,
@@ -110,10 +114,13 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
         "ensemble": ensemble,
     }
     adjustments = _adjustments(strength, match, adjusted)
+    if dicom_deidentify and not dicom:
+        raise InputError("--dicom-deidentify belongs to --dicom; other formats hold nothing of the patient.")
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size}
     asked = _Asked(source, output, direction, plane, strength, mask, match, pattern, dicom, report, quality, maps)
     planned = asked.plan()
     case = asked.case(model, adjustments, run, shown)
+    case = replace(case, writing=replace(case.writing, deidentify=dicom_deidentify))
     with shown:
         entries, failures = _translate_all(case, planned, output)
     if report is not None:

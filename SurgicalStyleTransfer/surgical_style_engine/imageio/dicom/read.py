@@ -51,7 +51,7 @@ def read_dicom_folder(folder: Path, series: str | None = None) -> Volume:
         different pixel types, or scaled differently, get a type that holds all their values.
 
     Raises:
-        InputError: For no series, several of them (listed with description, number of files and UID), damaged files,
+        InputError: For no series, several of them (listed with modality, number of files and a name), damaged files,
             missing slices, several images at one place (time points, echoes), slices of different size, orientation,
             pixel spacing, frame of reference or patient, slices whose place in the patient is not stated, and
             segmentations.

@@ -26,8 +26,8 @@ def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
         The names of its files, in GDCM's order.
 
     Raises:
-        InputError: For no series of images, several of them (listed with description, number of files and UID), a UID
-            that is not there, and files of the series that are cut short.
+        InputError: For no series of images, several of them (listed with modality, number of files and a name), a UID that
+            is not there, and files of the series that are cut short.
     """
     files = _listed(folder)
     # Reports, contours and registrations are DICOM series without pixels.
@@ -37,14 +37,17 @@ def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
         raise InputError(f"The folder {folder} holds no DICOM images that can be read.")
     if series is None and len(images) > 1:
         listed = "; ".join(
-            f"'{first.tags.get('SeriesDescription') or 'no description'}' "
-            f"({len(files[uid])} {'file' if len(files[uid]) == 1 else 'files'}, UID {uid})"
+            f"{first.tags.get('Modality', 'no modality')}, {len(files[uid])} "
+            f"{'file' if len(files[uid]) == 1 else 'files'} such as {Path(files[uid][0]).name}"
             for uid, first in images.items()
         )
-        raise InputError(f"The folder {folder} holds {len(images)} series, choose one by its UID: {listed}.")
+        raise InputError(
+            f"The folder {folder} holds {len(images)} series ({listed}); choose one by its UID, or put it into a folder of "
+            "its own."
+        )
     chosen = next(iter(images)) if series is None else series
     if chosen not in images:
-        raise InputError(f"The folder {folder} holds no image series {series}.")
+        raise InputError(f"The folder {folder} holds no image series of that UID.")
     _refuse_lost_files(folder, chosen, {Path(name).name for names in files.values() for name in names})
     return files[chosen]
 
