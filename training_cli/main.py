@@ -15,6 +15,7 @@ import typer.core
 
 from surgical_style_engine import __version__
 from surgical_style_engine.errors import StyleTransferError
+from training_cli.terminal import printable
 
 # Each subcommand's module is imported only when it is asked for (or listed by `sst --help`); none imports torch.
 COMMANDS = {
@@ -158,7 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def fail(sentence: str, code: int) -> None:
     """One line on stderr, then exit."""
-    print(f"sst: {' '.join(sentence.split())}", file=sys.stderr)
+    print(printable(f"sst: {' '.join(sentence.split())}", err=True), file=sys.stderr)
     sys.exit(code)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import typer
-
 from surgical_style_engine.errors import InputError
+from training_cli.terminal import echo
 
 PLANES = ("axial", "coronal", "sagittal")
 
@@ -54,7 +53,7 @@ def numbers_of(text: str, option: str) -> list[float]:
 def told(sentences: Iterable[str]) -> None:
     """Print sentences on stderr."""
     for sentence in sentences:
-        typer.echo(sentence, err=True)
+        echo(sentence, err=True)
 
 
 def told_warnings(warnings: Iterable[str]) -> None:

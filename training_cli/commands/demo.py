@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from surgical_style_engine.errors import InputError
+from training_cli.terminal import echo
 
 from .options import Backend, Device, Direction, Precision, ProgressKind
 
@@ -218,8 +219,8 @@ def _tell(subject: _Subject, case: TranslateCase, translated: TranslatedCase, re
     card, translation = case.model.card, translated.translation
     _print_metrics(translated.quality, card.domain_from(case.direction).name, card.domain_to(case.direction).name)
     how = f"{translation.device} ({translation.precision})"
-    typer.echo(f"{translation.slices} slices in {translation.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
-    typer.echo(f"Volume:  {subject.written}\nReport:  {report}\nPicture: {subject.picture}")
+    echo(f"{translation.slices} slices in {translation.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
+    echo(f"Volume:  {subject.written}\nReport:  {report}\nPicture: {subject.picture}")
 
 
 def _print_metrics(quality: dict[str, Any], source: str, target: str) -> None:
@@ -239,4 +240,4 @@ def _print_metrics(quality: dict[str, Any], source: str, target: str) -> None:
         console.print(table)
         verdict = {True: f"the order of a {target}", False: f"NOT the order of a {target}", None: "no known order"}
         order = " < ".join(contrast["order_after"])
-        typer.echo(f"After translation: {order}: {verdict[contrast['as_expected']]}.")
+        echo(f"After translation: {order}: {verdict[contrast['as_expected']]}.")

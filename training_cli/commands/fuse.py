@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from surgical_style_engine.errors import InputError
+from training_cli.terminal import echo
 
 from .options import ProgressKind, Report
 
@@ -248,11 +249,11 @@ def _tell(fused: FusedCase, seconds: float, output: Path) -> None:
     for entry, name in zip(fusion.aligned, fusion.names[1:], strict=True):
         registration = entry.registration
         if registration is not None:
-            typer.echo(
+            echo(
                 f"{name}: moved by {registration.translation_mm:.1f} mm and {registration.rotation_deg:.1f} degrees "
                 f"({registration.kind}); mutual information {registration.metric_before:.3f} -> "
                 f"{registration.metric:.3f}"
             )
     for label, values in shown_lines(fused.quality):
-        typer.echo(f"{label}: {values}")
-    typer.echo(f"{len(fusion.names)} volumes fused ({fusion.method}) in {seconds:.1f} s: {output}")
+        echo(f"{label}: {values}")
+    echo(f"{len(fusion.names)} volumes fused ({fusion.method}) in {seconds:.1f} s: {output}")

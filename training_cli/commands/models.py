@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from training_cli.terminal import echo, printable
+
 if TYPE_CHECKING:
     from surgical_style_engine.models.card import Domain, ModelCard
 
@@ -74,7 +76,7 @@ def list_(as_json: Json = False) -> None:
         typer.echo(json.dumps(rows, indent=2))
         return
     if not models:
-        typer.echo(f"There are no models; imported ones go to {user_models_folder()}.")
+        echo(f"There are no models; imported ones go to {user_models_folder()}.")
         return
     from rich.console import Console
     from rich.table import Table
@@ -85,11 +87,11 @@ def list_(as_json: Json = False) -> None:
         owner = "shipped" if folder.resolve().parent == shipped else "yours"
         # As text: names and licences come from files, and must not be read as rich's markup.
         if card is None:
-            table.add_row(Text(folder.name), Text(problem, "red"), "", "", "", "", "", owner)
+            table.add_row(Text(printable(folder.name)), Text(printable(problem), "red"), "", "", "", "", "", owner)
         else:
             source, target = _side(card.domains.source), _side(card.domains.target)
             cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, owner)
-            table.add_row(*map(Text, cells))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
     Console().print(table)
 
 
@@ -128,7 +130,7 @@ def show(model: Model, as_json: Json = False) -> None:
     table = Table(title=Text(card.title), show_header=False)
     for key, value in rows.items():
         if value:
-            table.add_row(Text(key), Text(str(value)))
+            table.add_row(Text(printable(key)), Text(printable(str(value))))
     Console().print(table)
 
 
@@ -140,9 +142,9 @@ def verify(model: Model) -> None:
 
     loaded = load_model(model)
     check_weights(loaded)
-    typer.echo(f"{loaded.card.name} is whole: {loaded.card.stored.file}, SHA-256 {loaded.card.stored.sha256}.")
+    echo(f"{loaded.card.name} is whole: {loaded.card.stored.file}, SHA-256 {loaded.card.stored.sha256}.")
     for limit in loaded.card.training.get("limits", ()):
-        typer.echo(f"Limit: {limit}")
+        echo(f"Limit: {limit}")
 
 
 @app.command("import")
@@ -198,7 +200,7 @@ def import_(  # noqa: PLR0913 - a Typer command: one parameter an option
         "overwrite": overwrite,
     }
     folder = _imported(source, into, details)
-    typer.echo(f"Imported {folder.name} into {folder}.")
+    echo(f"Imported {folder.name} into {folder}.")
 
 
 def _imported(source: Path, into: Path | None, details: dict[str, Any]) -> Path:
@@ -230,8 +232,8 @@ def export(
     """
     from training_cli.training.state.from_checkpoints import export_checkpoints
 
-    folder = export_checkpoints(run, step or [], name, output, overwrite, typer.echo, select)
-    typer.echo(f"Exported {folder.name} into {folder}.")
+    folder = export_checkpoints(run, step or [], name, output, overwrite, echo, select)
+    echo(f"Exported {folder.name} into {folder}.")
 
 
 @app.command()
@@ -251,7 +253,7 @@ def features(
     """
     from surgical_style_engine.stylize.fetch import fetch_features
 
-    typer.echo(fetch_features(name, source).sentence)
+    echo(fetch_features(name, source).sentence)
 
 
 @app.command()
@@ -271,9 +273,9 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
     except OSError as error:
         raise StyleTransferError(f"The model {folder} cannot be deleted: {error.strerror or error}.") from None
     if folder.exists():
-        typer.echo(f"Deleted the model in {folder}; other files in that folder stayed.")
+        echo(f"Deleted the model in {folder}; other files in that folder stayed.")
     else:
-        typer.echo(f"Deleted {folder}.")
+        echo(f"Deleted {folder}.")
 
 
 def _side(domain: Domain, with_normalization: bool = False) -> str:

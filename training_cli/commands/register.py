@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from surgical_style_engine.errors import InputError
+from training_cli.terminal import echo
 
 if TYPE_CHECKING:
     from surgical_style_engine.volumes.registration import RegistrationResult
@@ -52,7 +53,7 @@ def register(
     seconds = time.perf_counter() - begun
     if report is not None:
         asked.write_report(report, volume, result, warnings, seconds)
-    typer.echo(
+    echo(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
         f"information {result.metric_before:.3f} -> {result.metric:.3f}; {100 * result.overlap:.0f} % overlap: {output}"
     )

@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from training_cli.terminal import echo
+
 
 def report(
     source: Annotated[Path, typer.Argument(metavar="REPORT", help="JSON report of a run, or the folder of a training")],
@@ -50,4 +52,4 @@ def report(
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StyleTransferError(f"Cannot write the page {page}: {error.strerror or error}.") from None
-    typer.echo(f"{page}: {len(text.encode()) / 1e6:.1f} MB")
+    echo(f"{page}: {len(text.encode()) / 1e6:.1f} MB")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from surgical_style_engine.errors import InputError
+from training_cli.terminal import echo
 
 from .options import Device, ProgressKind, Report
 
@@ -207,7 +208,7 @@ def get_features(kind: str, file: Path | None, download: bool) -> str:
         question = f"Download {published.title} ({published.megabytes} MB, {published.licence}) from {published.where}?"
         can_answer = sys.stdin.isatty() and sys.stderr.isatty()
         if download or (can_answer and typer.confirm(question, err=True)):
-            typer.echo(fetch_features(published.name).sentence, err=True)
+            echo(fetch_features(published.name).sentence, err=True)
     return pick_features(kind, file)
 
 
@@ -255,7 +256,7 @@ def _tell(stylized: StylizedCase, output: Path) -> None:
     figures, translation = stylized.stylization.figures, stylized.stylization.translation
     style = stylized.stylization.model.card.domains.target.name
     each = f", {figures['seconds_per_slice']:.1f} s each" if translation.slices else ""
-    typer.echo(
+    echo(
         f"{output}: {translation.slices} slices in the style of {style} in {translation.seconds:.1f} s"
         f"{each} (synthetic; features: {figures['features']})"
     )
@@ -263,4 +264,4 @@ def _tell(stylized: StylizedCase, output: Path) -> None:
         others = [f"the input's own {figures['flicker_content']:.4f}"]
         if figures.get("flicker_independent") is not None:
             others.append(f"slices by themselves {figures['flicker_independent']:.4f}")
-        typer.echo(f"Flicker from slice to slice: {figures['flicker']:.4f} ({', '.join(others)})")
+        echo(f"Flicker from slice to slice: {figures['flicker']:.4f} ({', '.join(others)})")

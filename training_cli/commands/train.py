@@ -15,6 +15,7 @@ import typer
 
 from surgical_style_engine.errors import InputError
 from training_cli.progress import KINDS
+from training_cli.terminal import echo
 from training_cli.training.config import load_config
 from training_cli.training.config.options import setting_options
 
@@ -71,11 +72,11 @@ def _train(
     if not summary.pop("main_process"):
         return
     if summary["finished"]:
-        typer.echo(f"Trained {summary['steps']} steps in {summary['minutes']:.1f} min: {summary['model']}")
+        echo(f"Trained {summary['steps']} steps in {summary['minutes']:.1f} min: {summary['model']}")
     elif not summary["saved"]:
-        typer.echo("Stopped while preparing the data; the same command goes on from there.")
+        echo("Stopped while preparing the data; the same command goes on from there.")
     else:
-        typer.echo(f"Stopped and saved at step {summary['steps']}; go on with --resume.")
+        echo(f"Stopped and saved at step {summary['steps']}; go on with --resume.")
 
 
 class TrainingProgress:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, cast
 import typer
 
 from surgical_style_engine.errors import InputError, StyleTransferError
+from training_cli.terminal import echo
 
 from .options import Backend, Device, Direction, Precision, ProgressKind, Report
 
@@ -67,6 +68,9 @@ BatchSize = Annotated[
 Dicom = Annotated[
     bool, typer.Option("--dicom", help="write a DICOM series, derived from that of the INPUT folder, into OUTPUT")
 ]
+Deidentify = Annotated[
+    bool, typer.Option("--dicom-deidentify", help="with --dicom: without what could say whose it is; faces stay")
+]
 Quality = Annotated[
     str,
     typer.Option(
@@ -117,6 +121,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     backend: Backend = "auto",
     batch_size: BatchSize = None,
     dicom: Dicom = False,
+    dicom_deidentify: Deidentify = False,
     report: Report = None,
     quality: Quality = "quick",
     no_quality: NoQuality = False,
@@ -139,6 +144,8 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     adjusted = {"structure_guard_mm": structure_guard, "match_by": match_by, "flatten_bias": flatten_bias}
     adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = _adjustments(strength, match, adjusted)
+    if dicom_deidentify and not dicom:
+        raise InputError("--dicom-deidentify belongs to --dicom; other formats hold nothing of the patient.")
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
     judged = "none" if no_quality else quality
     inputs = (source, output, direction, plane, strength, mask, match, pattern)
@@ -150,6 +157,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
         refuse_without_model([job.source for job in planned.jobs], source, output)
     run["strict"] = not planned.single
     case = asked.case(model, adjustments, run, shown)
+    case = replace(case, writing=replace(case.writing, deidentify=dicom_deidentify))
     with shown:
         entries, failures = _translate_all(case, planned, output)
     if report is not None:
@@ -395,9 +403,9 @@ def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> No
     for entry in entries:
         if not quiet:
             slices, seconds = entry["slices"], entry["seconds"]
-            typer.echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
+            echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
             if entry["quality"].get("verdict"):
-                typer.echo(verdict_line(entry["quality"]["verdict"]))
+                echo(verdict_line(entry["quality"]["verdict"]))
             if entry["consistency"] is not None:
-                typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
+                echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
         told_warnings(entry["warnings"])

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surgical_style_engine.common.clean_text import clean
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import InputError
 
@@ -50,6 +51,7 @@ def environment() -> Environment:
     return Environment(
         loader=PackageLoader("training_cli", "report_page"),
         autoescape=True,
+        finalize=lambda value: clean(value, "html") if type(value) is str else value,  # Markup stays as it is
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -59,6 +59,7 @@ class Writing:
     Attributes:
         output: file of the translation, or with ``dicom`` a folder; None for none. Missing folders are made.
         dicom: write a DICOM series that is derived from the one of the input's folder.
+        deidentify: leave out of the DICOM series what could say whose it is.
         maps: folder for the maps of an assessment page, see ``maps.save_maps``; None for none.
         name: what the maps' files begin with.
         error_map: file of the error bound; None for none.
@@ -66,6 +67,7 @@ class Writing:
 
     output: Path | None = None
     dicom: bool = False
+    deidentify: bool = False
     maps: Path | None = None
     name: str = ""
     error_map: Path | None = None
@@ -356,6 +358,7 @@ def _write(case: TranslateCase, series: SourceSeries | None, translation: Transl
         strength=translation.strength,
         masked=case.mask is not None,
         mixed=translation.mixed,
+        deidentify=case.writing.deidentify,
         adjustments=case.adjustments,
         doubts=_doubts(translation),
     )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from .gate.packed import GZIP, inflated
+
 _MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file begins as gzip files do. Raises OSError."""
+    with path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
 
 
 def plain_bytes(path: Path) -> Iterator[bytes]:
@@ -19,25 +26,10 @@ def plain_bytes(path: Path) -> Iterator[bytes]:
         zlib.error: For a bad checksum or an unfinished member.
         OSError: Where the file cannot be read.
     """
+    packed = is_gzip(path)
     with path.open("rb") as stream:
-        pending = stream.read(_CHUNK)
-        if not pending.startswith(_MAGIC):
-            while pending:
-                yield pending
-                pending = stream.read(_CHUNK)
+        if packed:
+            yield from inflated(stream, GZIP, _CHUNK)
             return
-        member = zlib.decompressobj(wbits=31)
-        while pending:
-            data = member.decompress(pending)
-            if data:
-                yield data
-            if member.eof:
-                pending = member.unused_data
-                if len(pending) < len(_MAGIC):
-                    pending += stream.read(_CHUNK)
-                if not pending.startswith(_MAGIC):
-                    return
-                member = zlib.decompressobj(wbits=31)
-            else:
-                pending = stream.read(_CHUNK)
-    raise zlib.error("unfinished")
+        while piece := stream.read(_CHUNK):
+            yield piece

@@ -19,47 +19,47 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
-from .formats import JPEG_ENDINGS, META_ENDINGS, NIFTI_ENDINGS
-from .gzip_bytes import plain_bytes
+from .formats import JPEG_ENDINGS, META_ENDINGS, NIFTI_ENDINGS, NRRD_ENDINGS, PICTURE_ENDINGS
+from .gate.meta import check_meta
+from .gate.nrrd import check_nrrd
+from .gate.pictures import check_picture_file
+from .gate.room import MOST_BY_DEFLATE, check_room
+from .gzip_bytes import is_gzip, plain_bytes
 
 _LONGEST_HEADER = 540
 _FLOAT32, _FLOAT64 = 16, 64  # NIfTI's codes of types
-_META_BYTES = {
-    "CHAR": 1,
-    "UCHAR": 1,
-    "SHORT": 2,
-    "USHORT": 2,
-    "INT": 4,
-    "UINT": 4,
-    "LONG": 4,
-    "ULONG": 4,
-    "LONG_LONG": 8,
-    "ULONG_LONG": 8,
-    "FLOAT": 4,
-    "DOUBLE": 8,
-}
+_TYPE_BYTES = {2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8, 1536: 16}
+_TYPE_BYTES |= {1792: 16, 2048: 32, 2304: 4}
+_PIECE = 1 << 20
+_MOST_BEHIND = 16 << 20  # bytes behind the voxels that are looked through for damage
 
 
 def check_whole(path: Path) -> None:
-    """Refuse files that are cut short or damaged, and NIfTI files with values that are not finite.
+    """Refuse files that hold less than they claim, are cut short or damaged, and NIfTI values that are not finite.
 
-    Reads the file once (NIfTI and JPEG) or only its header (MetaImage). Other formats pass: their readers notice.
+    What a header claims is judged before anything is decoded. Reads the file once (NIfTI, JPEG, whatever is compressed)
+    or only its header.
 
     Args:
-        path: The file, of any format.
+        path: The file, of any format but DICOM, which ``imageio.dicom.claims`` looks at.
 
     Raises:
-        InputError: If a NIfTI, MetaImage or JPEG file is truncated, its compressed data are damaged, or a NIfTI file
-            holds NaN or infinite values.
+        InputError: If a file claims more than it holds or any image has, names another file than those beside it, is
+            truncated, its compressed data are damaged, or a NIfTI file holds NaN or infinite values.
     """
     name = path.name.lower()
     try:
         if name.endswith(NIFTI_ENDINGS):
             whole = _nifti_whole(path)
         elif name.endswith(META_ENDINGS):
-            whole = _meta_whole(path)
-        elif name.endswith(JPEG_ENDINGS):
-            whole = _jpeg_whole(path)
+            check_meta(path)
+            return
+        elif name.endswith(NRRD_ENDINGS):
+            check_nrrd(path)
+            return
+        elif name.endswith(PICTURE_ENDINGS):
+            check_picture_file(path)
+            whole = not name.endswith(JPEG_ENDINGS) or _jpeg_whole(path)
         else:
             return
     except OSError as error:
@@ -96,7 +96,7 @@ def nifti_digest(path: Path) -> str | None:
 
 def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> bool:
     """Whether the file is; ``look`` gets the voxels' bytes, piece by piece."""
-    header, layout, count = b"", None, 0
+    header, layout, count, packed = b"", None, 0, is_gzip(path)
     rest = b""  # of a value that two chunks share
     try:
         for chunk in plain_bytes(path):
@@ -105,9 +105,13 @@ def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> boo
                 header += chunk[: _LONGEST_HEADER - len(header)]
                 if len(header) < _LONGEST_HEADER and not _complete(header):
                     continue
-                layout = layout or _nifti_layout(header)
+                layout = _checked_layout(path, header, packed)
             if layout is None:
                 continue
+            if before >= layout.start + layout.count and not packed:
+                return True  # nobody reads further
+            if before > layout.start + layout.count + _MOST_BEHIND:
+                raise InputError(f"The file {path} holds far more than its header says.")
             voxels = chunk[max(0, layout.start - before) : max(0, layout.start + layout.count - before)]
             if look is not None:
                 look(voxels)
@@ -122,7 +126,16 @@ def _nifti_whole(path: Path, look: Callable[[bytes], None] | None = None) -> boo
         return False
     if not _complete(header):
         return False
-    return layout is None or count >= layout.start + layout.count
+    return layout is not None and count >= layout.start + layout.count
+
+
+def _checked_layout(path: Path, header: bytes, packed: bool) -> _NiftiLayout:
+    """Raise InputError for a header that is no NIfTI file's, or that claims what the file cannot hold."""
+    layout = _nifti_layout(header)
+    if layout is None:
+        raise InputError(f"The file {path} is no NIfTI file in one piece, or its header is damaged.")
+    check_room(path, layout.start + layout.count, path.stat().st_size, MOST_BY_DEFLATE if packed else 1)
+    return layout
 
 
 def _complete(header: bytes) -> bool:
@@ -132,61 +145,39 @@ def _complete(header: bytes) -> bool:
 
 
 def _nifti_layout(header: bytes) -> _NiftiLayout | None:
-    """By a complete header of version 1 or 2; None if it is another format, which is for the reader to judge."""
+    """By a complete header of version 1 or 2; None if it is another format, or says nothing that can be."""
     for order in "<>":
         (size,) = struct.unpack_from(f"{order}i", header)
         if size == 348 and header[344:347] == b"n+1":
             dim = struct.unpack_from(f"{order}8h", header, 40)
-            kind, bits = struct.unpack_from(f"{order}2h", header, 70)
+            (kind,) = struct.unpack_from(f"{order}h", header, 70)
             (offset,) = struct.unpack_from(f"{order}f", header, 108)
         elif size == 540:
             dim = struct.unpack_from(f"{order}8q", header, 16)
-            kind, bits = struct.unpack_from(f"{order}2h", header, 12)
+            (kind,) = struct.unpack_from(f"{order}h", header, 12)
             (offset,) = struct.unpack_from(f"{order}q", header, 168)
         else:
             continue
-        if not 1 <= dim[0] <= 7 or not math.isfinite(offset):
+        if not 1 <= dim[0] <= 7 or not math.isfinite(offset) or kind not in _TYPE_BYTES:
             return None
         voxels = math.prod(max(1, length) for length in dim[1 : dim[0] + 1])
         floats = {_FLOAT32: "f4", _FLOAT64: "f8"}
         dtype = np.dtype(order + floats[kind]) if kind in floats else None
-        return _NiftiLayout(max(int(offset), size), (voxels * bits + 7) // 8, dtype)
+        return _NiftiLayout(max(int(offset), size), voxels * _TYPE_BYTES[kind], dtype)
     return None
-
-
-def _meta_whole(path: Path) -> bool:
-    with path.open("rb") as stream:
-        start = stream.read(1 << 16)
-    fields, position = {}, 0
-    for line in start.split(b"\n"):
-        position += len(line) + 1
-        key, separator, value = line.decode("latin-1").partition("=")
-        if separator:
-            fields[key.strip()] = value.strip()
-        if key.strip() == "ElementDataFile":
-            break
-    try:
-        if fields.get("BinaryData", "True").lower() == "false":
-            return True
-        if fields["ElementDataFile"].upper() == "LOCAL":
-            available = path.stat().st_size - position
-        else:
-            raw = path.parent / fields["ElementDataFile"].encode("latin-1").decode("utf-8")
-            if "%" in raw.name or raw.name == "LIST":
-                return True
-            if not raw.is_file():
-                raise InputError(f"The file {path} needs {raw.name} beside it, which does not exist.")
-            available = raw.stat().st_size - max(0, int(fields.get("HeaderSize", 0)))
-        if fields.get("CompressedData", "False").lower() == "true":
-            return available >= int(fields.get("CompressedDataSize", 0))
-        kind = fields["ElementType"].upper().removeprefix("MET_").removesuffix("_ARRAY")
-        voxels = math.prod(int(length) for length in fields["DimSize"].split())
-        return available >= voxels * int(fields.get("ElementNumberOfChannels", 1)) * _META_BYTES[kind]
-    except (KeyError, ValueError):
-        return True  # an unusual header: the reader decides
 
 
 def _jpeg_whole(path: Path) -> bool:
     """The end marker must come after the last start of a scan; a preview inside has both before the picture's own."""
-    data = path.read_bytes()
-    return not data.startswith(b"\xff\xd8") or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    end = path.stat().st_size
+    with path.open("rb") as stream:
+        last = b""
+        while end > 0:
+            start = max(0, end - _PIECE)
+            stream.seek(start)
+            piece = stream.read(end - start) + last  # with the first byte of the piece behind, for split markers
+            scan = piece.rfind(b"\xff\xda")
+            if (whole := piece.rfind(b"\xff\xd9")) >= 0 or scan >= 0:
+                return whole > scan
+            end, last = start, piece[:1]
+    return False

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from .gzip_bytes import plain_bytes
+from .nifti_stated import StatedPlace, read_stated
 
 _LENGTH = 348
+_MOST_BYTES = 32  # of a voxel, of the largest type
 _MM = {1: 1e3, 3: 1e-3}  # by the code of units; millimetres where there is none
-_DIM, _PIXDIM, _UNITS, _CODES, _QUATERN, _SROW = 40, 76, 123, 252, 256, 280  # offsets in bytes
+_DIM, _PIXDIM, _OFFSET, _UNITS, _CODES, _QUATERN, _SROW = 40, 76, 108, 123, 252, 256, 280  # offsets in bytes
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class NiftiHeader:
         size: (x, y, z) in voxels, 1 where the image has no such axis.
         qform: (3, 4) from voxel (x, y, z) to mm LPS; None where the file sets none.
         sform: As ``qform``.
+        stated: The numbers of both; None where they are not in mm, or none.
     """
 
     dimension: int
     size: tuple[int, int, int]
     qform: np.ndarray | None
     sform: np.ndarray | None
+    stated: StatedPlace | None = None
 
     @property
     def forms(self) -> dict[str, np.ndarray]:
@@ -70,7 +74,7 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
         qform = _to_lps(_quaternion_form(struct.unpack_from(f"{order}6f", data, _QUATERN), pixdim), mm)
     if scode > 0:
         sform = _to_lps(np.reshape(struct.unpack_from(f"{order}12f", data, _SROW), (3, 4)), mm)
-    return NiftiHeader(dim[0], (x, y, z), qform, sform)
+    return NiftiHeader(dim[0], (x, y, z), qform, sform, read_stated(data, order) if mm == 1.0 else None)
 
 
 def as_volume(path: Path) -> bytes:
@@ -78,7 +82,15 @@ def as_volume(path: Path) -> bytes:
 
     ITK drops what a plane image says of the third axis, and refuses planes that are not axial.
     """
-    data = bytearray(b"".join(plain_bytes(path)))
+    data, most = bytearray(), None
+    for piece in plain_bytes(path):
+        data += piece
+        if most is None and (order := _order(data)) is not None:
+            (offset,) = struct.unpack_from(f"{order}f", data, _OFFSET)
+            width, height = struct.unpack_from(f"{order}2h", data, _DIM + 2)
+            most = offset + width * height * _MOST_BYTES
+        if most is not None and len(data) > most:
+            break  # nobody reads further
     order = _order(data)
     if order is None:
         raise ValueError("not a header of version 1, which the caller has read")

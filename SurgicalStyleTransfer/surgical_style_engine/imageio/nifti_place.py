@@ -11,8 +11,10 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume, corners_of
 
 from .nifti_header import NiftiHeader
+from .nifti_stated import with_stated
 
 _TWO_PLACES = 0.1  # of a voxel from which two forms are two places; a quaternion's rounding is below
+_ONE_PLACE = 0.005  # of a voxel up to which forms are kept as they are, half of what is written may be off
 _ROUNDED = 0.01  # part of a voxel's size up to which pixdim may differ from the axes' lengths
 _SAME_AXES = 1e-3  # of directions, as ITK judges right angles
 
@@ -57,6 +59,8 @@ def at_its_place(volume: Volume, header: NiftiHeader, path: Path) -> Volume:
             f"The file states two places, up to {away[other]:.1f} mm apart; its {used} is used, as in 3D Slicer, so "
             f"that programs that use the {other} show the result elsewhere than the input."
         )
+    if not warnings and max(away.values()) <= _ONE_PLACE * min(volume.spacing):
+        return with_stated(volume, header.stated)
     return replace(volume, metadata={**volume.metadata, "Warning": " ".join(warnings)}) if warnings else volume
 
 

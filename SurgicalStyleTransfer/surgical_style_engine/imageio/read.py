@@ -27,6 +27,7 @@ from .formats import (
     VOLUME_ENDINGS,
     ending_of,
 )
+from .gate.regular import check_regular
 from .integrity import check_whole
 from .itk import silent_itk
 from .nifti_header import NiftiHeader, as_volume, read_nifti_header
@@ -69,7 +70,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """
     path = Path(path)
     with silent_itk():
-        if path.is_dir():
+        if os.path.isdir(path):  # which takes whatever cannot be a name, too
             volume = read_dicom_folder(path, series)
         else:
             _check_file(path)
@@ -85,12 +86,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
 
 def _check_file(path: Path) -> None:
     """Raise InputError for what can be said of a file before it is read."""
-    if not path.exists():
-        raise InputError(f"The file {path} does not exist.")
-    if not path.is_file() or not os.access(path, os.R_OK):
-        raise InputError(f"The file {path} cannot be read: it is not a file, or reading it is not permitted.")
-    if path.stat().st_size == 0:
-        raise InputError(f"The file {path} is empty.")
+    check_regular(path)
     if ending_of(path) not in READABLE_ENDINGS:
         known = ", ".join(VOLUME_ENDINGS + PICTURE_ENDINGS)
         raise InputError(f"The file {path} is of no supported format ({known}, DICOM).")
@@ -185,4 +181,4 @@ def _read_flat_nifti(path: Path) -> Volume:
     if "Warning" in volume.metadata and header is not None and header.forms == {}:
         # A picture has no place.
         volume = replace(volume, metadata={tag: text for tag, text in volume.metadata.items() if tag != "Warning"})
-    return replace(volume, is_2d=is_plane(volume))
+    return replace(volume, is_2d=is_plane(volume), stated=None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surgical_style_engine.common.atomic_write import beside, put_files
+from surgical_style_engine.common.clean_text import clean
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.volumes.volume import Volume
 
@@ -26,6 +27,7 @@ from .formats import (
 )
 from .itk import silent_itk
 from .nifti_place import farthest_corner, is_plane
+from .nifti_stated import compress, stated_of, write_stated
 from .picture_values import picture_values
 from .provenance import summary
 from .read_back import SAME_PLACE, CannotHoldError, check_place, check_voxels, fingerprint
@@ -117,7 +119,7 @@ def write_volume(volume: Volume, path: Path | str, notes: dict[str, str] | None 
         # In a folder of its own, so that what is checked already has its final name.
         with beside(path) as folder:
             temporary = folder / path.name
-            _write_image(image, temporary)
+            _write_image(image, temporary, volume)
             expected = fingerprint(image, path)
             del image  # reading it back may need the same memory again
             with silent_itk():
@@ -141,12 +143,12 @@ def _image(volume: Volume, path: Path, notes: dict[str, str] | None) -> SimpleIT
         image = image[:, :, 0]
     if notes and ending in VOLUME_ENDINGS:
         for name, text in ({"ITK_FileNotes": summary(notes)} if ending in NIFTI_ENDINGS else notes).items():
-            image.SetMetaData(name, text)
+            image.SetMetaData(clean(name, "header"), clean(text, "header"))
     return image
 
 
-def _write_image(image: SimpleITK.Image, path: Path) -> None:
-    """Write into an empty folder. Raises RuntimeError, OSError."""
+def _write_image(image: SimpleITK.Image, path: Path, volume: Volume) -> None:
+    """Write into an empty folder. Raises RuntimeError, OSError, ValueError."""
     import SimpleITK as sitk
 
     ending = last_part(path)
@@ -155,12 +157,19 @@ def _write_image(image: SimpleITK.Image, path: Path) -> None:
     written = path.with_name(f"whole{ending}")
     if ending == ".mhd":
         written = path.with_name("whole.mha") if _ODD_DATA_NAME.search(path.name) else path
+    stated = stated_of(volume) if ending in NIFTI_ENDINGS and image.GetDimension() == 3 else None
+    plain = written if stated is None else written.with_name("whole.nii")
     # Creating the file here gives the system's own reason, where ITK only writes to stderr that it could not.
-    written.touch(exist_ok=False)
+    plain.touch(exist_ok=False)
     # Least compression of volumes: a sixth more on disk than by ITK's own choice, in half the time.
     level = 1 if ending in VOLUME_ENDINGS else -1
     with silent_itk():
-        sitk.WriteImage(image, str(written), useCompression=ending != ".nii", compressionLevel=level)
+        sitk.WriteImage(image, str(plain), useCompression=not plain.name.endswith(".nii"), compressionLevel=level)
+    if stated is not None:
+        write_stated(plain, stated)
+        if plain != written:
+            compress(plain, written, level)
+            plain.unlink()
     if written != path:
         os.replace(written, path)
 

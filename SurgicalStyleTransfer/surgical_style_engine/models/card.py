@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from typing_extensions import TypedDict
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.clean_text import clean_all
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Landmarks, Normalization
 
@@ -22,6 +23,7 @@ SCHEMA_VERSION: Literal[1] = 1
 CARD_NAME = "model.json"
 LARGEST_CARD = 8 << 20  # bytes; cards hold some kilobytes
 LARGEST_STACK = 99
+LARGEST_MM = 1000.0
 STYLE_IMAGE = "style-image"  # the architecture's name in a card whose weights are a picture
 Direction = Literal["forward", "backward"]
 Plane = Literal["axial", "coronal", "sagittal"]
@@ -141,10 +143,12 @@ class ModelCard(_Strict):
     title: str
     architecture: Architecture
     domains: Domains
-    spacing_mm: float | None = Field(gt=0, description="in-plane spacing the network works at; None keeps the input's")
+    spacing_mm: float | None = Field(
+        gt=0, le=LARGEST_MM, description="in-plane spacing the network works at; None keeps the input's"
+    )
     plane: Plane = "axial"
     stack: int = Field(1, ge=1, le=LARGEST_STACK)
-    stack_spacing_mm: float = Field(1.0, gt=0)
+    stack_spacing_mm: float = Field(1.0, gt=0, le=LARGEST_MM)
     directions: list[Direction] = ["forward"]
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
@@ -216,6 +220,8 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = Path(folder) / CARD_NAME
     try:
+        if not path.is_file():  # no pipe is waited for
+            raise InputError(f"The folder {folder} is no model: it has no readable {CARD_NAME}.")
         if path.stat().st_size > LARGEST_CARD:
             raise InputError(f"The model card {path} is too large to be one.")
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -231,7 +237,7 @@ def read_card(folder: Path) -> ModelCard:
             f"The model {path.parent.name} has schema version {version}; this program reads version {SCHEMA_VERSION}."
         )
     try:
-        card = ModelCard.model_validate(values)
+        card = ModelCard.model_validate(clean_all(values, "card"))
     except ValidationError as error:
         place, reason = _first_of(error)
         raise InputError(f"The model card {path} is wrong at '{place}': {reason}.") from None

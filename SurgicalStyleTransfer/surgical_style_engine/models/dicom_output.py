@@ -48,6 +48,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
     strength: float = 1.0,
     masked: bool = False,
     mixed: bool = False,
+    deidentify: bool = False,
     adjustments: Described | None = None,
     doubts: Mapping[str, str] | None = None,
 ) -> None:
@@ -62,6 +63,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
         strength: Part of the translation in the blend with the input, 0 to 1.
         masked: Whether it was blended inside a mask only.
         mixed: ``Translation.mixed``; the header then states no units (RescaleType US) and says so.
+        deidentify: Leave out what could say whose image it is (the confidentiality profile's basic table).
         adjustments: What else was done.
         doubts: What of the input was not what the model takes, as ``misfit_notes`` gives it.
 
@@ -76,7 +78,7 @@ def write_dicom_series(  # noqa: PLR0913 - one keyword a thing that the header s
     if is_blended and not domain.units and _has_range(volume):
         landmarks = domain.normalization.fit(volume.array)  # where the input shows through, units are this volume's own
     notes = {**synthetic_notes(card, direction, strength, adjustments), **(doubts or {})}
-    derivation = Derivation(notes, direction, (landmarks.low, landmarks.high), masked, mixed)
+    derivation = Derivation(notes, direction, (landmarks.low, landmarks.high), masked, mixed, deidentify)
     write_series(volume, source, output, target, derivation)
 
 

@@ -123,7 +123,7 @@ class ZScore(_Model):
     """Mean and standard deviation of the foreground; ``clip`` standard deviations reach -1 and 1."""
 
     kind: Literal["zscore"] = "zscore"
-    clip: float = Field(5.0, gt=0)
+    clip: float = Field(5.0, ge=0.01, le=1000)
 
     def fit(self, array: np.ndarray) -> LinearLandmarks:
         """Return the landmarks of an array of any shape."""

@@ -26,6 +26,8 @@ class Volume:
         metadata: Harmless tags such as Modality; never a patient's name or identifiers. "Warning" holds a sentence on
             what was odd about the file, where something was.
         name: The file it was read from, for messages only; never stored.
+        stated: How the file states the place, for a writer of the same format to state it in the same bits; for NIfTI a
+            ``imageio.nifti_stated.StatedPlace``. It counts only as long as the grid is the one that was read.
 
     Example:
         >>> volume = Volume(np.zeros((1, 24, 256, 192), np.int16), spacing=(0.9, 0.9, 6.0))
@@ -42,6 +44,7 @@ class Volume:
     is_2d: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     name: str = ""
+    stated: object | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for an array that has not four axes."""

@@ -113,9 +113,12 @@ def test_meta_image_with_data_beside(tmp_path, compressed, components):
         check_whole(path)
 
 
-def test_unusual_meta_headers_are_left_to_the_reader(tmp_path):
-    for text in ("ElementDataFile = LIST", "DimSize = a b\nElementType = MET_SHORT\nElementDataFile = LOCAL", "?"):
-        (tmp_path / "v.mha").write_text(text + "\n")
+@pytest.mark.parametrize(
+    "text", ["ElementDataFile = LIST", "DimSize = a b\nElementType = MET_SHORT\nElementDataFile = LOCAL", "?"]
+)
+def test_meta_headers_that_do_not_say_what_there_is(tmp_path, text):
+    (tmp_path / "v.mha").write_text(text + "\n")
+    with pytest.raises(InputError, match="v.mha.*damaged header"):
         check_whole(tmp_path / "v.mha")
 
 
@@ -136,6 +139,7 @@ def test_jpeg(tmp_path, progressive):
     refused(path)
 
 
-def test_other_formats_pass(tmp_path):
-    (tmp_path / "v.nrrd").write_text("anything")
-    check_whole(tmp_path / "v.nrrd")
+def test_dicom_files_pass(tmp_path):
+    """They are looked at where their headers are read."""
+    (tmp_path / "v.dcm").write_text("anything")
+    check_whole(tmp_path / "v.dcm")

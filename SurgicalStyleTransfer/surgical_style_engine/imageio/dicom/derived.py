@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surgical_style_engine.common.clean_text import clean
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.imageio.provenance import summary
 
+from .confidentiality import OF_THE_PATIENT
 from .scale import Scale, decimal_string
 from .source import SourceSlice
 from .tags import (
@@ -29,10 +31,10 @@ from .tags import (
     NOT_OF_RADIOGRAPHS,
     NOT_OF_THE_PATIENT,
     OF_RADIOGRAPHS,
-    PATIENT_GROUPS,
     SOFTWARE,
     SOP_CLASSES,
     TEXT_VRS,
+    TRIAL_GROUP,
     UNKNOWN_OF_CLASS,
 )
 from .target import Derivation, DicomTarget, class_of
@@ -161,13 +163,13 @@ def _keep(source: SourceSlice, out: Dataset, is_radiograph: bool) -> None:
     """Take over what still holds: the patient, the study, what was imaged and where."""
     from pydicom.tag import Tag
 
-    of_patient = [tag for tag in source.raw if tag.group in PATIENT_GROUPS and tag not in NOT_OF_THE_PATIENT]
-    kept, empty = list(KEPT), list(EMPTY_IF_UNKNOWN)
+    of_trial = [tag for tag in source.raw if tag.group == TRIAL_GROUP and tag not in NOT_OF_THE_PATIENT]
+    kept, empty = [*OF_THE_PATIENT, *KEPT], list(EMPTY_IF_UNKNOWN)
     if is_radiograph:
-        kept = [keyword for keyword in (*KEPT, *OF_RADIOGRAPHS) if keyword not in NOT_OF_RADIOGRAPHS]
+        kept = [keyword for keyword in (*kept, *OF_RADIOGRAPHS) if keyword not in NOT_OF_RADIOGRAPHS]
         empty = [keyword for keyword in EMPTY_IF_UNKNOWN if keyword not in NOT_OF_RADIOGRAPHS]
         empty += EMPTY_IF_UNKNOWN_OF_RADIOGRAPHS
-    for tag in (*of_patient, *(Tag(keyword) for keyword in kept)):
+    for tag in (*of_trial, *(Tag(keyword) for keyword in kept)):
         _copy(source, out, tag)
     if str(source.header.get("LossyImageCompression", "")) == "01":
         # Once lossy, always lossy: what the first compression lost, the translation does not have either.
@@ -275,4 +277,5 @@ def _short(notes: dict[str, str]) -> str:
 def _plain(text: str, longest: int) -> str:
     """Text that every character set of DICOM has, without backslashes, which part values."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = clean(plain, "header")
     return " ".join(plain.replace("\\", "/").split())[:longest]

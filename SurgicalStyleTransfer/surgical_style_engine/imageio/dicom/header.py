@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ class SliceHeader:
         kind: SOP class.
         space: FrameOfReferenceUID.
         lacks: The first tag of its place in the patient that is missing or unusable.
+        whose: Digests of the patient's identifier and name, by which two patients are told apart; empty if not stated.
         is_mosaic: Whether it is many slices side by side.
         frame: Its number in a multi-frame file, whose values are scaled by ``slope`` and ``intercept``.
         stack: StackID of the frame.
@@ -65,6 +67,7 @@ class SliceHeader:
     kind: str = ""
     space: str = ""
     lacks: str = ""
+    whose: tuple[str, str] = ("", "")
     is_mosaic: bool = False
     frame: int | None = None
     stack: str = ""
@@ -130,6 +133,10 @@ def read_header(name: str) -> SliceHeader | None:
         tags,
         kind=_text(reader, "0008|0016"),
         space=_text(reader, "0020|0052"),
+        whose=(
+            _digest(_text(reader, "0010|0020")),
+            _digest("".join(_WORD.findall(_text(reader, "0010|0010").lower()))),
+        ),
         is_mosaic="MOSAIC" in _text(reader, "0008|0008").upper().split("\\"),
     )
     return header if header.is_picture else _placed(header, reader)
@@ -221,6 +228,10 @@ def _text(reader: SimpleITK.ImageFileReader, key: str) -> str:
     if not reader.HasMetaDataKey(key):
         return ""
     return reader.GetMetaData(key).encode("utf-8", "replace").decode("utf-8", "replace").strip(" \0")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def _names_patient(text: str, patient: str) -> bool:

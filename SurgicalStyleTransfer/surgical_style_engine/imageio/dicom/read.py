@@ -8,6 +8,7 @@ from pathlib import Path
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
 
+from .claims import check_claims
 from .header import SliceHeader, frames_of, is_segmentation, read_header
 from .select import select_series
 from .slice_grid import slice_distance
@@ -50,9 +51,10 @@ def read_dicom_folder(folder: Path, series: str | None = None) -> Volume:
         different pixel types, or scaled differently, get a type that holds all their values.
 
     Raises:
-        InputError: For no series, several of them (listed with description, number of files and UID), damaged files,
+        InputError: For no series, several of them (listed with modality, number of files and a name), damaged files,
             missing slices, several images at one place (time points, echoes), slices of different size, orientation,
-            pixel spacing or frame of reference, slices whose place in the patient is not stated, and segmentations.
+            pixel spacing, frame of reference or patient, slices whose place in the patient is not stated, and
+            segmentations.
     """
     return read_slices(select_series(folder, series), f"The DICOM series in {folder}")
 
@@ -85,6 +87,9 @@ def _volume(files: list[SliceHeader], what: str) -> Volume:
     """The slices or frames of files, in order of their place; what: begins the sentences of InputError."""
     if any(header.is_mosaic for header in files):
         raise InputError(f"{what} has mosaics, images that are many slices side by side, which make no volume.")
+    for header in files:
+        check_claims(header.file, what)
+    _check_one_patient(files, what)
     headers = []
     for header in files:
         headers += frames_of(header, what) if header.has_frames else [header]
@@ -105,6 +110,13 @@ def _volume(files: list[SliceHeader], what: str) -> Volume:
         tags["Warning"] = warning
     spacing = (first.spacing[0], first.spacing[1], distance)
     return Volume(voxels(headers, what), spacing, first.origin, first.direction, False, tags)
+
+
+def _check_one_patient(files: list[SliceHeader], what: str) -> None:
+    """Raise InputError for files of several patients, naming no one: by identifiers, by names where one has none."""
+    identifiers, names = ({header.whose[part] for header in files} for part in (0, 1))
+    if len(identifiers - {""}) > 1 or "" in identifiers and len(names - {""}) > 1:
+        raise InputError(f"{what} has images of several patients, which make no single volume.")
 
 
 def _check_places(headers: list[SliceHeader], what: str) -> None:

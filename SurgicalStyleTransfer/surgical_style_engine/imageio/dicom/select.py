@@ -6,9 +6,13 @@ from pathlib import Path
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import is_dicom
+from surgical_style_engine.imageio.gate.regular import check_no_holes, is_regular
 from surgical_style_engine.imageio.itk import silent_itk
 
+from .claims import check_claims
 from .header import read_header
+
+_LONGEST_HEADER = 16 << 20  # bytes before the pixels
 
 
 def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
@@ -22,15 +26,10 @@ def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
         The names of its files, in GDCM's order.
 
     Raises:
-        InputError: For no series of images, several of them (listed with description, number of files and UID), a UID
-            that is not there, and files of the series that are cut short.
+        InputError: For no series of images, several of them (listed with modality, number of files and a name), a UID that
+            is not there, and files of the series that are cut short.
     """
-    import SimpleITK as sitk
-
-    files = {
-        uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
-        for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    }
+    files = _listed(folder)
     # Reports, contours and registrations are DICOM series without pixels.
     firsts = {uid: read_header(names[0]) for uid, names in files.items()}
     images = {uid: first for uid, first in firsts.items() if first is not None}
@@ -38,26 +37,42 @@ def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
         raise InputError(f"The folder {folder} holds no DICOM images that can be read.")
     if series is None and len(images) > 1:
         listed = "; ".join(
-            f"'{first.tags.get('SeriesDescription') or 'no description'}' "
-            f"({len(files[uid])} {'file' if len(files[uid]) == 1 else 'files'}, UID {uid})"
+            f"{first.tags.get('Modality', 'no modality')}, {len(files[uid])} "
+            f"{'file' if len(files[uid]) == 1 else 'files'} such as {Path(files[uid][0]).name}"
             for uid, first in images.items()
         )
-        raise InputError(f"The folder {folder} holds {len(images)} series, choose one by its UID: {listed}.")
+        raise InputError(
+            f"The folder {folder} holds {len(images)} series ({listed}); choose one by its UID, or put it into a folder of "
+            "its own."
+        )
     chosen = next(iter(images)) if series is None else series
     if chosen not in images:
-        raise InputError(f"The folder {folder} holds no image series {series}.")
+        raise InputError(f"The folder {folder} holds no image series of that UID.")
     _refuse_lost_files(folder, chosen, {Path(name).name for names in files.values() for name in names})
     return files[chosen]
 
 
 def files_of_all_series(folder: Path) -> list[str]:
     """Return all files that make up DICOM series in a folder, as reading finds them."""
+    with silent_itk():
+        return [name for names in _listed(folder).values() for name in names]
+
+
+def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The names of files by series, as GDCM lists them; InputError for a file at which it fails."""
     import SimpleITK as sitk
 
+    for path in folder.iterdir():
+        if is_regular(path):
+            check_no_holes(path, path.stat())  # GDCM looks through all files
     reader = sitk.ImageSeriesReader
-    with silent_itk():
-        series = reader.GetGDCMSeriesIDs(str(folder))
-        return [name for uid in series for name in reader.GetGDCMSeriesFileNames(str(folder), uid)]
+    try:
+        return {uid: reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in reader.GetGDCMSeriesIDs(str(folder))}
+    except RuntimeError:
+        for path in sorted(folder.iterdir()):
+            if is_dicom(path):
+                check_claims(str(path), f"The folder {folder}")
+        raise InputError(f"The folder {folder} has a DICOM file that cannot be read.") from None
 
 
 def _refuse_lost_files(folder: Path, series: str, listed: set[str]) -> None:
@@ -65,7 +80,8 @@ def _refuse_lost_files(folder: Path, series: str, listed: set[str]) -> None:
     for path in sorted(folder.iterdir()):
         if path.name in listed or not is_dicom(path):
             continue
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_LONGEST_HEADER)
         # Only images have Rows (0028,0010), in explicit or implicit notation; reports and contours have none.
         if series.encode() in data and (b"\x28\x00\x10\x00US\x02\x00" in data or b"\x28\x00\x10\x00\x02" in data):
             raise InputError(f"The DICOM series in {folder} has a damaged or truncated file, {path.name}.")

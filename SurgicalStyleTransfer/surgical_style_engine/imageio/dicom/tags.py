@@ -52,7 +52,7 @@ SOP_CLASSES = {
 }
 # All radiographs become CR images: the classes of digital X-ray demand what only a detector can say.
 RADIOGRAPHS = {"CR", "DX", "DR", "RG"}
-PATIENT_GROUPS = (0x0010, 0x0012)  # patient, and the trial they are in
+TRIAL_GROUP = 0x0012  # the trial that the patient is in, and how far the source is de-identified
 NOT_OF_THE_PATIENT = (0x00120071, 0x00120072)  # what the trial calls the source series
 # Kept where the source has them: character set and time zone, study, what was imaged and when, place.
 KEPT = (
@@ -159,9 +159,7 @@ LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompr
 EQUIPMENT = (
     "Manufacturer",
     "InstitutionName",
-    "StationName",
     "ManufacturerModelName",
-    "DeviceSerialNumber",
     "SoftwareVersions",
 )
 # Type 1 and 2 of each class that a generator cannot know: it has no pulse sequence and no tube. "RM" is the standard's

@@ -38,6 +38,7 @@ class Derivation:
         direction: "forward" or "backward".
         window: Lowest and highest value, in units, that a viewer is to show.
         masked: Whether it was blended with the input inside a mask only.
+        deidentify: Whether the series is to name no one, see ``confidentiality``.
         mixed: Whether input and translation have different units and are blended; no units are stated then.
     """
 
@@ -46,6 +47,7 @@ class Derivation:
     window: tuple[float, float]
     masked: bool = False
     mixed: bool = False
+    deidentify: bool = False
 
 
 def class_of(modality: str) -> str:

@@ -14,6 +14,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.imageio.itk import silent_itk
 from surgical_style_engine.volumes.volume import Volume
 
+from .confidentiality import deidentify
 from .derived import series_tags, slice_file
 from .read import read_dicom_folder
 from .scale import Scale, choose_scale
@@ -56,6 +57,8 @@ def write_series(
                 for place, index in enumerate(sorted(range(len(numbers)), key=numbers.__getitem__), start=1):
                     pixels = scale.stored(volume.array[0, index])
                     file = slice_file(source.slices[index], common, pixels, numbers[index])
+                    if derivation.deidentify:
+                        deidentify(file)
                     file.save_as(temporary / f"{place:04d}.dcm", enforce_file_format=True)
             _check_written(temporary, volume, scale)
             if output.is_dir():
