@@ -120,10 +120,10 @@ def site_figures(source: str, target: str) -> str:
     path = RESULTS / "leave-one-site-out.json"
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     found: dict[str, list[dict]] = {}
-    minutes = 0.0
+    minutes: set[str] = set()
     for entry in entries:
         if (entry["recipe"], entry["source"], entry["target"]) == ("final-canvas", source, target):
-            minutes = entry["seconds"] / 60
+            minutes.add(f"{entry['seconds'] / 60:g}")
             for name, figures in entry["scenes"].items():
                 kind = "whole heads" if name.endswith("_head") else "brains"
                 site = "Ljubljana" if name.startswith(("patient", "mni")) else name.split("_")[0]
@@ -135,7 +135,7 @@ def site_figures(source: str, target: str) -> str:
         f"{np.mean([f['ssim'] for f in figures]):.2f}"
         for site, figures in sorted(found.items())
     ]
-    how = f"**Sites left out**: after {minutes:.0f} minutes without them, {source} to {target}, PSNR and SSIM: "
+    how = f"**Sites left out**: after {' to '.join(sorted(minutes))} minutes without them, {source} to {target}, PSNR and SSIM: "
     return how + "; ".join(means) + "."
 
 
