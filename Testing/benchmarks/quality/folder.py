@@ -135,7 +135,8 @@ def site_figures(source: str, target: str) -> str:
         f"{np.mean([f['ssim'] for f in figures]):.2f}"
         for site, figures in sorted(found.items())
     ]
-    how = f"**Sites left out**: after {' to '.join(sorted(minutes))} minutes without them, {source} to {target}, PSNR and SSIM: "
+    trained = " to ".join(sorted(minutes))
+    how = f"**Sites left out**: after {trained} minutes without them, {source} to {target}, PSNR and SSIM: "
     return how + "; ".join(means) + "."
 
 
