@@ -17,6 +17,7 @@ import torch
 from .data import BRATS_NAMES, CHECK_PATIENTS, MNI_NAMES, RAW_NAMES, load_cohort
 from .protocol import FOLDS, RESULTS, left_out
 from .sampling import STACK_MM
+from .ship import all_of
 from .train import Recipe
 
 RECIPE = "final-canvas"
@@ -25,8 +26,8 @@ MODELS = (
     ("brain-mr-t1w-t2w", "Brain MR, T1w to T2w", RECIPE, "T1w", "T2w", True),
     ("brain-mr-t1w-flair", "Brain MR, T1w to FLAIR", RECIPE, "T1w", "FLAIR", True),
     ("brain-mr-t2w-flair", "Brain MR, T2w to FLAIR", RECIPE, "T2w", "FLAIR", True),
-    ("brain-mr-t1wgd-t1w", "Brain MR, T1w with gadolinium to T1w", "final-gd-canvas", "T1w-Gd", "T1w", False),
-    ("brain-mr-t1wgd-t2w", "Brain MR, T1w with gadolinium to T2w", "final-gd-canvas", "T1w-Gd", "T2w", False),
+    ("brain-mr-t1wgd-t1w", "Brain MR, T1w with gadolinium to T1w", "final-gd", "T1w-Gd", "T1w", False),
+    ("brain-mr-t1wgd-t2w", "Brain MR, T1w with gadolinium to T2w", "final-gd", "T1w-Gd", "T2w", False),
 )
 LIMITS = (
     "Adults with gliomas (ten, brain-extracted at 1 mm, six sites) and with multiple sclerosis (a handful, one "
@@ -95,16 +96,8 @@ def domain(data: Path, scenes: list, contrast: str, without: tuple[str, ...] = (
 def run_folder(runs: Path, run: str, source: str, target: str) -> Path:
     """Where a direction's last weights are: in its finishing run if it had one."""
     name = f"{source}_{target}".lower()
-    finished = runs / "finish" / name
-    return finished if (finished / "progress.json").exists() else runs / run / name
-
-
-def all_of(progress: dict) -> dict:
-    """A run's progress with what an earlier run of the same direction had done."""
-    earlier = progress.get("begun_with", {})
-    if (earlier.get("source"), earlier.get("target")) != (progress["source"], progress["target"]):
-        return progress
-    return {**progress, **{key: progress[key] + earlier[key] for key in ("steps", "images", "seconds")}}
+    candidates = [runs / finishing / name for finishing in ("cycle", "finish")]
+    return next((folder for folder in candidates if (folder / "progress.json").exists()), runs / run / name)
 
 
 def recipe_note(progress: list[dict]) -> str:
@@ -127,10 +120,10 @@ def site_figures(source: str, target: str) -> str:
     path = RESULTS / "leave-one-site-out.json"
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     found: dict[str, list[dict]] = {}
-    minutes = 0.0
+    minutes: set[str] = set()
     for entry in entries:
         if (entry["recipe"], entry["source"], entry["target"]) == ("final-canvas", source, target):
-            minutes = entry["seconds"] / 60
+            minutes.add(f"{entry['seconds'] / 60:g}")
             for name, figures in entry["scenes"].items():
                 kind = "whole heads" if name.endswith("_head") else "brains"
                 site = "Ljubljana" if name.startswith(("patient", "mni")) else name.split("_")[0]
@@ -142,7 +135,8 @@ def site_figures(source: str, target: str) -> str:
         f"{np.mean([f['ssim'] for f in figures]):.2f}"
         for site, figures in sorted(found.items())
     ]
-    how = f"**Sites left out**: after {minutes:.0f} minutes without them, {source} to {target}, PSNR and SSIM: "
+    trained = " to ".join(sorted(minutes))
+    how = f"**Sites left out**: after {trained} minutes without them, {source} to {target}, PSNR and SSIM: "
     return how + "; ".join(means) + "."
 
 

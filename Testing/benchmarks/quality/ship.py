@@ -70,11 +70,19 @@ def train_direction(
             "history": training.history,
         }
         if begin_with is not None:
-            earlier = json.loads((begin_with / "progress.json").read_text())
+            earlier = all_of(json.loads((begin_with / "progress.json").read_text()))
             progress["begun_with"] = {key: earlier[key] for key in ("source", "target", "steps", "images", "seconds")}
         (folder / "progress.json").write_text(json.dumps(progress))
         print(source, target, training.step, round(training.spent), training.history[-1:], flush=True)
     return training
+
+
+def all_of(progress: dict) -> dict:
+    """A run's progress with what an earlier run of the same direction had done."""
+    earlier = progress.get("begun_with", {})
+    if (earlier.get("source"), earlier.get("target")) != (progress["source"], progress["target"]):
+        return progress
+    return {**progress, **{key: progress[key] + earlier[key] for key in ("steps", "images", "seconds")}}
 
 
 def trained(recipe: Recipe, folder: Path) -> torch.nn.Module:
