@@ -13,7 +13,7 @@ FILES = [
 ]
 # VTK's own classes that nodes hand out or that are made here; VTK is real in these tests.
 VTK_CLASSES = (
-    "vtkObject vtkMatrix4x4 vtkImageData vtkGeneralTransform vtkStringArray vtkTable vtkPointData vtkCollection "
+    "vtkObject vtkIdList vtkMatrix4x4 vtkImageData vtkGeneralTransform vtkStringArray vtkTable vtkPointData vtkCollection "
     "vtkDoubleArray vtkFloatArray vtkTransform vtkDataArray vtkImageReslice vtkImageMapToColors vtkAlgorithm "
     "vtkImageCheckerboard vtkTrivialProducer"
 ).split()
