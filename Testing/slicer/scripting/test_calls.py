@@ -16,12 +16,14 @@ HERE = Path(__file__).resolve().parents[1]
 def logic(slicer_app, scene, module, tiny_folder, monkeypatch):
     import qt
 
+    from SurgicalStyleTransferLib.jobs.engine import Engine
     from SurgicalStyleTransferLib.setup import model_cards
     from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
 
     qt.QSettings().setValue(FOLDER_SETTING, str(tiny_folder))
     monkeypatch.setattr(model_cards, "shipped_folder", lambda: Path("/nonexistent"))
     made = module.SurgicalStyleTransferLogic()
+    made._engine = Engine()  # nobody else's, so that it can be closed
     yield made
     made.engine.close()
 
