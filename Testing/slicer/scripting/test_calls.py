@@ -100,7 +100,7 @@ def test_what_is_not_there_is_said_before_anything_runs(logic, volume, scene):
         (lambda: logic.translate(head, "tiny", output=head), "Head is not a synthetic volume; it is not overwritten"),
         (lambda: logic.fuse([head]), "at least two"),
         (lambda: logic.fuse([head, head], "magic"), "twice"),
-        (lambda: logic.judge(head), "Head is no translation of this session"),
+        (lambda: logic.judge(head), "Head is no translation that the worker still keeps"),
     )
     for call, sentence in calls:
         with pytest.raises(ValueError, match=sentence):
