@@ -13,9 +13,9 @@ FILES = [
 ]
 # VTK's own classes that nodes hand out or that are made here; VTK is real in these tests.
 VTK_CLASSES = (
-    "vtkObject vtkMatrix4x4 vtkImageData vtkGeneralTransform vtkStringArray vtkTable vtkPointData vtkCollection "
-    "vtkDoubleArray vtkFloatArray vtkTransform vtkDataArray vtkImageReslice vtkImageMapToColors vtkAlgorithm "
-    "vtkImageCheckerboard vtkTrivialProducer"
+    "vtkObject vtkIdList vtkMatrix4x4 vtkImageData vtkGeneralTransform vtkStringArray vtkTable vtkPointData "
+    "vtkCollection vtkDoubleArray vtkFloatArray vtkTransform vtkDataArray vtkImageReslice vtkImageMapToColors "
+    "vtkAlgorithm vtkImageCheckerboard vtkTrivialProducer"
 ).split()
 # Asked for with getattr or by "except ImportError" where it may be missing.
 GUARDED = {("slicer.packaging", "load_requirements"), ("slicer.packaging", "pip_ensure"), ("slicer", "packaging")}

@@ -161,7 +161,7 @@ class ScriptCalls:
         on_error: Failed | None = None,
         timeout: float = TIMEOUT,
     ) -> dict | None:
-        """The quality metrics of a result of ``translate`` of this session.
+        """The quality metrics of a result of ``translate``, as long as the worker that made it runs.
 
         Args:
             node: the translated volume.
@@ -181,7 +181,7 @@ class ScriptCalls:
         volume, other = _volume(node), None if reference is None else _volume(reference)
         if volume.GetID() not in self.engine.results:
             raise ValueError(
-                _("{name} is no translation of this session; translate it anew to judge it.").format(
+                _("{name} is no translation that the worker still keeps; translate it anew to judge it.").format(
                     name=volume.GetName()
                 )
             )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from surgical_style_engine.common.home import own_folder
+
 from .lesion_text import lesion_text
 
 CARD_NAME = "model.json"
@@ -88,7 +90,7 @@ def shipped_folder() -> Path:
 def default_user_folder() -> Path:
     """Where imported models go unless the user says otherwise; the command line's folder too."""
     folder = os.environ.get("SST_MODELS")
-    return Path(folder) if folder else Path.home() / ".surgical_style_transfer" / "models"
+    return Path(folder) if folder else own_folder() / "models"
 
 
 def list_cards(user_folder: Path) -> list[Card]:

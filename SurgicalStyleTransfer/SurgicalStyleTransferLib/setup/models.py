@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import qt
 from slicer.i18n import tr as _
+
+from surgical_style_engine.common.atomic_write import remove_folder
 
 from . import model_cards
 from .model_cards import Card
@@ -73,4 +74,4 @@ class Models:
         if card.folder.is_symlink():
             card.folder.unlink()
         else:
-            shutil.rmtree(card.folder)
+            remove_folder(card.folder)

@@ -14,6 +14,7 @@ from surgical_style_engine.worker import messages as protocol
 from SurgicalStyleTransferLib.mrml import geometry as mrml_geometry
 from SurgicalStyleTransferLib.mrml import outputs
 
+PREFIX = "SurgicalStyleTransfer-"
 KEPT_UPLOADS = 4  # more than one request names: a volume, a region, a volume to match
 
 
@@ -28,7 +29,11 @@ class Exchange:
 
     def _make_folder(self) -> None:
         parent = self._parent or slicer.app.temporaryPath
-        self.folder = Path(tempfile.mkdtemp(prefix="SurgicalStyleTransfer-", dir=parent))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        except OSError:  # Slicer's folder of temporary files is a setting, which may name what is gone or read-only
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._left: set[Path] = set()
 
     def renew(self) -> None:
         """Another empty folder: a worker that ends deletes the one it was given, sooner or later."""
@@ -84,14 +89,19 @@ class Exchange:
     def take(self, path: Path | str) -> np.ndarray:
         """The (z, y, x) or (z, y, x, 3) array of a result, as MRML wants it; the file is deleted."""
         array = np.load(path, allow_pickle=False)
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
+        self.discard(path)
         return array[0] if array.shape[0] == 1 else np.moveaxis(array, 0, -1)
 
     def discard(self, path: Path | str) -> None:
-        """Delete a file that is not needed any more."""
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
+        """Delete a file that is not needed any more, and those that could not be deleted before.
+
+        Windows deletes no file that the worker still has mapped into memory.
+        """
+        self._left.add(Path(path))
+        for file in sorted(self._left):
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+                self._left.discard(file)
 
     def close(self) -> None:
         """Delete the folder."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.home import own_folder
 from surgical_style_engine.common.thresholds import BODY_FROM
 from surgical_style_engine.common.torch_presence import has_torch, is_installed
 from surgical_style_engine.common.version import __version__
@@ -226,7 +227,7 @@ def like_a_slice(channels: int) -> np.ndarray:
 
 def memory_file() -> Path:
     """Where measurements are remembered."""
-    return Path.home() / ".surgical_style_transfer" / "measured.json"
+    return own_folder() / "measured.json"
 
 
 def _key(model: StyleModel, direction: str) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+# On Windows a file that another program reads (a virus scanner, an indexer) cannot be renamed for a moment.
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # seconds before the next try
 _LONGEST_STEM = 32  # characters of the name that the temporary one repeats, so that long names stay allowed
 
 
@@ -48,7 +51,7 @@ def replacing(path: Path | str, *, make_folders: bool = True, sync: bool = False
         yield temporary
         if sync:
             _sync(temporary)
-        os.replace(temporary, path)
+        rename(temporary, path)
     finally:
         with contextlib.suppress(OSError):  # such as of a folder that is not one: the first failure is what counts
             temporary.unlink(missing_ok=True)
@@ -104,14 +107,14 @@ def put_folder(temporary: Path, folder: Path) -> None:
         OSError: Where it cannot be renamed; ``folder`` is what it was.
     """
     if not folder.exists():
-        os.replace(temporary, folder)
+        rename(temporary, folder)
         return
     old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
-    os.replace(folder, old)
+    rename(folder, old)
     try:
-        os.replace(temporary, folder)
+        rename(temporary, folder)
     except OSError:
-        os.replace(old, folder)
+        rename(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
@@ -131,16 +134,45 @@ def put_files(places: Sequence[tuple[Path, Path]]) -> None:
         for temporary, path in places[:-1]:
             if path.exists():
                 kept[path] = temporary.with_name(f"{uuid.uuid4().hex[:12]}.kept")
-                os.replace(path, kept[path])
-            os.replace(temporary, path)
+                rename(path, kept[path])
+            rename(temporary, path)
             renamed.append(path)
-        os.replace(*places[-1])  # atomic by itself
+        rename(*places[-1])  # atomic by itself
     except OSError:
         for path in renamed:
             path.unlink(missing_ok=True)
         for path, old in kept.items():
-            os.replace(old, path)
+            rename(old, path)
         raise
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder with all that is in it, or nothing of it.
+
+    It is renamed first, which Windows refuses as long as a file in it is open or mapped into memory.
+
+    Args:
+        folder: The folder; its neighbours that such a deletion has left behind go, too.
+
+    Raises:
+        OSError: Where it cannot be renamed; all of it is still there.
+    """
+    gone = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
+    rename(folder, gone)
+    for old in [gone, *folder.parent.glob(".????????????.old")]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def rename(source: Path, target: Path) -> None:
+    """``os.replace``, tried again for a moment where Windows says that somebody else has the file open."""
+    for seconds in _WAITS:
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            time.sleep(seconds)
+        else:
+            return
+    os.replace(source, target)
 
 
 def _sync(path: Path) -> None:

@@ -173,7 +173,7 @@ def _nifti_header(path: Path) -> NiftiHeader | None:
 
 def _read_flat_nifti(path: Path) -> Volume:
     """A NIfTI file of two dimensions: a picture, unless it says more of its place than a picture can."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         whole = Path(folder) / "slice.nii"
         whole.write_bytes(as_volume(path))
         volume = _read_file(whole, path)

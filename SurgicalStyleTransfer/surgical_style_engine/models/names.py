@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
+from surgical_style_engine.common.atomic_write import remove_folder
+from surgical_style_engine.common.home import own_folder
 from surgical_style_engine.errors import InputError
 
 from .card import CARD_NAME, ModelCard, read_card
@@ -40,7 +41,7 @@ def shipped_models_folder() -> Path:
 def user_models_folder() -> Path:
     """Where imported models go: $SST_MODELS, or ~/.surgical_style_transfer/models."""
     folder = os.environ.get("SST_MODELS")
-    return Path(folder) if folder else Path.home() / ".surgical_style_transfer" / "models"
+    return Path(folder) if folder else own_folder() / "models"
 
 
 def models_folders() -> list[Path]:
@@ -67,6 +68,8 @@ def list_models(folders: list[Path] | None = None) -> list[tuple[Path, ModelCard
         if not parent.is_dir():
             continue
         for folder in sorted(path for path in parent.iterdir() if (path / CARD_NAME).is_file()):
+            if folder.name.startswith("."):
+                continue  # half written or half deleted
             try:
                 models.append((folder, read_card(folder), ""))
             except InputError as error:
@@ -125,7 +128,7 @@ def remove_model(name: str | Path, folders: list[Path] | None = None) -> Path:
     if folder.is_symlink():
         folder.unlink()
     elif folder.resolve().parent in [parent.resolve() for parent in folders or models_folders()]:
-        shutil.rmtree(folder)
+        remove_folder(folder)
     else:
         # The card goes last: as long as it is there, the rest can be removed with it.
         for file in (card.stored.file, "README.md", "thumbnail.png", PICTURE_NAME, CARD_NAME):

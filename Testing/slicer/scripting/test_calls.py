@@ -16,12 +16,14 @@ HERE = Path(__file__).resolve().parents[1]
 def logic(slicer_app, scene, module, tiny_folder, monkeypatch):
     import qt
 
+    from SurgicalStyleTransferLib.jobs.engine import Engine
     from SurgicalStyleTransferLib.setup import model_cards
     from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
 
     qt.QSettings().setValue(FOLDER_SETTING, str(tiny_folder))
     monkeypatch.setattr(model_cards, "shipped_folder", lambda: Path("/nonexistent"))
     made = module.SurgicalStyleTransferLogic()
+    made._engine = Engine()  # nobody else's, so that it can be closed
     yield made
     made.engine.close()
 
@@ -98,7 +100,7 @@ def test_what_is_not_there_is_said_before_anything_runs(logic, volume, scene):
         (lambda: logic.translate(head, "tiny", output=head), "Head is not a synthetic volume; it is not overwritten"),
         (lambda: logic.fuse([head]), "at least two"),
         (lambda: logic.fuse([head, head], "magic"), "twice"),
-        (lambda: logic.judge(head), "Head is no translation of this session"),
+        (lambda: logic.judge(head), "Head is no translation that the worker still keeps"),
     )
     for call, sentence in calls:
         with pytest.raises(ValueError, match=sentence):

@@ -12,11 +12,13 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_examples_run(page, slicer_app, scene, module, volume, until, monkeypatch, tmp_path):
     import qt
 
+    from SurgicalStyleTransferLib.jobs.engine import Engine
     from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
 
     qt.QSettings().setValue(FOLDER_SETTING, str(tmp_path / "no models of mine"))
     volume("MRBrainT1"), volume("MRBrainT2", seed=2)
     logic = module.SurgicalStyleTransferLogic()
+    logic._engine = Engine()  # nobody else's, so that it can be closed
     # The stand-in has no widget of the module to take the logic of.
     monkeypatch.setattr(slicer_app.util, "getModuleLogic", lambda name: logic)
     names = {"slicer": slicer_app, "getNode": slicer_app.util.getNode}

@@ -16,3 +16,34 @@ def test_the_command_line_and_the_panel_look_into_the_same_folders(slicer_app, m
     assert model_cards.shipped_folder() == clone
     if clone.is_dir():
         assert names.shipped_models_folder() == clone
+
+
+def test_a_model_in_use_is_kept_whole_and_can_be_removed_later(slicer_app, module, tiny_folder, tmp_path, monkeypatch):
+    """As on Windows, where a file that is mapped into memory holds its folder."""
+    import shutil
+
+    import pytest
+
+    from surgical_style_engine.common import atomic_write
+    from SurgicalStyleTransferLib.setup.models import Models
+
+    models = Models()
+    before = models.folder
+    models.folder = tmp_path
+    try:
+        shutil.copytree(tiny_folder / "tiny", tmp_path / "mine")
+        files = sorted(path.name for path in (tmp_path / "mine").iterdir())
+        (card,) = [card for card in models.cards() if card.name == "mine"]
+        with monkeypatch.context() as windows:
+
+            def refuse(source, target):
+                raise PermissionError(13, "The process cannot access the file", str(source))
+
+            windows.setattr(atomic_write.os, "replace", refuse)
+            with pytest.raises(PermissionError):
+                models.remove(card)
+        assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == files
+        models.remove(card)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        models.folder = before

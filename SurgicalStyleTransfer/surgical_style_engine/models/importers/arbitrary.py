@@ -80,7 +80,7 @@ def import_arbitrary_style(
     architecture = Architecture(name="onnx", arguments={"style_picture": True})
     style_name = texts.get("title") or name
     card = style_card(settings, name=name, style_name=style_name, training=training, architecture=architecture, **texts)
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         path = Path(temporary) / "model.onnx"
         path.write_bytes(content)
         try:

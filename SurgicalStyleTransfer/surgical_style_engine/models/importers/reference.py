@@ -199,7 +199,7 @@ def _import_onnx(source: Path, folder: Path, details: ReferenceDetails, overwrit
         if domain.scalar and count == 3:
             raise InputError(f"The ONNX model {source} has colour images; {domain.modality} needs one channel.")
     card = details.card(Architecture(name="onnx"), channels, ["forward"], [source])
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         path = Path(temporary) / "model.onnx"
         path.write_bytes(network.content)
         return save_model(folder, card, path, readme=_readme(card), overwrite=overwrite)
