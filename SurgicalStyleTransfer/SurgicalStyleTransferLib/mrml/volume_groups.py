@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import slicer
-import vtk
 
 from . import outputs
 
@@ -18,12 +19,18 @@ def is_translatable(node: object | None) -> bool:
     )
 
 
+def _branch(hierarchy: object, item: int) -> Iterator[int]:
+    """The items below an item, in the order in which they are shown."""
+    for position in range(hierarchy.GetNumberOfItemChildren(item)):
+        child = hierarchy.GetItemByPositionUnderParent(item, position)
+        yield child
+        yield from _branch(hierarchy, child)
+
+
 def volumes_in(item: int) -> list[object]:
     """The acquired volumes below an item of the subject hierarchy, in its order."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    items = vtk.vtkIdList()
-    hierarchy.GetItemChildren(item, items, True)
-    nodes = [hierarchy.GetItemDataNode(items.GetId(index)) for index in range(items.GetNumberOfIds())]
+    nodes = [hierarchy.GetItemDataNode(child) for child in _branch(hierarchy, item)]
     return [node for node in nodes if is_translatable(node)]
 
 
@@ -34,11 +41,8 @@ def groups() -> list[tuple[str, int]]:
     """
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     root = hierarchy.GetSceneItemID()
-    items = vtk.vtkIdList()
-    hierarchy.GetItemChildren(root, items, True)
-    listed = [("", root)]
-    for index in range(items.GetNumberOfIds()):
-        item = items.GetId(index)
-        if hierarchy.GetItemDataNode(item) is None and volumes_in(item):
-            listed.append((hierarchy.GetItemName(item), item))
-    return listed
+    return [("", root)] + [
+        (hierarchy.GetItemName(item), item)
+        for item in _branch(hierarchy, root)
+        if hierarchy.GetItemDataNode(item) is None and volumes_in(item)
+    ]

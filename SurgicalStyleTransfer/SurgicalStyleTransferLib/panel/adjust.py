@@ -84,7 +84,7 @@ class AdjustSection(Section):
     def _adjust(self) -> None:
         result = self.adjustable()
         # Whatever changes while one is under way is followed when that is done.
-        if result is None or self.engine.adjust_job is not None:
+        if result is None or self.engine.adjust_job is not None or not self.differs(result):
             return
         chosen = of_parameters(self.parameters)
 

@@ -25,7 +25,7 @@ from surgical_style_engine.errors import Cancelled as CancelledError
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.suitability import check_suitable, suitability_warnings
 from surgical_style_engine.metrics.cycle import CycleMetrics
-from surgical_style_engine.volumes.volume import check_volume
+from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from . import schema
 from .kept import Kept, Warm
@@ -112,10 +112,6 @@ class Tasks:
         )
         translation = translated.translation
         write_array(request.output, for_viewers(translation.volume).array)
-        has_disagreement = False
-        if request.disagreement is not None and translation.disagreement is not None:
-            write_array(request.disagreement, translation.disagreement.array)
-            has_disagreement = True
         kept = Kept(volume, model, request.direction, mask, options, translation)
         kept.take(translation, adjustments)
         self._warm.keep(request.keep, kept)
@@ -131,7 +127,7 @@ class Tasks:
             "consistency": translation.consistency,
             "notes": translated.notes,
             "unmeasured": unmeasured,
-            "has_disagreement": has_disagreement,
+            "has_disagreement": _write_disagreement(request.disagreement, translation.disagreement),
         }
 
     def measure(self, request: schema.Measure, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
@@ -290,6 +286,14 @@ class Tasks:
             "seconds": fusion.seconds,
             "notes": fused.notes,
         }
+
+
+def _write_disagreement(path: Path | None, disagreement: Volume | None) -> bool:
+    """Write how far the averaged runs differ where that was asked for and there is such; whether there is."""
+    if path is None or disagreement is None:
+        return False
+    write_array(path, disagreement.array)
+    return True
 
 
 def _error_map(cycle: CycleMetrics, region: np.ndarray) -> np.ndarray:
