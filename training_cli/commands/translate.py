@@ -251,7 +251,7 @@ def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
     A failure of the only volume is raised.
     """
     from surgical_style_engine.app.translate_case import translate_case
-    from training_cli.cohort.checks import told
+    from training_cli.cohort.checks import told, told_warnings
     from training_cli.cohort.matching import stem
 
     if not planned.single:
@@ -267,6 +267,7 @@ def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
             mask=job.mask,
             writing=replace(case.writing, output=job.output, name=stem(job.source)),
             title=name if planned.single else f"{name} ({number + 1}/{len(planned.jobs)})",
+            told=lambda sentence: told_warnings([sentence]),
         )
         try:
             entries.append(_entry(job, translate_case(one)))
@@ -304,8 +305,14 @@ def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
         "quality": translated.quality,
         "maps": translated.maps,
         "recognised": translated.recognised,
+        "told": [] if translated.translation.misfit is None else translated.translation.misfit.warnings,
         "warnings": translated.warnings,
     }
+
+
+def _reported(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry without what only the screen needs."""
+    return {key: value for key, value in entry.items() if key != "told"}
 
 
 def _write_report(
@@ -318,7 +325,11 @@ def _write_report(
     strength: str | float = entries[0]["strength"] if entries else case.strength
     if asked.strength == "auto" and not planned.single:
         strength = "auto"
-    more: dict[str, Any] = {key: entries[0][key] for key in SINGLE} if planned.single else {"volumes": entries}
+    more: dict[str, Any] = (
+        {key: entries[0][key] for key in SINGLE}
+        if planned.single
+        else {"volumes": [_reported(entry) for entry in entries]}
+    )
     if asked.match is not None:
         more["match"] = asked.match
     if planned.paired:
@@ -355,4 +366,4 @@ def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> No
             typer.echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
             if entry["consistency"] is not None:
                 typer.echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
-        told_warnings(entry["warnings"])
+        told_warnings(sentence for sentence in entry["warnings"] if sentence not in entry["told"])

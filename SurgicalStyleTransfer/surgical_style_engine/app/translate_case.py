@@ -17,6 +17,7 @@ from surgical_style_engine.imageio.dicom.source import SourceSeries, open_series
 from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.suitability import check_suitable
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.models.dicom_output import write_dicom_series
@@ -86,6 +87,7 @@ class TranslateCase:
         options: how the network is run.
         title: what the case is called where progress is shown; the volume's name if empty.
         stage: told what is done next, in a few words.
+        told: told, before the network runs, each sentence on what of the input is not what the model takes.
     """
 
     volume: VolumeOrPath
@@ -102,6 +104,7 @@ class TranslateCase:
     options: RunOptions = field(default_factory=RunOptions)
     title: str = ""
     stage: Callable[[str], None] = lambda text: None
+    told: Callable[[str], None] = lambda text: None
 
 
 @dataclass(eq=False)
@@ -281,6 +284,11 @@ def _align(inputs: _Inputs, reference: Reference) -> None:
 
 
 def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
+    check_volume(inputs.volume)
+    case.model.check_direction(case.direction)
+    options = case.options
+    for sentence in check_suitable(inputs.volume, case.model, case.direction, options.force, options.strict).warnings:
+        case.told(sentence)
     case.stage(f"translating {name}")
     keep = case.options.keep_normalized or case.judging is not None
     return translate_volume(

@@ -1,7 +1,7 @@
 """Measures of patches that tell contrasts apart on scanners never seen.
 
-The shape of the histogram, whether fine detail is bright or dark, what is even and what is not, what lies in the middle,
-and how the brightest and the darkest hang together.
+The shape of the histogram, whether fine detail is bright or dark, what is even and what is not, what lies in the
+middle, and how the brightest and the darkest hang together.
 """
 
 from __future__ import annotations
