@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
 
 import typer
 
@@ -101,9 +101,8 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
 
-    A translation is a synthetic image: the header of the output says so. An image of another modality than the
-    model's is refused, one of another contrast gets a warning; in a cohort both are left out. In a cohort every volume
-    that can be translated is; those that cannot are named at the end, with the reason.
+    A translation is a synthetic image: the header of the output says so. Another modality is refused, another
+    contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
     from training_cli.progress import Progress
 
@@ -121,9 +120,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     asked = _Asked(source, output, direction, plane, strength, mask, match, pattern, dicom, report, quality, maps)
     planned = asked.plan()
     if model is None:
-        from .inspect import refuse_without_model
-
-        refuse_without_model([job.source for job in planned.jobs], source, output)
+        _refuse_without_model(planned, source, output)
     run["strict"] = not planned.single
     case = asked.case(model, adjustments, run, shown)
     with shown:
@@ -136,6 +133,12 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
 
         bad_input = all(error.exit_code == 2 for _, error in failures)
         fail(f"{len(failures)} of {len(planned.jobs)} volumes could not be translated.", 2 if bad_input else 1)
+
+
+def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn:
+    from .inspect import refuse_without_model
+
+    refuse_without_model([job.source for job in planned.jobs], source, output)
 
 
 @dataclass(frozen=True)
