@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional, cast
 
 import typer
 
@@ -133,9 +133,8 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
 
-    A translation is a synthetic image: the header of the output says so. An image of another modality than the
-    model's is refused, one of another contrast gets a warning; in a cohort both are left out. In a cohort every volume
-    that can be translated is; those that cannot are named at the end, with the reason.
+    A translation is a synthetic image: the header of the output says so. Another modality is refused, another
+    contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
     from training_cli.progress import Progress
 
@@ -152,9 +151,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     asked = _Asked(*inputs, dicom, report, judged, maps, error_map, uncertainty)
     planned = asked.plan()
     if model is None:
-        from .inspect import refuse_without_model
-
-        refuse_without_model([job.source for job in planned.jobs], source, output)
+        _refuse_without_model(planned, source, output)
     run["strict"] = not planned.single
     case = asked.case(model, adjustments, run, shown)
     case = replace(case, writing=replace(case.writing, deidentify=dicom_deidentify))
@@ -168,6 +165,12 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
 
         bad_input = all(error.exit_code == 2 for _, error in failures)
         fail(f"{len(failures)} of {len(planned.jobs)} volumes could not be translated.", 2 if bad_input else 1)
+
+
+def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn:
+    from .inspect import refuse_without_model
+
+    refuse_without_model([job.source for job in planned.jobs], source, output)
 
 
 @dataclass(frozen=True)
@@ -301,7 +304,7 @@ def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
     A failure of the only volume is raised.
     """
     from surgical_style_engine.app.translate_case import translate_case
-    from training_cli.cohort.checks import told
+    from training_cli.cohort.checks import told, told_warnings
     from training_cli.cohort.matching import stem
 
     if not planned.single:
@@ -317,6 +320,7 @@ def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
             mask=job.mask,
             writing=replace(case.writing, output=job.output, name=stem(job.source)),
             title=name if planned.single else f"{name} ({number + 1}/{len(planned.jobs)})",
+            told=lambda sentence: told_warnings([sentence]),
         )
         try:
             entries.append(_entry(job, translate_case(one)))
@@ -354,8 +358,14 @@ def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
         "quality": translated.quality,
         "maps": translated.maps,
         "recognised": translated.recognised,
+        "told": [] if translated.translation.misfit is None else translated.translation.misfit.warnings,
         "warnings": translated.warnings,
     }
+
+
+def _reported(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry without what only the screen needs."""
+    return {key: value for key, value in entry.items() if key != "told"}
 
 
 def _write_report(
@@ -368,7 +378,11 @@ def _write_report(
     strength: str | float = entries[0]["strength"] if entries else case.strength
     if asked.strength == "auto" and not planned.single:
         strength = "auto"
-    more: dict[str, Any] = {key: entries[0][key] for key in SINGLE} if planned.single else {"volumes": entries}
+    more: dict[str, Any] = (
+        {key: entries[0][key] for key in SINGLE}
+        if planned.single
+        else {"volumes": [_reported(entry) for entry in entries]}
+    )
     if asked.match is not None:
         more["match"] = asked.match
     if planned.paired:
@@ -408,4 +422,4 @@ def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> No
                 echo(verdict_line(entry["quality"]["verdict"]))
             if entry["consistency"] is not None:
                 echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
-        told_warnings(entry["warnings"])
+        told_warnings(sentence for sentence in entry["warnings"] if sentence not in entry["told"])

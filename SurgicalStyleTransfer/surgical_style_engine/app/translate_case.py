@@ -17,6 +17,7 @@ from surgical_style_engine.imageio.dicom.source import SourceSeries, open_series
 from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.suitability import check_suitable
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
 from surgical_style_engine.models.calibration import Quickness
@@ -94,6 +95,7 @@ class TranslateCase:
         uncertainty: how the error bound is found where nothing is judged; see ``Judging``.
         title: what the case is called where progress is shown; the volume's name if empty.
         stage: told what is done next, in a few words.
+        told: told, before the network runs, each sentence on what of the input is not what the model takes.
     """
 
     volume: VolumeOrPath
@@ -111,6 +113,7 @@ class TranslateCase:
     uncertainty: Quickness = "quick"
     title: str = ""
     stage: Callable[[str], None] = lambda text: None
+    told: Callable[[str], None] = lambda text: None
 
 
 @dataclass(eq=False)
@@ -294,6 +297,11 @@ def _align(inputs: _Inputs, reference: Reference) -> None:
 
 
 def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
+    check_volume(inputs.volume)
+    case.model.check_direction(case.direction)
+    options = case.options
+    for sentence in check_suitable(inputs.volume, case.model, case.direction, options.force, options.strict).warnings:
+        case.told(sentence)
     case.stage(f"translating {name}")
     keep = case.options.keep_normalized or case.judging is not None or case.writing.error_map is not None
     return translate_volume(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Domain
 from surgical_style_engine.models.folder import StyleModel
@@ -81,7 +82,10 @@ def suitability_warnings(volume: Volume, model: StyleModel, direction: str, land
     verdict = recognise(volume)
     unfit = misfit(verdict, model.card, domain, volume.name or "The volume")
     sentences += unfit.warnings
-    if plain_modality(domain.modality) == CT and not verdict.modality and float(volume.array.min()) >= 0:
+    expected, lowest = plain_modality(domain.modality), float(volume.array.min())
+    if not verdict.modality and expected == "MR" and lowest < HU_BELOW:
+        sentences.append(f"The volume has values below {HU_BELOW:g}, like CT in HU; the model expects MR.")
+    elif not verdict.modality and expected == CT and lowest >= 0:
         sentences.append("The volume has no negative values; the model expects CT in HU.")
     if not unfit.warnings and not unfit.refusal:
         sentences += _unusual(volume, domain)

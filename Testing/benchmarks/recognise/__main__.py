@@ -41,14 +41,17 @@ def main() -> None:
     elif arguments.step == "usual":
         from .usual import write_usual
 
-        print("\n".join(write_usual(arguments.runs, arguments.data)))
+        print("\n".join(write_usual(arguments.data, arguments.runs)))
     else:
+        from .linear import fit, stored_features
         from .table import load_networks, make_table
         from .weights import write
 
         constants = make_table(arguments.runs, arguments.data)
         if networks := load_networks(arguments.runs, "all"):
-            print(write(networks, constants))
+            known = [image for image in cohort.images(arguments.data) if image.patient not in CHECK]
+            features = stored_features(cohort.images(arguments.data), arguments.runs)
+            print(write(networks, fit(known, features), constants))
 
 
 def _banks(arguments) -> list[train.Bank]:

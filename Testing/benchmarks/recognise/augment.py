@@ -64,8 +64,8 @@ def patches(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator, 
     inside = deep >= uniform(0.25 - 0.1 * strong, 0.25 + 0.1 * strong)
     image = _other_sharpness(image, uniform(0, 1)[:, 0, 0], strong)
     image = _other_tone(image, uniform, strong)
-    image = image * torch.exp(strong * _smooth_field(count, random) * uniform(0, 0.25))
-    image = image + strong * uniform(0, 0.22) ** 2 * torch.randn(image.shape, generator=random)
+    image = image * torch.exp(strong * _smooth_field(count, random) * uniform(0, 0.09))
+    image = image + strong * uniform(0, 0.16) ** 2 * torch.randn(image.shape, generator=random)
     inside &= _cropped(count, random, strong)
     return standardised(image, inside)
 
@@ -93,10 +93,10 @@ def _other_sharpness(image: torch.Tensor, draw: torch.Tensor, strong: float) -> 
 
 def _other_tone(image: torch.Tensor, uniform, strong: float) -> torch.Tensor:
     """A gamma, a bend and a saturation, all of which keep the order of intensities."""
-    gamma = torch.exp(strong * uniform(-0.5, 0.5))
+    gamma = torch.exp(strong * uniform(-0.35, 0.35))
     clipped = image.clamp(0, 2.5)
     image = torch.where(image > 0, (clipped.clamp_min(1e-6)) ** gamma, image)
-    bend = strong * uniform(-0.25, 0.25) / (2 * math.pi)
+    bend = strong * uniform(-0.12, 0.12) / (2 * math.pi)
     image = image + bend * torch.sin(2 * math.pi * image.clamp(0, 1))
     top = 3.0 - strong * uniform(0, 2.0)
     return torch.minimum(image, top)

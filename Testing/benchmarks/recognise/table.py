@@ -9,29 +9,40 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, CT, T1W, T1W_GD
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, T1W, T1W_GD
 from surgical_style_engine.volumes.recognise.voxels import decided, pooled
 
 from .cohort import CHECK, FOLDS, Image, images
+from .linear import Linear, fit, stored_features
 from .train import Network
+from .usual import coverage
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "recognise.json"
+PARTS = ("cropped", "one slice")
 MOST_WRONG = 0.02  # of the verdicts given
-STEPS = np.round(np.arange(0.4, 0.995, 0.01), 2)
+STEPS = np.round(np.arange(0.4, 0.996, 0.005), 3)
 
 
 def answers(runs: Path, data: Path, check: bool = False) -> list[dict]:
     """What networks say of images of sites that they have not seen: of the check patients, or of all others."""
     found = []
+    everything = images(data)
+    features = stored_features(everything, runs)
     for fold, left in FOLDS.items():
         networks = load_networks(runs, "all" if check else fold)
-        for image in images(data):
-            if (image.patient in CHECK) != check or not (check or {image.site, image.patient} & set(left)):
+        known = [image for image in everything if image.patient not in CHECK and (check or not _is_left(image, left))]
+        linear = fit(known, features)
+        for image in everything:
+            if (image.patient in CHECK) != check or not (check or _is_left(image, left)):
                 continue
-            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, runs)]
+            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, linear, features, runs)]
         if check:
             break
     return found
+
+
+def _is_left(image: Image, left: tuple[str, ...]) -> bool:
+    return bool({image.site, image.patient} & set(left))
 
 
 def load_networks(runs: Path, name: str) -> list[Network]:
@@ -52,7 +63,7 @@ def look(networks: list[Network], patches: np.ndarray) -> tuple[np.ndarray, np.n
     return logs.numpy(), embedded.numpy()
 
 
-def _of_image(image: Image, networks: list[Network], runs: Path) -> list[dict]:
+def _of_image(image: Image, networks: list[Network], linear: Linear, features: dict, runs: Path) -> list[dict]:
     found = []
     with np.load(runs / "variants" / f"{image.name}.npz") as stored:
         for variant in stored.files:
@@ -65,7 +76,9 @@ def _of_image(image: Image, networks: list[Network], runs: Path) -> list[dict]:
                 else image.site,
                 "variant": variant,
             }
-            shares = pooled(look(networks, patches)[0]) if len(patches) else None
+            measured = features.get((image.name, variant))
+            by_features = None if measured is None else linear.contrasts(measured)
+            shares = pooled(look(networks, patches)[0], by_features) if len(patches) else None
             found.append({**common, "probabilities": shares})
     return found
 
@@ -74,7 +87,7 @@ def outcome(answer: dict, constants: dict[str, float]) -> str:
     """right, wrong, "not sure", or "agent not sure" where T1w is right but the contrast agent is left open."""
     if answer["probabilities"] is None:
         return "not sure"
-    said, truth = decided(answer["probabilities"], constants), answer["truth"]
+    said, truth = decided(answer["probabilities"], constants, answer["variant"] in PARTS), answer["truth"]
     if not said.kind or said.kind == "other":
         return "not sure"
     if truth in (T1W, T1W_GD) and said.kind == T1W and said.with_agent is None:
@@ -83,27 +96,34 @@ def outcome(answer: dict, constants: dict[str, float]) -> str:
 
 
 def choose(found: list[dict]) -> dict[str, float]:
-    """The least thresholds under which at most MOST_WRONG of the verdicts on contrasts and CT are wrong."""
-    judged = [answer for answer in found if answer["truth"] in (*CONTRASTS, CT)]
+    """The least thresholds under which at most MOST_WRONG of the verdicts on contrasts are wrong.
 
-    def wrong(constants: dict[str, float], agent: bool) -> float:
-        counts: Counter = Counter()
-        for answer in judged:
-            result = outcome(answer, constants)
-            if agent and answer["truth"] not in (T1W, T1W_GD):
-                continue
-            if result == "wrong" and not agent:
-                said = decided(answer["probabilities"], constants).kind
-                if {said, answer["truth"]} == {T1W, T1W_GD}:
-                    result = "right"
-            counts[result] += 1
-        given = counts["right"] + counts["wrong"] + (0 if agent else counts["agent not sure"])
-        return counts["wrong"] / max(given, 1)
+    Parts of an image (a crop, one slice) have one of their own.
+    """
+    judged = [answer for answer in found if answer["truth"] in CONTRASTS]
+    whole, parts = ([answer for answer in judged if (answer["variant"] in PARTS) == part] for part in (False, True))
+    constants = {name: 2.0 for name in ("least_kind", "least_part", "least_agent")}  # none is sure of the agent
 
-    kind = next((float(t) for t in STEPS if wrong({"least_kind": t, "least_agent": 1.1}, False) <= MOST_WRONG), 0.99)
-    agents = [t for t in STEPS if t >= 0.5]
-    agent = next((float(t) for t in agents if wrong({"least_kind": kind, "least_agent": t}, True) <= MOST_WRONG), 0.99)
-    return {"least_kind": kind, "least_agent": agent}
+    def least(name: str, answers: list[dict], agents: bool = False) -> float:
+        for threshold in STEPS[STEPS >= 0.5]:
+            counts = Counter(_result(answer, {**constants, name: float(threshold)}, agents) for answer in answers)
+            given = counts["right"] + counts["wrong"] + (0 if agents else counts["agent not sure"])
+            if counts["wrong"] <= MOST_WRONG * given:
+                return float(threshold)
+        return 0.995
+
+    constants["least_kind"], constants["least_part"] = least("least_kind", whole), least("least_part", parts)
+    constants["least_agent"] = least("least_agent", [a for a in judged if a["truth"] in (T1W, T1W_GD)], agents=True)
+    return constants
+
+
+def _result(answer: dict, constants: dict[str, float], agents: bool) -> str:
+    """The outcome; only whether the agent is right, or only whether the rest is."""
+    result = outcome(answer, constants)
+    if result != "wrong" or answer["probabilities"] is None:
+        return result
+    said = decided(answer["probabilities"], constants, answer["variant"] in PARTS).kind
+    return "not sure" if agents and said not in (T1W, T1W_GD) else "wrong"
 
 
 def nested(found: list[dict]) -> list[dict]:
@@ -136,21 +156,27 @@ def _shares(counts: Counter) -> dict[str, float]:
 
 def make_table(runs: Path, data: Path) -> dict[str, float]:
     """Print the tables and write the results; gives the thresholds."""
-    found = answers(runs, data)
+    if (runs / "answers.json").exists():
+        found = json.loads((runs / "answers.json").read_text())
+    else:
+        found = answers(runs, data)
+        (runs / "answers.json").write_text(json.dumps(found))
     results = nested(found)
-    brains = [result for result in results if result["truth"] in (*CONTRASTS, CT)]
+    brains = [result for result in results if result["truth"] in CONTRASTS]
+    whole = [result for result in brains if result["variant"] not in PARTS]
     report = {
         "constants": choose(found),
         "left_out": {
             "as it is": _shares(Counter(r["outcome"] for r in brains if r["variant"] == "as it is")),
-            "all variants": _shares(Counter(r["outcome"] for r in brains)),
+            "whole, all variants": _shares(Counter(r["outcome"] for r in whole)),
             "by variant": table(brains, "variant"),
             "by kind, as it is": table([r for r in results if r["variant"] == "as it is"], "truth"),
             "by kind": table(results, "truth"),
-            "by site": table(brains, "group"),
+            "by site, whole": table(whole, "group"),
             "wrong": [f"{r['image']}, {r['variant']}: {_said(r)}" for r in results if r["outcome"] == "wrong"],
         },
     }
+    report["unusual"] = coverage(runs, data)
     if load_networks(runs, "all"):
         checked = answers(runs, data, check=True)
         checked = [{**answer, "outcome": outcome(answer, report["constants"])} for answer in checked]

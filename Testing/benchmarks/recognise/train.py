@@ -44,7 +44,7 @@ class Network(nn.Module):
         self.features = nn.Sequential(*layers)
         self.embed = nn.Linear(2 * before, embedding)
         self.classify = nn.Linear(embedding, len(KINDS))
-        self.drop = nn.Dropout(0.3)
+        self.drop = nn.Dropout(0.15)
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return self.classify(self.embedded(batch))
@@ -176,7 +176,7 @@ def train(banks: list[Bank], steps: int, seed: int = 0, report=print) -> Network
     sampler, network = Sampler(banks, seed), Network()
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.15)
-    objective = nn.CrossEntropyLoss(label_smoothing=0.05)
+    objective = nn.CrossEntropyLoss(label_smoothing=0.02)
     started, running = time.process_time(), 0.0
     for step in range(1, steps + 1):
         batch, kinds = sampler.batch()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .linear import Linear
 from .train import Network
 
 FOLDER = Path(__file__).resolve().parents[3] / "SurgicalStyleTransfer" / "Resources" / "Recogniser"
@@ -27,9 +28,12 @@ def folded(network: Network) -> dict[str, np.ndarray]:
     return {name: value.detach().numpy().astype(np.float16) for name, value in weights.items()}
 
 
-def write(networks: list[Network], constants: dict[str, float], path: Path = FOLDER / "recogniser.npz") -> Path:
+def write(
+    networks: list[Network], linear: Linear, constants: dict[str, float], path: Path = FOLDER / "recogniser.npz"
+) -> Path:
     """Write the recogniser; the digest is of its weights, which statistics of its features go with."""
     arrays = {f"{n}.{name}": value for n, network in enumerate(networks) for name, value in folded(network).items()}
+    arrays |= {f"linear.{name}": value.astype(np.float32) for name, value in vars(linear).items()}
     digest = hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest()[:16]
     path.parent.mkdir(parents=True, exist_ok=True)
     names = sorted(constants)

@@ -28,14 +28,20 @@ def test_the_empty_state_offers_slicers_own_sample(slicer_app, open_panel, volum
 
 
 def test_a_volume_that_does_not_look_right_is_warned_about_but_not_blocked(slicer_app, ready, until, volume):
-    node = volume(array=np.where(head(5) > 0, head(5) / 10, -1000).astype(np.float32))
-    widget = ready(node=node)
+    widget = ready(node=volume("scan_FLAIR"))
     until(lambda: not widget.ui.warningLabel.isHidden(), "the warning")
-    assert "like CT in HU; the model expects MR" in widget.ui.warningLabel.text and widget.ui.applyButton.enabled
+    assert "FLAIR by the name 'scan_FLAIR'" in widget.ui.warningLabel.text and widget.ui.applyButton.enabled
     widget._parameterNode.inputVolume = volume("Good")
     until(lambda: widget.panel.inputs._checked[0] == widget._parameterNode.inputVolume.GetID(), "another check")
     until(lambda: not widget.logic.engine.client.busy, "its answer")
     assert widget.ui.warningLabel.isHidden()
+
+
+def test_a_ct_without_a_header_blocks_with_the_reason(slicer_app, ready, until, volume):
+    node = volume(array=np.where(head(5) > 0, head(5) / 10, -1000).astype(np.float32))
+    widget = ready(node=node)
+    until(lambda: not widget.ui.applyButton.enabled, "the check")
+    assert "is CT by its voxels" in widget.ui.applyButton.toolTip
 
 
 def test_a_modality_that_dicom_states_wrong_blocks_with_the_reason(slicer_app, scene, ready, until, volume):

@@ -44,7 +44,9 @@ def proposals(verdict: Verdict, folders: list[Path] | None = None) -> list[Propo
     """
     fitting = []
     for folder, card, _ in list_models(folders):
-        for direction in card.directions if card is not None else ():
+        if card is None:
+            continue
+        for direction in card.directions:
             source, target = card.domain_from(direction), card.domain_to(direction)
             if not source.inputs and fits(verdict, source):
                 fitting.append(Proposal(folder.name, direction, source.name, target.name))

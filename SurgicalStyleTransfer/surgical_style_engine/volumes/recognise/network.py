@@ -1,4 +1,4 @@
-"""The recogniser's networks, evaluated by numpy: no torch is loaded for a look at an image."""
+"""The recogniser's networks and its linear classifier, evaluated by numpy: no torch is loaded for a look."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from surgical_style_engine.errors import StyleTransferError
 
 FILE_NAME = "recogniser.npz"
 _STRIDE = 2
+_FARTHEST = 6.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Recogniser:
 
     Attributes:
         networks: weights by name, as ``Testing/benchmarks/recognise`` writes them: float32.
+        linear: the multinomial logistic regression on ``features.features_of``: mean, scale, weight, bias.
         constants: thresholds by name.
         digest: that statistics of the embedding go with.
     """
 
     networks: tuple[Mapping[str, np.ndarray], ...]
+    linear: Mapping[str, np.ndarray]
     constants: Mapping[str, float]
     digest: str
 
@@ -41,6 +44,15 @@ class Recogniser:
         """
         outputs, embeddings = zip(*(_forward(network, patches) for network in self.networks), strict=True)
         return np.mean([_log_softmax(output) for output in outputs], axis=0), np.concatenate(embeddings, axis=1)
+
+    def scaled(self, features: np.ndarray) -> np.ndarray:
+        """Features (n,) in units of their spread over the training images, far outliers drawn in."""
+        return np.clip((features - self.linear["mean"]) / self.linear["scale"], -_FARTHEST, _FARTHEST)
+
+    def contrasts(self, features: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities of CONTRASTS (4,) by the features (n,) of a volume."""
+        output = self.linear["weight"] @ self.scaled(features) + self.linear["bias"]
+        return _log_softmax(output[None])[0]
 
 
 def resource() -> Path:
@@ -68,9 +80,12 @@ def load(path: Path) -> Recogniser:
         for name, array in arrays.items():
             number, _, part = name.partition(".")
             networks.setdefault(number, {})[part] = array.astype(np.float32)
+        linear = networks.pop("linear")
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise StyleTransferError(f"The recogniser's weights {path} are missing or damaged.") from error
-    return Recogniser(tuple(networks[key] for key in sorted(networks)), dict(zip(names, values, strict=True)), digest)
+    return Recogniser(
+        tuple(networks[key] for key in sorted(networks)), linear, dict(zip(names, values, strict=True)), digest
+    )
 
 
 def _forward(weights: Mapping[str, np.ndarray], patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

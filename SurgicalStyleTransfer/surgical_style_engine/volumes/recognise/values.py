@@ -16,6 +16,8 @@ LEAST_SOFT = 0.5  # share of what is not air that has to be soft tissue, for val
 LEAST_IN_HU = 0.3  # the same where there is air below 0, which says much already
 LEAST_BONE = 0.005
 LEAST_AROUND = 0.15  # share of air below which nothing is said of what surrounds the body
+LEAST_SLICES = 4
+MOST_CUT = 0.35  # of a side that the body may touch, as ears and noses do
 CONSTANT = 0.88  # share of one value in the air, from which on it was set, not measured
 SKULL_DARK = 0.6  # of the brain's intensity: a shell below it is a skull's
 _SHELLS = ((0.06, 0.12), (0.12, 0.18), (0.18, 0.24))  # shares of the largest depth, where a skull may lie
@@ -38,6 +40,18 @@ def stored_from_zero(grid: WorkingGrid) -> bool:
     if tissue.size < 100:
         return False
     return _soft_share(tissue) >= LEAST_SOFT and float(np.mean(tissue > _BONE)) >= LEAST_BONE
+
+
+def is_part(grid: WorkingGrid) -> bool:
+    """Whether only a part of the body is in the image: one slice, or sides that cut through the body."""
+    axis = grid.planes[0]
+    body = np.moveaxis(grid.body, axis, 0)
+    deepest = np.moveaxis(grid.depth, axis, 0).max(axis=(1, 2))
+    slices = body[deepest >= 0.6 * deepest.max()]  # those that are looked at
+    if len(body) < LEAST_SLICES or not len(slices):
+        return True
+    sides = (slices[:, 0], slices[:, -1], slices[:, :, 0], slices[:, :, -1])
+    return bool(max(float(side.mean()) for side in sides) > MOST_CUT)
 
 
 def _soft_share(hounsfield: np.ndarray) -> float:

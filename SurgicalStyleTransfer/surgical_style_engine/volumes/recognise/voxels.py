@@ -10,10 +10,11 @@ import numpy as np
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
 
+from .features import features_of
 from .kinds import CONTRASTS, CT, KINDS, NOT_KNOWN, OTHER, PICTURE, RADIOGRAPH, T1W, T1W_GD
 from .network import Recogniser, shipped
 from .patches import deep_patches, standardised, working_grid
-from .values import in_hounsfield, is_extracted, stored_from_zero
+from .values import in_hounsfield, is_extracted, is_part, stored_from_zero
 
 TOO_LITTLE = "too little of a body is in the image to tell what it shows"
 
@@ -28,7 +29,7 @@ class Look:
         with_agent: whether a T1w image was taken with a contrast agent; None where that is not sure.
         probabilities: by kind.
         extracted: whether only the brain is left; None where that cannot be told.
-        embedding: (features,) of the networks, the mean over the patches; None where nothing could be looked at.
+        embedding: (features,) of ``features_of`` in units of their spread; None where nothing could be looked at.
         reason: why nothing is said, where that is so.
     """
 
@@ -66,10 +67,11 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
     patches = standardised(*deep_patches(grid))
     if not len(patches):
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
-    logarithms, embeddings = recogniser.look(patches)
-    probabilities = pooled(logarithms)
-    look = decided(probabilities, recogniser.constants)
-    if in_hu or look.kind == CT and stored_from_zero(grid):
+    features = features_of(patches)
+    by_features = None if features is None else recogniser.contrasts(features)
+    probabilities = pooled(recogniser.look(patches)[0], by_features)
+    look = decided(probabilities, recogniser.constants, is_part(grid))
+    if in_hu or stored_from_zero(grid):
         look = Look(CT, certain=True, probabilities=probabilities)
     elif look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
         look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
@@ -80,33 +82,40 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         look.with_agent,
         probabilities,
         is_extracted(grid) if is_brain else None,
-        embeddings.mean(axis=0),
+        None if features is None else recogniser.scaled(features),
         look.reason,
     )
 
 
-def pooled(logarithms: np.ndarray) -> dict[str, float]:
-    """Probabilities of a volume from those of its patches: their geometric mean.
+def pooled(by_patch: np.ndarray, by_features: np.ndarray | None = None) -> dict[str, float]:
+    """Probabilities of a volume: the geometric mean of its patches' times those of its features.
 
     Args:
-        logarithms: (n, kinds), of probabilities.
+        by_patch: (n, kinds) logarithms of what the networks say of every patch.
+        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together; it knows
+            nothing of the other kinds, which then count as its likeliest.
     """
-    mean = logarithms.mean(axis=0)
-    shares = np.exp(mean - mean.max())
+    total = by_patch.mean(axis=0)
+    if by_features is not None:
+        known = dict(zip(CONTRASTS, by_features.tolist(), strict=True))
+        total = total + [known.get(kind, float(by_features.max())) for kind in KINDS]
+    shares = np.exp(total - total.max())
     return dict(zip(KINDS, (shares / shares.sum()).tolist(), strict=True))
 
 
-def decided(probabilities: Mapping[str, float], constants: Mapping[str, float]) -> Look:
+def decided(probabilities: Mapping[str, float], constants: Mapping[str, float], is_part: bool = False) -> Look:
     """What is sure enough to be said, by thresholds that were chosen on sites left out.
 
     Args:
         probabilities: by kind.
-        constants: "least_kind" for the kind, "least_agent" for telling T1w with and without a contrast agent.
+        constants: "least_kind" for the kind, "least_part" for that of a part, "least_agent" for telling T1w with and
+            without a contrast agent.
+        is_part: whether only a part of the body was looked at.
     """
     t1 = probabilities[T1W] + probabilities[T1W_GD]
     shares = {**{kind: share for kind, share in probabilities.items() if kind not in (T1W, T1W_GD)}, T1W: t1}
     kind = max(shares, key=lambda name: shares[name])
-    if shares[kind] < constants["least_kind"]:
+    if shares[kind] < constants["least_part" if is_part else "least_kind"]:
         return Look(NOT_KNOWN, probabilities=probabilities, reason="its voxels leave doubt")
     if kind == OTHER:
         return Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no contrast that is known here")

@@ -53,9 +53,10 @@ def test_cards_keep_it_as_json():
         {"recogniser": "other"},
         {"limit": -1},
         {"limit": "x"},
-        {"mean": [1, 2]},
+        {"mean": "AAA="},
         {"axes": 3},
-        {"spread": []},
+        {"axes": "!"},
+        {"spread": ""},
         {"mean": None},
     ],
 )

@@ -42,7 +42,7 @@ def test_a_patch_does_not_depend_on_its_neighbours(patches):
 def test_what_is_shipped_is_small_and_complete():
     recogniser = network.shipped()
     assert network.resource().stat().st_size < 1_000_000
-    assert {"least_kind", "least_agent"} <= set(recogniser.constants) and len(recogniser.digest) == 16
+    assert {"least_kind", "least_part", "least_agent"} <= set(recogniser.constants) and len(recogniser.digest) == 16
     assert all(len(weights["classify.bias"]) == len(KINDS) for weights in recogniser.networks)
 
 

@@ -5,7 +5,7 @@ import pytest
 from recognise_volumes import ct, head
 
 from surgical_style_engine.volumes.recognise.patches import working_grid
-from surgical_style_engine.volumes.recognise.values import in_hounsfield, is_extracted, stored_from_zero
+from surgical_style_engine.volumes.recognise.values import in_hounsfield, is_extracted, is_part, stored_from_zero
 
 
 def test_hounsfield_units():
@@ -23,6 +23,12 @@ def test_hounsfield_units_stored_from_zero():
 @pytest.mark.parametrize("extracted", [True, False])
 def test_extracted_brains(extracted):
     assert is_extracted(working_grid(head(extracted=extracted))) is extracted
+
+
+def test_parts():
+    whole, cut = (working_grid(part) for part in (head(), head().with_array(head().array[:, 30:60, 30:60, 30:60])))
+    assert not is_part(whole) and is_part(cut)
+    assert is_part(working_grid(head().with_array(head().array[:, 45:46])))
 
 
 def test_without_air_nothing_is_said():

@@ -11,7 +11,7 @@ from surgical_style_engine.volumes.recognise.kinds import KINDS
 from surgical_style_engine.volumes.recognise.voxels import decided, look_at, pooled
 from surgical_style_engine.volumes.volume import Volume
 
-SURE = {"least_kind": 0.6, "least_agent": 0.8}
+SURE = {"least_kind": 0.6, "least_part": 0.95, "least_agent": 0.8}
 
 
 def shares(**given):
@@ -24,6 +24,7 @@ class TestDecisions:
         assert decided(shares(T2w=0.9), SURE).kind == "T2w"
         unsure = decided(shares(T2w=0.5, FLAIR=0.4), SURE)
         assert unsure.kind == "" and unsure.reason
+        assert decided(shares(T2w=0.9), SURE, is_part=True).kind == "", "of a part, more is asked"
 
     def test_t1w_is_said_where_only_the_agent_is_open(self):
         look = decided(shares(T1w=0.5, T1w_Gd=0.4), SURE)
@@ -35,11 +36,17 @@ class TestDecisions:
     def test_a_kind_that_is_none_is_not_sure(self):
         assert decided(shares(other=0.95), SURE).kind == ""
 
-    def test_patches_are_pooled_by_their_geometric_mean(self):
+    def test_patches_and_features_count_alike(self):
         logarithms = np.log(np.array([[0.8, 0.2], [0.2, 0.8], [0.8, 0.2]]))
         padded = np.full((3, len(KINDS)), -50.0)
         padded[:, :2] = logarithms
-        assert pooled(padded)["T1w"] == pytest.approx(4 ** (1 / 3) / (1 + 4 ** (1 / 3)))
+        odds = 4 ** (1 / 3)  # two patches of three at odds of four, one against
+        assert pooled(padded)["T1w"] == pytest.approx(odds / (1 + odds))
+        features = np.log([0.25, 0.75, 1e-9, 1e-9])
+        assert pooled(padded, features)["T1w"] == pytest.approx(odds / (3 + odds))
+        likely = np.full((1, len(KINDS)), -50.0)
+        likely[0, KINDS.index("picture")] = 0
+        assert pooled(likely, features)["picture"] == pytest.approx(1), "of which the features know nothing"
 
 
 class TestWhateverComes:
