@@ -6,7 +6,7 @@
 
 Real lesions are the tumours of the gliomas and the lesions of multiple sclerosis. Implanted ones are spheres of 2 to 20
 mm that look in the source as real ones do (``TYPICAL_DIFFERENCE``), in two draws a patient. Some directions are
-measured with a structure guard of 2 mm, too (check patients). Writes results/quality/lesions.json, and cards on request.
+measured with a structure guard of 2 mm, too (check patients). Writes results/quality/lesions.json, on request cards.
 """
 
 from __future__ import annotations

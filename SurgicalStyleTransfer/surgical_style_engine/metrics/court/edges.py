@@ -93,7 +93,8 @@ def _displacement(block: np.ndarray, around: np.ndarray, reach: list[int], spaci
     for axis, (place, most, mm) in enumerate(zip(peak, reach, spacing, strict=True)):
         shift = float(place - most)
         if 0 < place < 2 * most:
-            before, after = (correlation[(*peak[:axis], place + step, *peak[axis + 1 :])] for step in (-1, 1))
+            along = correlation[tuple(slice(None) if other == axis else at for other, at in enumerate(peak))]
+            before, after = along[place - 1], along[place + 1]
             bend = before - 2 * correlation[peak] + after
             shift += float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
         squares += (shift * mm) ** 2
