@@ -38,7 +38,7 @@ def moved(array, mm, fill=-1.0):
 
     shift = sitk.TranslationTransform(3, [mm / 2**0.5, 0.0, mm / 2**0.5])
     image = sitk.GetImageFromArray(np.asarray(array, np.float32))
-    return sitk.GetArrayFromImage(sitk.Resample(image, shift, sitk.sitkLinear, fill))
+    return sitk.GetArrayFromImage(sitk.Resample(image, shift, sitk.sitkBSpline, fill))
 
 
 def phantom(seed=0, lesions=(((20, 26, 20), 9), ((24, 32, 33), 6)), shape=SHAPE):

@@ -166,7 +166,15 @@ def _print(verdicts: Verdicts) -> None:
     from training_cli.court.page import differences_of, tables_of
 
     console = Console()
-    for each in tables_of(verdicts.entry):
+    first, *others = tables_of(verdicts.entry)
+    # A line a figure: a terminal is too narrow for a column each.
+    table = Table(title=first.title, title_justify="left")
+    for heading in ("figure", *(row.name for row in first.rows)):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for number, heading in enumerate(first.columns):
+        table.add_row(heading, *(row.cells[number] for row in first.rows))
+    console.print(table)
+    for each in others:
         table = Table(title=each.title, title_justify="left")
         for heading in ("candidate", *each.columns):
             table.add_column(heading, justify="left" if heading == "candidate" else "right")

@@ -6,7 +6,7 @@
 
 Real lesions are the tumours of the gliomas and the lesions of multiple sclerosis. Implanted ones are spheres of 2 to 20
 mm that look in the source as real ones do (``TYPICAL_DIFFERENCE``), in two draws a patient. Some directions are
-measured with a structure guard of 2 mm, too. Writes results/quality/lesions.json, and with --write-card cards.
+measured with a structure guard of 2 mm, too (check patients). Writes results/quality/lesions.json, on request cards.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from .judge import translate
 from .protocol import FOLDS, RESULTS, left_out
 
 RESULT = RESULTS / "lesions.json"
+CHECKED = "check patients"
 GUARD_MM = 2.0
 GUARDED = (("T1w", "T2w"), ("T1w", "FLAIR"), ("T2w", "FLAIR"), ("FLAIR", "T2w"))  # measured with the guard as well
 SEEDS = (0, 1)
@@ -90,7 +91,7 @@ def measure(judged: Judged, places: dict) -> dict:
     """Ledger and survival of one direction, with and without the guard; ``places`` keeps where lesions were set."""
     plain: dict = {"ledgers": [], "trials": []}
     guarded: dict = {"ledgers": [], "trials": []}
-    with_guards = (judged.source, judged.target) in GUARDED
+    with_guards = judged.patients == CHECKED and (judged.source, judged.target) in GUARDED
     for scene in judged.scenes:
         image = scene.images[judged.source].astype(np.float32)
         run = translator(judged, scene)
@@ -195,7 +196,7 @@ def main() -> None:
     elif arguments.write_card and arguments.result.exists():
         runs = iter(())
     else:
-        runs = shipped(folders, labelled(load_cohort(arguments.cache, checks=True)), "check patients")
+        runs = shipped(folders, labelled(load_cohort(arguments.cache, checks=True)), CHECKED)
     places: dict = {}
     for judged in runs:
         if arguments.pairs and f"{judged.source}:{judged.target}" not in arguments.pairs:

@@ -62,7 +62,7 @@ def test_a_model_beside_a_folder_twice_the_same(sst, tiny_model, cohort, options
 
 def test_the_table(sst, cohort, options):
     ended = sst("compare", cohort / "blurred", *options)
-    assert ended.code == 0 and "blurred" in ended.out and "one grey" in ended.out
+    assert ended.code == 0 and "blurred" in ended.out and "PSNR (dB)" in ended.out and "grey" in ended.out
 
 
 def test_bad_input_is_one_sentence_and_leaves_nothing(sst, refused, tiny_model, cohort, options, tmp_path):

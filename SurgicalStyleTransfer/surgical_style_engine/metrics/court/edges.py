@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -12,6 +13,7 @@ BLOCK_MM = 24.0
 REACH_MM = 4.0  # displacements beyond count as this much
 LEAST_CORRELATION = 0.3  # of a block's edges; below, the two have no edge in common there
 LEAST_FILLED = 0.5  # of a block inside the region
+FEW = 30  # blocks of a whole volume; where there are fewer, they overlap by half
 THICK = 2.0  # times the finest spacing: across thicker slices nothing is looked for
 
 
@@ -54,9 +56,12 @@ def edge_offset(first: np.ndarray, second: np.ndarray, region: np.ndarray, spaci
     ]
     sides = [min(n, max(1, round(BLOCK_MM / mm))) for mm, n in zip(spacing, first.shape, strict=True)]
     padded = np.pad(edges[1], [(r, r) for r in reach], mode="edge")
+    steps = sides
+    if np.prod([n // side for n, side in zip(first.shape, sides, strict=True)]) < FEW:
+        steps = [max(1, side // 2) for side in sides]
     lengths, blocks = [], 0
-    for corner in np.ndindex(*(n // side for n, side in zip(first.shape, sides, strict=True))):
-        begin = [c * side for c, side in zip(corner, sides, strict=True)]
+    corners = (range(0, n - side + 1, step) for n, side, step in zip(first.shape, sides, steps, strict=True))
+    for begin in product(*corners):
         here = tuple(slice(b, b + side) for b, side in zip(begin, sides, strict=True))
         if region[here].mean() < LEAST_FILLED:
             continue
@@ -88,7 +93,8 @@ def _displacement(block: np.ndarray, around: np.ndarray, reach: list[int], spaci
     for axis, (place, most, mm) in enumerate(zip(peak, reach, spacing, strict=True)):
         shift = float(place - most)
         if 0 < place < 2 * most:
-            before, after = (correlation[(*peak[:axis], place + step, *peak[axis + 1 :])] for step in (-1, 1))
+            along = correlation[tuple(slice(None) if other == axis else at for other, at in enumerate(peak))]
+            before, after = along[place - 1], along[place + 1]
             bend = before - 2 * correlation[peak] + after
             shift += float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
         squares += (shift * mm) ** 2

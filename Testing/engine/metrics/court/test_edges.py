@@ -14,13 +14,13 @@ ONE = (1.0, 1.0, 1.0)
 @pytest.mark.parametrize("mm", [0.0, 0.5, 1.0, 2.5])
 def test_a_shift_with_inverted_contrast(mm):
     offset = edge_offset(IMAGE, -0.6 * moved(IMAGE, mm), PHANTOM.region, ONE)
-    assert offset.median_mm == pytest.approx(mm, abs=0.15)
-    assert offset.matched == offset.blocks > 0 and offset.p95_mm >= offset.median_mm
+    assert offset.median_mm == pytest.approx(mm, abs=0.2)
+    assert offset.matched == offset.blocks >= 4 and offset.p95_mm >= offset.median_mm
 
 
 def test_the_spacing_counts():
-    offset = edge_offset(IMAGE, moved(IMAGE, 1.0), PHANTOM.region, (0.5, 0.5, 0.5))
-    assert offset.median_mm == pytest.approx(0.5, abs=0.1)
+    offset = edge_offset(IMAGE, moved(IMAGE, 1.0), PHANTOM.region, (2.0, 2.0, 2.0))
+    assert offset.median_mm == pytest.approx(2, abs=0.3)
 
 
 def test_across_thick_slices_nothing_is_looked_for():
