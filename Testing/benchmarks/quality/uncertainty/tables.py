@@ -38,7 +38,7 @@ def coverage_rows(entries: list[dict]) -> list[str]:
 def width_rows(entries: list[dict]) -> list[str]:
     """Mean widths, errors of the surest voxels, and the expected PSNR."""
     lines = [
-        "| | mean bound, quick | full | one bound for all voxels | disagreement of variants | mean error of the surest 10 % "
+        "| | mean bound, quick | full | one bound for all voxels | disagreement of variants | error of the surest 10 % "
         "| 50 % | all | expected PSNR: rank correlation | margin (dB) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
