@@ -65,7 +65,7 @@ def calibrated(
 
     Args:
         patients: Translated by networks that had not seen them.
-        full: Also find the model that knows the disagreement of turned variants.
+        full: Also find the model that knows the disagreement of turned variants; kept where its bounds are smaller.
         level: Share of voxels to cover.
         learn: How an error model is learned.
 
@@ -83,7 +83,7 @@ def calibrated(
     return (
         DirectionCalibration(
             quick=models["quick"],
-            full=models.get("full"),
+            full=models.get("full") if full and _is_sharper(tried["full"], quick) else None,
             level=level,
             psnr=expected_psnr(quick),
             uninformed=round(uninformed, 5),
@@ -146,6 +146,10 @@ def _line(x: np.ndarray, y: np.ndarray, sloped: bool) -> tuple[float, float]:
     """Slope and intercept of the line through points; flat if it is not to have a slope."""
     slope = float(np.polyfit(x, y, 1)[0]) if sloped and np.ptp(x) > 0 else 0.0
     return slope, float(np.mean(y) - slope * np.mean(x))
+
+
+def _is_sharper(first: Sequence[LeftOut], second: Sequence[LeftOut]) -> bool:
+    return bool(np.mean([each.width for each in first]) < np.mean([each.width for each in second]))
 
 
 def _greys(patients: Sequence[Patient]) -> tuple[np.ndarray, np.ndarray]:

@@ -23,8 +23,8 @@ def section(card: ModelCard, calibration: Calibration) -> str:
         HEADING,
         "",
         f"Error bounds calibrated on {calibration.data}. Share of voxels within the bound, mean and standard deviation "
-        "over left-out patients, and the worst of them; dark, middle and bright are thirds of the translation's "
-        "intensities.",
+        "over left-out patients, and the worst of them; dark, middle and bright are three classes of "
+        "the translation's intensities.",
         "",
         f"| | patients | {' | '.join(_ROWS)} | expected PSNR: rank correlation, margin |",
         "|---|---|" + "---|" * (len(_ROWS) + 1),

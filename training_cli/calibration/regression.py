@@ -40,11 +40,10 @@ def regressed(patients: Sequence[Patient], level: float, full: bool, seed: int =
     values = torch.from_numpy(np.clip((features - centre) / scale, -FARTHEST, FARTHEST))
     errors, weights = torch.from_numpy(voxels.errors), torch.from_numpy(voxels.weights / voxels.weights.mean())
     torch.manual_seed(seed)
-    network = nn.Sequential(
-        nn.Linear(len(names), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)
-    )
+    last = nn.Linear(HIDDEN, 1)
+    network = nn.Sequential(nn.Linear(len(names), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), last)
     with torch.no_grad():
-        network[-1].bias.fill_(float(np.log(np.quantile(voxels.errors, level) + 1e-6)))
+        last.bias.fill_(float(np.log(np.quantile(voxels.errors, level) + 1e-6)))
     optimiser = torch.optim.Adam(network.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(STEPS):
@@ -58,8 +57,8 @@ def regressed(patients: Sequence[Patient], level: float, full: bool, seed: int =
         schedule.step()
     with torch.no_grad():
         middle = float(network(values)[:, 0].mean())
-        network[-1].weight.mul_(KEPT)
-        network[-1].bias.mul_(KEPT).add_((1 - KEPT) * middle)
+        last.weight.mul_(KEPT)
+        last.bias.mul_(KEPT).add_((1 - KEPT) * middle)
     layers = [
         Layer(weights=_rounded(layer.weight.detach().numpy()), bias=_rounded(layer.bias.detach().numpy()))
         for layer in network

@@ -202,10 +202,10 @@ class Tasks:
         elif request.error_map is not None:
             write_array(request.error_map, _error_map(judgement.cycle, judgement.region))
             has_map = True
-        bound = judgement.bound if request.bound_map is not None else None
-        if bound is not None:
-            write_array(request.bound_map, bound.volume.array)
-        return {"figures": plain(quality), "has_map": has_map, "has_bound": bound is not None}
+        has_bound = request.bound_map is not None and judgement.bound is not None
+        if request.bound_map is not None and judgement.bound is not None:
+            write_array(request.bound_map, judgement.bound.volume.array)
+        return {"figures": plain(quality), "has_map": has_map, "has_bound": has_bound}
 
     def preview(self, request: schema.Preview, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """The slice's place, and ``range`` for a window that stays the same from slice to slice."""

@@ -36,7 +36,7 @@ from .patients import fold_models, patients_of
 FEWEST_FOLDS = 2
 DATA = (
     "{patients} patients of {hospitals} hospitals (BraTS-TCGA, BraTS 2021, Open MS Data) that the measured networks, "
-    "trained by the recipe of these weights for {minutes:.0f} minutes without a third of the hospitals, had not seen"
+    "trained much like these weights, but for {minutes:.0f} minutes and without a third of the hospitals, had not seen"
 )
 
 
