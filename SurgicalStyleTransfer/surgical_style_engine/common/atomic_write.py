@@ -7,12 +7,14 @@ stays what it was. The writer opens the temporary file itself, which thereby get
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+_MOST_TRIALS = 1000  # of processes that replace one folder at the same time
 _LONGEST_STEM = 32  # characters of the name that the temporary one repeats, so that long names stay allowed
 
 
@@ -103,17 +105,30 @@ def put_folder(temporary: Path, folder: Path) -> None:
     Raises:
         OSError: Where it cannot be renamed; ``folder`` is what it was.
     """
-    if not folder.exists():
-        os.replace(temporary, folder)
+    for _ in range(_MOST_TRIALS):
+        if not folder.exists():
+            try:
+                os.replace(temporary, folder)
+                return
+            except OSError:
+                if not folder.exists():
+                    raise
+        old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
+        try:
+            os.replace(folder, old)
+        except FileNotFoundError:
+            continue  # another process replaces it at the same time
+        try:
+            os.replace(temporary, folder)
+        except OSError:
+            if folder.exists():  # another process was faster: its folder is the one to be replaced
+                shutil.rmtree(old, ignore_errors=True)
+                continue
+            os.replace(old, folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
         return
-    old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
-    os.replace(folder, old)
-    try:
-        os.replace(temporary, folder)
-    except OSError:
-        os.replace(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    raise OSError(errno.EBUSY, "other processes keep replacing it", str(folder))
 
 
 def put_files(places: Sequence[tuple[Path, Path]]) -> None:
