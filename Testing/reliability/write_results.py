@@ -14,8 +14,9 @@ from reliability.hostile.registry import EITHER, cases  # noqa: E402
 
 HEAD = """# Hostile files
 
-Written by `write_results.py`. Each file is read in a process with 2 GB of address space, twice where it is read, with other
-bytes in fresh memory; "as it should" is what the registry in `hostile/` says of it. Seconds are of processor time.
+Written by `write_results.py`. Each file is read in a process with 2 GB of address space; those that can be are read
+twice, with other bytes in fresh memory. What they should is said by the registry in `hostile/`. Seconds are of the
+processor.
 
 """
 
