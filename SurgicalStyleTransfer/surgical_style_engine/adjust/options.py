@@ -9,6 +9,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 MATCHES = ("histogram", "moments")
+LARGEST_GUARD_MM = 1000.0  # larger than any body is wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,9 @@ class Adjustments:
 
     def __post_init__(self) -> None:
         guard, least = self.structure_guard_mm, self.least_consistency
-        if guard is not None and not (math.isfinite(guard) and guard > 0):
-            raise InputError(f"The structure guard is a size above 0 mm, not {guard:g}.")
+        if guard is not None and not 0 < guard <= LARGEST_GUARD_MM:
+            limit = "" if guard <= 0 or math.isnan(guard) else f" and at most {LARGEST_GUARD_MM:g}"
+            raise InputError(f"The structure guard is a size above 0 mm{limit}, not {guard:g}.")
         if self.match_by not in MATCHES:
             raise InputError(f"Matching is by {' or '.join(MATCHES)}, not '{self.match_by}'.")
         if least is not None and not 0 <= least <= 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_regular
 from surgical_style_engine.models.archive import import_archive, import_folder, is_model_archive
 from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
@@ -96,6 +97,9 @@ def import_model(source: Path, models: Path, details: ImportDetails | None = Non
         raise InputError(f"There is no file {source}.")
     if source.is_dir():
         return import_folder(source, models, details.name, details.overwrite)
+    for file in (source, details.other_direction, details.transform, details.style):
+        if file is not None:
+            check_regular(file)
     if source.suffix.lower() == ".zip" or is_model_archive(source):
         return import_archive(source, models, details.name, details.overwrite)
     if details.transform is not None or details.style is not None:

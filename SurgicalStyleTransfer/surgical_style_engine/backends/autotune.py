@@ -6,20 +6,22 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.cancelling import check_cancelled
 from surgical_style_engine.common.home import own_folder
 from surgical_style_engine.common.thresholds import BODY_FROM
 from surgical_style_engine.common.torch_presence import has_torch, is_installed
 from surgical_style_engine.common.version import __version__
-from surgical_style_engine.errors import StyleTransferError
+from surgical_style_engine.errors import Cancelled, StyleTransferError
 from surgical_style_engine.models.folder import StyleModel
 
 from . import devices
@@ -34,6 +36,7 @@ REPEATS = 3
 HOPELESS = 1.25  # times the seconds of fp32 from which bf16 is not tried further; compiling takes a second
 STATE = 5  # of the ways to run; raised where one of them becomes faster, so that all are measured anew
 Tell = Callable[[int, int], None]  # (done, at most in all)
+_BEGUN = " | begun"  # behind the key of what was measured before somebody cancelled
 SWITCH = "SST_PROBE"  # "off": nothing is measured, torch runs in what the hardware multiplies
 
 
@@ -113,28 +116,48 @@ def measure(model: StyleModel, direction: str, tell: Tell = lambda done, total: 
         model: whose weights are for torch.
         direction: forward or backward.
         tell: called before each way is tried, with how many were and how many there are at most; what it raises ends
-            the measuring, of which nothing is remembered then.
+            the measuring; ``Cancelled`` keeps what was measured so far.
     """
     key = _key(model, direction)
     known = _read()
     if key in known:
         with contextlib.suppress(TypeError):
             return [Measured(**entry) for entry in known[key]]
-    measured = _measure(model, direction, tell)
+    begun = key + _BEGUN
+    trials = _Trials(model, direction, known.pop(begun, []), tell)
+    try:
+        measured = _measure(model, direction, trials)
+    except Cancelled:
+        _write(known | {begun: [asdict(entry) for entry in trials.measured]})
+        raise
     _write(known | {key: [asdict(entry) for entry in measured]})
     return measured
 
 
 class _Trials:
-    """Ways to run a model that were tried on one picture; the first is what the others are compared with."""
+    """Ways to run a model that were tried on one picture; the first is what the others are compared with.
 
-    def __init__(self, model: StyleModel, direction: str, tell: Callable[[], None]) -> None:
+    begun: what was measured before somebody cancelled; it is not tried again. tell: see ``measure``.
+    """
+
+    most = 0  # ways that there are
+
+    def __init__(
+        self,
+        model: StyleModel,
+        direction: str,
+        begun: Sequence[Mapping[str, Any]] = (),
+        tell: Tell = lambda done, total: None,
+    ) -> None:
+        self._begun: dict[tuple[str, str], Measured] = {}
+        with contextlib.suppress(TypeError):
+            self._begun = {(entry.backend, entry.precision): entry for entry in (Measured(**one) for one in begun)}
         self._model, self._direction, self._tell = model, direction, tell
         self.picture = like_a_slice(model.card.domain_from(direction).channels * model.card.stack)
         self._body = self.picture.max(axis=1)[0] > BODY_FROM
         self._reference: np.ndarray | None = None
         self.measured: list[Measured] = []
-        self.runners: list[Runner] = []
+        self.runners: list[Runner | None] = []
 
     def add(self, maker: Maker, precision: str) -> None:
         """Try one way. A backend that cannot run this network is no choice; only the first must be able to.
@@ -142,10 +165,18 @@ class _Trials:
         Raises:
             StyleTransferError, MemoryError: what the first way raises.
         """
-        self._tell()
+        self._tell(len(self.measured), self.most)
+        check_cancelled()
+        known = self._begun.get((getattr(maker, "backend", ""), precision))
+        if known is not None and self._reference is not None:
+            self.measured.append(known)
+            self.runners.append(None)
+            return
         try:
             runner = maker(self._model, self._direction, "cpu", precision)
             result, seconds = _timed(runner, self.picture)
+        except Cancelled:
+            raise
         except (StyleTransferError, MemoryError):
             if self._reference is None:
                 raise
@@ -157,11 +188,11 @@ class _Trials:
         self.runners.append(runner)
 
 
-def _measure(model: StyleModel, direction: str, tell: Tell = lambda done, total: None) -> list[Measured]:
+def _measure(model: StyleModel, direction: str, trials: _Trials | None = None) -> list[Measured]:
+    trials = trials or _Trials(model, direction)
     precisions = ("fp32", "bf16") if devices.bf16_helps("cpu") else ("fp32",)
     with_torch = has_torch()
-    most = len(precisions) * (1 + with_torch) + 1 + len(_other_backends())
-    trials = _Trials(model, direction, lambda: tell(len(trials.measured), most))
+    trials.most = len(precisions) * (1 + with_torch) + 1 + len(_other_backends())
     for precision in precisions if with_torch else ():
         trials.add(TorchRunner, precision)
     if len(trials.measured) > 1 and trials.measured[1].seconds > HOPELESS * trials.measured[0].seconds:
@@ -176,8 +207,10 @@ def _measure(model: StyleModel, direction: str, tell: Tell = lambda done, total:
     for name in _other_backends():
         trials.add(runner_maker(name), "fp32")
     return [
-        replace(entry, seconds=round(seconds, 5))
-        for entry, seconds in zip(trials.measured, _in_turns(trials.runners, trials.picture), strict=True)
+        replace(entry, seconds=round(min(seconds, entry.seconds) if runner is None else seconds, 5))
+        for entry, runner, seconds in zip(
+            trials.measured, trials.runners, _in_turns(trials.runners, trials.picture), strict=True
+        )
     ]
 
 
@@ -185,8 +218,8 @@ def _other_backends() -> list[str]:
     return [name for name in BACKENDS if name not in (TorchRunner.backend, OpenVinoRunner.backend)]
 
 
-def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
-    """Seconds of each.
+def _in_turns(runners: list[Runner | None], picture: np.ndarray) -> list[float]:
+    """Seconds of each; infinite for what was measured before, and has no runner.
 
     One after the other, again and again: what else the machine does meanwhile hinders all alike, and no way is
     remembered as slow for a moment's sake.
@@ -194,6 +227,9 @@ def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
     seconds = [float("inf")] * len(runners)
     for _ in range(REPEATS):
         for index, runner in enumerate(runners):
+            if runner is None:
+                continue
+            check_cancelled()
             begun = time.perf_counter()
             runner.run(picture)
             seconds[index] = min(seconds[index], time.perf_counter() - begun)
@@ -203,6 +239,7 @@ def _in_turns(runners: list[Runner], picture: np.ndarray) -> list[float]:
 def _timed(runner: Runner, picture: np.ndarray) -> tuple[np.ndarray, float]:
     result, seconds = runner.run(picture), []
     for _ in range(REPEATS):
+        check_cancelled()
         begun = time.perf_counter()
         runner.run(picture)
         seconds.append(time.perf_counter() - begun)

@@ -7,6 +7,7 @@ stays what it was. The writer opens the temporary file itself, which thereby get
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 # On Windows a file that another program reads (a virus scanner, an indexer) cannot be renamed for a moment.
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # seconds before the next try
+_MOST_TRIALS = 1000  # of processes that replace one folder at the same time
 _LONGEST_STEM = 32  # characters of the name that the temporary one repeats, so that long names stay allowed
 
 
@@ -106,17 +108,30 @@ def put_folder(temporary: Path, folder: Path) -> None:
     Raises:
         OSError: Where it cannot be renamed; ``folder`` is what it was.
     """
-    if not folder.exists():
-        rename(temporary, folder)
+    for _ in range(_MOST_TRIALS):
+        if not folder.exists():
+            try:
+                rename(temporary, folder)
+                return
+            except OSError:
+                if not folder.exists():
+                    raise
+        old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
+        try:
+            rename(folder, old)
+        except FileNotFoundError:
+            continue  # another process replaces it at the same time
+        try:
+            rename(temporary, folder)
+        except OSError:
+            if folder.exists():  # another process was faster: its folder is the one to be replaced
+                shutil.rmtree(old, ignore_errors=True)
+                continue
+            rename(old, folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
         return
-    old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
-    rename(folder, old)
-    try:
-        rename(temporary, folder)
-    except OSError:
-        rename(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    raise OSError(errno.EBUSY, "other processes keep replacing it", str(folder))
 
 
 def put_files(places: Sequence[tuple[Path, Path]]) -> None:

@@ -67,14 +67,17 @@ def list_models(folders: list[Path] | None = None) -> list[tuple[Path, ModelCard
     for parent in folders or models_folders():
         if not parent.is_dir():
             continue
-        for folder in sorted(path for path in parent.iterdir() if (path / CARD_NAME).is_file()):
-            if folder.name.startswith("."):
-                continue  # half written or half deleted
+        for folder in sorted(path for path in parent.iterdir() if _is_model(path)):
             try:
                 models.append((folder, read_card(folder), ""))
             except InputError as error:
                 models.append((folder, None, str(error)))
     return models
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether a folder has a card; hidden ones are half written, or on their way out."""
+    return not folder.name.startswith(".") and (folder / CARD_NAME).is_file()
 
 
 def find_model(name: str | Path, folders: list[Path] | None = None) -> Path:

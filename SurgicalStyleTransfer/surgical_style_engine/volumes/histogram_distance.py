@@ -38,8 +38,15 @@ def nearest_distance(shares: Sequence[float] | np.ndarray, known: Sequence[Seque
 
 def usual_distance(known: Sequence[Sequence[float]]) -> float:
     """Return the largest distance of any of these histograms to the nearest other one; 0 for a single one."""
-    others = [[h for j, h in enumerate(known) if j != i] for i in range(len(known))]
-    return max((nearest_distance(h, rest) for h, rest in zip(known, others, strict=True) if rest), default=0.0)
+    if len(known) < 2:
+        return 0.0
+    sums = np.cumsum(np.asarray(known, float), axis=1)
+    largest = 0.0
+    for index, row in enumerate(sums):
+        distances = np.abs(row - sums).sum(axis=1)
+        distances[index] = np.inf
+        largest = max(largest, float(distances.min() * 2 / len(row)))
+    return largest
 
 
 def histogram_distance(first: Sequence[float] | np.ndarray, second: Sequence[float]) -> float:

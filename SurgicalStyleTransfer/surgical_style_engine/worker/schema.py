@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.import_model import ImportDetails
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_regular
 from surgical_style_engine.models.calibration import Quickness
 from surgical_style_engine.volumes.volume import Volume
 
@@ -39,13 +40,32 @@ class VolumeMessage(BaseModel):
 
     def read(self, *, copy: bool = False) -> Volume:
         """The volume; its array is mapped into memory, or copied where the file may go before the volume does."""
-        array = read_array(self.file)
+        array = self._array()
         metadata = {"Modality": self.modality} if self.modality else {}
         metadata |= {"Synthetic": "yes"} if self.synthetic else {}
         direction = np.asarray(self.direction, float)
         return Volume(
             np.array(array) if copy else array, self.spacing, self.origin, direction, self.is_2d, metadata, self.name
         )
+
+    def _array(self) -> np.ndarray:
+        """Raise InputError for a file that is no array of a volume, and for a geometry that is none."""
+        what = self.title or "The volume"
+        check_regular(Path(self.file))
+        try:
+            array = read_array(self.file)
+        except Exception:  # numpy's reader of headers raises many kinds, those of Python's tokenizer among them
+            raise InputError(f"{what} cannot be read: its file holds no array, or not all of it.") from None
+        if array.ndim != 4 or array.size == 0 or not (array.dtype == bool or np.issubdtype(array.dtype, np.number)):
+            raise InputError(f"{what} cannot be read: its file holds no volume of numbers.")
+        numbers = [*self.spacing, *self.origin, *(value for row in self.direction for value in row)]
+        if (
+            [len(row) for row in self.direction] != [3, 3, 3]
+            or not np.isfinite(numbers).all()
+            or min(self.spacing) <= 0
+        ):
+            raise InputError(f"{what} has an unusable geometry (spacing, origin or direction).")
+        return array
 
 
 class AdjustmentsMessage(BaseModel):

@@ -17,10 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from surgical_style_engine.common.cancelling import cancellable
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import Cancelled, StyleTransferError
 
 from .messages import VERSION, decode, encode
+from .scratch import end_at_signals, remove_abandoned
 
 
 class Requests:
@@ -90,7 +92,8 @@ class Worker:
                 from .tasks import Tasks  # noqa: PLC0415 - what fails in it is answered
 
                 self._tasks = Tasks()
-            result = self._tasks.run(request, progress, cancelled)
+            with cancellable(cancelled):
+                result = self._tasks.run(request, progress, cancelled)
             self._say({"id": number, "event": "result", **result})
         except StyleTransferError as error:
             self._say({"id": number, "event": "error", "code": error.code, "message": str(error)})
@@ -129,6 +132,9 @@ def main(arguments: list[str] | None = None) -> None:
         # Not sys.exit: this is not the main thread, and whatever that computes has lost its reader.
         os._exit(code)
 
+    end_at_signals(end)
+    if options.scratch is not None:
+        remove_abandoned(options.scratch)
     try:
         # Only messages go to the real stdout; what libraries print there joins the log on stderr.
         answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)

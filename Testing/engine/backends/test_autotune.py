@@ -13,6 +13,7 @@ from tiny_models import make_tiny_model
 from surgical_style_engine.backends import autotune, devices
 from surgical_style_engine.backends.autotune import Choice, Measured, choose, like_a_slice, psnr_of
 from surgical_style_engine.backends.select import make_runner, needs_measuring
+from surgical_style_engine.common.cancelling import cancellable
 from surgical_style_engine.errors import Cancelled, InputError, StyleTransferError
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.card import read_card
@@ -82,6 +83,27 @@ def test_a_machine_is_measured_once(model, memory, monkeypatch):
     monkeypatch.setattr(autotune, "_measure", lambda *_: pytest.fail("measured again"))
     second = make_runner(model, device="cpu")
     assert (first.backend, first.precision, first.note) == (second.backend, second.precision, "")
+
+
+def test_cancelled_in_the_middle_goes_on_from_there(model, memory, monkeypatch):
+    asked, tried = iter([False] * 6 + [True]), []
+    add = autotune._Trials.add
+
+    def told(trials, maker, precision):
+        before = len(trials.runners)
+        add(trials, maker, precision)
+        tried.extend(trials.measured[-1:] if len(trials.runners) > before and trials.runners[-1] is not None else [])
+
+    monkeypatch.setattr(autotune._Trials, "add", told)
+    with pytest.raises(Cancelled), cancellable(lambda: next(asked, True)):
+        autotune.measure(model, "forward")
+    ((key, begun),) = json.loads(memory.read_text()).items()
+    assert key.endswith("begun") and begun and [vars(entry) for entry in tried] == begun
+    tried.clear()
+    measured = autotune.measure(model, "forward")
+    assert len(tried) == len(measured) - len(begun) + 1, "only the first, which others are compared with, runs again"
+    assert [key.endswith("begun") for key in json.loads(memory.read_text())] == [False]
+    assert all(np.isfinite(entry.seconds) for entry in measured)
 
 
 def test_a_damaged_or_missing_memory_only_costs_time(model, memory, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import stat
 
@@ -198,3 +199,22 @@ class TestAsOnWindows:
             (tmp_path / name / "file").write_text("")
         remove_folder(tmp_path / "model")
         assert names(tmp_path) == ["other"]
+
+
+def _replace_many_times(folder: str, count: int) -> None:
+    for number in range(count):
+        with replacing_folder(folder) as temporary:
+            (temporary / "a").write_text(f"{os.getpid()} {number}")
+            (temporary / "b").write_text(f"{os.getpid()} {number}")
+
+
+def test_processes_that_replace_one_folder_at_the_same_time(tmp_path):
+    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    processes = [context.Process(target=_replace_many_times, args=(tmp_path / "model", 40)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "a").read_text() == (tmp_path / "model" / "b").read_text()

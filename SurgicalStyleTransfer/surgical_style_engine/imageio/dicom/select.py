@@ -26,8 +26,8 @@ def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
         The names of its files, in GDCM's order.
 
     Raises:
-        InputError: For no series of images, several of them (listed with modality, number of files and a name), a UID that
-            is not there, and files of the series that are cut short.
+        InputError: For no series of images, several of them (listed with modality, number of files and a name), a
+            UID that is not there, and files of the series that are cut short.
     """
     files = _listed(folder)
     # Reports, contours and registrations are DICOM series without pixels.
@@ -42,8 +42,8 @@ def select_series(folder: Path, series: str | None = None) -> tuple[str, ...]:
             for uid, first in images.items()
         )
         raise InputError(
-            f"The folder {folder} holds {len(images)} series ({listed}); choose one by its UID, or put it into a folder of "
-            "its own."
+            f"The folder {folder} holds {len(images)} series ({listed}); choose one by its UID, or put "
+            "it into a folder of its own."
         )
     chosen = next(iter(images)) if series is None else series
     if chosen not in images:

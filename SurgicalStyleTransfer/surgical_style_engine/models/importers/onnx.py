@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_regular
+
+from .onnx_sizes import check_sizes
 
 LARGEST_FILE = 1 << 30  # bytes; protobuf itself ends at 2 GB
 TRIAL_SIZES = ((64, 64), (76, 100))  # multiples of 4, which is what slices are padded to
@@ -61,6 +64,7 @@ def load_onnx(path: Path) -> Any:
     except ImportError:
         raise InputError("Importing ONNX models needs the packages onnx and onnxruntime.") from None
 
+    check_regular(path)
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"The file {path} is larger than 1 GB.")
     try:
@@ -72,6 +76,7 @@ def load_onnx(path: Path) -> Any:
     # Before the checker: files named by the model must not even be looked for.
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model)):
         raise InputError(f"The ONNX model {path} keeps weights in other files; export it as a single file.")
+    check_sizes(model, path)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:

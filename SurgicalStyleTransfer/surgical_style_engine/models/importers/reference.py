@@ -12,6 +12,7 @@ from typing import Any
 
 from surgical_style_engine.common.torch_presence import check_torch
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_regular
 from surgical_style_engine.models.card import Architecture, Direction, Domain, Domains, ModelCard, refused_as_input
 from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.models.names import check_name
@@ -26,6 +27,7 @@ from surgical_style_engine.volumes.normalization import (
 
 from .onnx import read_onnx
 from .reference_layouts import RecognisedGenerator, recognise
+from .stored import check_file, check_tensors
 
 # DICOM's modalities whose images are scalar; others (photographs, paintings, microscopy) may be in colour.
 SCALAR_MODALITIES = {"CR", "CT", "DX", "IO", "MG", "MR", "NM", "PT", "PX", "RF", "RG", "US", "XA"}
@@ -233,6 +235,8 @@ def read_state(path: Path) -> dict[str, Any]:
     check_torch("Importing weights of PyTorch")
     import torch
 
+    check_regular(path)
+    check_file(path)
     # The oldest of torch's formats, in which weights_only did not hold before torch 2.6.
     if tarfile.is_tarfile(path):
         raise InputError(f"The file {path} is in torch's oldest format, which can hold code; save it anew.")
@@ -251,6 +255,7 @@ def read_state(path: Path) -> dict[str, Any]:
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise InputError(f"The file {path} holds something beside weights: {key!r}.")
+    check_tensors(path, values)
     return dict(values)
 
 
