@@ -85,15 +85,14 @@ class TranslateCase:
         strength: blend of input (0) and translation (1); where ``adjustments.least_consistency`` is given, the
             strength is chosen by that.
         mask: labelmap on any grid, or its file; outside of it the input stays.
-        adjustments: what else to do about the translation.
-        reference: what to compare the translation with.
+        adjustments, reference: what else to do about the translation, and what to compare it with.
         labels: labelmap of what is judged, or its file; the mask's if None, and the body without either.
         judging: how to judge; None not to.
         target_set: takes in the translation, to be judged with others.
         writing: what to write.
         options: how the network is run.
         uncertainty: how the error bound is found where nothing is judged; see ``Judging``.
-        title: what the case is called where progress is shown; the volume's name if empty.
+        title: the case where progress is shown; the volume's name if empty.
         stage: told what is done next, in a few words.
         told: told, before the network runs, each sentence on what of the input is not what the model takes.
     """
