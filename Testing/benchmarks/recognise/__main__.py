@@ -31,6 +31,7 @@ def main() -> None:
     if arguments.step == "variants":
         from .variants import store_variants
 
+        (arguments.runs / "features.npz").unlink(missing_ok=True)
         store_variants(arguments.data, arguments.runs / "variants")
     elif arguments.step == "fold":
         banks = _banks(arguments)
@@ -65,7 +66,8 @@ def _banks(arguments) -> list[train.Bank]:
 
 
 def _train(banks: list[train.Bank], arguments, name: str) -> None:
-    """Networks of these, one a seed."""
+    """Networks of these, one a seed; what older ones answered is forgotten."""
+    (arguments.runs / "answers.json").unlink(missing_ok=True)
     for seed in range(arguments.seeds):
         network = train.train(
             banks, arguments.steps, seed, lambda line, part=f"{name} {seed}": print(part, line, flush=True)
