@@ -65,7 +65,9 @@ def _translate_all(run: Run) -> dict[str, Any]:
     model = load_model(run.folder)
     options = RunOptions(device=run.device, precision=run.precision, backend=run.backend, keep_normalized=False)
     runner = runner_for(model, run.direction, options)
-    walls, times, warnings = [], [], []
+    walls: list[float] = []
+    times: list[float] = []
+    warnings: list[str] = []
     for number, source in enumerate(run.sources):
         volume = read_volume(source)
         wall, begun = time.perf_counter(), time.process_time()
