@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
+import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -91,7 +91,7 @@ def _translate_all(run: Run) -> dict[str, Any]:
 
 def _peak_mb() -> float | None:
     """The most memory that this process has held, in MB; None where the system does not tell."""
-    if sys.platform.startswith("linux"):
+    if platform.system() == "Linux":
         # Not getrusage's maximum, which a new process takes over from the one that started it.
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="ignore").splitlines():
             if line.startswith("VmHWM:"):
