@@ -95,7 +95,7 @@ def _error_maps(
     folder: Path | None, candidates: Sequence[Candidate], source: Path, volumes: dict[str, Path]
 ) -> dict[str, Path]:
     """The error maps of one patient: FOLDER/CANDIDATE/SOURCE_error_bound.nii.gz, or beside a candidate's volume."""
-    maps = {}
+    maps: dict[str, Path] = {}
     for candidate in candidates:
         places = [] if folder is None else [folder / candidate.name / stem(source)]
         if candidate.name in volumes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
+import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -65,7 +65,9 @@ def _translate_all(run: Run) -> dict[str, Any]:
     model = load_model(run.folder)
     options = RunOptions(device=run.device, precision=run.precision, backend=run.backend, keep_normalized=False)
     runner = runner_for(model, run.direction, options)
-    walls, times, warnings = [], [], []
+    walls: list[float] = []
+    times: list[float] = []
+    warnings: list[str] = []
     for number, source in enumerate(run.sources):
         volume = read_volume(source)
         wall, begun = time.perf_counter(), time.process_time()
@@ -89,7 +91,7 @@ def _translate_all(run: Run) -> dict[str, Any]:
 
 def _peak_mb() -> float | None:
     """The most memory that this process has held, in MB; None where the system does not tell."""
-    if sys.platform.startswith("linux"):
+    if platform.system() == "Linux":
         # Not getrusage's maximum, which a new process takes over from the one that started it.
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="ignore").splitlines():
             if line.startswith("VmHWM:"):
