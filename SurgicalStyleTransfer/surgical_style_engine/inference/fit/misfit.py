@@ -12,7 +12,6 @@ from surgical_style_engine.volumes.recognise.kinds import (
     OTHER,
     T1W,
     kind_of_domain,
-    modality_of,
     plain_modality,
     same_family,
 )
@@ -58,7 +57,7 @@ def misfit(verdict: Verdict, card: ModelCard, domain: Domain, name: str) -> Misf
         What does not fit; nothing where nothing is known.
     """
     kind = kind_of_domain(domain.name, domain.modality, domain.units)
-    expected = plain_modality(domain.modality) or modality_of(kind)
+    expected = plain_modality(domain.modality)
     shown = plain_modality(verdict.modality)
     if shown in IMAGING and expected in IMAGING and shown != expected:
         by = "its header" if verdict.sources and verdict.sources[0].startswith("the header") else sources_of(verdict)

@@ -82,10 +82,10 @@ def is_extracted(grid: WorkingGrid) -> bool | None:
     constant = float(np.mean(np.abs(values[around] - air) < 1e-3 * span))
     share = depth / deepest
     brain = float(np.median(values[share > _BRAIN])) - air
-    shells = [np.median(values[(share > low) & (share <= high)]) - air for low, high in _SHELLS]
-    if brain <= 0 or not np.isfinite(shells).all():
+    shells = [values[(share > low) & (share <= high)] for low, high in _SHELLS]
+    if brain <= 0 or not all(shell.size for shell in shells):
         return None
-    dark_skull = float(min(shells)) < SKULL_DARK * brain
+    dark_skull = min(float(np.median(shell)) - air for shell in shells) < SKULL_DARK * brain
     if dark_skull or constant < CONSTANT:
         return False if dark_skull or constant < CONSTANT - 0.1 else None
     return True
