@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         return fail("The installation failed; the messages above say why.")
     if task == "test":
         # A process for each folder: the libraries that the parts load (torch, OpenVINO, Qt, VTK) need not get along.
-        names = ("test_structure.py", "engine", "cli", "compatibility", "slicer")
+        names = ("test_structure.py", "engine", "cli", "compatibility", "reliability", "slicer")
         parts = [rest] if rest else [[str(ROOT / "Testing" / name)] for name in names]
         if not rest:
             # They mostly wait for the worker's process: twice as many keep the cores busy (199 s instead of 285).

@@ -170,7 +170,7 @@ def network_alone(model: StyleModel, direction: str, size: int, repeats: int, de
         precision = name.split()[-1] if name != "plain" else "fp32"
         reached = gflop / seconds
         # Eight bits are for a part of the layers: no single peak to compare with.
-        share = {} if precision in INT8 else {"of_peak": round(reached / peak(device, precision), 3)}
+        share = {} if precision in INT8 else {"of_peak": round(reached / peak(device, precision), 6)}
         return {"gflop_per_second": round(reached), **share}
 
     more = {name: {"psnr": psnr_of(of_middle(run()), expected)} for name, run in ways.items()}
