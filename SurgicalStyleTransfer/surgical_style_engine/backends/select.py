@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from importlib.util import find_spec
 
 from surgical_style_engine.common.torch_presence import check_torch, has_torch, is_installed
@@ -79,8 +78,11 @@ def runner_at_once(model: StyleModel, direction: str) -> Runner:
         StyleTransferError: where the libraries cannot make it ready.
     """
     if find_spec("openvino"):
-        with contextlib.suppress(StyleTransferError):
+        try:
             return make_runner(model, direction, "cpu", "fp32", "openvino")
+        except StyleTransferError:
+            if not has_torch():
+                raise  # it says what the model needs
     return make_runner(model, direction, "cpu", "fp32", "torch")
 
 

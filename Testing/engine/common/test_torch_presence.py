@@ -135,7 +135,10 @@ class TestTasks:
 
     def test_auto_measures_openvino_alone_and_against_itself(self, tmp_path):
         request = messages(tmp_path, described(tmp_path), {})[1] | {"precision": "auto", "device": "auto"}
-        answer = json.loads(python(TASKS, json.dumps([request]), home=tmp_path, SST_PROBE="on"))[0]
+        measuring = {"task": "measure", "model": request["model"], "direction": "forward"}
+        asked = json.dumps([request, measuring, request])
+        first, _, answer = json.loads(python(TASKS, asked, home=tmp_path, SST_PROBE="on"))
+        assert first["unmeasured"] and not answer["unmeasured"]
         known = json.loads((tmp_path / ".surgical_style_transfer" / "measured.json").read_text())
         ((key, measured),) = known.items()
         assert "torch" not in key and {entry["backend"] for entry in measured} == {"openvino"}

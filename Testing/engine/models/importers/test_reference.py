@@ -178,7 +178,7 @@ def test_what_is_no_generator(tmp_path):
             import_reference(saved(tmp_path / "x.pth", state), tmp_path / "m", **SIDES)
     for content in (b"", b"not weights at all", (tmp_path / "x.pth").read_bytes()[:300]):
         (tmp_path / "x.pth").write_bytes(content)
-        with pytest.raises(InputError, match="no weights of torch"):
+        with pytest.raises(InputError, match="no weights of torch" if content else "is empty"):
             import_reference(tmp_path / "x.pth", tmp_path / "m", **SIDES)
     assert not (tmp_path / "m").exists()
 
