@@ -295,6 +295,11 @@ class Engine:
             self.client.cancel(self._measuring, at_leisure=True)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, so that nothing can be started any more."""
+        return self._closed
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is under way and no answer is awaited."""
         jobs = (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job)
