@@ -48,8 +48,8 @@ def worker(files, model, strength=1.0, with_mask=True):
 def test_a_mask(sst, files, tiny_model):
     model, mask = ("--model", tiny_model), files / "p1_mask.nrrd"
     report = files / "r.json"
-    arguments = (files / "p1_T1.nrrd", files / "o.nrrd", *model, "--mask", mask, "--report", report, "--quality", "full")
-    assert sst("translate", *arguments, *RUN).code == 0
+    arguments = (files / "p1_T1.nrrd", files / "o.nrrd", *model, "--mask", mask, "--report", report)
+    assert sst("translate", *arguments, "--quality", "full", *RUN).code == 0
     translated = read_report(report)["quality"]
     pairs = ("--source", files / "p1_T1.nrrd", "--reference", files / "p1_T2.nrrd", "--masks", mask)
     assert sst("evaluate", *model, *pairs, "--report", report, *RUN).code == 0
