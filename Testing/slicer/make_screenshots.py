@@ -120,6 +120,10 @@ def _apply(widget: object, wait: object, shot: object) -> None:
     wait(lambda: widget.logic.engine.style_job is None, 1200)
     wait(lambda: widget.panel.quality.verdict is not None, 1200)
     shot("done")
+    ui.qualityCollapsibleButton.collapsed = False
+    ui.computeButton.click()
+    wait(lambda: widget.logic.engine.metrics_job is None, 1200)
+    shot("figures")
     ui.qualityCollapsibleButton.collapsed = True
 
 

@@ -24,7 +24,7 @@ from .adjustments import Adjustments
 from .dicom_job import DicomJob
 from .fusion_job import FusionJob, FusionPlan
 from .job import Job, Listener, Progress
-from .metrics_job import MetricsJob
+from .metrics_job import Extent, MetricsJob
 from .style_job import Plan, Result, StyleJob
 
 QUICK_SLICES = 24
@@ -159,6 +159,7 @@ class Engine:
         max_slices: int | None,
         listener: Listener,
         sampled: bool = False,
+        cycle: bool = True,
     ) -> None:
         """The quality metrics of the image that was made last for a result; the outcome is a ``Verdict``.
 
@@ -168,6 +169,7 @@ class Engine:
             max_slices: how many slices the cycle metrics are computed on at most; None for all.
             listener: whom to tell.
             sampled: on no more slices than take as long as the translation did.
+            cycle: with the cycle metrics, which run the network; the verdict does not rest on them.
         """
         result, target = self.results[output_id], None
         if reference is not None:
@@ -188,8 +190,7 @@ class Engine:
                 result.keys,
                 told,
                 reference=target,
-                max_slices=max_slices,
-                sampled=sampled,
+                extent=Extent(max_slices, sampled, cycle),
             )
 
         self._start("metrics_job", make, listener)
@@ -293,6 +294,11 @@ class Engine:
         """End it after the trial under way; what the worker keeps stays."""
         if self._measuring is not None:
             self.client.cancel(self._measuring, at_leisure=True)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, so that nothing can be started any more."""
+        return self._closed
 
     @property
     def is_idle(self) -> bool:

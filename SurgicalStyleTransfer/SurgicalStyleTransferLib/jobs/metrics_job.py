@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,21 @@ class Verdict:
     bound_map: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much is judged.
+
+    Attributes:
+        max_slices: how many slices the cycle metrics are computed on at most; None for all.
+        sampled: on no more than take as long as the translation did.
+        cycle: with the cycle metrics, which run the network.
+    """
+
+    max_slices: int | None = None
+    sampled: bool = False
+    cycle: bool = True
+
+
 class MetricsJob(FramewiseJob):
     """Judges the image that was delivered last for a result; its outcome is a ``Verdict``."""
 
@@ -45,8 +60,7 @@ class MetricsJob(FramewiseJob):
         listener: Listener,
         *,
         reference: dict | None = None,
-        max_slices: int | None = None,
-        sampled: bool = False,
+        extent: Extent,
     ) -> None:
         """A job that is not started yet.
 
@@ -57,13 +71,12 @@ class MetricsJob(FramewiseJob):
             keys: of the translations that the worker keeps, one a frame.
             listener: whom to tell.
             reference: the worker's description of a registered volume of the target domain.
-            max_slices: how many slices the cycle metrics are computed on at most; None for all.
-            sampled: on no more than take as long as the translation did.
+            extent: how much of it.
         """
         super().__init__(client, exchange, listener)
         self.judged = judged
         self._keys = keys
-        self._arguments = {"reference": reference, "max_slices": max_slices, "sampled": sampled}
+        self._arguments = {"reference": reference, **asdict(extent)}
         self._map_path: Path | None = None
         self._bound_path: Path | None = None
         self._bound: np.ndarray | None = None

@@ -11,7 +11,11 @@ _engines: list[Engine] = []
 
 
 def acquire(make: Callable[[], Engine]) -> Engine:
-    """The engine that is in use, or a new one; each call is followed by one ``release``."""
+    """The engine that is in use, or a new one; each call is followed by one ``release``.
+
+    One that a script has closed is in use no more; who still has it releases it all the same.
+    """
+    _engines[:] = [engine for engine in _engines if not engine.is_closed]
     if not _engines:
         _engines.append(make())
     engine = _engines[0]

@@ -33,7 +33,7 @@ class SurgicalStyleTransferParameterNode:
     compare - "", "sides", "fade" or "checkerboard".
     fade - opacity of the translation over the input while fading.
     referenceVolume - registered volume of the target domain for the figures.
-    figures - "off", "quick" or "all".
+    figures - after every run the "verdict" alone, or figures, "quick" or "all"; or nothing, "off".
     showErrorMap - overlay of the cycle error.
     showErrorBound - overlay of the calibrated error bound.
     structureGuard - mm below which structures come from the input; 0 for off.
@@ -61,7 +61,7 @@ class SurgicalStyleTransferParameterNode:
     compare: str = ""
     fade: Annotated[float, WithinRange(0, 1)] = 0.5
     referenceVolume: AnyVolume
-    figures: str = "quick"
+    figures: str = "verdict"
     showErrorMap: bool = False
     showErrorBound: bool = False
     structureGuard: Annotated[float, WithinRange(0, 50)] = 0.0

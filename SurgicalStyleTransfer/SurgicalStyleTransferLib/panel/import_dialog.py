@@ -54,7 +54,7 @@ class ImportDialog:
         label = qt.QLabel(
             _("{file} holds weights, which do not say what they were trained on.").format(file=Path(source).name)
         )
-        label.wordWrap = True
+        label.wordWrap, label.textFormat = True, qt.Qt.PlainText  # a file may be called as it likes
         form.addRow(label)
         self.name = self._line(form, _("Name:"), _name_from(source))
         self.source_name = self._line(form, _("From:"), "")
@@ -128,7 +128,7 @@ class PictureDialog(ImportDialog):
                 file=Path(source).name
             )
         )
-        label.wordWrap = True
+        label.wordWrap, label.textFormat = True, qt.Qt.PlainText  # a file may be called as it likes
         form.addRow(label)
         self.name = self._line(form, _("Name:"), _name_from(source))
         self.colour = qt.QComboBox()

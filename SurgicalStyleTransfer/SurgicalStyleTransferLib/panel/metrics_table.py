@@ -46,6 +46,15 @@ def rows(quality: dict) -> list[tuple[str, str, str]]:
     return table
 
 
+def plain_names() -> dict[str, str]:
+    """What people who have not read the articles understand, by the metric's name there."""
+    return {
+        _("Look-Ahead Score"): _("Lost there and back"),
+        _("Jigsaw Puzzle Error"): _("Lost there and back, twice"),
+        _("Semantic Consistency"): _("Structure kept"),
+    }
+
+
 def slice_columns(quality: dict) -> list[tuple[str, list]]:
     """(name, one value a slice) of everything there is per slice."""
     return [(_(metric.slice_title), values) for metric, values in _per_slice(quality)]

@@ -151,6 +151,7 @@ class Figures(Request):
         error_map: file for the cycle error of every voxel.
         max_slices: most slices that the cycle is judged on.
         sampled: judge it on so few that this takes no longer than the translation did.
+        cycle: with the cycle metrics, which run the network.
         uncertainty: how the error bound is found, "quick" or "full".
         bound_map: file for the error bound of every voxel.
     """
@@ -160,6 +161,7 @@ class Figures(Request):
     error_map: Path | None = None
     max_slices: int | None = None
     sampled: bool = False
+    cycle: bool = True
     uncertainty: Quickness = "quick"
     bound_map: Path | None = None
 

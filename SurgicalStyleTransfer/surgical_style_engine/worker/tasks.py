@@ -190,16 +190,19 @@ class Tasks:
                 reference=reference,
                 valid=valid,
                 judging=Judging(
-                    max_slices=request.max_slices, sampled=request.sampled, uncertainty=request.uncertainty
+                    cycle=request.cycle,
+                    max_slices=request.max_slices,
+                    sampled=request.sampled,
+                    uncertainty=request.uncertainty,
                 ),
                 options=options,
             )
         )
         kept.judged = True
         quality, has_map = judgement.quality, False
-        if judgement.cycle is None:
+        if judgement.cycle is None and request.cycle:
             quality["cycle_note"] = NO_WAY_BACK
-        elif request.error_map is not None:
+        if judgement.cycle is not None and request.error_map is not None:
             write_array(request.error_map, _error_map(judgement.cycle, judgement.region))
             has_map = True
         has_bound = request.bound_map is not None and judgement.bound is not None

@@ -44,7 +44,7 @@ SLICER_FILES = (
     (r"Libs/vtkSegmentationCore/vtk\w+\.h", "vtk"),
 )
 NOT_FOR_US = re.compile(
-    r"Diffusion|Tensor|Markups|Fiducial|CommandLine|VolumeRendering|Crosshair|ClipModels|Unstructured|Streaming|"
+    r"Diffusion|Tensor|Markups|Fiducial|CommandLine|VolumeRendering|ClipModels|Unstructured|Streaming|"
     r"ROI|Annotation|Reformat|Terminolog|CropVolume|ViewControllers|Scripted\w*Designer|_p\.h|Private|QuadTree|"
     r"Models|ExtensionsManager|SegmentEditor|ShaderProperty|OrientedGrid|BSpline|ThreeD|Camera|Endoscopy|RemoteIO|Cache|Texture|Hierarchies"
 )

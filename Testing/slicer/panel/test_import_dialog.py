@@ -72,3 +72,17 @@ def test_a_dialog_that_was_answered_is_deleted(slicer_app, module, monkeypatch):
     QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
     slicer_app.app.processEvents()
     assert gone
+
+
+def test_a_files_name_is_shown_as_it_is(slicer_app, tmp_path):
+    """Never as markup, which could fetch pictures or pretend to say something else."""
+    from PySide6 import QtWidgets
+    from PySide6.QtCore import Qt
+
+    from SurgicalStyleTransferLib.panel.import_dialog import dialog_for
+
+    for name in ("<b>x.pth", "<img src=x>.png"):
+        form = dialog_for(str(tmp_path / name))
+        labels = form.dialog._target.findChildren(QtWidgets.QLabel)
+        shown = [label for label in labels if name in label.text()]
+        assert shown and all(label.textFormat() == Qt.TextFormat.PlainText for label in shown)

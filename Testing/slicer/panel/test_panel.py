@@ -90,3 +90,20 @@ def test_closing_the_widget_that_did_not_start_a_run_leaves_it(ready, open_panel
     second.cleanup()
     until(lambda: first.logic.engine.style_job is None, "the end of the run")
     assert first._parameterNode.resultVolume is not None
+
+
+def test_labels_that_show_what_files_say_take_it_as_plain_text(open_panel):
+    """A volume or style called "<img src=...>" is shown so; only the card is rich text, which escapes what it shows."""
+    from PySide6 import QtWidgets
+    from PySide6.QtCore import Qt
+
+    labels = {label.objectName(): label for label in target(open_panel()).findChildren(QtWidgets.QLabel)}
+    shown = "statusLabel reasonLabel warningLabel verdictLabel verdictNumbersLabel judgedLabel probeLabel"
+    shown = f"{shown} batchStatusLabel fusionStatusLabel previewMessageLabel adjustNoteLabel workerStateLabel"
+    assert {name: labels[name].textFormat() for name in shown.split()} == dict.fromkeys(
+        shown.split(), Qt.TextFormat.PlainText
+    )
+    automatic = {name for name, label in labels.items() if label.textFormat() == Qt.TextFormat.AutoText}
+    fixed = {name for name in automatic if labels[name].text()}
+    assert automatic == fixed, "a label without a text of its own says how it takes one"
+    assert labels["cardLabel"].textFormat() == Qt.TextFormat.RichText

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import html
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SurgicalStyleTransferLib.jobs.style_job import plan_for
+from SurgicalStyleTransferLib.jobs.style_job import Result, plan_for
 from SurgicalStyleTransferLib.mrml import outputs, volume_groups
 from SurgicalStyleTransferLib.setup import dependencies
 from SurgicalStyleTransferLib.setup.model_cards import Card
@@ -16,6 +17,7 @@ from SurgicalStyleTransferLib.setup.model_cards import Card
 from ..apply_rules import why_not_style
 from ..context import Context, Section, Status, existing
 from ..dialogs.packages import provide
+from ..quality.verdict_line import COLOURS, titles
 from ..tools import fill, select
 from .runner import BatchRunner, State
 
@@ -34,13 +36,15 @@ class BatchSection(Section):
         super().__init__(context)
         self.runner: BatchRunner | None = None
         self.status = Status(self.ui.batchStatusLabel, self.ui.batchProgressBar)
+        self._latest: Result | None = None  # which was named and shown
         self._listed: list[str] = []
         self._rows: list[int] = []  # of the table, by the number of their plan
         ui = self.ui
-        ui.batchTable.setHorizontalHeaderLabels([_("Volume"), _("State")])
+        ui.batchTable.setHorizontalHeaderLabels([_("Volume"), _("State"), _("Verdict")])
         header = ui.batchTable.horizontalHeader()
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        header.setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         ui.batchTable.verticalHeader().visible = False
         ui.batchNameLineEdit.text = _("{volume} {domain} (synthetic)")
         ui.batchGroupComboBox.connect("currentIndexChanged(int)", self._on_group)
@@ -74,7 +78,7 @@ class BatchSection(Section):
         """End a batch, and forget it."""
         if self._is_running():
             self.runner.abandon()
-        self.runner, self._listed = None, []
+        self.runner, self._latest, self._listed = None, None, []
         self.ui.batchTable.rowCount = 0
         self.status.show("")
         self.status.hide_progress()
@@ -111,7 +115,8 @@ class BatchSection(Section):
                 item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
                 item.setCheckState(qt.Qt.Checked)
                 table.setItem(row, 0, item)
-                table.setItem(row, 1, qt.QTableWidgetItem(""))
+                for column in (1, 2):
+                    table.setItem(row, column, qt.QTableWidgetItem(""))
         for row, node in enumerate(nodes):
             table.item(row, 0).setText(node.GetName())
 
@@ -157,7 +162,9 @@ class BatchSection(Section):
         plans = [plan_for(self.parameters, card, node) for node in nodes]
         for row in range(len(self._listed)):
             self.ui.batchTable.item(row, 1).setText("")
-        self.runner = BatchRunner(self.engine, plans, lambda number: self._show(number, rows))
+            self._show_verdict(row, {})
+        is_judged = self.parameters.figures != "off"
+        self.runner = BatchRunner(self.engine, plans, lambda number: self._show(number, rows), is_judged)
         self._rows = rows
         self.runner.start()
         self.context.update_buttons()
@@ -167,13 +174,15 @@ class BatchSection(Section):
         if runner is None:
             return  # the scene was closed
         state = runner.states[number]
-        if state.kind == "done" and self.parameters is not None:
+        if state.kind in ("judging", "done") and self.parameters is not None and state.result is not self._latest:
+            self._latest = state.result
             self._rename(state)
             self.parameters.resultVolume = existing(state.result.output_id)
         if rows[number] < self.ui.batchTable.rowCount:
             item = self.ui.batchTable.item(rows[number], 1)
             item.setText(_text(state))
-            item.setToolTip(state.reason)
+            item.setToolTip(html.escape(state.reason))
+            self._show_verdict(rows[number], state.verdict or {})
         done = sum(entry.kind == "done" for entry in runner.states)
         failed = sum(entry.kind == "failed" for entry in runner.states)
         text = _("{done} of {total} volumes done.").format(done=done, total=len(rows))
@@ -186,6 +195,13 @@ class BatchSection(Section):
         else:
             self.status.hide_progress()
             self.context.update()
+
+    def _show_verdict(self, row: int, entry: dict) -> None:
+        """Its colour as a word in that colour; the sentence in the tool tip."""
+        item, level = self.ui.batchTable.item(row, 2), entry.get("level", "")
+        item.setText(titles().get(level) or (_("none") if level else ""))
+        item.setToolTip(html.escape(entry.get("sentence", "")))
+        item.setForeground(qt.QBrush(qt.QColor(COLOURS[level])) if level in COLOURS else qt.QBrush())
 
     def _rename(self, state: State) -> None:
         """The result is called as the line says, and always says that it is synthetic."""
@@ -220,4 +236,5 @@ class BatchSection(Section):
 def _text(state: State) -> str:
     if state.kind == "running":
         return _("{percent:.0f} %").format(percent=100 * state.share)
-    return {"waiting": "", "done": _("done"), "failed": _("failed"), "left": _("not done")}[state.kind]
+    texts = {"waiting": "", "judging": _("judging"), "done": _("done"), "failed": _("failed"), "left": _("not done")}
+    return texts[state.kind]

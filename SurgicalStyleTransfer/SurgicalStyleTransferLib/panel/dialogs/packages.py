@@ -72,7 +72,7 @@ class PackagesDialog:
 
     def _say(self, layout: object, text: str) -> None:
         label = qt.QLabel(text)
-        label.wordWrap = True
+        label.wordWrap, label.textFormat = True, qt.Qt.PlainText
         layout.addWidget(label)
 
     def _why(self, openvino: bool) -> str:
@@ -91,7 +91,7 @@ class PackagesDialog:
         versions = dependencies.installed_versions()
         there = [f"{name} {version}" for name, version in versions.items() if version]
         label = qt.QLabel(_("Installed: {versions}").format(versions=", ".join(there) or _("none of them")))
-        label.wordWrap = True
+        label.wordWrap, label.textFormat = True, qt.Qt.PlainText
         form.addRow(label)
         self.again = qt.QCheckBox(_("Install again what is there"))
         self.again.toolTip = _("For packages that are damaged. PyTorch itself: see the module PyTorch Utils.")

@@ -20,6 +20,7 @@ def choose(text: str, more: str, answers: dict[str, str]) -> str:
     """
     box = qt.QMessageBox(slicer.util.mainWindow())
     box.setWindowTitle(_("Surgical Style Transfer"))
+    box.textFormat = qt.Qt.PlainText  # volumes may be called as they like
     box.text, box.informativeText = text, more
     buttons = {answer: box.addButton(title, qt.QMessageBox.AcceptRole) for answer, title in answers.items()}
     box.addButton(qt.QMessageBox.Cancel)

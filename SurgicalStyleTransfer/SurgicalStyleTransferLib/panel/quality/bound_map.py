@@ -31,7 +31,7 @@ class BoundMap:
         has_bound = existing(self._node_id) is not None
         self._box.enabled = has_bound
         self._box.toolTip = (
-            _("Overlay of the error bound: nine of ten voxels are expected within it.")
+            _("Overlay of the calibrated error bound: nine of ten voxels are expected within it.")
             if has_bound
             else _("There is no calibrated error bound of this image.")
         )

@@ -36,6 +36,7 @@ class QualitySection(Section):
         super().__init__(context)
         self.verdict: Verdict | None = None
         self._wants_judging = False  # as soon as what is being blended is there
+        self._with_figures = True  # of what is judged now or as soon as it is there; else the verdict alone
         self._is_stopping = False
         self._said = ""
         self._plot: dict[str, str] = {}
@@ -57,8 +58,9 @@ class QualitySection(Section):
         fill(
             ui.figuresComboBox,
             [
-                (_("After every run, at most {count} slices").format(count=QUICK_SLICES), "quick"),
-                (_("After every run, all slices"), "all"),
+                (_("Verdict after every run, figures on request"), "verdict"),
+                (_("Figures after every run, at most {count} slices").format(count=QUICK_SLICES), "quick"),
+                (_("Figures after every run, all slices"), "all"),
                 (_("Only on request"), "off"),
             ],
         )
@@ -79,7 +81,9 @@ class QualitySection(Section):
         ui.plotButton.enabled = ui.exportButton.enabled = self.verdict is not None
         ui.mapCheckBox.enabled = has_map
         ui.mapCheckBox.toolTip = (
-            _("Overlay of |F(G(x)) - x| on the slice views.") if has_map else _("Compute the figures first.")
+            _("Difference of the input to itself translated there and back (cycle error |F(G(x)) - x|), as overlay.")
+            if has_map
+            else _("Compute the figures first.")
         )
         self._bound.update()
         self._watched.watch(self.parameters.referenceVolume, self.parameters.region)
@@ -95,7 +99,7 @@ class QualitySection(Section):
         button.enabled = (is_running or is_known) and not is_busy
         button.text = _("Stop") if is_running else _("Compute")
         button.toolTip = (
-            _("Judge the latest result.")
+            _("Judge the latest result by all figures, which runs the network again (six translations).")
             if is_known
             else _("The translation is no longer in memory; press Apply first.")
         )
@@ -146,7 +150,7 @@ class QualitySection(Section):
             self._cancel()
             self.context.update_buttons()
         else:
-            self._judge()
+            self._judge(with_figures=True)
 
     def _cancel(self) -> None:
         self._wants_judging, self._is_stopping = False, True
@@ -161,14 +165,16 @@ class QualitySection(Section):
 
     def _on_translated(self, _result: Result) -> None:
         if self.parameters.figures != "off":
-            self._judge()
+            self._judge(with_figures=self.parameters.figures != "verdict")
 
     def _on_adjusted(self) -> None:
         if self._wants_judging:
             self._wants_judging = False
-            self._judge()
+            self._judge(self._with_figures)
 
-    def _judge(self) -> None:
+    def _judge(self, with_figures: bool) -> None:
+        """The verdict and what costs no run of the network; with figures, everything, and the status line says so."""
+        self._with_figures = with_figures
         node = self.parameters.resultVolume
         if node is None or node.GetID() not in self.engine.results:
             return
@@ -191,12 +197,17 @@ class QualitySection(Section):
                 self.context.status.show(message, error=code != "stopped")
             if code == "cancelled" and not self._is_stopping:
                 # Ended because the image is blended anew; the next one is judged instead.
-                self._judge()
+                self._judge(with_figures)
             self.context.update()
 
-        listener = Listener(done, failed, lambda progress: self._say(progress, before))
-        self.engine.judge(node.GetID(), self.parameters.referenceVolume, limit, listener, sampled=limit is not None)
-        if self.engine.metrics_job is not None:
+        def progressed(progress: Progress) -> None:
+            if with_figures:
+                self._say(progress, before)
+
+        listener, reference = Listener(done, failed, progressed), self.parameters.referenceVolume
+        sampled = limit is not None
+        self.engine.judge(node.GetID(), reference, limit, listener, sampled=sampled, cycle=with_figures)
+        if with_figures and self.engine.metrics_job is not None:
             self._say(Progress("figures", 0, TRANSLATIONS), before)
         self.context.update()
 
@@ -226,19 +237,29 @@ class QualitySection(Section):
         source = node.GetNodeReference(outputs.INPUT_ROLE)
         if verdict.error_map is not None and source is not None:
             self._map_id = metrics_table.write_map(verdict.error_map, node, source, self._map_id).GetID()
+        else:
+            self._remove_map()
         self._bound.take(verdict, node, source)
         self._fill_table()
-        self.ui.qualityCollapsibleButton.collapsed = False
         self.context.update()
+
+    def _remove_map(self) -> None:
+        """That of an earlier image would be taken for this one's."""
+        node = existing(self._map_id)
+        if node is not None:
+            if self._map_shown:
+                metrics_table.hide_map(self._map_id)
+            self._map_id, self._map_shown = "", False
+            outputs.remove_volume(node)
 
     def _fill_table(self) -> None:
         table = self.ui.figuresTable
         entries = metrics_table.rows(self.verdict.metrics) if self.verdict is not None else []
-        table.rowCount = len(entries)
+        table.rowCount, plain = len(entries), metrics_table.plain_names()
         for row, (name, value, meaning) in enumerate(entries):
             for column, text in enumerate((name, value)):
-                item = qt.QTableWidgetItem(text)
-                item.setToolTip(meaning)
+                item = qt.QTableWidgetItem(plain.get(name, text) if column == 0 else text)
+                item.setToolTip(f"{name}: {meaning}" if name in plain else meaning)
                 table.setItem(row, column, item)
         table.resizeRowsToContents()
         self._worst.fill(self.verdict)

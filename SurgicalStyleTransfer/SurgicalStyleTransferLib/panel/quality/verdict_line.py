@@ -1,4 +1,4 @@
-"""The verdict in words, and behind a fold the metrics beside the ranges of left-out patients."""
+"""The verdict in words on the first screen; in Quality the metrics beside the ranges of left-out patients."""
 
 from __future__ import annotations
 
@@ -11,35 +11,45 @@ LEVELS = ("green", "amber", "red", "none")
 COLOURS = {"green": "#2e8b57", "amber": "#d08700", "red": "#c0392b", "none": "#888888"}
 
 
+def titles() -> dict[str, str]:
+    """What a level is called; nothing where there is no verdict, as its sentence says that."""
+    return {"green": _("Green"), "amber": _("Amber"), "red": _("Red"), "none": ""}
+
+
+def entry_of(metrics: dict) -> dict:
+    """The verdict among metrics, of a sequence the gravest of its frames; {} without any."""
+    frames = metrics.get("frames")
+    if frames:
+        return worst_of([frame.get("verdict") or {} for frame in frames])
+    return metrics.get("verdict") or {}
+
+
 class VerdictLine:
-    """The line above the figures."""
+    """The line under Apply and its status."""
 
     def __init__(self, ui: object) -> None:
         self._label, self._numbers = ui.verdictLabel, ui.verdictNumbersLabel
-        self._fold = ui.verdictCollapsibleButton
-        self._level = ""
+        self._level = self._said = ""
         self.fill(None)
 
     def fill(self, verdict: Verdict | None) -> None:
         """Say what the engine says of an image; nothing without a verdict."""
-        entry = (verdict.metrics.get("verdict") or {}) if verdict is not None else {}
-        frames = verdict.metrics.get("frames") if verdict is not None else None
-        if frames:
-            entry = worst_of([frame.get("verdict") or {} for frame in frames])
+        entry = entry_of(verdict.metrics) if verdict is not None else {}
         self._level = entry.get("level", "") if entry.get("sentence") else ""
         self._label.visible = bool(self._level)
         lines = _lines(entry) if self._level else []
-        self._fold.visible = bool(lines)
-        self._numbers.text = "\n".join(lines)
-        if self._level:
-            titles = {"green": _("Green"), "amber": _("Amber"), "red": _("Red"), "none": ""}
-            self._label.text = f"{titles[self._level]}: {entry['sentence']}".removeprefix(": ")
+        self._numbers.visible = bool(lines)
+        self._numbers.text = "\n".join([_("The numbers behind the verdict:"), *lines])
+        self._said = f"{titles()[self._level]}: {entry['sentence']}".removeprefix(": ") if self._level else ""
         self.mark_stale(False)
 
     def mark_stale(self, is_stale: bool) -> None:
-        """Grey as soon as it is not of the image that is chosen now."""
+        """Grey, and said to be out of date, as soon as it is not of the image that is chosen now."""
+        self._label.text = _("Out of date. {verdict}").format(verdict=self._said) if is_stale else self._said
         colour = COLOURS["none" if is_stale or not self._level else self._level]
-        self._label.setStyleSheet(f"border-left: 8px solid {colour}; padding: 4px; font-weight: bold;")
+        # Qt draws no border-left without a border.
+        bar = f"border: 0px solid {colour}; border-left: 8px solid {colour};"
+        self._label.setStyleSheet(f"{bar} padding: 4px; font-weight: bold;")
         self._label.enabled = not is_stale
 
 

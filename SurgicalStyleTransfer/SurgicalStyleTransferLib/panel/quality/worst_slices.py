@@ -27,19 +27,21 @@ class WorstSlices:
         self._list.clear()
         planes = {"axial": _("Axial"), "coronal": _("Coronal"), "sagittal": _("Sagittal")}
         names = {
-            "semantic_consistency": _("Semantic Consistency"),
-            "look_ahead": _("Look-Ahead"),
-            "psnr": _("PSNR"),
+            "semantic_consistency": (_("structure kept"), _("Semantic Consistency")),
+            "look_ahead": (_("lost there and back"), _("Look-Ahead error")),
+            "psnr": (_("PSNR"), _("Peak signal-to-noise ratio against the reference")),
         }
         for entry in self._entries:
+            name, term = names.get(entry["figure"], (entry["figure"], ""))
             self._list.addItem(
                 _("{plane} slice {number}: {figure} {value:.3g}").format(
                     plane=planes.get(entry["plane"], entry["plane"]),
                     number=entry["slice"] + 1,
-                    figure=names.get(entry["figure"], entry["figure"]),
+                    figure=name,
                     value=entry["value"],
                 )
             )
+            self._list.item(self._list.count - 1).setToolTip(term)
         self._label.visible = self._list.visible = bool(self._entries)
 
     def _go_to(self, item: object) -> None:

@@ -99,3 +99,33 @@ def test_the_scene_closed_during_a_batch(slicer_app, scene, batch, until):
     for _ in range(20):
         slicer_app.app.processEvents()
     assert widget.ui.batchStatusLabel.isHidden()
+
+
+def verdicts(widget):
+    table = widget.ui.batchTable
+    return [(table.item(row, 2).text(), table.item(row, 2).toolTip()) for row in range(table.rowCount)]
+
+
+def test_each_result_has_its_verdict_in_the_table(slicer_app, scene, batch, until):
+    widget, nodes = batch(names=("A", "B"))
+    widget._parameterNode.figures = "verdict"
+    slicer_app.util.updateVolumeFromArray(nodes[1], np.full((4, 8, 8), np.nan, np.float32))
+    asked, judge = [], widget.logic.engine.judge
+
+    def noted(*arguments, **named):
+        asked.append(named)
+        judge(*arguments, **named)
+
+    widget.logic.engine.judge = noted
+    widget.ui.batchButton.click()
+    wait(widget, until)
+    assert asked == [{"cycle": False}], "without running the network again"
+    (word, sentence), failed = verdicts(widget)
+    assert word in ("none", "Red") and sentence.endswith(".") and failed == ("", "")
+    assert widget.ui.qualityCollapsibleButton.collapsed
+    # What is begun anew shows no verdict of before; and none without the wish.
+    widget._parameterNode.figures = "off"
+    widget.ui.batchButton.click()
+    assert verdicts(widget) == [("", "")] * 2
+    wait(widget, until)
+    assert states(widget)["A"] == "done" and verdicts(widget) == [("", "")] * 2
