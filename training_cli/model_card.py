@@ -9,8 +9,10 @@ from typing import Any
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.metrics.card_entry import card_entry, card_metrics
+from surgical_style_engine.models.calibration import read_calibration
 from surgical_style_engine.models.card import Domain, ModelCard, read_card, write_card
 
+from .calibration.readme import section
 from .lesion_card import lesion_parts
 
 ROWS = {"": "this model", "input": "the input itself", "histogram_matched": "the input, histogram matched"}
@@ -35,10 +37,12 @@ def add_metrics(folder: Path, label: str, quality: Mapping[str, Any]) -> ModelCa
 
 
 def write_readme(folder: Path, card: ModelCard) -> None:
-    """Write README.md under a temporary name, then rename. Raises OSError."""
+    """Write README.md under a temporary name, then rename, with what is known of errors. Raises OSError."""
     path = Path(folder) / "README.md"
+    calibration = read_calibration(Path(folder), card)
+    known = "" if calibration is None else f"\n{section(card, calibration)}"
     with replacing(path) as temporary:
-        temporary.write_text(model_readme(card), encoding="utf-8")
+        temporary.write_text(model_readme(card) + known, encoding="utf-8")
 
 
 def model_readme(card: ModelCard) -> str:

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from tiny_calibrations import calibrate
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import read_card
@@ -67,6 +68,17 @@ def test_limits_are_said_by_every_view_of_a_card(model, sst):
     assert dict(card_facts(card))["Limits"] == "Trained on few. Half of it is checkerboard."
     verified = sst("models", "verify", model)
     assert verified.code == 0 and "Limit: Trained on few." in verified.out and "Half of it" in verified.out
+
+
+def test_what_is_known_of_errors_stays_when_figures_are_added(model):
+    add_metrics(model, "patient A", QUALITY)
+    without = (model / "README.md").read_text()
+    calibrate(model)
+    add_metrics(model, "patient A", QUALITY)
+    text = (model / "README.md").read_text()
+    assert text.startswith(without) and "## How far it errs" in text[len(without) :]
+    add_metrics(model, "patient A", QUALITY)
+    assert (model / "README.md").read_text() == text
 
 
 def test_figures_go_into_card_and_readme_and_the_model_stays_whole(model):

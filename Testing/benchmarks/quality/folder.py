@@ -20,7 +20,8 @@ from .sampling import STACK_MM
 from .ship import all_of
 from .train import Recipe
 
-RECIPE = "final-canvas"
+RECIPE = "final"
+OF_FOLDS = "-canvas"  # what the recipes of models that leave out a fold have behind their names
 # name, title, folder of the runs, source, target, whether both ways
 MODELS = (
     ("brain-mr-t1w-t2w", "Brain MR, T1w to T2w", RECIPE, "T1w", "T2w", True),
@@ -96,7 +97,7 @@ def domain(data: Path, scenes: list, contrast: str, without: tuple[str, ...] = (
 def run_folder(runs: Path, run: str, source: str, target: str) -> Path:
     """Where a direction's last weights are: in its finishing run if it had one."""
     name = f"{source}_{target}".lower()
-    candidates = [runs / finishing / name for finishing in ("cycle", "finish")]
+    candidates = [runs / recipe / name for recipe in ("cycle", "finish", run, run + OF_FOLDS)]
     return next((folder for folder in candidates if (folder / "progress.json").exists()), runs / run / name)
 
 
