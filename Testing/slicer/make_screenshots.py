@@ -67,7 +67,9 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
         for _ in range(2):
             wait(seconds=seconds)
             parent.setFixedHeight(parent.layout().totalHeightForWidth(WIDTH))
-        wait(seconds=seconds)
+        for width in (WIDTH + 1, WIDTH):  # form layouts keep heights of an earlier text as long as their place stays
+            parent.setFixedWidth(width)
+            wait(seconds=seconds / 2)
         parent.grab().save(str(output / f"{title}.png"))
 
     shot("empty")

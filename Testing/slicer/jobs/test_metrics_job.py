@@ -37,7 +37,7 @@ def test_all_frames_of_a_sequence_are_judged(slicer_app, ready, apply, until, se
     assert figures["reference"]["psnr"] == pytest.approx(np.mean(psnr))
     table = widget.ui.figuresTable
     shown = {table.item(row, 0).text(): table.item(row, 1).text() for row in range(table.rowCount)}
-    assert shown["Frames"] == "3" and shown["Look-Ahead Score"] == f"{np.mean(scores):.4f}"
+    assert shown["Frames"] == "3" and shown["Lost there and back"] == f"{np.mean(scores):.4f}"
     totals = {text.rsplit(" of ", 1)[1] for text in said if "Judging it" in text}
     assert any(int(text.rstrip(".")) % 3 == 0 for text in totals)
     widget.panel.quality.export(str(tmp_path / "figures.csv"))

@@ -286,11 +286,17 @@ class QualitySection(Section):
             text = _("Out of date: {changes} changed since. {text}").format(changes=", ".join(changes), text=text)
         label.text = text
         label.setStyleSheet(WARNING_STYLE if changes else "")
-        self._line.mark_stale(bool(changes))
+        self._line.mark_stale(bool(changes), judged_image.name if self._is_of_another_input() else "")
         brush = qt.QBrush(qt.QColor(STALE_COLOUR)) if changes else qt.QBrush()
         for row in range(table.rowCount):
             for column in range(2):
                 table.item(row, column).setForeground(brush)
+
+    def _is_of_another_input(self) -> bool:
+        """Whether another volume is chosen as input than the one that was judged as translated."""
+        node = existing(self.verdict.judged.output_id)
+        chosen = self.parameters.inputVolume if self.parameters is not None else None
+        return node is not None and chosen is not None and node.GetNodeReference(outputs.INPUT_ROLE) is not chosen
 
     # Plot and export
 

@@ -43,9 +43,15 @@ class VerdictLine:
         self._said = f"{titles()[self._level]}: {entry['sentence']}".removeprefix(": ") if self._level else ""
         self.mark_stale(False)
 
-    def mark_stale(self, is_stale: bool) -> None:
-        """Grey, and said to be out of date, as soon as it is not of the image that is chosen now."""
-        self._label.text = _("Out of date. {verdict}").format(verdict=self._said) if is_stale else self._said
+    def mark_stale(self, is_stale: bool, name: str = "") -> None:
+        """Grey, and said to be out of date, as soon as it is not of the image that is chosen now.
+
+        Args:
+            is_stale: whether something has changed since.
+            name: of the image, where another one's input is chosen; "" where it is clear which one is meant.
+        """
+        text = _("Out of date. {verdict}").format(verdict=self._said) if is_stale else self._said
+        self._label.text = _("{name}: {verdict}").format(name=name, verdict=text) if name else text
         colour = COLOURS["none" if is_stale or not self._level else self._level]
         # Qt draws no border-left without a border.
         bar = f"border: 0px solid {colour}; border-left: 8px solid {colour};"

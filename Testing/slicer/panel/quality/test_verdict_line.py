@@ -94,3 +94,15 @@ def test_after_a_run_the_verdict_costs_no_run_of_the_network_and_opens_nothing(d
 
 def test_a_new_panel_says_the_verdict_alone(module, slicer_app, scene):
     assert module.SurgicalStyleTransferLogic().getParameterNode().figures == "verdict"
+
+
+def test_with_another_input_chosen_it_names_what_it_is_of(done, until, volume):
+    """Else a verdict on one volume would be read beside the name of another."""
+    widget = done(figures="verdict")
+    until(lambda: widget.panel.quality.verdict is not None, "the verdict")
+    ui, parameters = widget.ui, widget._parameterNode
+    said, source, name = ui.verdictLabel.text, parameters.inputVolume, parameters.resultVolume.GetName()
+    parameters.inputVolume = volume("Other", seed=5)
+    assert ui.verdictLabel.text.startswith(f"{name}: ") and said in ui.verdictLabel.text
+    parameters.inputVolume = source
+    assert ui.verdictLabel.text == said
