@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ..context import Context, Section
 
-TUTORIAL = "https://github.com/SurgicalStyleTransfer/SurgicalStyleTransfer/blob/main/docs/tutorial.md"
+TUTORIAL = "https://github.com/SurgicalStyleTransfer/SlicerSurgicalStyleTransfer/blob/main/docs/tutorial.md"
 # Keys that neither Slicer nor its modules use.
 APPLY_KEY, CANCEL_KEY, COMPARE_KEY = "Ctrl+Alt+A", "Ctrl+Alt+X", "Ctrl+Alt+C"
 COMPARISONS = ("sides", "fade", "checkerboard", "")  # in turn, and back
