@@ -140,4 +140,5 @@ def test_reload_brings_the_files_of_every_folder_anew(slicer_app, tmp_path):
         cwd=tmp_path,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
     )
-    assert said.stdout.strip().endswith("asleep | Verdict after every run, figures on request"), said.stdout + said.stderr
+    told = "asleep | Verdict after every run, figures on request"
+    assert said.stdout.strip().endswith(told), said.stdout + said.stderr
