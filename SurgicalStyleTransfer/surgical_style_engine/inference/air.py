@@ -10,6 +10,7 @@ from surgical_style_engine.common.thresholds import NOISELESS_AIR_TOP
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.picture_style import from_picture, is_style_image
 from surgical_style_engine.volumes.body_mask import find_body
+from surgical_style_engine.volumes.fill_holes import fill_slices
 from surgical_style_engine.volumes.volume import Volume
 
 FLAT_FRACTION = 0.1  # least part of a volume that is flat for that background to be left alone
@@ -59,10 +60,5 @@ def flat_background(array: np.ndarray, normalise: Normalise | None = None) -> np
         body[index] = (array[0, index] if normalise is None else normalise(array[0, index])) > NOISELESS_AIR_TOP
     if 1 - body.mean() < FLAT_FRACTION:
         return None
-    import SimpleITK as sitk
-
-    for number in np.flatnonzero(body.any(axis=(1, 2))).tolist():
-        image = sitk.GetImageFromArray(body[number].view(np.uint8))
-        filled = sitk.BinaryFillhole(image, fullyConnected=False, foregroundValue=1)
-        body[number] = sitk.GetArrayViewFromImage(filled)
+    fill_slices(body)
     return ~body[None]

@@ -8,6 +8,7 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
+from .fill_holes import fill_slices
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -137,9 +138,7 @@ def _fill_slices(body: SimpleITK.Image) -> SimpleITK.Image:
     import SimpleITK as sitk
 
     array = sitk.GetArrayFromImage(body)
-    for index in np.flatnonzero(array.any((1, 2))):
-        filled = sitk.BinaryFillhole(sitk.GetImageFromArray(array[index]), fullyConnected=False)
-        array[index] = sitk.GetArrayFromImage(filled)
+    fill_slices(array)
     result = sitk.GetImageFromArray(array)
     result.CopyInformation(body)
     return result
