@@ -38,6 +38,7 @@ def main(model: Path, output: Path) -> None:
 
 
 def _take(slicer: object, models: Path, name: str, output: Path) -> None:
+    import make_window
     import qt
     from PySide6 import QtWidgets
 
@@ -73,7 +74,7 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
         parent.grab().save(str(output / f"{title}.png"))
 
     shot("empty")
-    node = _template(slicer)
+    node = make_window.template(slicer, resolution=2)
     _prepare(widget, node, name, wait, shot)
     _apply(widget, wait, shot)
     _fuse(widget, wait, shot)
@@ -81,20 +82,6 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     widget._parameterNode.inputVolume = node
     _damage(widget, next((models / name).glob("weights*")), wait, shot)
     widget.cleanup()
-
-
-def _template(slicer: object) -> object:
-    """The ICBM152 T1 template at 2 mm as a volume node."""
-    import nilearn.datasets
-    import numpy as np
-
-    template = nilearn.datasets.load_mni152_template(resolution=2)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ICBM152 T1")
-    array = np.ascontiguousarray((template.get_fdata() * 1000).astype(np.float32).transpose(2, 1, 0))
-    slicer.util.updateVolumeFromArray(node, array)
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(template.affine))
-    node.CreateDefaultDisplayNodes()
-    return node
 
 
 def _prepare(widget: object, node: object, name: str, wait: object, shot: object) -> None:

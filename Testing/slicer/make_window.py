@@ -79,12 +79,12 @@ def take(slicer: object, model: Path, output: Path) -> None:
         widget.cleanup()
 
 
-def template(slicer: object) -> object:
-    """The ICBM152 T1 template at 1 mm as a volume node."""
+def template(slicer: object, resolution: int = 1) -> object:
+    """The ICBM152 T1 template at 1 or 2 mm as a volume node."""
     import nilearn.datasets
     import numpy as np
 
-    image = nilearn.datasets.load_mni152_template(resolution=1)
+    image = nilearn.datasets.load_mni152_template(resolution=resolution)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ICBM152 T1")
     array = np.ascontiguousarray((image.get_fdata() * 1000).astype(np.float32).transpose(2, 1, 0))
     slicer.util.updateVolumeFromArray(node, array)

@@ -14,7 +14,7 @@ from surgical_style_engine.metrics.court import figures
 from surgical_style_engine.metrics.metric import Metric
 from surgical_style_engine.metrics.registry import FLOOR_TITLES
 from training_cli.report_page.lesion_tables import COLUMNS, NOTE, lesion_sentence
-from training_cli.report_page.page import part
+from training_cli.report_page.page import environment, part
 from training_cli.report_page.sheets import data_uri
 from training_cli.report_page.table import Row, Table, number
 
@@ -46,28 +46,23 @@ def page_of(verdicts: Verdicts, title: str, names: Mapping[str, str] | None = No
         title: Of the page.
         names: What patients are called, by their names; as they are if None.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("training_cli", "court"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     entry = verdicts.entry
-    return environment.get_template("court.html").render(
-        title=title,
-        style=part("page.css"),
-        warnings=verdicts.warnings,
-        tables=tables_of(entry),
-        differences=differences_of(entry),
-        people=entry["people"],
-        pictures=[(name, [picture(image) for image in slices]) for name, slices in verdicts.pictures.items()],
-        methods=list(entry["methods"].items()),
-        patients=_patients(entry, names or {}),
-        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
-        version=__version__,
+    return (
+        environment()
+        .get_template("court.html")
+        .render(
+            title=title,
+            style=part("page.css"),
+            warnings=verdicts.warnings,
+            tables=tables_of(entry),
+            differences=differences_of(entry),
+            people=entry["people"],
+            pictures=[(name, [picture(image) for image in slices]) for name, slices in verdicts.pictures.items()],
+            methods=list(entry["methods"].items()),
+            patients=_patients(entry, names or {}),
+            written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+            version=__version__,
+        )
     )
 
 

@@ -50,6 +50,9 @@ def test_without_an_interval_nothing_is_decided():
 
 
 def test_the_page_loads_nothing_and_escapes_names():
-    page = page_of(Verdicts(ENTRY, {"Input": [np.zeros((20, 30), np.float32)]}, ["<i>care</i>"]), "T1w to T2w")
+    page = page_of(
+        Verdicts(ENTRY, {"Input": [np.zeros((20, 30), np.float32)]}, ["<i>care\x1b[31m</i>"]), "T1w\x1b to T2w"
+    )
+    assert "\x1b" not in page, "escapes of a terminal"
     assert "&lt;b&gt;worse" in page and "<b>worse" not in page and "<i>care" not in page
     assert page.count("data:image/jpeg;base64,") == 1 and 'src="http' not in page
