@@ -66,7 +66,7 @@ def factors_of(patients: Sequence[Scored], level: float) -> list[float]:
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
-    """The smallest value below which, itself included, the share ``level`` of the weight lies."""
+    """The smallest of the values (n,) below which, itself included, the share ``level`` of the weights (n,) lies."""
     order = np.argsort(values)
     sums = np.cumsum(weights[order], dtype=np.float64)
     return float(values[order][min(np.searchsorted(sums, level * sums[-1]), len(values) - 1)])

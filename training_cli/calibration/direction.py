@@ -127,7 +127,7 @@ def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsn
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Rank correlation (Spearman, 1904) of values without ties."""
+    """Rank correlation (Spearman, 1904) of values (n,) and (n,) without ties."""
     ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 

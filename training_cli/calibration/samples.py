@@ -133,7 +133,7 @@ def scan_of(
 
 
 def three_classes(values: np.ndarray) -> tuple[float, float]:
-    """The edges between the three classes that a k-means of intensities finds (Lloyd, 1982), ascending."""
+    """The edges between the three classes that a k-means of intensities (n,) finds (Lloyd, 1982), ascending."""
     sample = np.sort(values[:: max(1, len(values) // 20_000)].astype(np.float64))
     centres = np.quantile(sample, (1 / 6, 1 / 2, 5 / 6))
     edges = (centres[:-1] + centres[1:]) / 2

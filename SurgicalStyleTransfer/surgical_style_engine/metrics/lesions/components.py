@@ -127,14 +127,14 @@ def contrast_of(image: np.ndarray, component: Component) -> Contrast | None:
 
 
 def contrast_between(inside: np.ndarray, around: np.ndarray) -> Contrast:
-    """The contrast between values of a lesion and those around it."""
+    """The contrast between the values (n,) of a lesion and those (m,) around it, of any units."""
     level = float(np.median(around))
     noise = MAD_TO_DEVIATION * float(np.median(np.abs(around - level)))
     return Contrast(float(np.median(inside)) - level, noise)
 
 
 def depth_mm(region: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """How deep every voxel lies below a region's surface, in mm, 0 outside; the volume's end is surface, too."""
+    """How deep every voxel of a region (z, y, x) lies below its surface, in mm, 0 outside; the volume ends in surface."""
     return distance_mm(~np.pad(np.asarray(region, bool), 1), spacing)[1:-1, 1:-1, 1:-1]
 
 
