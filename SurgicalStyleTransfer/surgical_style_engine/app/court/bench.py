@@ -89,7 +89,7 @@ class Bench:
         return self._target.normalization.fit(array).forward(array)
 
     def floors(self) -> dict[str, np.ndarray]:
-        """What every candidate has to beat, each (1, z, y, x): the input, its histogram matched, the body in one grey."""
+        """What all have to beat, each (1, z, y, x): the input, its histogram matched, the body in one grey."""
         grey = np.where(self.region, np.median(self.real[0][self.region]), -1)[None].astype(np.float32)
         return {**self._comparison.floors(self.input), "one_grey": grey}
 

@@ -134,7 +134,7 @@ def contrast_between(inside: np.ndarray, around: np.ndarray) -> Contrast:
 
 
 def depth_mm(region: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """How deep every voxel of a region (z, y, x) lies below its surface, in mm, 0 outside; the volume ends in surface."""
+    """How deep each voxel of a region (z, y, x) lies, in mm, 0 outside; the volume's end is surface, too."""
     return distance_mm(~np.pad(np.asarray(region, bool), 1), spacing)[1:-1, 1:-1, 1:-1]
 
 
