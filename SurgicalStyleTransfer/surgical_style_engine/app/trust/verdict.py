@@ -16,6 +16,7 @@ from .error_bound import ErrorBound
 Level = Literal["green", "amber", "red", "none"]
 TITLES = {"green": "Green", "amber": "Amber", "red": "Red", "none": "No verdict"}
 MOST_UNTRUSTED = 0.5  # share of voxels without information from which an image is not to be relied on
+LEAST_OF_TUMOURS = 0.87  # of their voxels, below which a bound that is to hold for 90 % does not hold for them
 FAR = 0.5  # of the width of the left-out patients' range, by which a metric is far outside of it
 
 
@@ -128,7 +129,7 @@ def verdict_of(
     level: Level = "red" if grave else "none" if bound is None else "amber" if mild else "green"
     return Verdict(
         level=level,
-        sentence=_sentence(level, reasons, bound, why_none),
+        sentence=_sentence(level, reasons, bound, why_none, calibration),
         reasons=reasons or ([why_none] if bound is None else []),
         compared=compared,
         calibrated=bound is not None,
@@ -143,7 +144,13 @@ def verdict_line(entry: Mapping[str, Any]) -> str:
     return sentence if level == "none" else f"{TITLES[level]}. {sentence}"
 
 
-def _sentence(level: Level, reasons: Sequence[str], bound: ErrorBound | None, why_none: str) -> str:
+def _sentence(
+    level: Level,
+    reasons: Sequence[str],
+    bound: ErrorBound | None,
+    why_none: str,
+    calibration: DirectionCalibration | None,
+) -> str:
     if level == "red":
         return f"Do not rely on it. {reasons[0]}"
     if level == "amber":
@@ -151,10 +158,15 @@ def _sentence(level: Level, reasons: Sequence[str], bound: ErrorBound | None, wh
     if bound is None:
         return f"No verdict. {why_none}"
     units = f" {bound.units}" if bound.units else ""
-    return (
+    sentence = (
         "As on patients that the model had not seen: nine of ten voxels are expected "
         f"within ±{bound.mean:.3g}{units} of the real image on average."
     )
+    tumour = None if calibration is None else calibration.coverage.get("tumour")
+    if tumour is not None and tumour.mean < LEAST_OF_TUMOURS:
+        held = f"{tumour.mean:.0%} of the voxels lay within it, in the worst patient {tumour.worst:.0%}"
+        sentence += f" Not within tumours: there {held}."
+    return sentence
 
 
 def _outside(each: Compared) -> str:

@@ -9,7 +9,7 @@ from tiny_calibrations import direction_calibration
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.trust.error_bound import ErrorBound
 from surgical_style_engine.app.trust.verdict import verdict_line, verdict_of
-from surgical_style_engine.models.calibration import Range
+from surgical_style_engine.models.calibration import Coverage, Range
 from surgical_style_engine.volumes.volume import Volume
 
 RANGES = {
@@ -45,6 +45,15 @@ def test_within_all_ranges_is_green():
     assert (said.compared[1].low, said.compared[1].high) == (40, 80)
     assert said.compared[2].text() == "10 % (left-out patients 0 to 20)"
     assert said.left_out == {"patients": 12, "hospitals": 6, "tumour": None}
+
+
+@pytest.mark.parametrize(("mean", "is_told"), [(0.78, True), (0.9, False)])
+def test_green_says_where_the_bound_does_not_hold_in_tumours(mean, is_told):
+    coverage = {"tumour": Coverage(patients=9, mean=mean, deviation=0.2, worst=0.1)}
+    said = verdict(known=direction_calibration(ranges=RANGES, uninformed=0.5, coverage=coverage), its=bound())
+    assert said.level == "green"
+    assert ("Not within tumours: there 78% of the voxels" in said.sentence) == is_told
+    assert ("tumours" in said.sentence) == is_told
 
 
 @pytest.mark.parametrize(
