@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/domains"))
     parser.add_argument("--recipe", choices=sorted(MANY), default="many")
     parser.add_argument("--minutes", type=float, default=50)
+    parser.add_argument("--begin-with", type=Path, help="weights of a pair model of the same patients")
     parser.add_argument("--fold", choices=sorted(FOLDS), help="leave out these patients, and judge on them")
     parser.add_argument("--slices", type=int, default=24, help="of a scene that are judged")
     arguments = parser.parse_args()
@@ -47,10 +48,11 @@ def main() -> None:
     scenes = load_cohort(arguments.cache)
     judged_on = [s for s in scenes if arguments.fold and left_out(s, arguments.fold)]
     scenes = [s for s in scenes if not (arguments.fold and left_out(s, arguments.fold))]
-    folder = arguments.runs / (arguments.recipe + (f"-{arguments.fold}" if arguments.fold else ""))
+    begun = "-begun" if arguments.begin_with else ""
+    folder = arguments.runs / (arguments.recipe + begun + (f"-{arguments.fold}" if arguments.fold else ""))
     folder.mkdir(parents=True, exist_ok=True)
     seconds = 60 * arguments.minutes
-    training = ManyTraining(MANY[arguments.recipe], scenes, seconds)
+    training = ManyTraining(MANY[arguments.recipe], scenes, seconds, arguments.begin_with)
     if (folder / "checkpoint.pt").exists():
         training.resume(folder / "checkpoint.pt")
     while training.spent < seconds and not stopped:

@@ -52,7 +52,7 @@ MANY: dict[str, ManyRecipe] = {
 class ManyTraining:
     """A training that can be run in parts. budget: seconds of the process's own time."""
 
-    def __init__(self, recipe: ManyRecipe, scenes: list[Scene], budget: float) -> None:
+    def __init__(self, recipe: ManyRecipe, scenes: list[Scene], budget: float, begin_with: Path | None = None) -> None:
         from surgical_style_engine.networks import build_generator
 
         torch.manual_seed(recipe.seed)
@@ -63,6 +63,8 @@ class ManyTraining:
         self.randomise = Randomise(**recipe.randomise)
         self.draw = torch.Generator().manual_seed(recipe.seed)
         self.network.begin_with(tone_curves([self.sampler.routes() for _ in range(60)], self.network.bins))
+        if begin_with is not None:
+            take_features(self.network, begin_with)
         self.averaged = copy.deepcopy(self.network).eval()
         trained = list(self.network.parameters())
         groups = [
@@ -150,6 +152,47 @@ class ManyTraining:
         self.history = state["history"]
         self.draw.set_state(state["draw"])
         self.sampler.random.bit_generator.state = json.loads(state["random"])
+
+
+def take_features(network: torch.nn.Module, path: Path) -> None:
+    """Begin with the features of a pair model of as many features, its averaged weights; curves and places stay new."""
+    from safetensors.torch import load_file
+
+    state = {key.removeprefix("forward."): value.float() for key, value in load_file(path).items()}
+    own = network.state_dict()
+    for key, value in state.items():
+        place, _, part = key.rpartition(".")
+        if place.startswith("stem."):
+            number, layer = place.split(".")[1:]
+            name = f"stem.{int(number) - 1}.{('convolution', 'norm')[int(layer)]}"
+        elif place.startswith("context."):
+            for old, new in NAMES.items():
+                place = place.replace(old, new)
+            name = place
+        else:
+            name = DETAIL.get(place, "")
+        if f"{name}.{part}" in own:
+            old = own[f"{name}.{part}"]
+            # Each contrast's slices as those of the pair model's.
+            repeats = old.shape[1] // value.shape[1] if value.ndim > 1 else 1
+            own[f"{name}.{part}"] = value.repeat(1, repeats, 1, 1) if repeats > 1 else value
+    network.load_state_dict(own)
+
+
+NAMES = {
+    "body.0.0": "first.convolution",
+    "body.0.1": "first.norm",
+    "body.1": "second.convolution",
+    "body.2": "second.norm",
+    "down.0": "down.convolution",
+    "down.1": "down.norm",
+}
+DETAIL = {
+    "detail.first.1": "detail.first",
+    "detail.context": "detail.context",
+    "detail.last.1": "detail.inner",
+    "detail.last.3": "detail.last",
+}
 
 
 def tone_curves(batches: list[Routes], bins: int) -> torch.Tensor:
