@@ -225,7 +225,8 @@ def _evaluate_all(
     """What a report says of each volume, and the warnings on all of them."""
     from dataclasses import replace
 
-    from surgical_style_engine.app.translate_case import Reference, translate_case
+    from surgical_style_engine.app.align_reference import Reference
+    from surgical_style_engine.app.translate_case import translate_case
     from training_cli.cohort.matching import stem
 
     entries: list[dict[str, Any]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from typing_extensions import Unpack
@@ -21,6 +22,7 @@ from .readjust import adjusted
 from .request import Request, check_request
 from .result import NOTHING, Translation
 from .runners import runner_for
+from .several.stacked import Beside, stacked, without_common_air
 from .suitability import check_suitable, suitability_warnings
 
 LEAST_USEFUL = 0.05  # automatic strength below which a warning says that little was translated
@@ -34,6 +36,7 @@ def translate_volume(
     strength: float = 1.0,
     mask: Volume | None = None,
     adjustments: Adjustments | None = None,
+    beside: Sequence[Beside] = (),
     options: RunOptions | None = None,
     **run: Unpack[RunSettings],
 ) -> Translation:
@@ -47,6 +50,7 @@ def translate_volume(
         mask: labelmap on any grid; outside it the input stays.
         adjustments: what else to do, in the order: flatten the bias (input) -> network (ensemble) -> structure guard
             -> matching -> strength and mask -> output.
+        beside: the other inputs of a route of several; what else is asked for is of the first, which is ``volume``.
         options: how to run the network.
         **run: fields of ``RunOptions``, laid over the options.
 
@@ -68,16 +72,22 @@ def translate_volume(
     planes = planes_for(blend.input, options.planes, model.card)
     runner = runner_for(model, direction, options)
     runner.begin()
-    network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
+    inputs = stacked(blend, beside, model.card, direction) if beside else None
+    normalise = blend.landmarks.forward if inputs is None else None
+    network = VolumeRun(inputs or blend.input, model.card, blend.target.channels, runner, options, normalise)
     doubts = suitability_warnings(volume, model, direction, blend.landmarks)
     translation = _begun(volume, runner, doubts, blend.flattened)
     translation.misfit = misfit
-    if _is_written_directly(request, planes, options):
+    if inputs is None and _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
     else:
-        with_input = options.keep_normalized or not request.is_plain
+        with_input = inputs is None and (options.keep_normalized or not request.is_plain)
         arrays = network.averaged(planes, request.adjustments.ensemble, with_input)
         translation.normalized_input, translation.normalized_output, spread = arrays
+        if inputs is not None:
+            first = blend.landmarks.forward(blend.input.array)
+            translation.normalized_input = first
+            translation.normalized_output = without_common_air(inputs.array, first, arrays[1])
         translation.disagreement = None if spread is None else volume.with_array(spread)
         translation = adjusted(translation, blend, request.adjustments)
     translation.slices = network.counter.total

@@ -294,6 +294,10 @@ class ModelCard(_Strict):
             return self.domain(self.route(direction).target)
         return self.domains.target if direction == "forward" else self.domains.source
 
+    def first_domain(self, direction: str) -> Domain:
+        """The domain of the input of a direction; of several inputs that of the first."""
+        return self.domain(self.route(direction).given[0]) if self.is_many else self.domain_from(direction)
+
     def domain(self, name: str) -> Domain:
         """One of many domains, by its name. Raises InputError where there is none."""
         for domain in self.domains.many:

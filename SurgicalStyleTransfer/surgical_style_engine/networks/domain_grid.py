@@ -19,8 +19,8 @@ class DomainGridGenerator(nn.Module):
     is a stack of slices, each of the given domains in their order; the middle slice is translated.
 
     A U-shaped network sees the given slices at an eighth of their resolution and gives, for every cell of 8 x 8 pixels,
-    a tone curve for each given domain and its share (softmax over what is given). The output is the sum of the shares of
-    what the curves make of each domain's slice, and a residual of at most ``residual_percent`` of the half range. Its
+    a tone curve for each given domain and its share (softmax over what is given). The output is the sum of these shares
+    of what the curves make of each domain's slice, and a residual of at most a tenth of the range. Its
     feature maps, and the pointwise network that moves the places on the curves, are scaled and shifted by what is
     given and asked for (FiLM: Perez et al., AAAI 2018).
 
@@ -37,7 +37,6 @@ class DomainGridGenerator(nn.Module):
         bins: values of a curve.
         levels: halvings below the cells.
         detail: channels of the branch at half resolution; 0 for none.
-        residual_percent: most that this branch adds, in percent of the half range.
 
     Raises:
         InputError: for domains, routes or features that it cannot have.
@@ -53,9 +52,8 @@ class DomainGridGenerator(nn.Module):
         bins: int = 12,
         levels: int = 2,
         detail: int = 16,
-        residual_percent: int = 20,
     ) -> None:
-        layout = DomainGridLayout(domains, given, target, stack, features, bins, levels, detail, residual_percent)
+        layout = DomainGridLayout(domains, given, target, stack, features, bins, levels, detail)
         super().__init__()
         self.layout, self.bins, self.multiple = layout, bins, layout.multiple
         self.in_channels, self.out_channels, self.residual = layout.in_channels, 1, layout.residual
@@ -147,7 +145,7 @@ class DomainGridGenerator(nn.Module):
             lower = place.detach().floor().clamp(max=self.bins - 2)
             below, above = (curves.gather(2, lower.long() + step).squeeze(2).to(place.dtype) for step in (0, 1))
             return LARGEST * torch.lerp(below, above, (place - lower).squeeze(2)).sum(1, keepdim=True)
-        hats = F.relu(1 - (place - self.places).abs())
+        hats = F.relu(1 - (place - self.get_buffer("places")).abs())
         return LARGEST * (curves * hats).sum((1, 2)).unsqueeze(1)
 
     def begin_with(self, curves: torch.Tensor) -> None:

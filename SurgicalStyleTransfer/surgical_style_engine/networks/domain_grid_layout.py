@@ -9,9 +9,10 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
-from .bilateral_layout import CELL, FULL_PERCENT, GROUPS
+from .bilateral_layout import CELL, GROUPS
 
 LEAST_DOMAINS, MOST_DOMAINS = 2, 10  # which domains are given is a number of as many bits
+RESIDUAL = 0.2  # most that the branch at half resolution adds, normalised
 GUIDE = 12  # channels of the pointwise network that moves the places on the curves
 CONDITION = 32  # channels between a route and what it changes
 
@@ -34,7 +35,6 @@ class DomainGridLayout:
     bins: int = 12
     levels: int = 2
     detail: int = 16
-    residual_percent: int = 20
 
     stem = (("stem.0", 2), ("stem.1", 2), ("stem.2", 1))  # names of convolutions with their norms, and strides
     out_channels = 1
@@ -70,8 +70,8 @@ class DomainGridLayout:
 
     @property
     def residual(self) -> float:
-        """Most that the branch at half resolution adds, normalised."""
-        return self.residual_percent / FULL_PERCENT if self.detail else 0.0
+        """Most that the branch at half resolution adds, normalised; 0 without it."""
+        return RESIDUAL if self.detail else 0.0
 
     def level(self, depth: int) -> str:
         """The name of the U's part that lies so many halvings below the cells."""
@@ -150,7 +150,8 @@ class DomainGridLayout:
                 result[f"{name}.norm.bias"] = weights[f"{name}.norm.bias"] * (1 + gain) + shift
         rows = [number * self.bins + value for number in self.sources for value in range(self.bins)]
         rows += [self.domains * self.bins + number for number in self.sources]
-        result["head.weight"], result["head.bias"] = weights["head.weight"][rows], weights["head.bias"][self.target][rows]
+        result["head.weight"] = weights["head.weight"][rows]
+        result["head.bias"] = weights["head.bias"][self.target][rows]
         for name in ("guide_last.weight", "guide_last.bias"):
             result[name] = weights[name][list(self.sources)]
         return result

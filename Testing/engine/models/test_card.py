@@ -9,10 +9,13 @@ from surgical_style_engine.models.folder import load_model
 
 
 class TestCards:
-    @pytest.mark.parametrize("version", [2, 0, None, "1", 1.5, [1]])
+    @pytest.mark.parametrize("version", [3, 0, None, "1", 1.5, [1]])
     def test_other_schema_versions(self, folder, version):
         sentence = refusal(load_model, change(folder, schema_version=version))
-        assert sentence == f"The model tiny has schema version {version}; this program reads version 1."
+        assert sentence == f"The model tiny has schema version {version}; this program reads versions 1 and 2."
+
+    def test_domains_of_the_other_version(self, folder):
+        assert refusal(load_model, change(folder, schema_version=2)).endswith("of schema version 2, and only that.")
 
     @pytest.mark.parametrize(
         "content",
@@ -90,4 +93,4 @@ class TestCards:
 
 def test_the_card_is_a_schema_other_programs_can_check():
     schema = ModelCard.model_json_schema()
-    assert schema["additionalProperties"] is False and schema["properties"]["schema_version"]["const"] == 1
+    assert schema["additionalProperties"] is False and schema["properties"]["schema_version"]["enum"] == [1, 2]

@@ -221,8 +221,10 @@ def doubled(x: Any, gain: float) -> Any:
 
 
 def constant(values: np.ndarray) -> Any:
+    """An array in single precision."""
     return operations().constant(np.ascontiguousarray(values, np.float32))
 
 
 def whole(*numbers: int) -> Any:
+    """Whole numbers, as sizes and axes are given."""
     return operations().constant(np.array(numbers, np.int64))

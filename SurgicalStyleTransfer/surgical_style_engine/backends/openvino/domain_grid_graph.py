@@ -88,7 +88,7 @@ class _Writer:
     def toned(self, x: Any, above: Any, low: Any) -> Any:
         """The given domains' middle slices through their tone curves, times their shares, added up.
 
-        A curve's first value and its steps are each weighed by clamp(place - its number, 0, 1), as in ``bilateral_graph``.
+        A curve's first value and its steps are weighed by clamp(place - its number, 0, 1), as in ``bilateral_graph``.
         """
         op, bins, count = operations(), self.layout.bins, len(self.layout.sources)
         head = convolution(low, self.weights["head.weight"], bias=self.weights["head.bias"])

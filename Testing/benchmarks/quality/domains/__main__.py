@@ -3,8 +3,8 @@
     nice -n 10 python -m Testing.benchmarks.quality.domains --recipe many --minutes 50 --runs runs/domains
     nice -n 10 python -m Testing.benchmarks.quality.domains --recipe many --minutes 12 --fold b --runs runs/domains
 
-The folder has ``checkpoint.pt``, ``averaged.safetensors`` (moving average, half precision) and ``progress.json``; the same
-command goes on where it was stopped. Minutes are of the process's own time. The check patients are in no training.
+The folder has ``checkpoint.pt``, ``averaged.safetensors`` (moving average, half precision) and ``progress.json``; the
+same command goes on where it was stopped. Minutes are of the process's own time. The check patients are in no training.
 """
 
 from __future__ import annotations

@@ -90,12 +90,16 @@ class RouteSampler(Sampler):
             order.insert(s if is_target else int(self.random.integers(s)), own)
         return order[:s], order[s : s + t]
 
-    def _slices(self, scene: Scene, contrasts: list[str], stacks: int, stack: int, high: int, wide: int) -> torch.Tensor:
-        """(channels + 1, high, wide): stacks of the first contrasts, slices of the others, above -1 (air is 0); mask."""
+    def _slices(
+        self, scene: Scene, contrasts: list[str], stacks: int, stack: int, high: int, wide: int
+    ) -> torch.Tensor:
+        """(channels + 1, high, wide): stacks of the first contrasts, slices of the others, air being 0; mask."""
         z = int(self.random.choice(self.slices[scene.name]))
         step = max(1, round(STACK_MM / scene.slice_mm))
         places = np.clip(z + (np.arange(stack) - stack // 2) * step, 0, len(scene.body) - 1)
-        shown = {c: places if number < stacks else places[stack // 2 : stack // 2 + 1] for number, c in enumerate(contrasts)}
+        shown = {
+            c: places if number < stacks else places[stack // 2 : stack // 2 + 1] for number, c in enumerate(contrasts)
+        }
         arrays = {c: scene.images[c][at].astype(np.float32) for c, at in shown.items()}
         if scene.slice_mm < 2 and self.random.random() < self.thick:
             for contrast, at in shown.items():
