@@ -22,8 +22,21 @@ if TYPE_CHECKING:
 Outcome = tuple[list[dict[str, Any]], list[tuple[Path, StyleTransferError]]]  # entries of a report, and failures
 SINGLE = ("mask", "units", "maps", "consistency", "recognised")  # of a volume, that a report on one volume has itself
 
-Input = Annotated[
-    Path, typer.Argument(metavar="INPUT", help="volume or picture, DICOM folder, or folder of volumes (a cohort)")
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="volume or picture, DICOM folder, or folder of volumes (a cohort); with --to one volume or several of one "
+        "patient, on the first one's grid",
+    ),
+]
+To = Annotated[
+    Optional[str],
+    typer.Option("--to", help="the contrast to make, of any that a model for many knows (T1w, T2w, FLAIR, ...)"),
+]
+As = Annotated[
+    Optional[list[str]],
+    typer.Option("--as", metavar="CONTRAST=FILE", help="what an input is, with --to; recognised where it is not said"),
 ]
 Output = Annotated[Path, typer.Argument(help="file to write; for a cohort, or with --dicom, a folder")]
 Model = Annotated[
@@ -99,8 +112,10 @@ MapFolder = Annotated[
 
 
 def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
-    source: Input,
+    source: Inputs,
     output: Output,
+    to: To = None,
+    stated: As = None,
     model: Model = None,
     direction: Direction = "forward",
     plane: Plane = None,
@@ -128,12 +143,14 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     force: Force = False,
     progress: ProgressKind = "auto",
 ) -> None:
-    """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
+    """Translate INPUT with a model and write OUTPUT on exactly the (first) input's grid.
 
     A translation is a synthetic image: the header of the output says so. Another modality is refused, another
     contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
+    from training_cli.cohort.checks import told
     from training_cli.progress import Progress
+    from training_cli.routes.asked import route_asked
 
     begun = time.perf_counter()
     shown = Progress(progress)
@@ -141,13 +158,17 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = adjustments_of(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
-    inputs = (source, output, direction, plane, strength, mask, match, pattern, dicom, report)
-    asked = Asked(*inputs, "none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
+    route = route_asked(source, stated or [], to, model, direction)
+    told(route.told)
+    first, *others = route.sources
+    inputs = (first, output, route.direction, plane, strength, mask, match, pattern, dicom, report)
+    judged = ("none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
+    asked = Asked(*inputs, *judged, tuple(others))
     planned = asked.plan()
-    if model is None:
-        _refuse_without_model(planned, source, output)
+    if route.model is None:
+        _refuse_without_model(planned, first, output)
     run["strict"] = not planned.single
-    case = asked.case(model, adjustments, run, shown)
+    case = asked.case(route.model, adjustments, run, shown)
     with shown:
         entries, failures = _translate_all(case, planned, output)
     if report is not None:
@@ -263,7 +284,7 @@ def _write_report(
             **shared_entry(entries),
             quality=shared_quality(entries),
             warnings=named_warnings([(entry["input"], entry["warnings"]) for entry in entries]),
-            inputs=[job.source for job in planned.jobs],
+            inputs=[*(job.source for job in planned.jobs), *asked.others],
             output=asked.output,
             model=model_entry(case.model, case.direction),
             seconds=seconds,
