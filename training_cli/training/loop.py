@@ -19,8 +19,10 @@ from accelerate.utils import set_seed
 
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
-from training_cli.training.data.dataset import SampleByNumber, make_loader
+from training_cli.training.config.method_registry import method_entry
+from training_cli.training.data.dataset import make_loader, samples_of
 from training_cli.training.data.items import TrainingData
+from training_cli.training.data.many.prepare import ManyData, prepare_many
 from training_cli.training.data.prepare import prepare_data
 from training_cli.training.hardware.preset_choice import apply_preset
 from training_cli.training.methods.base import Losses, Method
@@ -31,7 +33,6 @@ from training_cli.training.optimisation.processes import agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
 from training_cli.training.state.resume import checkpoint_to_resume
-from training_cli.training.state.samples import save_samples
 from training_cli.training.state.signals import Stopped, StopRequest
 from training_cli.training.state.tracking import CsvCurve, told_once
 from training_cli.training.state.watch import Watch, check_generator
@@ -198,7 +199,8 @@ class _Training:
         if self.is_main and config.sample_every:
             self.samples = _sample_batches(self.data, config, self.device)
         # Without discriminators or pairs there is no real image that a translation should be like.
-        if self.is_main and config.check_every and (self.method.discriminators or self.data.pairs):
+        has_real = self.data.pairs or (self.method.discriminators and not isinstance(self.data, ManyData))
+        if self.is_main and config.check_every and has_real:
             self.watch = Watch(self.folder, self.step)
             aside = replace(self.data, pairs=self.data.aside) if self.data.aside else None
             self.checked = (
@@ -251,7 +253,7 @@ class _Training:
 
     def _draw(self) -> None:
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
-        save_samples(path, self.method.generators(), self.samples, self.config.stack)
+        self.method.draw(path, self.samples)
 
     def _save(self) -> None:
         # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.
@@ -333,7 +335,7 @@ def _prepare_together(
     problem: Exception | None = None
     if accelerator.is_main_process:
         try:
-            data = prepare_data(config, folder, report)
+            data = _prepared(config, folder, report)
         except (StyleTransferError, OSError, Stopped) as error:
             problem = error
     failed = agree_largest(float(problem is not None), accelerator.device) > 0
@@ -341,7 +343,12 @@ def _prepare_together(
         raise problem
     if failed:
         raise Stopped
-    return data or prepare_data(config, folder)
+    return data or _prepared(config, folder)
+
+
+def _prepared(config: TrainingConfig, folder: Path, report: Say = lambda line: None) -> TrainingData:
+    prepare = prepare_many if method_entry(config.method).many_domains else prepare_data
+    return prepare(config, folder, report)
 
 
 def _sample_batches(
@@ -349,8 +356,8 @@ def _sample_batches(
 ) -> list[dict[str, torch.Tensor]]:
     """Fixed samples from beyond the numbers that training uses, without augmentation."""
     plain_settings = {"augment": False, "randomise": "none", "randomise_settings": {}, **changes}
-    plain = SampleByNumber(data, config.model_copy(update=plain_settings))
-    keys = ("a", "b", "weight", "paired")
+    plain = samples_of(data, config.model_copy(update=plain_settings))
+    keys = ("clean", "known") if isinstance(data, ManyData) else ("a", "b", "weight", "paired")
     return [{key: plain[n][key][None].to(device) for key in keys} for n in range(2**40, 2**40 + count)]
 
 

@@ -85,6 +85,9 @@ GENERATORS: dict[str, Generator] = {
 }
 DISCRIMINATORS: dict[str, Network] = {
     "patchgan": Network(f"{_HERE}.patchgan:PatchDiscriminator", ("ndf", "n_layers", "spectral_norm")),
+    "patchgan_classes": Network(
+        f"{_HERE}.patchgan:ClassifyingPatchDiscriminator", ("ndf", "n_layers", "spectral_norm")
+    ),
     "article": Network(f"{_HERE}.article:ArticleDiscriminator", ("ndf",)),
 }
 

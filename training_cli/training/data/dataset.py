@@ -126,10 +126,13 @@ class SampleByNumber(Dataset):
         return images
 
     def _corner(self, item: CachedItem, random: np.random.Generator) -> tuple[int, int]:
-        """Upper left corner of a patch that covers the body's box as far as it fits."""
-        size = self.config.patch_size
-        top, bottom, left, right = item.box
-        return _start(top, bottom, size, random), _start(left, right, size, random)
+        return random_corner(item, self.config.patch_size, random)
+
+
+def random_corner(item: CachedItem, size: int, random: np.random.Generator) -> tuple[int, int]:
+    """Upper left corner of a patch that covers the body's box as far as it fits."""
+    top, bottom, left, right = item.box
+    return _start(top, bottom, size, random), _start(left, right, size, random)
 
 
 def _start(low: int, high: int, size: int, random: np.random.Generator) -> int:
@@ -181,10 +184,18 @@ class Numbers(torch.utils.data.Sampler):
             step += 1
 
 
+def samples_of(data: TrainingData, config: TrainingConfig) -> Dataset:
+    """The samples of a training by number."""
+    from .many.prepare import ManyData  # noqa: PLC0415 - as the next
+    from .many.samples import SampleOfGroups  # noqa: PLC0415 - it takes patches as this module does
+
+    return SampleOfGroups(data, config) if isinstance(data, ManyData) else SampleByNumber(data, config)
+
+
 def make_loader(data: TrainingData, config: TrainingConfig, start: int, process: int, processes: int) -> DataLoader:
     """Batches from training step ``start`` on, without end."""
     return DataLoader(
-        SampleByNumber(data, config),
+        samples_of(data, config),
         batch_sampler=Numbers(start, config.batch_size, process, processes),
         num_workers=config.workers,
         persistent_workers=config.workers > 0,

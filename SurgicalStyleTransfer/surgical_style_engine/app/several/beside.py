@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -63,12 +64,16 @@ def _aligned(first: Volume, volume: Volume, region: np.ndarray, title: str) -> A
     if first.is_2d != volume.is_2d or (first.is_2d and not first.same_grid(volume)):
         raise InputError(f"{title} is not on the picture's grid; pictures are not resampled.")
     aligned = align(volume, first, region, "none", name=title)
+    if first.is_2d:
+        return aligned
     from surgical_style_engine.volumes.registration import fits_better_than_displaced  # noqa: PLC0415 - loads SimpleITK
 
-    if not first.is_2d and not fits_better_than_displaced(first, aligned.volume, region):
-        grid = "the first input's grid" if first.same_grid(volume) else "another grid"
-        raise InputError(f"{title} is on {grid} but does not lie over the first input; register it: sst register.")
-    return aligned
+    if fits_better_than_displaced(first, aligned.volume, region):
+        return aligned
+    if first.same_grid(volume):
+        doubt = f"{title} is on the first input's grid but has little in common with it: look whether they fit."
+        return replace(aligned, warnings=[*aligned.warnings, doubt])
+    raise InputError(f"{title} is on another grid and does not lie over the first input; register it: sst register.")
 
 
 def _normalized(card: ModelCard, name: str, volume: Volume, aligned: Aligned) -> Beside:
