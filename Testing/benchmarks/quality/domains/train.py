@@ -58,6 +58,7 @@ class ManyTraining:
         torch.manual_seed(recipe.seed)
         self.recipe, self.budget = recipe, budget
         self.spent, self.step, self.images, self.history = 0.0, 0, 0, []
+        self.recent: list[float] = []
         self.network = build_generator("domain_grid", domains=len(CONTRASTS), **recipe.network).train()
         self.sampler = RouteSampler(scenes, "", "", seed=recipe.seed, **recipe.sampler)
         self.randomise = Randomise(**recipe.randomise)
@@ -76,13 +77,13 @@ class ManyTraining:
     def run(self, until: float) -> None:
         """Train until so many seconds are spent in all."""
         until = min(until, self.budget)
-        clock, total, start = time.process_time(), 0.0, self.spent
+        clock, start = time.process_time(), self.spent
         while self.spent < until:
-            total += self._step()
+            self.recent.append(self._step())
             self.spent = start + time.process_time() - clock
             if self.step % 200 == 0:
-                self.history.append([self.step, round(self.spent, 1), round(total / 200, 5)])
-                total = 0.0
+                self.history.append([self.step, round(self.spent, 1), round(sum(self.recent) / len(self.recent), 5)])
+                self.recent.clear()
 
     def _batch(self) -> Routes:
         late = self.spent > CYCLE_FROM * self.budget

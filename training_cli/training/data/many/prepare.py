@@ -60,6 +60,9 @@ def prepare_many(config: TrainingConfig, folder: Path, report: Report = lambda l
         StyleTransferError: where ``folder`` cannot be written.
     """
     folders = config.section(MultiDomainSettings).domains
+    for name, path in folders.items():
+        if not path.is_dir():
+            raise InputError(f"The folder {path} of the domain {name} does not exist.")
     configs = {name: config_of(config, name, path) for name, path in folders.items()}
     files = {name: training_files(own, "source") for name, own in configs.items()}
     for name, paths in files.items():
