@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +29,23 @@ def all_routes(most: int = len(CONTRASTS) - 1) -> list[Route]:
 
 def name_of(route: Route) -> str:
     return f"{'+'.join(route[0])}>{route[1]}"
+
+
+def route_network(path: Path) -> torch.nn.Module:
+    """The network of a model folder, or of a run's averaged weights, for all routes."""
+    from safetensors.torch import load_file
+
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.networks import build_generator
+
+    if path.is_dir():
+        model = load_model(path)
+        return model.generator(model.card.directions[0])
+    state = {key: value.float() for key, value in load_file(path).items()}
+    features = state["stem.0.norm.weight"].shape[0]
+    network = build_generator("domain_grid", domains=len(CONTRASTS), features=features)
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def translate_route(network: torch.nn.Module, scene: Scene, route: Route, chosen: np.ndarray) -> np.ndarray:

@@ -130,17 +130,17 @@ def test_a_resumed_run_gives_the_same_losses(folders, tmp_path, sst):
 def test_it_learns_every_route_and_writes_a_model(folders, tmp_path, sst):
     settings = TINY | {
         "output": tmp_path / "run",
-        "max_steps": 60,
+        "max_steps": 24,
         "name": "discs",
         "augment": False,
-        "sample_every": 60,
+        "sample_every": 24,
     }
     ended = sst(
-        "train", *folders, *as_options(settings | {"randomise": "none", "learning_rate": 5e-3, "ema_decay": 0.9})
+        "train", *folders, *as_options(settings | {"randomise": "none", "learning_rate": 1e-2, "ema_decay": 0.8})
     )
     assert ended.code == 0, ended
     pairs = [float(row["pairs"]) for row in losses_of(tmp_path / "run") if float(row["pairs"])]
-    assert sum(pairs[-10:]) < 0.6 * sum(pairs[:10])
+    assert sum(pairs[-5:]) < 0.7 * sum(pairs[:5])
     model = load_model(tmp_path / "run" / "model" / "discs")
     assert model.card.schema_version == 2 and model.card.names == ["T1w", "T2w", "FLAIR"]
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
