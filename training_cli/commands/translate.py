@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
@@ -148,7 +149,6 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     A translation is a synthetic image: the header of the output says so. Another modality is refused, another
     contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
-    from training_cli.cohort.checks import told
     from training_cli.progress import Progress
     from training_cli.routes.asked import route_asked
 
@@ -159,7 +159,6 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     adjustments = adjustments_of(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
     route = route_asked(source, stated or [], to, model, direction)
-    told(route.told)
     first, *others = route.sources
     inputs = (first, output, route.direction, plane, strength, mask, match, pattern, dicom, report)
     judged = ("none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
@@ -167,13 +166,18 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     planned = asked.plan()
     if route.model is None:
         _refuse_without_model(planned, first, output)
-    run["strict"] = not planned.single
-    case = asked.case(route.model, adjustments, run, shown)
+    case = asked.case(route.model, adjustments, run | {"strict": not planned.single}, shown)
     with shown:
-        entries, failures = _translate_all(case, planned, output)
+        outcome = _translate_all(case, planned, output, route.told)
     if report is not None:
-        _write_report(report, asked, case, planned, (entries, failures), time.perf_counter() - begun)
-    _tell(case, entries, quiet=progress == "json")
+        _write_report(report, asked, case, planned, outcome, time.perf_counter() - begun)
+    _end(case, planned, outcome, quiet=progress == "json")
+
+
+def _end(case: TranslateCase, planned: Plan, outcome: Outcome, quiet: bool) -> None:
+    """Say what came of it; the command fails where something failed."""
+    entries, failures = outcome
+    _tell(case, entries, quiet)
     if failures:
         from training_cli.main import fail
 
@@ -187,7 +191,7 @@ def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn
     refuse_without_model([job.source for job in planned.jobs], source, output)
 
 
-def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
+def _translate_all(case: TranslateCase, planned: Plan, output: Path, said: Sequence[str]) -> Outcome:
     """Translate one volume after the other: what a report says of each, and those that could not be translated.
 
     A failure of the only volume is raised.
@@ -198,7 +202,7 @@ def _translate_all(case: TranslateCase, planned: Plan, output: Path) -> Outcome:
 
     if not planned.single:
         output.mkdir(parents=True, exist_ok=True)
-    told(planned.paired)
+    told([*said, *planned.paired])
     entries: list[dict[str, Any]] = []
     failures: list[tuple[Path, StyleTransferError]] = []
     for number, job in enumerate(planned.jobs):

@@ -81,21 +81,33 @@ def translate_volume(
     if inputs is None and _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
     else:
-        with_input = inputs is None and (options.keep_normalized or not request.is_plain)
-        arrays = network.averaged(planes, request.adjustments.ensemble, with_input)
-        translation.normalized_input, translation.normalized_output, spread = arrays
-        if inputs is not None:
-            first = blend.landmarks.forward(blend.input.array)
-            translation.normalized_input = first
-            translation.normalized_output = without_common_air(inputs.array, first, arrays[1])
-        translation.disagreement = None if spread is None else volume.with_array(spread)
-        translation = adjusted(translation, blend, request.adjustments)
+        translation = _averaged(translation, network, planes, request, blend, inputs, options)
     translation.slices = network.counter.total
     translation.warnings += _run_warnings(translation, network.counter, blend, request.adjustments)
     if not options.keep_normalized:
         translation.normalized_input = translation.normalized_output = NOTHING
     translation.seconds = time.monotonic() - started
     return translation
+
+
+def _averaged(
+    translation: Translation,
+    network: VolumeRun,
+    planes: list[str],
+    request: Request,
+    blend: Blend,
+    inputs: Volume | None,
+    options: RunOptions,
+) -> Translation:
+    """The translation with its normalised arrays, and everything that is done after the network."""
+    with_input = inputs is None and (options.keep_normalized or not request.is_plain)
+    first, output, spread = network.averaged(planes, request.adjustments.ensemble, with_input)
+    if inputs is not None:
+        first = blend.landmarks.forward(blend.input.array)
+        output = without_common_air(inputs.array, first, output)
+    translation.normalized_input, translation.normalized_output = first, output
+    translation.disagreement = None if spread is None else blend.volume.with_array(spread)
+    return adjusted(translation, blend, request.adjustments)
 
 
 def translate_normalized(

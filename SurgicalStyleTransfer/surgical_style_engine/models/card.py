@@ -160,6 +160,15 @@ class Domains(_Strict):
             raise ValueError(f"a list of domains has {LEAST_MANY} to {MOST_MANY}")
         return {"source": values[0], "target": values[1], "many": values}
 
+    @model_validator(mode="after")
+    def _apart(self) -> Domains:
+        names = [domain.name for domain in self.many]
+        if len(set(names)) != len(names) or not all(DOMAIN_NAME.fullmatch(name) for name in names):
+            raise ValueError("many domains must have names of their own, without + and >")
+        if any(domain.channels != 1 or domain.inputs for domain in self.many):
+            raise ValueError("each of many domains has one channel")
+        return self
+
     @model_serializer(mode="wrap")
     def _as_listed(self, handler: SerializerFunctionWrapHandler) -> Any:
         return [domain.model_dump() for domain in self.many] if self.many else handler(self)
@@ -226,16 +235,11 @@ class ModelCard(_Strict):
         return self
 
     def _check_many(self) -> None:
-        names = self.names
-        if len(set(names)) != len(names) or not all(DOMAIN_NAME.fullmatch(name) for name in names):
-            raise ValueError("domains must have names of their own, without + and >")
-        if any(domain.channels != 1 or domain.inputs for domain in self.domains.many):
-            raise ValueError("each of many domains has one channel")
         for direction in self.directions:
             try:
                 self.route(direction)
             except InputError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(str(error).rstrip(".")) from None
 
     @property
     def is_many(self) -> bool:
