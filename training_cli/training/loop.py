@@ -33,6 +33,7 @@ from training_cli.training.optimisation.processes import agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
 from training_cli.training.state.resume import checkpoint_to_resume
+from training_cli.training.state.samples import save_many_samples, save_samples
 from training_cli.training.state.signals import Stopped, StopRequest
 from training_cli.training.state.tracking import CsvCurve, told_once
 from training_cli.training.state.watch import Watch, check_generator
@@ -253,7 +254,11 @@ class _Training:
 
     def _draw(self) -> None:
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
-        self.method.draw(path, self.samples)
+        generators = self.method.generators()
+        if isinstance(self.data, ManyData):
+            save_many_samples(path, generators["forward"], self.samples, self.config.stack)
+        else:
+            save_samples(path, generators, self.samples, self.config.stack)
 
     def _save(self) -> None:
         # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.

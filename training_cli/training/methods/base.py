@@ -6,9 +6,8 @@ A method is a subclass that makes its networks in ``build`` and computes its los
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -20,7 +19,6 @@ from training_cli.training.optimisation.averaging import WeightAverage
 from training_cli.training.optimisation.finetune import load_initial_weights
 from training_cli.training.optimisation.networks import check_patch_size, generator_arguments, make_discriminator
 from training_cli.training.optimisation.optimizers import make_adam, set_learning_rate, update
-from training_cli.training.state.samples import save_samples
 
 Batch = dict[str, torch.Tensor]
 Losses = dict[str, torch.Tensor]
@@ -180,10 +178,6 @@ class Method(abc.ABC):
     def generators(self) -> dict[Direction, torch.nn.Module]:
         """The averaged generators by direction: what is exported and shown in samples."""
         return {direction: average.module for direction, average in self.averages.items()}
-
-    def draw(self, path: Path, batches: Sequence[Batch]) -> None:
-        """Write a picture of what the averaged generators make of a few fixed samples. Raises OSError."""
-        save_samples(path, self.generators(), batches, self.config.stack)
 
     def networks(self) -> dict[str, torch.nn.Module]:
         """All networks being trained, by their name in checkpoints."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
-from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.networks import build_discriminator, build_generator, discriminator_settings
@@ -19,7 +14,6 @@ from training_cli.training.config.method_settings import MultiDomainSettings
 from training_cli.training.optimisation.losses import adversarial_loss
 from training_cli.training.optimisation.networks import check_patch_size, generator_arguments
 from training_cli.training.optimisation.pair_terms import pairs_term
-from training_cli.training.state.samples import to_rgb
 
 from .base import Batch, Losses, Method
 
@@ -168,21 +162,6 @@ class MultiDomain(Method):
         of_real, classes = self._judged(real, starts, True, True)
         of_fake, _ = self._judged(fake.detach(), ends, False, True)
         return 0.5 * (of_real + of_fake) + self.settings.lambda_class * classes
-
-    @torch.no_grad()
-    def draw(self, path: Path, batches: Sequence[Batch]) -> None:
-        """A row a slice: what a patient has in the domains' order, and under it each made of the first it has."""
-        network: Any = self.generators()["forward"]
-        rows = []
-        for batch in batches:
-            first = int(torch.nonzero(batch["known"][0])[0])
-            given = torch.tensor([[first]], device=self.device)
-            targets = torch.arange(len(self.names), device=self.device)[None]
-            result = network.translated(batch["clean"][:, first : first + 1], given, targets)[0]
-            real = [to_rgb(image, self.config.stack) for image in batch["clean"][0]]
-            rows += [np.concatenate(real, 1), np.concatenate([to_rgb(image.clamp(-1, 1), 1) for image in result], 1)]
-        with replacing(path) as temporary:
-            Image.fromarray(np.concatenate(rows, axis=0)).save(temporary)
 
     def extra_state(self) -> dict[str, Any]:
         """See ``Method.extra_state``."""

@@ -10,8 +10,8 @@ from surgical_style_engine.volumes import slices
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.strengths import randomise_strengths
 from training_cli.training.data.augment import Augmentation
-from training_cli.training.data.dataset import corner_at_edge, crop, is_constant, random_corner
 from training_cli.training.data.items import CachedItem
+from training_cli.training.data.patches import corner_at_edge, crop, is_constant, random_corner
 from training_cli.training.data.randomise import Randomise
 
 from .prepare import Group, ManyData, body_of
