@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
 from training_cli.training.data.randomise import Randomise
 
@@ -26,6 +27,7 @@ class ManyRecipe:
     """Everything that decides a training but the patients and the budget; the pair models' recipe but for the routes.
 
     cycle: share of the batches, later on, whose input is the network's own translation and has to come back.
+    discriminator: weight of one with a class output (StarGAN), least squares, beside the supervised terms.
     """
 
     network: dict = field(default_factory=lambda: {"features": 32})
@@ -38,12 +40,15 @@ class ManyRecipe:
     sharpness: float = 0.5
     air: float = 0.1
     cycle: float = 0.15
+    discriminator: float = 0.0
     seed: int = 0
 
 
 MANY: dict[str, ManyRecipe] = {
     "many": ManyRecipe(),
     "many-24": ManyRecipe(network={"features": 24}),
+    "many-24-no-cycle": ManyRecipe(network={"features": 24}, cycle=0.0),
+    "many-24-discriminator": ManyRecipe(network={"features": 24}, cycle=0.0, discriminator=0.1),
     "many-one-target": ManyRecipe(sampler={**ManyRecipe().sampler, "most_targets": 1}),
     "many-three": ManyRecipe(sampler={**ManyRecipe().sampler, "most_targets": 3}),
 }
@@ -53,7 +58,7 @@ class ManyTraining:
     """A training that can be run in parts. budget: seconds of the process's own time."""
 
     def __init__(self, recipe: ManyRecipe, scenes: list[Scene], budget: float, begin_with: Path | None = None) -> None:
-        from surgical_style_engine.networks import build_generator
+        from surgical_style_engine.networks import build_discriminator, build_generator
 
         torch.manual_seed(recipe.seed)
         self.recipe, self.budget = recipe, budget
@@ -67,6 +72,8 @@ class ManyTraining:
         if begin_with is not None:
             take_features(self.network, begin_with)
         self.averaged = copy.deepcopy(self.network).eval()
+        self.judge = build_discriminator("patchgan_classes", in_channels=1, ndf=32, classes=len(CONTRASTS))
+        self.judge_optimiser = torch.optim.Adam(self.judge.parameters(), 2e-4, betas=(0.5, 0.999))
         trained = list(self.network.parameters())
         groups = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
@@ -108,10 +115,19 @@ class ManyTraining:
         made = self.network.translated(images, batch.given, batch.targets)
         t = batch.targets.shape[1]
         loss = self._loss(made.flatten(0, 1), batch.real.flatten(0, 1), batch.weights.repeat_interleave(t, 0))
+        if self.recipe.discriminator:
+            loss = loss + self.recipe.discriminator * self._judged(made.flatten(0, 1), batch.targets.flatten(), 1.0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
+        if self.recipe.discriminator:
+            real, domains = batch.real.flatten(0, 1), batch.targets.flatten()
+            scores = self.judge(made.detach().flatten(0, 1))[:, :1]
+            judged = self._judged(real, domains, 1.0) + (scores**2).mean()
+            self.judge_optimiser.zero_grad(set_to_none=True)
+            judged.backward()
+            self.judge_optimiser.step()
         self.step += 1
         self.images += made.shape[0] * t
         keep = min(self.recipe.ema, self.step / (self.step + 10))
@@ -119,6 +135,11 @@ class ManyTraining:
             for slow, fast in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
                 slow.lerp_(fast, 1 - keep)
         return float(loss.detach())
+
+    def _judged(self, images: torch.Tensor, domains: torch.Tensor, aim: float) -> torch.Tensor:
+        """Least squares to an aim, and how well the discriminator tells the domains (n,) of images (n, 1, h, w)."""
+        scores = self.judge(images)
+        return ((scores[:, :1] - aim) ** 2).mean() + F.cross_entropy(scores[:, 1:].mean((2, 3)), domains)
 
     def _loss(self, made: torch.Tensor, real: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         recipe, difference = self.recipe, (made - real).abs()
@@ -161,6 +182,9 @@ def take_features(network: torch.nn.Module, path: Path) -> None:
 
     state = {key.removeprefix("forward."): value.float() for key, value in load_file(path).items()}
     own = network.state_dict()
+    if state.keys() == own.keys():  # another training of the same network
+        network.load_state_dict(state)
+        return
     for key, value in state.items():
         place, _, part = key.rpartition(".")
         if place.startswith("stem."):
