@@ -1,11 +1,13 @@
 """One generator for many domains: its terms, and its runs from folders to a model folder."""
 
 import contextlib
+import copy
 
 import pytest
 import SimpleITK as sitk
 import torch
 from tiny_methods import changed, weights
+from tiny_models import make_tiny_many
 from tiny_training import as_options, disc_volume, losses_of
 
 from surgical_style_engine.errors import InputError
@@ -102,6 +104,28 @@ def test_pairs_are_compared_where_they_are_valid():
 def test_what_cannot_be(settings, part):
     with pytest.raises(InputError, match=part):
         make(**settings)
+
+
+def test_a_checkpoint_goes_on_exactly():
+    first, second = make(), make(seed=1)
+    first.step(batch((1, 1, 1), (1, 0, 0)), 0.2, 1e-3)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for method in (first, second):
+        torch.manual_seed(4)
+        method.step(batch((1, 1, 0), (0, 1, 0)), 0.4, 1e-3)
+    ours, theirs = weights(first), weights(second)
+    assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
+def test_init_starts_from_a_model_of_the_same_domains(tmp_path):
+    folder = make_tiny_many(tmp_path)
+    model = load_model(folder)
+    method = make(init=str(folder), generator_settings="features=8,bins=6,detail=4")
+    stored = model.generator("T1w>T2w").state_dict()
+    assert all(torch.equal(value, stored[key]) for key, value in method.network.state_dict().items())
+    assert method.started_from["sha256"] == model.card.stored.sha256
+    with pytest.raises(InputError, match="is not one for T1w, PD, in this order"):
+        make(init=str(folder), domains={"T1w": "a", "PD": "b"})
 
 
 @pytest.fixture
