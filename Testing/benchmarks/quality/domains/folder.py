@@ -50,7 +50,9 @@ def training(progress: dict[str, Any], pair: ModelCard, cache: Path, fold: str |
     """What the card tells of the training."""
     scenes = [s for s in load_cohort(cache) if not (fold and left_out(s, fold))]
     volumes = {c: sorted({s.patient for s in scenes if c in s.images}) for c in CONTRASTS}
-    together = sorted({f"{s.patient}: {' + '.join(s.contrasts)}" for s in scenes if len(s.contrasts) > 1})
+    together = sorted(
+        {f"{s.patient}: {' + '.join(c for c in CONTRASTS if c in s.images)}" for s in scenes if len(s.contrasts) > 1}
+    )
     return {
         "method": "multi-domain",
         "recipe": progress["recipe"],
