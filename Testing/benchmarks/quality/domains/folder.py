@@ -76,10 +76,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--fold")
+    parser.add_argument("--limit", action="append", default=[], help="a sentence for the card on what it is unfit for")
     parser.add_argument("--output", type=Path, default=shipped_models_folder() / NAME)
     arguments = parser.parse_args()
     progress = json.loads((arguments.run / "progress.json").read_text(encoding="utf-8"))
     pair = read_card(shipped_models_folder() / SIDES["T1w"][0])
+    told = training(progress, pair, arguments.cache, arguments.fold)
     card = ModelCard.model_validate(
         {
             "schema_version": 2,
@@ -94,7 +96,7 @@ def main() -> None:
             "plane": pair.plane,
             "stack": pair.stack,
             "stack_spacing_mm": pair.stack_spacing_mm,
-            "training": training(progress, pair, arguments.cache, arguments.fold),
+            "training": told | {"limits": [*arguments.limit, *told["limits"]]},
             "licence": pair.licence,
             "citation": pair.citation,
             "intended_use": pair.intended_use,
