@@ -20,7 +20,6 @@ from launcher import early_of
 
 # None of them starts a thread: what is forked must have one only.
 LIBRARIES = ("numpy", "SimpleITK", "pydicom", "torch", "openvino", "surgical_style_engine.worker.tasks")
-TRAINING = ("torchvision", "accelerate", "monai.networks", "matplotlib.pyplot", "torch.utils.tensorboard")
 
 
 class Forks:
@@ -53,7 +52,7 @@ class Forks:
             connection.sendall(bytes(8))
             connection.close()
         else:
-            import_for(request["arguments"])
+            import_libraries()
             gc.freeze()
             pid = os.fork()
             if not pid:
@@ -97,11 +96,10 @@ class Forks:
         os._exit(0)
 
 
-def import_for(arguments: list[str]) -> None:
-    """Import what is likely to be needed."""
-    names = (*LIBRARIES, *(TRAINING if "train" in arguments else ()))
+def import_libraries() -> None:
+    """Import those that are installed."""
     sys.modules.setdefault("openvino_telemetry", None)
-    for name in names:
+    for name in LIBRARIES:
         if name not in sys.modules:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
