@@ -71,10 +71,14 @@ def tiny_folder(tmp_path_factory):
 def scene(slicer_app):
     """An empty scene, before and after, with the slice views of the usual layout."""
     slicer_app.mrmlScene.Clear(0)
+    from PySide6 import QtCore
+
     manager = slicer_app.app.layoutManager()
     manager.setLayout(slicer_app.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     manager.mrmlSliceLogics()
     yield slicer_app.mrmlScene
+    # No event loop comes round here to delete what was closed; it would follow every change of the scenes to come.
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
     slicer_app.mrmlScene.Clear(0)
 
 
