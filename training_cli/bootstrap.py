@@ -39,9 +39,10 @@ def main(arguments: list[str]) -> int:
         return fail("The installation failed; the messages above say why.")
     if task == "test":
         # Slicer's side in processes of its own: Qt and VTK need not get along with torch and OpenVINO. The others in one
-        # call and in this order, so that no core waits at the end: the long files come first.
+        # call, and in this order: the long files come first, so that no core waits for one at the end.
         names = ("cli", "compatibility", "reliability", "test_structure.py", "engine")
-        parts = [rest] if rest else [[str(ROOT / "Testing" / name) for name in names], [str(ROOT / "Testing" / "slicer")]]
+        tests = ROOT / "Testing"
+        parts = [rest] if rest else [[str(tests / name) for name in names], [str(tests / "slicer")]]
         if not rest:
             parts[0] += ["--no-loadscope-reorder"]
             # They wait for the worker's process at times: twice as many keep the cores busy.

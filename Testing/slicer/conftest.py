@@ -36,7 +36,7 @@ def slicer_app(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def warm_worker(request, monkeypatch):
-    """The panel's workers start at once, by a PythonSlicer on the PATH; those of tests marked cold_worker as they are."""
+    """The panel's workers start at once, by a PythonSlicer on the PATH; those of tests marked cold_worker do not."""
     if warm_python.command() != sys.executable and not request.node.get_closest_marker("cold_worker"):
         monkeypatch.setenv("PATH", str(Path(warm_python.command()).parent), prepend=os.pathsep)
 

@@ -3,6 +3,7 @@
 Run with ``-I -S``, so that it starts within milliseconds.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -32,12 +33,12 @@ def ask(connection, arguments):
 def main():
     """Run the arguments in a fork of the server, or in a new process where that is not the same."""
     arguments = sys.argv[1:]
-    connection = socket.socket(socket.AF_UNIX)
-    pid = None
+    connection, pid = socket.socket(socket.AF_UNIX), None
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     if arguments and (arguments[0] in ("-c", "-m") or not arguments[0].startswith("-")):
-        connection.connect(os.environ["SST_WARM_PYTHON"])
-        pid = ask(connection, arguments)
+        with contextlib.suppress(OSError):  # a server that was ended, perhaps for want of memory
+            connection.connect(os.environ["SST_WARM_PYTHON"])
+            pid = ask(connection, arguments)
     if pid is None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         os.execv(sys.executable, [sys.executable, *arguments])
