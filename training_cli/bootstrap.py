@@ -38,11 +38,14 @@ def main(arguments: list[str]) -> int:
     if subprocess.run(install).returncode:
         return fail("The installation failed; the messages above say why.")
     if task == "test":
-        # Slicer's side in processes of its own: Qt and VTK need not get along with torch and OpenVINO. The others in one
-        # call, and in this order: the long files come first, so that no core waits for one at the end.
-        names = ("cli", "compatibility", "reliability", "test_structure.py", "engine")
-        tests = ROOT / "Testing"
-        parts = [rest] if rest else [[str(tests / name) for name in names], [str(tests / "slicer")]]
+        # Three calls, as what Qt and VTK, OpenVINO and torch's training load need not get along. The small ones run with
+        # the command's, the long files first, so that no core waits for one of them at the end.
+        small = ("compatibility", "cli", "reliability", "test_structure.py")
+        parts = (
+            [rest]
+            if rest
+            else [[str(ROOT / "Testing" / name) for name in names] for names in (small, ["engine"], ["slicer"])]
+        )
         if not rest:
             parts[0] += ["--no-loadscope-reorder"]
             # They wait for the worker's process at times: twice as many keep the cores busy.
