@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
     if subprocess.run(install).returncode:
         return fail("The installation failed; the messages above say why.")
     if task == "test":
-        # Three calls, as what Qt and VTK, OpenVINO and torch's training load need not get along. The small ones run with
-        # the command's, the long files first, so that no core waits for one of them at the end.
+        # Three calls, since torch, OpenVINO, Qt and VTK need not get along in one process. The small parts run with the
+        # command's, and the long files first, so that no core waits for one of them at the end.
         small = ("compatibility", "cli", "reliability", "test_structure.py")
         parts = (
             [rest]
