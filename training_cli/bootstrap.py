@@ -41,11 +41,8 @@ def main(arguments: list[str]) -> int:
         # Three calls, since torch, OpenVINO, Qt and VTK need not get along in one process. The small parts run with the
         # command's, and the long files first, so that no core waits for one of them at the end.
         small = ("compatibility", "cli", "reliability", "test_structure.py")
-        parts = (
-            [rest]
-            if rest
-            else [[str(ROOT / "Testing" / name) for name in names] for names in (small, ["engine"], ["slicer"])]
-        )
+        folders = (small, ("engine",), ("slicer",))
+        parts = [rest] if rest else [[str(ROOT / "Testing" / name) for name in names] for names in folders]
         if not rest:
             parts[0] += ["--no-loadscope-reorder"]
             # They wait for the worker's process at times: twice as many keep the cores busy.
