@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import warm_python
 
-pytestmark = pytest.mark.skipif(not warm_python.can_fork(), reason="nothing is forked on this platform")
+pytestmark = pytest.mark.skipif(not warm_python.can_fork(), reason="forks on Linux, with OMP_NUM_THREADS=1")
 
 
 def run(*arguments, **more):

@@ -54,8 +54,8 @@ class Server:
 
 
 def can_fork() -> bool:
-    """Whether libraries that were imported survive a fork; Apple's do not, and Windows has none."""
-    return sys.platform == "linux" and hasattr(os, "pidfd_open")
+    """Whether the libraries survive a fork: on Linux, and where none of them starts threads when it is imported."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open") and os.environ.get("OMP_NUM_THREADS") == "1"
 
 
 def command() -> str:
