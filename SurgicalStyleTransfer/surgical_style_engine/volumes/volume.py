@@ -12,6 +12,9 @@ from surgical_style_engine.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK
 
+# What a header can say, and no scanner or microscope: a nanometre, a kilometre, and a thousand of these.
+SMALLEST_MM, LARGEST_MM, FARTHEST_MM = 1e-6, 1e6, 1e9
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -166,7 +169,8 @@ def check_volume(volume: Volume, name: str | None = None) -> None:
     # A direction that is no rotation (or reflection) shears the grid: lengths and angles would come out wrong.
     if (
         not np.isfinite(numbers).all()
-        or min(volume.spacing) <= 0
+        or not SMALLEST_MM <= min(volume.spacing) <= max(volume.spacing) <= LARGEST_MM
+        or max(map(abs, volume.origin)) > FARTHEST_MM
         or not np.allclose(np.asarray(volume.direction).T @ volume.direction, np.eye(3), atol=0.02)
     ):
         raise InputError(f"{name} has an unusable geometry (spacing, origin or direction).")

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
 
 from .settings import TrainingConfig, comma_separated
@@ -68,12 +69,10 @@ def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 def _sentence(error: ValidationError) -> str:
     """The first thing that is wrong."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
+    kind, (where, reason) = error.errors()[0]["type"], first_fault(error)
+    if kind == "missing":
         return f"The setting '{where}' is missing."
-    if first["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         return f"There is no setting '{where}'."
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
     subject = f"setting '{where}' is wrong" if where else "settings cannot be used"
-    return f"The {subject}: {message}."
+    return f"The {subject}: {reason}."
