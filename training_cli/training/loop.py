@@ -285,6 +285,8 @@ class _Training:
             if self.curve:
                 self.curve.close()
         self.accelerator.end_training()
+        self.stop.release()
+        finished = finished and self.stop.signal is None
         summary = self.summary(finished, saved=True) | {"minutes": minutes}
         if self.is_main and finished:
             method = self.method
@@ -299,8 +301,18 @@ class _Training:
                 limits,
                 method.card_entries(),
             )
-            summary["model"] = str(export_model(self.config, self.data, result))
+            summary["model"] = str(self._export(result))
         return summary
+
+    def _export(self, result: TrainingResult) -> Path:
+        """Write the model. All is saved by now: a signal ends it at once, and leaves no half model."""
+        self.say("The training is done and saved; writing the model.")
+        try:
+            return export_model(self.config, self.data, result)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.say("The model is not written yet; --resume writes it.")
+            raise
 
     def summary(self, finished: bool, saved: bool) -> dict[str, Any]:
         """See ``train``."""
