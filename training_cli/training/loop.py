@@ -27,7 +27,7 @@ from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
 from training_cli.training.optimisation.finetune import adopt_settings
-from training_cli.training.optimisation.processes import agree_largest
+from training_cli.training.optimisation.processes import LostProcessError, agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
 from training_cli.training.state.resume import checkpoint_to_resume
@@ -92,6 +92,11 @@ def _explained_failures(config: TrainingConfig, accelerator: Accelerator) -> Ite
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+    except LostProcessError:
+        raise StyleTransferError(
+            f"Another process of this training has ended, and so does this one; {last_good(run / 'checkpoints')}. "
+            "Go on with --resume, in all of them."
+        ) from None
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise

@@ -18,7 +18,7 @@ from .calibration import CALIBRATION_NAME
 from .card import CARD_NAME, ModelCard, read_card, write_card
 from .folder import load_model, verify_model
 from .lesion_summary import PICTURE_NAME
-from .names import check_name
+from .names import check_free_name, check_name
 from .verify import check_weights
 
 LARGEST_UNPACKED = 1 << 30  # bytes
@@ -130,6 +130,7 @@ def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
     if name and name != card.name:
         card = ModelCard.model_validate(card.model_dump() | {"name": check_name(name)})
         write_card(staging, card)
+    check_free_name(card.name, models)
     model = load_model(staging)  # checks the digest of the weights
     check_weights(model)
     folder = Path(models) / card.name

@@ -235,7 +235,8 @@ def read_card(folder: Path) -> ModelCard:
     version = values.get("schema_version")
     if version != SCHEMA_VERSION:
         raise InputError(
-            f"The model {path.parent.name} has schema version {shown(version)}; this program reads version {SCHEMA_VERSION}."
+            f"The model {path.parent.name} has schema version {shown(version)}; "
+            f"this program reads version {SCHEMA_VERSION}."
         )
     try:
         card = ModelCard.model_validate(clean_all(values, "card"))

@@ -193,8 +193,10 @@ def test_single_images_of_several_kinds_are_a_cohort(tmp_path):
     assert [path.name for path in volumes_in(tmp_path)] == ["i0.dcm", "i1.dcm", "p3.png"]
 
 
-NAMES = ["p1", "p1_T1", "p1_T2", "p1_mask", "p1_ses-2_mask", "p10_mask", "mask", "p1_acq-x_mask", "a_1_mask", "a_1_0000"]
-NAMES += ["a_2_0000", "patient04_study1_T1W", "patient04_brainmask", "patient04_study2_T2W", "acq-x", "___", "p1__T1"]
+NAMES = """
+p1 p1_T1 p1_T2 p1_mask p1_ses-2_mask p10_mask mask p1_acq-x_mask a_1_mask a_1_0000 a_2_0000 patient04_study1_T1W
+patient04_brainmask patient04_study2_T2W acq-x ___ p1__T1
+""".split()
 
 
 def test_candidates_near_a_name_hold_all_that_fit_in_their_order():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from model_folders import change, leftovers, refusal, refused_model
+from model_folders import change, leftovers, put_tensors, refusal, refused_model
 from safetensors.torch import load_file
 
 from surgical_style_engine.errors import StyleTransferError
@@ -215,3 +215,10 @@ print("torch._dynamo" in set(sys.modules) - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("value", "sentence"), [(0.0, "are all zero"), (float("nan"), "hold NaN or infinite values")])
+def test_weights_that_nothing_comes_of_are_refused(folder, value, sentence):
+    stored = load_file(folder / "weights.safetensors")
+    put_tensors(folder, {key: torch.full_like(tensor, value) for key, tensor in stored.items()})
+    assert sentence in refusal(load_model(folder).check_weights)

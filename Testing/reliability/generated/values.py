@@ -53,7 +53,9 @@ ODD = (
 JUNK = st.sampled_from(ODD) | st.text(max_size=8) | st.integers() | st.floats()
 # What is odd for a field comes more often than what nobody could take for it.
 ODDITIES = st.sampled_from([GONE, *ODD])
-ODDITIES = ODDITIES | ODDITIES | (JUNK | st.lists(JUNK, max_size=3) | st.dictionaries(st.text(max_size=4), JUNK, max_size=3))
+ODDITIES = (
+    ODDITIES | ODDITIES | (JUNK | st.lists(JUNK, max_size=3) | st.dictionaries(st.text(max_size=4), JUNK, max_size=3))
+)
 
 
 def places(value: Any, place: tuple = ()) -> Iterator[tuple]:

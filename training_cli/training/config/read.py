@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_small
 
 from .settings import TrainingConfig, comma_separated
 
@@ -38,6 +39,7 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a YAML file by name, unjudged, with paths as seen from here. Raises InputError."""
+    check_small(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, is_volume_file, list_volumes
+from surgical_style_engine.imageio.gate.regular import check_small
 from training_cli.cohort.matching import Candidates, fitting, stem
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.settings import comma_separated
@@ -43,7 +44,7 @@ def matching_images(folder: Path, pattern: str, config: TrainingConfig, without_
     run = Path(config.output).resolve()
     seen: set[Path] = set()
     for path in sorted(folder.rglob("*")):
-        if run in path.resolve().parents or not is_volume_file(path) or (without_masks and is_mask_name(path)):
+        if not is_volume_file(path) or run in path.resolve().parents or (without_masks and is_mask_name(path)):
             continue
         image = path.parent if ending_of(path) in DICOM_ENDINGS else path
         if image in seen or not fnmatch.fnmatch(image.name, pattern) or any(part in image.name for part in excluded):
@@ -80,6 +81,7 @@ def read_pairs(path: Path, roots: tuple[Path, ...] = ()) -> list[tuple[Path, Pat
 
 def _rows(path: Path) -> list[list[str]]:
     """The rows of a CSV of two columns, without heading and comments."""
+    check_small(path)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.reader(stream) if row and not row[0].lstrip().startswith("#")]
