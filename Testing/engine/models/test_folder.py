@@ -11,6 +11,7 @@ import torch
 from model_folders import change, leftovers, put_tensors, refusal, refused_model
 from safetensors.torch import load_file
 
+from surgical_style_engine.common import atomic_write
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models import folder as model_folder
 from surgical_style_engine.models.card import read_card, write_card
@@ -183,6 +184,7 @@ for target in {targets}:
             monkeypatch.setattr(Path, "write_text", refuse_write)
         else:
             monkeypatch.setattr(os, "replace", refuse_replace)
+            monkeypatch.setattr(atomic_write, "_exchange", lambda first, second: False)  # as where the system cannot
         with pytest.raises(StyleTransferError, match="cannot be written to .*: No space left on device.$"):
             save_model(folder, read_card(folder), state, overwrite=True)
         assert leftovers(folder.parent) == ["tiny"]

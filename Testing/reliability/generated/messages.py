@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reliability.generated.sentences import is_sentence
 from tiny_models import head, make_tiny_model
 
 from surgical_style_engine.worker.messages import decode, describe, write_array
 from surgical_style_engine.worker.server import Worker
 
 KEPT = ("task",)  # another task's name makes all else nonsense; some messages below have none
-# What a sentence for people never holds: names of Python's types and of errors, C++ and addresses.
-RAW = re.compile(
-    r"NoneType|<class|Traceback|Errno|subscriptable|\bdtype|\b(str|int|dict) |failed unexpectedly|broadcast"
-    r"|validation|numpy|itk::|ITK ERROR|0x[0-9a-f]{6}|Input should|object has|argument of type"
-)
 
 
 class _Never:
@@ -59,14 +54,8 @@ def fault_of(answer: dict[str, Any]) -> str:
     """What is wrong with an answer; empty where it is a result, or a sentence for people."""
     if answer["event"] == "result":
         return ""
-    sentence, code = answer["message"], answer["code"]
-    if code == "internal":
-        return f"internal: {sentence}"
-    if not sentence.endswith(".") or sentence.endswith("..") or "\n" in sentence or len(sentence) > 6000:
-        return f"no sentence: {sentence}"
-    # What was given may be repeated in it.
-    own = re.sub(r"'.*'|called .*;", "", sentence)
-    return f"raw: {sentence}" if RAW.search(own) else ""
+    sentence = answer["message"]
+    return "" if answer["code"] != "internal" and is_sentence(sentence) else f"{answer['code']}: {sentence}"
 
 
 def _good(folder: Path, model: str) -> list[dict[str, Any]]:
