@@ -101,7 +101,7 @@ def _checked_members(archive: zipfile.ZipFile, source: Path) -> dict[zipfile.Zip
         unsafe = "\\" in info.filename or "\0" in info.filename or re.match("[A-Za-z]:", info.filename)
         unsafe = unsafe or len(info.filename) > LONGEST_NAME
         if unsafe or path.is_absolute() or ".." in path.parts:
-            raise InputError(f"The archive {source} holds an unsafe path: {shown(repr(info.filename))}.")
+            raise InputError(f"The archive {source} holds an unsafe path: '{shown(ascii(info.filename)[1:-1])}'.")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(f"The archive {source} holds a link or special file: {info.filename!r}.")
