@@ -252,7 +252,7 @@ class Place:
             for ending in (".nii.gz", ".nrrd", ".mha")
         }
         commands["translate with report"] = [*commands["translate to .nrrd"], "--report", f"{output}/r.json"]
-        commands["fuse"] = ["fuse", image, image, f"{output}/f.nii.gz"]
+        commands["fuse"] = ["fuse", image, str(self.folder / "other.nii.gz"), f"{output}/f.nii.gz"]
         commands["import"] = ["models", "import", model, "--into", output]
         commands["train"] = ["train", *sides, "--output", f"{output}/run", *small, "--workers", "0", "--device", "cpu"]
         return commands
@@ -264,6 +264,7 @@ def place(folder: Path, output: Path) -> Place:
     image = sitk.GetImageFromArray(head(shape=(6, 40, 36)))
     for path in (folder / "head.nii.gz", folder / "source" / "a.nii.gz"):
         sitk.WriteImage(image, str(path))
+    sitk.WriteImage(sitk.Cast(900 - image, sitk.sitkFloat32), str(folder / "other.nii.gz"))
     output.mkdir(exist_ok=True)
     return Place(folder, output, make_tiny_model(folder), folder / "head.nii.gz")
 

@@ -18,7 +18,7 @@ from reliability import faults
 folder = Path(sys.argv[1])
 for name in ("worker", "training", "files", "writers"):
     (folder / name).mkdir()
-told = {"worker killed": faults.worker_killed(folder / "worker", 3)}
+told = {"worker killed": faults.worker_killed(folder / "worker", 2)}
 told["training killed"] = faults.training_killed(folder / "training", 2)
 where = faults.place(folder / "files", folder / "files" / "out")
 told["disk full"] = faults.commands_under(where, faults.small_files, ["translate to .nii.gz", "import"])

@@ -175,3 +175,27 @@ def test_a_lost_machine_ends_the_training_with_a_sentence_and_it_can_be_resumed(
     lines = []
     summary = train(load_config(None, settings | {"max_steps": step + 1}), resume=True, say=lines.append)
     assert f"Resumed from step {step}." in lines and summary["steps"] == step + 1 and summary["finished"]
+
+
+STUBS = {
+    "scontrol": 'printf "node1\\nnode2\\n"',
+    "srun": 'shift; for SLURM_NODEID in 0 1; do export SLURM_NODEID; "$@"; done',
+    "torchrun": 'echo "$@"',
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SLURM is not for Windows")
+def test_the_example_for_slurm_gives_each_machine_its_number(tmp_path):
+    for name, script in STUBS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_NNODES": "2"}
+    environment["SLURM_JOB_NODELIST"] = "node[1-2]"
+    done = subprocess.run(
+        ["bash", str(ROOT / "docs" / "examples" / "train.sbatch")], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert [line.split()[:4] for line in told] == [["--nnodes", "2", "--node-rank", rank] for rank in "01"]
+    assert all("--master-addr node1 --master-port 29500 -m training_cli.main train" in line for line in told)
+    assert all(line.endswith("--output run --resume") for line in told)
