@@ -168,6 +168,7 @@ DAMAGED = {
     "deep-sequences": whole(t00081140=("SQ", NESTED)),
     "pixels-longer": whole(t7fe00010=("OW", VOXELS * 3)),
     "negative-representation": whole(t00280103=("US", 9)),
+    "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),
 }
 TOLERATED = {
     "said-to-be-rle": whole(RLE),
@@ -176,7 +177,6 @@ TOLERATED = {
     "bits-12-of-16": whole(t00280101=("US", 12), t00280102=("US", 11)),
     "bits-stored-17": whole(t00280101=("US", 17)),
     "high-bit-0": whole(t00280102=("US", 0)),
-    "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),
     "frames-negative": whole(t00280008=("IS", "-3")),
     "frames-of-letters": whole(t00280008=("IS", "abc")),
     "escapes-in-the-description": whole(t0008103e=("LO", "\x1b]0;owned\x07")),

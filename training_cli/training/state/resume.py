@@ -33,11 +33,11 @@ def checkpoint_to_resume(
             run = checkpoints.parent
             raise InputError(f"{run} already holds a training; go on with --resume, or name another folder.")
         return None
-    found = newest_readable(checkpoints, say)
-    if not found:
+    newest = newest_readable(checkpoints, say)
+    if not newest:
         say("There is no checkpoint yet; starting from the beginning.")
         return None
-    path, state = found
+    path, state = newest
     _as_before(state, config, say)
     changes = changed_settings(state, config)
     if changes:
