@@ -98,6 +98,8 @@ def seeds(target: str, folder: Path) -> list[bytes]:
 def main() -> None:
     """Fuzz the target that the first argument names, with the corpus of the second."""
     target, corpus, *options = sys.argv[1:]
+    corpus = str(Path(corpus).absolute())
+    options.append(f"-artifact_prefix={Path.cwd()}/")  # the protocol's target goes elsewhere
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "f"
         folder.mkdir()
