@@ -98,8 +98,8 @@ def _checked_members(archive: zipfile.ZipFile, source: Path) -> dict[zipfile.Zip
     members: dict[zipfile.ZipInfo, PurePosixPath] = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
-        unsafe = "\\" in info.filename or "\0" in info.filename or re.match("[A-Za-z]:", info.filename)
-        unsafe = unsafe or len(info.filename) > LONGEST_NAME
+        unsafe = "\\" in info.filename or "\0" in info.filename or len(info.filename) > LONGEST_NAME
+        unsafe = unsafe or re.match("[A-Za-z]:", info.filename) is not None
         if unsafe or path.is_absolute() or ".." in path.parts:
             raise InputError(f"The archive {source} holds an unsafe path: '{shown(ascii(info.filename)[1:-1])}'.")
         kind = stat.S_IFMT(info.external_attr >> 16)
