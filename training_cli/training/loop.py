@@ -27,7 +27,7 @@ from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
 from training_cli.training.optimisation.finetune import adopt_settings
-from training_cli.training.optimisation.processes import agree_largest
+from training_cli.training.optimisation.processes import LostProcessError, agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
 from training_cli.training.state.resume import checkpoint_to_resume
@@ -92,6 +92,11 @@ def _explained_failures(config: TrainingConfig, accelerator: Accelerator) -> Ite
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+    except LostProcessError:
+        raise StyleTransferError(
+            f"Another process of this training has ended, and so does this one; {last_good(run / 'checkpoints')}. "
+            "Go on with --resume, in all of them."
+        ) from None
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -285,6 +290,8 @@ class _Training:
             if self.curve:
                 self.curve.close()
         self.accelerator.end_training()
+        self.stop.release()
+        finished = finished and self.stop.signal is None
         summary = self.summary(finished, saved=True) | {"minutes": minutes}
         if self.is_main and finished:
             method = self.method
@@ -299,8 +306,18 @@ class _Training:
                 limits,
                 method.card_entries(),
             )
-            summary["model"] = str(export_model(self.config, self.data, result))
+            summary["model"] = str(self._export(result))
         return summary
+
+    def _export(self, result: TrainingResult) -> Path:
+        """Write the model. All is saved by now: a signal ends it at once, and leaves no half model."""
+        self.say("The training is done and saved; writing the model.")
+        try:
+            return export_model(self.config, self.data, result)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.say("The model is not written yet; --resume writes it.")
+            raise
 
     def summary(self, finished: bool, saved: bool) -> dict[str, Any]:
         """See ``train``."""

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
 
 from .card import Direction, ModelCard
@@ -184,9 +185,8 @@ def read_calibration(folder: Path, card: ModelCard) -> Calibration | None:
     except (OSError, RecursionError):
         raise InputError(f"The calibration {path} cannot be read.") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise InputError(f"The calibration {path} is wrong at '{place}': {fault['msg']}.") from None
+        place, reason = first_fault(error)
+        raise InputError(f"The calibration {path} is wrong at '{place}': {reason}.") from None
     except ValueError:
         raise InputError(f"The calibration {path} is not valid JSON.") from None
     return calibration if calibration.weights_sha256 == card.weights.sha256 else None

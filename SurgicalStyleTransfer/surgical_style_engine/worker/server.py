@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from surgical_style_engine.common.cancelling import cancellable
+from surgical_style_engine.common.plain_reasons import shown
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import Cancelled, StyleTransferError
 
@@ -102,7 +103,7 @@ class Worker:
         except ImportError as error:
             self._fail(number, "missing_package", f"A Python package is missing or broken: {error}.")
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
+            place = f"{shown(str(error.filename))}: " if error.filename else ""
             self._fail(number, "failed", f"{place}{error.strerror or error}.")
         except Exception as error:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__

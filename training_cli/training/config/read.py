@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_small
 
 from .method_settings import EARLIER
 from .settings import TrainingConfig, comma_separated
@@ -39,6 +41,7 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a YAML file by name, unjudged, with paths as seen from here. Raises InputError."""
+    check_small(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -91,12 +94,10 @@ def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 def _sentence(error: ValidationError) -> str:
     """The first thing that is wrong."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
+    kind, (where, reason) = error.errors()[0]["type"], first_fault(error)
+    if kind == "missing":
         return f"The setting '{where}' is missing."
-    if first["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         return f"There is no setting '{where}'."
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
     subject = f"setting '{where}' is wrong" if where else "settings cannot be used"
-    return f"The {subject}: {message}."
+    return f"The {subject}: {reason}."
