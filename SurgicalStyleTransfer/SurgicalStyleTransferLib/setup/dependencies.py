@@ -82,6 +82,25 @@ def _met(requirement: Requirement) -> bool:
         return False
 
 
+def is_met(requirement: Requirement) -> bool:
+    """Whether a package is there in a version that will do. Looks at metadata only."""
+    return _met(requirement)
+
+
+def ensure_these(needed: list[Requirement], otherwise: str) -> None:
+    """Install packages after asking; neither numpy, SimpleITK nor PyTorch are replaced.
+
+    Args:
+        needed: what is missing.
+        otherwise: the sentence that follows where the user did not want it.
+
+    Raises:
+        InstallationError: it was declined, or did not work.
+    """
+    _install(needed, otherwise, (*KEPT, TORCH.name, "torchvision"))
+    importlib.invalidate_caches()
+
+
 def ensure(onnx: bool = False, torch: bool = True, openvino: bool = False) -> bool:
     """Install what ``missing`` finds after asking; whether anything was installed. Raises InstallationError.
 
@@ -212,7 +231,7 @@ def _install_torch(is_asked: bool = False) -> None:
         raise InstallationError(_("PyTorch was not installed, as you chose. Press Apply again when it may be."))
 
 
-def _install(needed: list[Requirement], otherwise: str) -> None:
+def _install(needed: list[Requirement], otherwise: str, kept: tuple[str, ...] = KEPT) -> None:
     """Raises InstallationError; ``otherwise`` is the sentence that follows where the user did not want it."""
     title = _("Surgical Style Transfer")
 
@@ -224,14 +243,16 @@ def _install(needed: list[Requirement], otherwise: str) -> None:
         else:
             packaging.pip_ensure(needed, constraints=constraints, requester=title)
 
-    _with_constraints(run, otherwise)
+    _with_constraints(run, otherwise, kept)
 
 
-def _with_constraints(run: Callable[[Path], None], otherwise: str = "") -> None:
+def _with_constraints(run: Callable[[Path], None], otherwise: str = "", kept: tuple[str, ...] = KEPT) -> None:
     """Call pip with a file that holds the versions of what Slicer ships; raises InstallationError."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
+        constraints.write_text(
+            "".join(f"{name}=={version}\n" for name, version in _kept_versions(kept)), encoding="utf-8"
+        )
         try:
             run(constraints)
         except subprocess.CalledProcessError as error:
@@ -257,8 +278,8 @@ def _install_with_old_slicer(needed: list[Requirement], constraints: Path) -> No
     slicer.util.pip_install(_arguments(needed, constraints, []))
 
 
-def _kept_versions() -> list[tuple[str, str]]:
-    versions = [(name, _version(name)) for name in KEPT]
+def _kept_versions(kept: tuple[str, ...]) -> list[tuple[str, str]]:
+    versions = [(name, _version(name)) for name in kept]
     return [(name, version) for name, version in versions if version]
 
 
