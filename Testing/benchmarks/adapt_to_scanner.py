@@ -92,13 +92,14 @@ def main() -> None:
     parser.add_argument("--folds", type=Path, default=Path("runs/folds"))
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--cases", type=int, nargs="*", default=list(range(len(CASES))))
+    parser.add_argument("--keep", type=Path, help="folder in which the adapted styles stay")
     parser.add_argument("--result", type=Path, default=RESULT)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     entries = json.loads(arguments.result.read_text())["cases"] if arguments.result.exists() else []
     for number in arguments.cases:
         with tempfile.TemporaryDirectory() as folder:
-            entry = run(CASES[number], arguments, Path(folder))
+            entry = run(CASES[number], arguments, arguments.keep or Path(folder))
         print(json.dumps(entry), flush=True)
         same = (entry["pair"], entry["steps"])
         entries = [other for other in entries if (other["pair"], other["steps"]) != same] + [entry]

@@ -34,7 +34,6 @@ class AdaptMessage(BaseModel):
     paired: bool = True
     register_first: bool = False
     minutes: float
-    steps: int | None = None
     title: str = ""
     folder: str
     scratch: str | None = None
@@ -83,7 +82,6 @@ class Tasks:
             paired=asked.paired,
             register=asked.register_first,
             minutes=asked.minutes,
-            steps=asked.steps,
             title=asked.title,
             folder=Path(asked.folder),
             device=asked.device,

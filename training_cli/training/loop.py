@@ -161,9 +161,7 @@ class _Training:
         set_seed(config.seed)
         adopt_settings(config)
         state = checkpoint_to_resume(self.checkpoints, config, resume, self.say)
-        self.data = self.share(
-            _prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say)
-        )
+        self.data = self.share(_prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say))
         channels_a, channels_b = self._channels()
         if state and state["channels"] != [channels_a, channels_b]:
             raise InputError("The images have other channels than those the checkpoint was trained with.")

@@ -36,7 +36,6 @@ class AdaptPlan:
         register: lay the targets over the sources first.
         minutes: of training.
         device: auto, cpu, cuda or mps.
-        steps: of training in place of minutes; None for none.
     """
 
     card: Card
@@ -50,7 +49,6 @@ class AdaptPlan:
     register: bool = False
     minutes: float = 10.0
     device: str = "auto"
-    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,6 @@ class AdaptJob(Job):
             paired=plan.paired,
             register_first=plan.register,
             minutes=plan.minutes,
-            steps=plan.steps,
             device=plan.device,
             scratch=str(self._exchange.folder),
         )
@@ -146,7 +143,6 @@ class Adaptation:
         plan: AdaptPlan,
         listener: Listener,
         on_line: Callable[[str], None] = lambda line: None,
-        command: list[str] | None = None,
     ) -> None:
         """Begin.
 
@@ -154,7 +150,6 @@ class Adaptation:
             plan: what is to be done.
             listener: whom to tell; with an ``AdaptResult`` in the end.
             on_line: called with what the worker says, line by line.
-            command: of the worker, in place of the usual one.
 
         Raises:
             RuntimeError: where one is under way, or the training is not installed.
@@ -166,7 +161,7 @@ class Adaptation:
         self._end_worker()
         self.lines, self.progress = [], None
         exchange = self._exchange = Exchange()
-        self._client = WorkerClient(lambda: exchange.folder, command or worker_command())
+        self._client = WorkerClient(lambda: exchange.folder, worker_command())
 
         def said(line: str) -> None:
             if line.startswith(MARK):

@@ -90,6 +90,11 @@ class AdaptationSection(Section):
             self.engine.adaptation.cancel()
         self.scans.scene_closing()
 
+    def close(self) -> None:
+        """End what this panel has begun."""
+        if self._stage:
+            self.engine.adaptation.close()
+
     # What is chosen
 
     def _is_running(self) -> bool:
@@ -166,13 +171,8 @@ class AdaptationSection(Section):
             self.start()
         self.update_buttons()
 
-    def start(self, command: list[str] | None = None, steps: int | None = None) -> None:
-        """Begin without asking for packages.
-
-        Args:
-            command: of the worker, in place of the usual one.
-            steps: of training, in place of minutes.
-        """
+    def start(self) -> None:
+        """Begin without asking for packages."""
         ui, (sources, targets) = self.ui, self.scans.chosen()
         title = str(ui.adaptNameLineEdit.text).strip()
         plan = AdaptPlan(
@@ -187,7 +187,6 @@ class AdaptationSection(Section):
             register=bool(ui.adaptRegisterCheckBox.checked) and self.scans.paired,
             minutes=float(ui.adaptMinutesSpinBox.value),
             device=self.parameters.device if self.parameters.device in ("auto", "cpu", "mps") else "auto",
-            steps=steps,
         )
         ui.adaptTextEdit.plainText = ""
         ui.adaptTextEdit.visible = True
@@ -195,12 +194,8 @@ class AdaptationSection(Section):
         self.status.show(_("Preparing..."))
         self.status.show_progress()
         try:
-            self.engine.adaptation.start(
-                plan,
-                Listener(self._on_done, self._on_error, self._on_progress),
-                ui.adaptTextEdit.appendPlainText,
-                command,
-            )
+            listener = Listener(self._on_done, self._on_error, self._on_progress)
+            self.engine.adaptation.start(plan, listener, ui.adaptTextEdit.appendPlainText)
         except RuntimeError as error:
             self._on_error("failed", str(error))
 
