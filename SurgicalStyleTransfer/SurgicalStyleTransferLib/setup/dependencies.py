@@ -166,7 +166,7 @@ def install(choice: Choice, onnx: bool = False) -> None:
     required = [*([choice.library] if choice.library is not None else []), *requirements(onnx)]
     needed = [requirement for requirement in required if choice.again or not _met(requirement)]
     if TORCH in needed and not choice.wheels:
-        _install_torch(is_asked=True)
+        _install_torch(is_asked=True, again=choice.again)
         needed.remove(TORCH)
     if needed:
         extra = ["--no-index", "--find-links", choice.wheels] if choice.wheels else []
@@ -198,7 +198,8 @@ def ensure_faster_cpu() -> bool:
     return True
 
 
-def _install_torch(is_asked: bool = False) -> None:
+def _install_torch(is_asked: bool = False, again: bool = False) -> None:
+    """Through the PyTorch extension. again: what is there is removed first, for that extension leaves it otherwise."""
     if not torch_exists():
         raise InstallationError(
             _(
@@ -215,8 +216,11 @@ def _install_torch(is_asked: bool = False) -> None:
                 "Apply again."
             )
         ) from None
+    logic = PyTorchUtils.PyTorchUtilsLogic()
     try:
-        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+        if again and _version(TORCH.name):
+            logic.uninstallTorch()
+        torch = logic.installTorch(
             askConfirmation=not is_asked,
             torchVersionRequirement=str(TORCH.specifier),
             torchvisionVersionRequirement=TORCHVISION_SPECIFIER,

@@ -114,7 +114,10 @@ class PackagesDialog:
         label.wordWrap, label.textFormat = True, qt.Qt.PlainText
         form.addRow(label)
         self.again = qt.QCheckBox(_("Install again what is there"))
-        self.again.toolTip = _("For packages that are damaged. PyTorch itself: see the module PyTorch Utils.")
+        self.again.toolTip = _(
+            "For packages that are damaged: they are fetched anew, PyTorch too where it is chosen above (2 GB; restart "
+            "Slicer first if it was used)."
+        )
         form.addRow(self.again)
         row = qt.QHBoxLayout()
         self.wheels = qt.QLineEdit()
