@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,6 +90,7 @@ def checked(request: AdaptRequest) -> AdaptRequest:
         raise InputError(f"Adapting a style needs {shown}, which {'is' if len(missing) == 1 else 'are'} not installed.")
     _check_model(request)
     _check_name(request)
+    _check_place(request)
     _check_counts(request)
     if not LEAST_MINUTES <= request.minutes <= MOST_MINUTES:
         raise InputError(f"The minutes of training must be {LEAST_MINUTES:g} to {MOST_MINUTES:g}.")
@@ -116,6 +118,13 @@ def _check_name(request: AdaptRequest) -> None:
     if request.place.exists() or request.place.is_symlink():
         what = "style" if (request.place / CARD_NAME).is_file() else "folder"
         raise InputError(f"There is a {what} {name} in {request.place.parent} already; choose another name.")
+
+
+def _check_place(request: AdaptRequest) -> None:
+    """Told before the training: a folder of styles that cannot be written."""
+    parent = next(folder for folder in request.place.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"The folder of styles {request.place.parent} cannot be written; choose another one.")
 
 
 def _check_counts(request: AdaptRequest) -> None:

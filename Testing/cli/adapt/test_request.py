@@ -37,6 +37,12 @@ def test_names_that_are_taken_synthetic_volumes_and_pictures_are_refused(asked, 
         checked(asked(tmp_path, name="other", sources=[flat], targets=[same]))
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(asked, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="cannot be written; choose another one"):
+        checked(asked(tmp_path / "file" / "styles"))
+
+
 def test_without_torch_it_is_a_sentence(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "is_installed", lambda: False)
     with pytest.raises(InputError, match=r"needs PyTorch, which is not installed\.$"):

@@ -130,7 +130,9 @@ class PackagesDialog:
         browse.connect("clicked(bool)", self.on_browse)
         row.addWidget(self.wheels)
         row.addWidget(browse)
-        form.addRow(_("Folder of wheels:"), row)
+        label = qt.QLabel(_("Folder of wheels:"))
+        label.setBuddy(self.wheels)
+        form.addRow(label, row)
         layout.addWidget(section)
 
     def on_browse(self, _checked: bool = False) -> None:
