@@ -28,6 +28,7 @@ class ApplySection(Section):
         self._shows_others = False
         self.ui.applyButton.connect("clicked(bool)", self.on_apply)
         context.status.on_shown = self._show_reason
+        self.ui.styleCollapsibleButton.connect("contentsCollapsed(bool)", lambda collapsed: self.update_buttons())
 
     def parameters_set(self) -> None:
         """Link the browsers of sequences that a loaded scene brought."""
@@ -56,9 +57,10 @@ class ApplySection(Section):
             self.context.status.show("")
 
     def _show_reason(self, said: str) -> None:
-        """Under the button, unless the status line says the same."""
+        """Under the button, unless the status line or the note on the style says the same."""
         reason = str(self.ui.reasonLabel.text)
-        self.ui.reasonLabel.visible = bool(reason) and reason != said
+        notes = [] if self.ui.styleCollapsibleButton.collapsed else str(self.ui.warningLabel.text).split("\n")
+        self.ui.reasonLabel.visible = bool(reason) and reason not in (said, *notes)
 
     def node_removed(self, node: object) -> None:
         """End a run whose input or output goes."""

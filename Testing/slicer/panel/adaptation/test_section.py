@@ -106,7 +106,7 @@ def test_a_cancel_and_the_end_of_the_panel_leave_nothing(adaptable, scene, tmp_p
     ui.adaptMinutesSpinBox.value = 11
     ui.adaptButton.click()
     folder = adaptation._exchange.folder
-    until(lambda: " left, then both" in ui.adaptStatusLabel.text, "the training")
+    until(lambda: "Training" in ui.adaptStatusLabel.text, "the training")
     assert any(folder.iterdir())
     ui.adaptButton.click()
     end(widget, until)
