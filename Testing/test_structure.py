@@ -41,6 +41,7 @@ ORIGIN = {
     "surgical_style_engine/volumes/volume.py",
     "surgical_style_engine/worker/messages.py",
     "surgical_style_engine/worker/schema.py",
+    "training_cli/adapt/volumes.py",
 }
 
 

@@ -161,7 +161,7 @@ import pathlib, sys
 installed = pathlib.Path(sys.argv[1])
 class OnlyForTheCommand:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("typer", "rich", "matplotlib", "jinja2", "tensorboard", "nilearn"):
+        if name.partition(".")[0] in ("typer", "rich", "matplotlib", "jinja2", "nilearn"):
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, OnlyForTheCommand())
 others = [entry for entry in sys.path if not (pathlib.Path(entry or ".") / "training_cli").exists()]
