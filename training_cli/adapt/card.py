@@ -102,11 +102,9 @@ def adapted_card(request: AdaptRequest, trained: ModelCard, outcome: Outcome) ->
 def _joined(own: Domain, before: Domain) -> Domain:
     """The user's typical landmarks, and what was usual before with the user's histograms added."""
     statistics = dict(before.statistics)
-    histograms = [
-        entry
-        for entry in (*before.statistics.get("histograms", []), *own.statistics.get("histograms", []))
-        if len(entry) == len((before.statistics.get("histograms") or own.statistics.get("histograms"))[0])
-    ]
+    known, new = before.statistics.get("histograms") or [], own.statistics.get("histograms") or []
+    bins = len((known or new or [[]])[0])
+    histograms = [entry for entry in (*known, *new) if len(entry) == bins]
     if histograms:
         statistics |= {"histograms": histograms, "usual_distance": round(usual_distance(histograms), 4)}
     return before.model_copy(update={"inverse": own.inverse, "statistics": statistics})

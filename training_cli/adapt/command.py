@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional, cast
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from training_cli.commands.options import Direction, ProgressKind
 
 if TYPE_CHECKING:
-    from surgical_style_engine.models.card import Direction as Way
     from surgical_style_engine.volumes.volume import Volume
 
     from .adapt import AdaptResult
@@ -78,7 +77,7 @@ def adapt(  # noqa: PLR0913 - a Typer command: one parameter an option
             name=out,
             sources=[_read(path) for path in source],
             targets=[_read(path) for path in target],
-            direction=cast("Way", loaded.check_direction(direction)),
+            direction=loaded.check_direction(direction),
             paired=not unpaired,
             register=register,
             minutes=minutes,
