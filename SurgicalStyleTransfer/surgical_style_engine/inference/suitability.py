@@ -6,7 +6,6 @@ from typing import Any
 
 from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.models.adapted import adapted_of
 from surgical_style_engine.models.card import Domain
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.histogram_distance import body_histogram, nearest_distance
@@ -80,9 +79,6 @@ def suitability_warnings(volume: Volume, model: StyleModel, direction: str, land
     """
     domain = model.card.domain_from(direction)
     sentences = [volume.metadata["Warning"]] if volume.metadata.get("Warning") else []
-    adapted = adapted_of(model.card)
-    if adapted is not None:
-        sentences.append(adapted.sentence)
     verdict = recognise(volume)
     unfit = misfit(verdict, model.card, domain, volume.name or "The volume")
     sentences += unfit.warnings

@@ -46,6 +46,7 @@ def test_a_better_style_is_written_with_both_figures_and_no_patient(asked, quick
     assert "Doe" not in told and str(tmp_path) not in told
     translated = translate_volume(request.sources[0], load_model(result.folder), device="cpu", precision="fp32")
     assert any("Adapted to one scanner" in warning for warning in translated.warnings)
+    assert not any("Adapted" in doubt for doubt in translated.doubts), "it is no doubt about the input"
 
 
 def test_several_pairs_keep_the_last_aside_and_one_may_lie_elsewhere(asked, quick, tmp_path):
