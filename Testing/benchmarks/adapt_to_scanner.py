@@ -86,6 +86,28 @@ def _entry(proof: Proof) -> dict:
     return {"original": rounded[0], "adapted": rounded[1], "why_not": proof.why_not}
 
 
+def table(path: Path) -> str:
+    """The results as the table of docs/adapt.md."""
+    lines = [
+        "| given | judged on | way | PSNR (dB) | SSIM | mean error | sharpness | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case in json.loads(path.read_text())["cases"]:
+        aside = (f"its {case['slices_aside']} slices kept aside", case["aside"], True)
+        for what, figures, is_aside in (aside, *((f"patient {k}", v, False) for k, v in case["others"].items())):
+            for way, text in (("forward", "T1w to T2w"), ("backward", "T2w to T1w")):
+                before, after, why = (figures[way][key] for key in ("original", "adapted", "why_not"))
+                if before == after:
+                    continue  # this direction kept its weights
+                verdict = "better" if not why else "not better: keeps its weights" if is_aside else "**not better**"
+                numbers = [
+                    f"{before[key]:.{digits}f} to {after[key]:.{digits}f}"
+                    for key, digits in (("psnr", 1), ("ssim", 2), ("mae_normalised", 2), ("sharpness", 2))
+                ]
+                lines.append(f"| {case['pair']} | {what} | {text} | {' | '.join(numbers)} | {verdict} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -94,7 +116,11 @@ def main() -> None:
     parser.add_argument("--cases", type=int, nargs="*", default=list(range(len(CASES))))
     parser.add_argument("--keep", type=Path, help="folder in which the adapted styles stay")
     parser.add_argument("--result", type=Path, default=RESULT)
+    parser.add_argument("--table", action="store_true", help="only show the results")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(arguments.result))
+        return
     torch.set_num_threads(1)
     entries = json.loads(arguments.result.read_text())["cases"] if arguments.result.exists() else []
     for number in arguments.cases:
