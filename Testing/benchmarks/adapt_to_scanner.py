@@ -29,12 +29,14 @@ from training_cli.adapt.request import AdaptRequest
 
 RESULT = Path(__file__).resolve().parent / "results" / "adapt-to-scanner.json"
 STYLE = "brain-mr-t1w-t2w"
-# fold, the patient whose pair is given, the other patients of that hospital.
+# fold, the patients whose pairs are given (of two, the second is kept aside), other patients of that hospital.
 CASES = (
     ("a", "TCIA01_201_1", ("TCIA01_378_1", "TCIA01_425_1", "TCIA01_499_1")),
     ("a", "TCIA01_425_1", ("TCIA01_201_1", "TCIA01_378_1", "TCIA01_499_1")),
     ("b", "CBICA_ABM_1", ("CBICA_AME_1",)),
     ("b", "CBICA_AME_1", ("CBICA_ABM_1",)),
+    ("a", "TCIA01_201_1 TCIA01_499_1", ()),
+    ("a", "TCIA01_201_1 TCIA01_425_1", ()),
 )
 
 
@@ -51,10 +53,9 @@ def judged(model, direction: str, data: Path, patient: str) -> dict:
 def run(case: tuple, arguments: argparse.Namespace, folder: Path) -> dict:
     fold, given, others = case
     original = load_model(arguments.folds / fold / "models" / STYLE)
-    source, target = pair_of(arguments.data, given)
-    request = AdaptRequest(
-        original, f"adapted-{given.lower()}", [source], [target], steps=arguments.steps, folder=folder, device="cpu"
-    )
+    sources, targets = zip(*(pair_of(arguments.data, patient) for patient in given.split()), strict=True)
+    name = f"adapted-{given.lower().replace(' ', '-')}"
+    request = AdaptRequest(original, name, sources, targets, steps=arguments.steps, folder=folder, device="cpu")
     begun, used = time.time(), time.process_time()
     entry = {"fold": fold, "pair": given, "steps": arguments.steps, "refused": ""}
     try:
@@ -93,7 +94,11 @@ def table(path: Path) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for case in json.loads(path.read_text())["cases"]:
-        aside = (f"its {case['slices_aside']} slices kept aside", case["aside"], True)
+        if case["refused"]:
+            lines.append(f"| {case['pair'].replace(' ', ', ')} | | | | | | | refused: {case['refused']} |")
+            continue
+        what = "its {} slices kept aside" if " " not in case["pair"] else "the second one ({} slices)"
+        aside = (what.format(case["slices_aside"]), case["aside"], True)
         for what, figures, is_aside in (aside, *((f"patient {k}", v, False) for k, v in case["others"].items())):
             for way, text in (("forward", "T1w to T2w"), ("backward", "T2w to T1w")):
                 before, after, why = (figures[way][key] for key in ("original", "adapted", "why_not"))
