@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from surgical_style_engine.errors import InputError
 
+from .method_settings import EARLIER
 from .settings import TrainingConfig, comma_separated
 
 PATHS = ("source", "target", "output", "pairs")
@@ -50,6 +52,27 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"The configuration {path} is not a table of settings.")
     return values | _relative_to(path.parent, values)
+
+
+def settings_of_run(run: Path, overrides: dict[str, Any]) -> dict[str, Any]:
+    """The settings with which a training began, and what is given now over them.
+
+    Args:
+        run: the training's folder; paths in its ``config.json`` are as seen from where that training was started.
+        overrides: settings by name; None means not given.
+
+    Raises:
+        InputError: where the folder is no run, or its settings cannot be read.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise InputError(f"The folder {run} is no run of sst train.")
+    try:
+        began = json.loads(path.read_text(encoding="utf-8"))
+        values = {**EARLIER, **began, "output": run}
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"The settings {path} cannot be read.") from None
+    return {**values, **{key: value for key, value in overrides.items() if value is not None}}
 
 
 def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
