@@ -21,6 +21,7 @@ from training_cli.terminal import printable
 COMMANDS = {
     "demo": "training_cli.commands.demo:demo",
     "train": "training_cli.commands.train:train",
+    "adapt": "training_cli.adapt.command:adapt",
     "translate": "training_cli.commands.translate:translate",
     "inspect": "training_cli.commands.inspect:inspect",
     "evaluate": "training_cli.commands.evaluate:evaluate",

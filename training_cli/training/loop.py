@@ -44,10 +44,15 @@ STEPS_BETWEEN_LOGS = 10  # of TensorBoard
 
 Bar = Callable[[float, int, dict[str, float], float], None]
 Say = Callable[[str], None]
+Share = Callable[[TrainingData], TrainingData]
 
 
 def train(
-    config: TrainingConfig, resume: bool = False, bar: Bar | None = None, say: Say = lambda line: None
+    config: TrainingConfig,
+    resume: bool = False,
+    bar: Bar | None = None,
+    say: Say = lambda line: None,
+    share: Share = lambda data: data,
 ) -> dict[str, Any]:
     """Run the training that ``config`` describes.
 
@@ -56,6 +61,7 @@ def train(
         resume: whether to go on from the run's last checkpoint.
         bar: called as bar(progress 0..1, step, losses, seconds_left).
         say: gets lines for the person watching.
+        share: says what of the prepared data is learned from.
 
     Returns:
         A summary: steps, minutes, finished, saved, model, waiting_fraction, main_process, device, precision.
@@ -69,7 +75,7 @@ def train(
     if not accelerator.is_main_process:
         bar, say = None, lambda line: None
     with StopRequest() as stop, told_once(), _explained_failures(config, accelerator):
-        training = _Training(config, accelerator, stop, say)
+        training = _Training(config, accelerator, stop, say, share)
         try:
             training.prepare(resume)
         except Stopped:
@@ -137,8 +143,10 @@ class _Training:
     data: TrainingData
     method: Method
 
-    def __init__(self, config: TrainingConfig, accelerator: Accelerator, stop: StopRequest, say: Say) -> None:
-        self.config, self.accelerator, self.stop, self.say = config, accelerator, stop, say
+    def __init__(
+        self, config: TrainingConfig, accelerator: Accelerator, stop: StopRequest, say: Say, share: Share
+    ) -> None:
+        self.config, self.accelerator, self.stop, self.say, self.share = config, accelerator, stop, say, share
         self.folder, self.device, self.is_main = Path(config.output), accelerator.device, accelerator.is_main_process
         self.checkpoints = self.folder / "checkpoints"
         self.clock = _Clock()
@@ -158,7 +166,7 @@ class _Training:
         set_seed(config.seed)
         adopt_settings(config)
         state = checkpoint_to_resume(self.checkpoints, config, resume, self.say)
-        self.data = _prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say)
+        self.data = self.share(_prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say))
         channels_a, channels_b = self._channels()
         if state and state["channels"] != [channels_a, channels_b]:
             raise InputError("The images have other channels than those the checkpoint was trained with.")

@@ -11,6 +11,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
+from surgical_style_engine.models.adapted import adapted_of
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -71,6 +72,8 @@ def translate_volume(
     network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
     doubts = suitability_warnings(volume, model, direction, blend.landmarks)
     translation = _begun(volume, runner, doubts, blend.flattened)
+    adapted = adapted_of(model.card)
+    translation.warnings += [] if adapted is None else [adapted.sentence]
     translation.misfit = misfit
     if _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
