@@ -25,7 +25,7 @@ from surgical_style_engine.models.calibration import Calibration, write_calibrat
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
 from training_cli.calibration.conformal import weighted_quantile
-from training_cli.calibration.direction import LEVEL, calibrated, coverage_table
+from training_cli.calibration.direction import LEVEL, calibrated, coverage_table, psnr_line
 from training_cli.calibration.readme import put_section, section
 from training_cli.calibration.samples import Patient
 
@@ -81,7 +81,9 @@ def calibrate_direction(model: str, direction: str, folds: Path, scenes: list, f
         }
         for name, each in tried.items()
     }
-    entry |= {"psnr": calibration.psnr.model_dump() if calibration.psnr else None, "uninformed": calibration.uninformed}
+    expected = psnr_line(tried["quick"])
+    entry |= {"psnr": expected.model_dump() if expected else None, "psnr_shown": calibration.psnr is not None}
+    entry |= {"uninformed": calibration.uninformed, "full_kept": calibration.full is not None}
     if full:
         entry |= plain_widths(patients)
     return calibration, entry
