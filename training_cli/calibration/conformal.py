@@ -13,7 +13,6 @@ from surgical_style_engine.models.calibration import ErrorModel
 from .samples import Patient, Voxels
 
 LEAST_VOXELS = 100  # of a patient in a group, for its scores to count there
-BEYOND = 0.2  # of what the level leaves over, by which tumours are to be covered beyond it
 # Quantiles of the tumours' scores that are tried in turn, as shares of the way from the level to all of them.
 STEPS = (-9, -4, -2, -1, 0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1)
 
@@ -69,11 +68,10 @@ def _with_tumours(factors: np.ndarray, tumours: list[tuple[np.ndarray, np.ndarra
     """The factors with those of abnormal groups widened to the scores of the tumours in them.
 
     All at one quantile: the least at which the mean coverage of the patients' tumours, those voxels included that were
-    taken for ordinary, is ``level`` and a little more, as it is found on a dozen patients.
+    taken for ordinary, is ``level``.
     """
     if not tumours:
         return factors
-    goal = level + BEYOND * (1 - level)
     quantiles = [level + step * (1 - level) for step in STEPS]
     found = []
     for group in range(3, 6):
@@ -86,7 +84,7 @@ def _with_tumours(factors: np.ndarray, tumours: list[tuple[np.ndarray, np.ndarra
         for group, values in zip(range(3, 6), found, strict=True):
             if values is not None:
                 widened[group] = max(factors[group], values[place])
-        if np.mean([(scores <= widened[groups]).mean() for scores, groups in tumours]) >= goal:
+        if np.mean([(scores <= widened[groups]).mean() for scores, groups in tumours]) >= level:
             break
     return widened
 

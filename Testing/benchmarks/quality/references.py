@@ -34,14 +34,22 @@ HEADS = 0.35  # share of whole heads, as the shipped models have it
 PART = 60.0  # seconds between two checkpoints
 
 
+class OfOneSize(Sampler):
+    """Whole heads are cut to the canvas of brains: a CycleGAN's pool mixes images of different batches."""
+
+    def _canvas(self, whole: bool) -> tuple[int, int]:
+        return super()._canvas(False)
+
+
 class Batches:
     """Source and target of different patients, both brains or both whole heads, as ``sst train`` gives them."""
 
     def __init__(self, scenes: list, config: TrainingConfig) -> None:
         self.random = np.random.default_rng(config.seed)
         common = {"stack": config.stack, "images": config.batch_size}
+        kind = OfOneSize if config.method == "cyclegan" else Sampler
         self.samplers = {
-            (name, whole): Sampler(scenes, name, name, seed=config.seed + number, heads=float(whole), **common)
+            (name, whole): kind(scenes, name, name, seed=config.seed + number, heads=float(whole), **common)
             for number, name in enumerate(NAMES)
             for whole in (False, True)
         }

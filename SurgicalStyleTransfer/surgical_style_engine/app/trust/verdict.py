@@ -71,7 +71,8 @@ class Verdict:
         calibrated: Whether the image has an error bound.
         bound: Mean error bound, its limit, the share of voxels at or above that and the units; None without a bound.
         left_out: Of how many ``patients`` and ``hospitals`` the ranges are, and which share of the voxels of tumours
-            lay within the bound (``tumour``: mean and worst patient, or None).
+            lay within the bound (``tumour``: mean and worst patient, or None), and their true PSNR in dB (``psnr``:
+            low and high, or None).
     """
 
     level: Level
@@ -126,6 +127,8 @@ def verdict_of(
         tumour = calibration.coverage.get("tumour")
         left_out = {"patients": calibration.patients, "hospitals": calibration.hospitals}
         left_out["tumour"] = None if tumour is None else {"mean": tumour.mean, "worst": tumour.worst}
+        psnr = calibration.ranges.get("psnr")
+        left_out["psnr"] = None if psnr is None else {"low": psnr.low, "high": psnr.high}
     level: Level = "red" if grave else "none" if bound is None else "amber" if mild else "green"
     return Verdict(
         level=level,

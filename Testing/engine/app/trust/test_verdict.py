@@ -44,7 +44,7 @@ def test_within_all_ranges_is_green():
     # The ranges are normalised, the bound is in units: 200 of these are 0.5.
     assert (said.compared[1].low, said.compared[1].high) == (40, 80)
     assert said.compared[2].text() == "10 % (left-out patients 0 to 20)"
-    assert said.left_out == {"patients": 12, "hospitals": 6, "tumour": None}
+    assert said.left_out == {"patients": 12, "hospitals": 6, "tumour": None, "psnr": {"low": 16, "high": 20}}
 
 
 @pytest.mark.parametrize(("mean", "is_told"), [(0.78, True), (0.9, False)])
