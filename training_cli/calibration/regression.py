@@ -57,7 +57,8 @@ def regressed(patients: Sequence[Patient], level: float, full: bool, seed: int =
         made = network(values[chosen])
         beyond = errors[chosen] - made[:, 0].clamp(float(LOG_LEAST), float(LOG_MOST)).exp()
         terms = torch.maximum(level * beyond, (level - 1) * beyond)
-        terms = terms + TELLING * nn.functional.binary_cross_entropy_with_logits(made[:, 1], labels[chosen], reduction="none")
+        told = nn.functional.binary_cross_entropy_with_logits(made[:, 1], labels[chosen], reduction="none")
+        terms = terms + TELLING * told
         loss = (weights[chosen] * terms).mean()
         optimiser.zero_grad()
         loss.backward()

@@ -122,9 +122,7 @@ def scan_of(
     def draw(numbers: np.ndarray, most: int) -> Voxels:
         chosen = rng.choice(numbers, min(most, len(numbers)), replace=False)
         weights = np.full(len(chosen), 1 / len(chosen), np.float32)
-        return Voxels(
-            features[chosen], errors[chosen].astype(np.float32), weights, tissues[chosen], in_tumour[chosen]
-        )
+        return Voxels(features[chosen], errors[chosen].astype(np.float32), weights, tissues[chosen], in_tumour[chosen])
 
     labelled = np.flatnonzero(in_tumour)
     return Scan(

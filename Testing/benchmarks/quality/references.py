@@ -5,8 +5,8 @@
 
 T1w to T2w without pairs, with the networks and settings of ``unpaired`` (``ARMS``). Images of both contrasts are drawn
 from all training patients, independently of each other; the check patients are in no training. Minutes are of the
-process's own time on one thread. The folder of a run has ``checkpoint.pt``, ``progress.json``, and at the end the model;
-the same command goes on where it was stopped.
+process's own time on one thread. The folder of a run has ``checkpoint.pt``, ``progress.json``, and at the end the
+model; the same command goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -18,7 +18,12 @@ ENTRY = {
     ],
     "calibrated": True,
     "bound": {"mean": 90.0, "limit": 200.0, "untrusted_share": 0.07, "level": 0.9, "units": "arbitrary"},
-    "left_out": {"patients": 13, "hospitals": 8, "tumour": {"mean": 0.8, "worst": 0.41}, "psnr": {"low": 12, "high": 19}},
+    "left_out": {
+        "patients": 13,
+        "hospitals": 8,
+        "tumour": {"mean": 0.8, "worst": 0.41},
+        "psnr": {"low": 12, "high": 19},
+    },
 }
 
 

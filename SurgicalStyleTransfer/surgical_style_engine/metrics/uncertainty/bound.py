@@ -3,9 +3,9 @@
 A small network gives the width at which nine of ten errors would end (quantile regression, Koenker & Bassett,
 Econometrica 1978). Conformal calibration on patients that neither the translating network nor this one had seen
 multiplies it (normalised scores, Lei et al., JASA 2018), by a factor of its own for each tissue class of the
-translation, ordinary or abnormal (Mondrian groups, Vovk et al., 2003). Abnormal is what the same network, which has seen
-labelled tumours, takes for most like one. Patients, not voxels, are what is exchangeable: scores of patients are pooled
-with equal weight (Dunn et al., JASA 2023).
+translation, ordinary or abnormal (Mondrian groups, Vovk et al., 2003). Abnormal is what the same network, which has
+seen labelled tumours, takes for most like one. Patients, not voxels, are what is exchangeable: scores of patients are
+pooled with equal weight (Dunn et al., JASA 2023).
 """
 
 from __future__ import annotations
