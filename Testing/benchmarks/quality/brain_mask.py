@@ -4,8 +4,9 @@
     python -m Testing.benchmarks.quality.brain_mask
 
 deepbet (MIT; Fisch et al., Computers in Biology and Medicine 2024) was trained on real T1w of whole heads alone and
-knows nothing of this project. It extracts the brain of a check patient's real T1w, and of what the shipped T2w to T1w style
-makes of the same patient's T2w, laid on the T1w's grid; floors are the T2w itself and its negative. Dice and volumes.
+knows nothing of this project. It extracts the brain of a check patient's real T1w, and of what the shipped T2w to
+T1w style makes of the same patient's T2w, laid on the T1w's grid; floors are the T2w itself and its negative. Dice and
+volumes.
 """
 
 from __future__ import annotations

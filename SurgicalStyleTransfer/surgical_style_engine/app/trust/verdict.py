@@ -102,9 +102,9 @@ def verdict_of(
     """Judge a translation in words.
 
     Red: the input is not what the model was trained on, so that nothing calibrated holds; or half of the body is no
-    better than one grey; or a metric is far outside of the left-out patients' range; or, against a reference, the input
-    itself is closer. Amber: a metric is outside of that range. Green: all are within. None of these without a
-    calibration, unless it is red.
+    better than one grey, and more than of any left-out patient; or a metric is far outside of these patients' range;
+    or, against a reference, the input itself is closer. Amber: a metric is outside of that range, or half of the body
+    is no better than one grey. Green: all are within. None of these without a calibration, unless it is red.
 
     Args:
         quality: The metrics, as in a report.
@@ -116,8 +116,10 @@ def verdict_of(
     compared = _compared(quality, calibration, bound) if calibration is not None and bound is not None else []
     grave = list(doubts) + _worse_than_input(quality)
     mild: list[str] = []
-    if bound is not None and bound.untrusted_share > MOST_UNTRUSTED:
-        grave.append(f"{bound.untrusted_share:.0%} of the body tell no more than one grey would.")
+    if calibration is not None and bound is not None and bound.untrusted_share > MOST_UNTRUSTED:
+        usual = calibration.ranges.get("untrusted_share")
+        is_usual = usual is not None and bound.untrusted_share <= usual.high
+        (mild if is_usual else grave).append(f"{bound.untrusted_share:.0%} of the body tell no more than one grey would.")
     for each in compared:
         if each.outside > 0:
             (grave if each.outside > FAR else mild).append(_outside(each))

@@ -47,6 +47,13 @@ def test_within_all_ranges_is_green():
     assert said.left_out == {"patients": 12, "hospitals": 6, "tumour": None, "psnr": {"low": 16, "high": 20}}
 
 
+def test_half_a_body_without_information_is_amber_where_left_out_patients_had_it_too():
+    known = direction_calibration(ranges={**RANGES, "untrusted_share": Range(low=0.1, high=0.7)}, uninformed=0.5)
+    said = verdict(its=bound(untrusted=0.6), known=known)
+    assert said.level == "amber" and said.sentence == "With care. 60% of the body tell no more than one grey would."
+    assert verdict(its=bound(untrusted=0.75), known=known).level == "red"
+
+
 @pytest.mark.parametrize(("mean", "is_told"), [(0.78, True), (0.9, False)])
 def test_green_says_where_the_bound_does_not_hold_in_tumours(mean, is_told):
     coverage = {"tumour": Coverage(patients=9, mean=mean, deviation=0.2, worst=0.1)}
