@@ -17,6 +17,7 @@ Level = Literal["green", "amber", "red", "none"]
 TITLES = {"green": "Green", "amber": "Amber", "red": "Red", "none": "No verdict"}
 MOST_UNTRUSTED = 0.5  # share of voxels without information from which an image is not to be relied on
 LEAST_OF_TUMOURS = 0.87  # of their voxels, below which a bound that is to hold for 90 % does not hold for them
+LEAST_OF_ONE = 0.5  # of the voxels of the worst patient's tumour, below which that is said although others' lie within
 FAR = 0.5  # of the width of the left-out patients' range, by which a metric is far outside of it
 
 
@@ -119,7 +120,8 @@ def verdict_of(
     if calibration is not None and bound is not None and bound.untrusted_share > MOST_UNTRUSTED:
         usual = calibration.ranges.get("untrusted_share")
         is_usual = usual is not None and bound.untrusted_share <= usual.high
-        (mild if is_usual else grave).append(f"{bound.untrusted_share:.0%} of the body tell no more than one grey would.")
+        reason = f"{bound.untrusted_share:.0%} of the body tell no more than one grey would."
+        (mild if is_usual else grave).append(reason)
     for each in compared:
         if each.outside > 0:
             (grave if each.outside > FAR else mild).append(_outside(each))
@@ -171,6 +173,11 @@ def _sentence(
     if tumour is not None and tumour.mean < LEAST_OF_TUMOURS:
         held = f"{tumour.mean:.0%} of the voxels lay within it, in the worst patient {tumour.worst:.0%}"
         sentence += f" Not within tumours: there {held}."
+    elif tumour is not None and tumour.worst < LEAST_OF_ONE:
+        sentence += (
+            f" Tumours may be missed: {tumour.mean:.0%} of their voxels lay within it, "
+            f"but in the worst patient {tumour.worst:.0%}."
+        )
     return sentence
 
 

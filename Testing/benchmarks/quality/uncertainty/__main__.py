@@ -22,7 +22,7 @@ import torch
 from surgical_style_engine.models.calibration import Calibration, write_calibration
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
-from training_cli.calibration.direction import LEVEL, calibrated, coverage_table, psnr_line
+from training_cli.calibration.direction import calibrated, coverage_table, psnr_line
 from training_cli.calibration.readme import put_section, section
 
 from ..data import load_cohort

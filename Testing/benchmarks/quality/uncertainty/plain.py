@@ -1,6 +1,6 @@
 """Plain bounds beside the calibrated ones: one for all voxels, and the disagreement of variants times a factor.
 
-    python -m Testing.benchmarks.quality.uncertainty.plain --folds runs/folds     # into results/quality/uncertainty.json
+    python -m Testing.benchmarks.quality.uncertainty.plain --folds runs/folds    # into results/quality/uncertainty.json
 
 Each left out alike: the factor for a patient is of all others. Once calibrated on bodies, and once widened until the
 labelled tumours of the others are covered as well, as the calibrated bounds are, but everywhere, since a plain bound
