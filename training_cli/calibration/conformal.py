@@ -13,6 +13,8 @@ from surgical_style_engine.models.calibration import ErrorModel
 from .samples import Patient, Voxels
 
 LEAST_VOXELS = 100  # of a patient in a group, for its scores to count there
+MOST_BEYOND = 0.025  # of bodies, that is covered beyond the level for the sake of tumours
+LEVELS_BELOW = (0.0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03)  # by which ordinary groups may be covered less, in turn
 # Quantiles of the tumours' scores that are tried in turn, as shares of the way from the level to all of them.
 STEPS = (-9, -4, -2, -1, 0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1)
 
@@ -51,17 +53,25 @@ def factors_of(patients: Sequence[Scored], level: float) -> list[float]:
     """The six groups' factors: quantiles of scores pooled over patients with equal weight (Dunn et al., JASA 2023).
 
     The bound has to hold for each group. Labelled tumours lie in all of them, but are told from the rest in those that
-    are abnormal: there it is widened until it holds for tumours as a whole, see `_with_tumours`.
+    are abnormal: there it is widened until it holds for tumours as a whole, see `_with_tumours`. Where that covers
+    bodies by more than ``MOST_BEYOND`` above the level, ordinary groups give way by ``LEVELS_BELOW`` at most.
     """
     whole = [(each.scores, each.groups, each.patient.body.weights) for each in patients]
-    overall = _pooled([(scores, weights) for scores, _, weights in whole], [level])
-    factors = []
+    tumours = [(each.tumour_scores, each.tumour_groups) for each in patients if len(each.tumour_scores)]
+    levels = [level - below for below in LEVELS_BELOW]
+    overall = _pooled([(scores, weights) for scores, _, weights in whole], levels) or [1.0] * len(levels)
+    by_group = []
     for group in range(6):
         parts = [(scores[groups == group], weights[groups == group]) for scores, groups, weights in whole]
-        own = _pooled([part for part in parts if len(part[0]) >= LEAST_VOXELS], [level])
-        factors.append((own or overall or [1.0])[0])
-    tumours = [(each.tumour_scores, each.tumour_groups) for each in patients if len(each.tumour_scores)]
-    return [round(float(factor), 5) for factor in _with_tumours(np.array(factors), tumours, level)]
+        by_group.append(_pooled([part for part in parts if len(part[0]) >= LEAST_VOXELS], levels) or overall)
+    factors = np.ones(6)
+    for place in range(len(levels)):
+        factors = np.array([values[place if group < 3 else 0] for group, values in enumerate(by_group)])
+        factors = _with_tumours(factors, tumours, level)
+        covered = [np.average(scores <= factors[groups], weights=weights) for scores, groups, weights in whole]
+        if np.mean(covered) <= level + MOST_BEYOND:
+            break
+    return [round(float(factor), 5) for factor in factors]
 
 
 def _with_tumours(factors: np.ndarray, tumours: list[tuple[np.ndarray, np.ndarray]], level: float) -> np.ndarray:
