@@ -83,15 +83,15 @@ def _with_tumours(factors: np.ndarray, tumours: list[tuple[np.ndarray, np.ndarra
     if not tumours:
         return factors
     quantiles = [level + step * (1 - level) for step in STEPS]
-    found = []
+    by_group: list[list[float] | None] = []
     for group in range(3, 6):
         parts = [scores[groups == group] for scores, groups in tumours]
         parts = [scores for scores in parts if len(scores) >= LEAST_VOXELS]
-        found.append(_pooled([(scores, np.ones(len(scores))) for scores in parts], quantiles))
+        by_group.append(_pooled([(scores, np.ones(len(scores))) for scores in parts], quantiles))
     widened = factors
     for place in range(len(quantiles)):
         widened = factors.copy()
-        for group, values in zip(range(3, 6), found, strict=True):
+        for group, values in zip(range(3, 6), by_group, strict=True):
             if values is not None:
                 widened[group] = max(factors[group], values[place])
         if np.mean([(scores <= widened[groups]).mean() for scores, groups in tumours]) >= level:

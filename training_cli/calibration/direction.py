@@ -102,8 +102,8 @@ def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsn
 
     A falling line, a higher PSNR for wider bounds, is chance or the work of leaving hospitals out, and tells nothing.
     """
-    found = psnr_line(tried, level)
-    return found if found is not None and found.slope > 0 and found.spearman >= LEAST_RANK else None
+    line = psnr_line(tried, level)
+    return line if line is not None and line.slope > 0 and line.spearman >= LEAST_RANK else None
 
 
 def psnr_line(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsnr | None:

@@ -54,10 +54,10 @@ def regressed(patients: Sequence[Patient], level: float, full: bool, seed: int =
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(STEPS):
         chosen = torch.randint(len(errors), (BATCH,))
-        made = network(values[chosen])
-        beyond = errors[chosen] - made[:, 0].clamp(float(LOG_LEAST), float(LOG_MOST)).exp()
+        outputs = network(values[chosen])
+        beyond = errors[chosen] - outputs[:, 0].clamp(float(LOG_LEAST), float(LOG_MOST)).exp()
         terms = torch.maximum(level * beyond, (level - 1) * beyond)
-        told = nn.functional.binary_cross_entropy_with_logits(made[:, 1], labels[chosen], reduction="none")
+        told = nn.functional.binary_cross_entropy_with_logits(outputs[:, 1], labels[chosen], reduction="none")
         terms = terms + TELLING * told
         loss = (weights[chosen] * terms).mean()
         optimiser.zero_grad()
