@@ -50,9 +50,10 @@ class ErrorModel(_Strict):
         features: Names of what it looks at, see ``metrics.uncertainty.features``.
         centre: Subtracted from the features.
         scale: What they are divided by then.
-        layers: Of the network that gives the logarithm of the bound, normalised units.
+        layers: Of the network that gives the logarithm of the bound, normalised units, and, as a second number, how
+            much a voxel looks like one of a tumour; models of earlier versions give no second one.
         edges: Of the smoothed translation, which part its three tissue classes, ascending.
-        unlike: Asymmetry from which a voxel is taken for abnormal.
+        unlike: Second number from which a voxel is taken for abnormal; without that the same of asymmetry.
         factors: What the bound is multiplied by, found by conformal calibration: of the three classes where they are
             ordinary, then of the same where they are abnormal.
     """
@@ -76,8 +77,8 @@ class ErrorModel(_Strict):
             if len(layer.weights[0]) != width:
                 raise ValueError("a layer takes as many numbers as the one before it gives")
             width = len(layer.bias)
-        if width != 1:
-            raise ValueError("the last layer gives one number")
+        if width not in (1, 2):
+            raise ValueError("the last layer gives one number or two")
         return self
 
 
