@@ -13,7 +13,7 @@ from training_cli.terminal import echo
 from .checks import told_warnings
 from .run.cohort_run import CohortResult, Places, run_cohort
 from .run.here import here
-from .run.manifest import DONE, Row, plain_name
+from .run.manifest import DONE, Row
 from .run.work import Done, Finished, Task, Work
 from .summary.page import PAGE, write_page
 
@@ -65,9 +65,8 @@ def do_cohort(
         told_warnings(f"{finished.task.name}: {sentence}" for sentence in finished.outcome.entry["warnings"])
 
     result = run_cohort(work, tasks, Places(spreading.output, spreading.overwrite), here(shown), told)
-    for task, reason in result.failures():
-        if plain_name(task.volume) not in result.attempted:
-            _tell_failure(task.name, reason)
+    for name, reason in result.failed_before():
+        _tell_failure(name, reason)
     for folder, reason in problems:
         _tell_failure(folder.name, reason)
     write_page(spreading.output, title)

@@ -159,15 +159,15 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     told(planned.paired)
     with shown:
         if planned.single:
-            entries, failures = [_translate_one(work, style, planned.jobs[0], shown)], []
+            outcome: Outcome = [_translate_one(work, style, planned.jobs[0], shown)], []
         else:
-            entries, failures = _translate_cohort(work, style, planned, spreading, shown)
+            outcome = _translate_cohort(work, style, planned, spreading, shown)
     if report is not None:
-        _write_report(report, work, style, planned, (entries, failures), time.perf_counter() - begun)
-    if failures:
+        _write_report(report, work, style, planned, outcome, time.perf_counter() - begun)
+    if failures := outcome[1]:
         from training_cli.main import fail
 
-        fail(f"{len(failures)} of {len(entries) + len(failures)} volumes could not be translated.", 1)
+        fail(f"{len(failures)} of {len(outcome[0]) + len(failures)} volumes could not be translated.", 1)
 
 
 def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn:
@@ -193,7 +193,7 @@ def _translate_one(work: TranslateWork, style: StyleModel, job: Job, shown: Prog
         told=lambda sentence: told_warnings([sentence]),
     )
     try:
-        entry = entry_of(job, translate_case(one))
+        entry = entry_of(job, translate_case(one), one.adjustments.sentence())
     except StyleTransferError as failure:
         raise with_advice(failure) from None
     if shown.kind != "json":
@@ -268,7 +268,7 @@ def _write_report(
             direction=asked.direction,
             plane=asked.plane or style.card.plane,
             strength=strength,
-            adjustments=work.adjustments.sentence(),
+            adjustments=entries[0]["adjustments"] if entries else work.adjustments.sentence(),
             **more,
         ),
     )

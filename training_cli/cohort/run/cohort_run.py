@@ -74,10 +74,15 @@ class CohortResult:
         done = self.of_state(DONE)
         return [json.loads(self.places.entry(row.volume).read_text(encoding="utf-8")) for row in done]
 
-    def failures(self) -> list[tuple[Task, str]]:
+    def failures(self) -> list[tuple[Path, str]]:
         """What was not done, and why."""
         pairs = zip(self.tasks, self.rows, strict=True)
-        return [(task, row.reason) for task, row in pairs if row.state in (FAILED, MISFIT)]
+        return [(task.inputs[0], row.reason) for task, row in pairs if row.state in (FAILED, MISFIT)]
+
+    def failed_before(self) -> list[tuple[str, str]]:
+        """The names of what was not done in an earlier run and is not tried again, and why."""
+        pairs = zip(self.tasks, self.rows, strict=True)
+        return [(t.name, row.reason) for t, row in pairs if row.state == MISFIT and row.volume not in self.attempted]
 
 
 def run_cohort(work: Work, tasks: Sequence[Task], places: Places, spread: Spread, told: Told) -> CohortResult:

@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.models.calibration import CALIBRATION_NAME
+from surgical_style_engine.models.folder import StyleModel
 
 _CHUNK = 1 << 20
 _HEADERS = (".mhd", ".nhdr")  # their voxels lie in files beside them
@@ -67,8 +67,6 @@ def model_of(style: StyleModel) -> str:
 
     The card names the weights by their digest. Figures and what people read do not count: they may be added later.
     """
-    from surgical_style_engine.models.calibration import CALIBRATION_NAME
-
     told = {"title", "training", "metrics", "lesions", "licence", "citation"}
     values = style.card.model_dump(mode="json", exclude=told)
     calibration = style.folder / CALIBRATION_NAME

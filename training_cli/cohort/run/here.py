@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from training_cli.main import check_signals
+
 from .work import Doing, Failed, Finished, Spread, Task, Work, attempt
 
 
@@ -18,8 +20,6 @@ def here(shown: Any = None) -> Spread:
 
     @contextlib.contextmanager
     def spread(work: Work) -> Iterator[Doing]:
-        from training_cli.main import check_signals
-
         ready = work.prepare(shown)
 
         def doing(tasks: Sequence[Task]) -> Iterator[Finished]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 _NAME = ".manifest.lock"
 
@@ -38,10 +45,10 @@ def only_run(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if os.name != "nt":  # there, nothing that is open can be removed
+        if sys.platform != "win32":  # there, nothing that is open can be removed
             path.unlink(missing_ok=True)
         os.close(handle)
-        if os.name == "nt":
+        if sys.platform == "win32":
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
@@ -56,20 +63,11 @@ def _is_still(handle: int, path: Path) -> bool:
 
 def _lock(handle: int) -> bool:
     """Whether the lock was free; also where the file system has no locks."""
-    if os.name == "nt":
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
     return True

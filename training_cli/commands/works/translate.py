@@ -110,7 +110,9 @@ class _Ready:
         figures = {line.metric.key: line.value for line in registry.lines(quality)}
         compared = (quality.get("verdict") or {}).get("compared") or []
         figures |= {each["key"]: each["value"] for each in compared if each["key"] in COMPARED}
-        return Done(plain(entry_of(job, translated)), thumbnail(translation.volume, arrays), figures)
+        return Done(
+            plain(entry_of(job, translated, one.adjustments.sentence())), thumbnail(translation.volume, arrays), figures
+        )
 
 
 def _translated(case: TranslateCase, output: Path) -> TranslatedCase:
@@ -131,8 +133,8 @@ def with_advice(error: StyleTransferError) -> StyleTransferError:
     return MisfitError(f"{error} With --force it is translated nevertheless.")
 
 
-def entry_of(job: Job, translated: TranslatedCase) -> dict[str, Any]:
-    """What a report says of one volume."""
+def entry_of(job: Job, translated: TranslatedCase, adjusted: str) -> dict[str, Any]:
+    """What a report says of one volume; ``adjusted`` is what was adjusted about it, in words."""
     translation = translated.translation
     return {
         "input": job.source,
@@ -141,6 +143,7 @@ def entry_of(job: Job, translated: TranslatedCase) -> dict[str, Any]:
         **run_entry(translated),
         "seconds": translated.seconds,
         "units": translated.units,
+        "adjustments": adjusted,
         "strength": translation.strength,
         "consistency": translation.consistency,
         "quality": translated.quality,
