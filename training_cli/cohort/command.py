@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from surgical_style_engine.app.report import new_report, write_report
+from surgical_style_engine.app.report_entries import named_warnings, shared_entry, shared_quality
+from training_cli.main import fail
 from training_cli.progress import Progress
 from training_cli.terminal import echo
 
@@ -58,11 +61,11 @@ def do_cohort(
 
     def told(finished: Finished, row: Row) -> None:
         if not isinstance(finished.outcome, Done):
-            _tell_failure(finished.task.name, row.reason)
+            _tell_failure(finished.task.volume, row.reason)
             return
         if not quiet:
             tell(finished.outcome.entry)
-        told_warnings(f"{finished.task.name}: {sentence}" for sentence in finished.outcome.entry["warnings"])
+        told_warnings(f"{finished.task.volume}: {sentence}" for sentence in finished.outcome.entry["warnings"])
 
     result = run_cohort(work, tasks, Places(spreading.output, spreading.overwrite), here(shown), told)
     for name, reason in result.failed_before():
@@ -75,6 +78,41 @@ def do_cohort(
         already = f", {before} of them before" if before else ""
         echo(f"{spreading.output / PAGE}: {done} of {len(tasks)} volumes {work.verb}{already}")
     return result
+
+
+def write_cohort_report(report: Path, result: CohortResult, seconds: float, **more: Any) -> None:
+    """Write the report of a cohort, with an entry for every volume that is done, in this run or an earlier one.
+
+    Args:
+        report: Its file.
+        result: Of the run.
+        seconds: That the run took.
+        **more: Further keys, as for ``app.report.new_report``.
+
+    Raises:
+        StyleTransferError: Where it cannot be written.
+    """
+    entries = result.entries()
+    if failures := result.failures():
+        more["failed"] = [{"input": path, "reason": reason} for path, reason in failures]
+    write_report(
+        report,
+        new_report(
+            **shared_entry(entries),
+            **{"quality": shared_quality(entries), "output": result.places.folder, **more},
+            warnings=named_warnings([(Path(entry["input"]), entry["warnings"]) for entry in entries]),
+            inputs=[task.inputs[0] for task in result.tasks],
+            seconds=seconds,
+            synthetic=True,
+            volumes=entries,
+        ),
+    )
+
+
+def fail_if_any(work: Work, result: CohortResult, problems: Sequence[tuple[Path, str]] = ()) -> None:
+    """End with exit code 1 where something of a cohort could not be done."""
+    if failed := len(result.failures()) + len(problems):
+        fail(f"{failed} of {len(result.tasks) + len(problems)} volumes could not be {work.verb}.", 1)
 
 
 def _tell_failure(name: str, reason: str) -> None:

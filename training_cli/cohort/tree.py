@@ -11,7 +11,7 @@ from pathlib import Path
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, list_volumes
 
-from .matching import match_all, stem, volumes_in
+from .matching import identity, match_all, stem, volumes_in
 from .run.manifest import NAME, is_manifest
 
 
@@ -72,8 +72,8 @@ def volumes_below(root: Path, pattern: str = "*", leave_out: Sequence[Path] = ()
 def match_below(sources: Tree, folder: Path, what: str) -> list[Path | None]:
     """What belongs to each of the volumes of a tree, by their names, in another folder.
 
-    Where that has the same folders, volumes go with what is in the folder of the same name; in one that has no
-    folders, names alone decide.
+    Where that has the same folders, volumes go with what is in the folder of the same name: by the files' names, or,
+    where these name no patient, as the only one there. In one that has no folders, names alone decide.
 
     Args:
         sources: The volumes.
@@ -97,8 +97,16 @@ def match_below(sources: Tree, folder: Path, what: str) -> list[Path | None]:
     for place in dict.fromkeys(sources.place(path).parent for path in sources.volumes):
         own = [path for path in sources.volumes if sources.place(path).parent == place]
         beside = [path for path in others.volumes if others.place(path).parent == place]
-        matched.update(zip(own, match_all(own, beside, what), strict=True))
+        if place != Path() and len(own) == len(beside) == 1 and not identity(stem(own[0])):
+            matched[own[0]] = beside[0]  # the folder names the patient, the files name nobody
+        else:
+            matched.update(zip(own, match_all(own, beside, what), strict=True))
     return [matched[path] for path in sources.volumes]
+
+
+def is_cohort(path: Path) -> bool:
+    """Whether a path is a folder of volumes, and not a volume: neither a file nor the folder of a DICOM series."""
+    return path.is_dir() and not _is_series(list_volumes(path))
 
 
 def _is_series(volumes: Sequence[Path]) -> bool:

@@ -16,3 +16,4 @@ ProgressKind = Annotated[str, typer.Option("--progress", help="auto, json or non
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="cohort: do all volumes again, not only what is missing, changed or failed")
 ]
+Pattern = Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")]

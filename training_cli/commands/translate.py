@@ -12,7 +12,7 @@ import typer
 from surgical_style_engine.errors import StyleTransferError
 from training_cli.terminal import echo
 
-from .options import Backend, Device, Direction, Overwrite, Precision, ProgressKind, Report
+from .options import Backend, Device, Direction, Overwrite, Pattern, Precision, ProgressKind, Report
 from .translate_request import Asked, adjustments_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ LeastConsistency = Annotated[
 Ensemble = Annotated[
     bool, typer.Option("--ensemble", help="average over flips and small shifts in each plane: 4 times slower")
 ]
-Pattern = Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")]
 BatchSize = Annotated[
     Optional[int], typer.Option("--batch-size", help="slices at once; chosen by the device if not given")
 ]

@@ -82,7 +82,7 @@ class CohortResult:
     def failed_before(self) -> list[tuple[str, str]]:
         """The names of what was not done in an earlier run and is not tried again, and why."""
         pairs = zip(self.tasks, self.rows, strict=True)
-        return [(t.name, row.reason) for t, row in pairs if row.state == MISFIT and row.volume not in self.attempted]
+        return [(t.volume, row.reason) for t, row in pairs if row.state == MISFIT and row.volume not in self.attempted]
 
 
 def run_cohort(work: Work, tasks: Sequence[Task], places: Places, spread: Spread, told: Told) -> CohortResult:

@@ -215,3 +215,42 @@ def test_the_entries_are_those_of_reports(cohort, tmp_path):
     assert (tmp_path / "out" / "summary" / "a.txt.png").read_bytes() == b"png"
     row = result.rows[0]
     assert replace(row, finished="").metrics == {"length": "6"} and row.warnings == "It is a copy."
+
+
+INTERRUPTED = """
+import sys, time, types
+sys.path.insert(0, {here!r})
+import typer
+from pathlib import Path
+from test_cohort_run import Copy, Places, Task, here, run_cohort
+from training_cli import main
+
+class Slow(Copy):
+    def run(self, task, title):
+        time.sleep(0.1)
+        return Copy.run(self, task, title)
+
+def copy(folder: Path) -> None:
+    tasks = [Task(f"{{n}}.txt", (folder / "in" / f"{{n}}.txt",), (folder / "out" / f"{{n}}.txt",)) for n in range(50)]
+    run_cohort(Slow(), tasks, Places(folder / "out"), here(), lambda finished, row: None)
+
+sys.modules["copying"] = types.SimpleNamespace(copy=copy)
+main.COMMANDS["copy"] = "copying:copy"
+main.main(["copy", {folder!r}])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_is_done(tmp_path, number, code):
+    (tmp_path / "in").mkdir()
+    for each in range(50):
+        (tmp_path / "in" / f"{each}.txt").write_text(f"text {each}")
+    text = INTERRUPTED.format(here=os.path.dirname(__file__), folder=str(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and _done(tmp_path / "out") < 3:
+        time.sleep(0.02)
+    process.send_signal(number)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == code and err in ("sst: Interrupted.\n", "sst: Terminated.\n")
+    assert 3 <= _done(tmp_path / "out") < 50 and not list((tmp_path / "out").glob(".*"))
