@@ -13,3 +13,7 @@ Backend = Annotated[str, typer.Option("--backend", help="auto, torch or openvino
 Direction = Annotated[str, typer.Option("--direction", help="forward or backward")]
 Report = Annotated[Optional[Path], typer.Option("--report", help="JSON report with the quality figures")]
 ProgressKind = Annotated[str, typer.Option("--progress", help="auto, json or none")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="cohort: do all volumes again, not only what is missing, changed or failed")
+]
+Pattern = Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")]

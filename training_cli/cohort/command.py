@@ -1,0 +1,119 @@
+"""What all commands do alike with a cohort: choose who works, tell what comes, and make the summary page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from surgical_style_engine.app.report import new_report, write_report
+from surgical_style_engine.app.report_entries import named_warnings, shared_entry, shared_quality
+from training_cli.main import fail
+from training_cli.progress import Progress
+from training_cli.terminal import echo
+
+from .checks import told_warnings
+from .run.cohort_run import CohortResult, Places, run_cohort
+from .run.here import here
+from .run.manifest import DONE, Row
+from .run.work import Done, Finished, Task, Work
+from .summary.page import PAGE, write_page
+
+
+@dataclass(frozen=True)
+class Spreading:
+    """Where a cohort's results go, and who works on it.
+
+    Attributes:
+        output: Folder of the results.
+        overwrite: Whether everything is done anew.
+    """
+
+    output: Path
+    overwrite: bool = False
+
+
+def do_cohort(
+    work: Work,
+    tasks: Sequence[Task],
+    spreading: Spreading,
+    shown: Progress,
+    title: str,
+    tell: Callable[[dict[str, Any]], None],
+    problems: Sequence[tuple[Path, str]] = (),
+) -> CohortResult:
+    """Do what of a cohort is missing, changed or failed, and tell how it goes.
+
+    Args:
+        work: What is done with each volume.
+        tasks: The volumes.
+        spreading: Where the results go, and who works.
+        shown: Where progress is shown.
+        title: Of the summary page.
+        tell: Prints what came of a volume, by its entry of a report; not called where programs read the output.
+        problems: Folders that could not be looked into, and why.
+
+    Raises:
+        StyleTransferError: Where nothing can be done, or written.
+    """
+    quiet = shown.kind == "json"
+
+    def told(finished: Finished, row: Row) -> None:
+        if not isinstance(finished.outcome, Done):
+            _tell_failure(finished.task.volume, row.reason)
+            return
+        if not quiet:
+            tell(finished.outcome.entry)
+        told_warnings(f"{finished.task.volume}: {sentence}" for sentence in finished.outcome.entry["warnings"])
+
+    result = run_cohort(work, tasks, Places(spreading.output, spreading.overwrite), here(shown), told)
+    for name, reason in result.failed_before():
+        _tell_failure(name, reason)
+    for folder, reason in problems:
+        _tell_failure(folder.name, reason)
+    write_page(spreading.output, title)
+    if not quiet:
+        done, before = len(result.of_state(DONE)), len(tasks) - len(result.attempted)
+        already = f", {before} of them before" if before else ""
+        echo(f"{spreading.output / PAGE}: {done} of {len(tasks)} volumes {work.verb}{already}")
+    return result
+
+
+def write_cohort_report(report: Path, result: CohortResult, seconds: float, **more: Any) -> None:
+    """Write the report of a cohort, with an entry for every volume that is done, in this run or an earlier one.
+
+    Args:
+        report: Its file.
+        result: Of the run.
+        seconds: That the run took.
+        **more: Further keys, as for ``app.report.new_report``.
+
+    Raises:
+        StyleTransferError: Where it cannot be written.
+    """
+    entries = result.entries()
+    if failures := result.failures():
+        more["failed"] = [{"input": path, "reason": reason} for path, reason in failures]
+    write_report(
+        report,
+        new_report(
+            **shared_entry(entries),
+            **{"quality": shared_quality(entries), "output": result.places.folder, **more},
+            warnings=named_warnings([(Path(entry["input"]), entry["warnings"]) for entry in entries]),
+            inputs=[task.inputs[0] for task in result.tasks],
+            seconds=seconds,
+            synthetic=True,
+            volumes=entries,
+        ),
+    )
+
+
+def fail_if_any(work: Work, result: CohortResult, problems: Sequence[tuple[Path, str]] = ()) -> None:
+    """End with exit code 1 where something of a cohort could not be done."""
+    if failed := len(result.failures()) + len(problems):
+        fail(f"{failed} of {len(result.tasks) + len(problems)} volumes could not be {work.verb}.", 1)
+
+
+def _tell_failure(name: str, reason: str) -> None:
+    echo(f"sst: {name}: {reason}", err=True)
