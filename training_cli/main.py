@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "training_cli.commands.demo:demo",
     "train": "training_cli.commands.train:train",
     "translate": "training_cli.commands.translate:translate",
+    "harmonise": "training_cli.harmonise.command:harmonise",
     "inspect": "training_cli.commands.inspect:inspect",
     "evaluate": "training_cli.commands.evaluate:evaluate",
     "compare": "training_cli.commands.compare:compare",
