@@ -85,9 +85,7 @@ def _as_list(like: Scan | list[Scan]) -> list[Scan]:
 def ours(scan: Scan, like: Scan | list[Scan]) -> np.ndarray:
     """Bias field removed, tissues to the look's levels."""
     look = look_of([one.landmarks for one in _as_list(like)], scan.kind, "reference")
-    curve, _ = curve_between(
-        scan.landmarks.levels, look.levels, EXPECTED[scan.kind].anchor, scan.landmarks.floor
-    )
+    curve, _ = curve_between(scan.landmarks.levels, look.levels, EXPECTED[scan.kind].anchor, scan.landmarks.floor)
     return curve(scan.flat)
 
 
@@ -138,19 +136,30 @@ def real_sites(scans: list[Scan]) -> dict:
     classes = {scan.name: tissue_classes(scan.raw, scan.brain) for scan in scans}
     for name, method in METHODS.items():
         done = {scan.name: method(scan, [one for one in reference if one is not scan]) for scan in scans}
-        means = np.array([[done[s.name][classes[s.name] == k].mean() for k in (1, 2, 3)] for s in scans])
+        means = np.array([[_mean(done[s.name][classes[s.name] == k]) for k in (1, 2, 3)] for s in scans])
         white = means[:, EXPECTED[scans[0].kind].anchor, None]
         order = [_order_kept(scan, done[scan.name]) for scan in scans]
         rows[name] = {
-            "variation": (means.std(0) / means.mean(0)).tolist(),
-            "variation_to_white": ((means / white).std(0) / (means / white).mean(0)).tolist(),
+            "variation": _variation(means),
+            "variation_to_white": _variation(means / white),
             "tumour_contrast_kept": [
-                _contrast(scan, done[scan.name]) / _contrast(scan, scan.flat) for scan in scans if scan.tumour is not None
+                _contrast(scan, done[scan.name]) / _contrast(scan, scan.flat)
+                for scan in scans
+                if scan.tumour is not None
             ],
             "volumes_kept": [_volumes_kept(scan, done[scan.name], classes[scan.name]) for scan in scans],
             "order_kept": order,
         }
     return rows
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _variation(means: np.ndarray) -> list[float]:
+    """(3,) coefficient of variation over scans; a class that a scan lacks counts not."""
+    return (np.nanstd(means, 0) / np.nanmean(means, 0)).tolist()
 
 
 def _contrast(scan: Scan, image: np.ndarray) -> float:
@@ -232,7 +241,9 @@ def _features(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """(40,) of the brain: quantiles of intensity and of the steps between neighbours."""
     values = image[brain]
     steps = np.abs(np.diff(image, axis=2))[brain[:, :, 1:] & brain[:, :, :-1]]
-    return np.concatenate([np.quantile(values, np.linspace(0.02, 0.98, 24)), np.quantile(steps, np.linspace(0.1, 0.99, 16))])
+    return np.concatenate(
+        [np.quantile(values, np.linspace(0.02, 0.98, 24)), np.quantile(steps, np.linspace(0.1, 0.99, 16))]
+    )
 
 
 def _told(features: np.ndarray, sites: np.ndarray, patients: np.ndarray) -> float:

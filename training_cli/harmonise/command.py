@@ -21,7 +21,8 @@ Output = Annotated[Path, typer.Argument(help="file to write; for a cohort, a fol
 Like = Annotated[
     str,
     typer.Option(
-        "--like", help="the reference: a folder of volumes, one volume, a saved look (.look.json), or a model's name or folder"
+        "--like",
+        help="the reference: a folder of volumes, one volume, a saved look (.look.json), or a model's name or folder",
     ),
 ]
 SaveLook = Annotated[
@@ -58,9 +59,7 @@ def harmonise(
             raise InputError("A model's look is in its weights and is not saved; leave --save-look out.")
         from training_cli.commands.translate import translate
 
-        translate(
-            source, output, model=like, pattern=pattern, report=report, overwrite=overwrite, progress=progress
-        )
+        translate(source, output, model=like, pattern=pattern, report=report, overwrite=overwrite, progress=progress)
         return
     shown = Progress(progress)
     with shown:
@@ -88,7 +87,9 @@ def _look(path: Path, shown: Progress) -> Look:
         return load_look(path)
     shown.stage("measuring the reference")
     volumes = volumes_below(path, what="reference").volumes
-    return measure_look(volumes, stem(path) if path.is_file() else path.resolve().name, lambda sentence: told([sentence]))
+    return measure_look(
+        volumes, stem(path) if path.is_file() else path.resolve().name, lambda sentence: told([sentence])
+    )
 
 
 def _run(
@@ -133,7 +134,9 @@ def _run_one(source: Path, output: Path, look: Look, report: Path | None, shown:
     case = harmonise_case(source, look, output)
     if report is not None:
         entry = entry_of(case, look, source, output)
-        write_report(report, new_report(inputs=source, synthetic=True, **{k: v for k, v in entry.items() if k != "input"}))
+        write_report(
+            report, new_report(inputs=source, synthetic=True, **{k: v for k, v in entry.items() if k != "input"})
+        )
     if shown.kind != "json":
         echo(_line(output, look, case.seconds))
     told_warnings(case.warnings)

@@ -50,9 +50,7 @@ class HarmonisedCase:
         }
 
 
-def measure_look(
-    references: Sequence[Path], name: str, tell: Callable[[str], None] = lambda sentence: None
-) -> Look:
+def measure_look(references: Sequence[Path], name: str, tell: Callable[[str], None] = lambda sentence: None) -> Look:
     """The look of a set of scans: of the contrast that most of them have.
 
     Args:
@@ -77,7 +75,9 @@ def measure_look(
     if not counted:
         raise InputError("None of the reference's volumes is T1w, T2w or FLAIR of a head.")
     if len(counted) == 2 and counted[0][1] == counted[1][1]:
-        raise InputError(f"The reference holds {counted[0][0]} and {counted[1][0]} in equal number; give a folder of one.")
+        raise InputError(
+            f"The reference holds {counted[0][0]} and {counted[1][0]} in equal number; give a folder of one."
+        )
     kind = counted[0][0]
     measured: list[Landmarks] = []
     for path, (own, extracted, volume) in kinds.items():

@@ -46,7 +46,9 @@ def kind_to_harmonise(volume: Volume) -> tuple[str, bool]:
     if volume.channels != 1 or volume.is_2d:
         raise InputError(f"{name}: a scalar MR volume is harmonised, not a picture.")
     if verdict.modality == "CT":
-        raise InputError(f"{name} is CT: Hounsfield units mean the same on every scanner, there is nothing to harmonise.")
+        raise InputError(
+            f"{name} is CT: Hounsfield units mean the same on every scanner, there is nothing to harmonise."
+        )
     kind = verdict.kind if verdict.kind in CONTRASTS else verdict.look.kind
     if kind not in CONTRASTS:
         raise InputError(f"{name} is not known to be T1w, T2w or FLAIR of a head ({verdict.sentence().rstrip('.')}).")
@@ -89,7 +91,9 @@ def harmonise_volume(volume: Volume, look: Look, kind: str = "", extracted: bool
     curve, bounded = curve_between(before.levels, look.levels, EXPECTED[look.kind].anchor, before.floor)
     warnings = []
     if bounded:
-        warnings.append("Its contrast between tissues differs more than fourfold from the look's: not all of them reach it.")
+        warnings.append(
+            "Its contrast between tissues differs more than fourfold from the look's: not all of them reach it."
+        )
     if before.shares.min() < UNUSUAL_SHARE:
         warnings.append("One of its tissues is hardly there: its grey values may be matched to the wrong one.")
     return Harmonised(flat.with_array(curve(flat.array)), before, curve, warnings)

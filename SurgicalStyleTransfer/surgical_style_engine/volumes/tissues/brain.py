@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 DEEP_MM = 20.0  # below the skin of a head there is mostly brain
 SKIN_MM = 8.0  # scalp and skull; there is no brain
 EDGE_MM = 3.0  # of an extracted brain: veins, and what extraction left
-LIKE = (0.55, 1.45)  # of the commonest intensity deep inside: what grey and white matter lie between, in T1w, T2w, FLAIR
+LIKE = (
+    0.55,
+    1.45,
+)  # of the commonest intensity deep inside: what grey and white matter lie between, in T1w, T2w, FLAIR
 NECK_MM, FOLDS_MM = 3.0, 6.0  # bridges to eyes and muscles that are cut; sulci and ventricles that are filled
 LEAST_ML = 20.0
 

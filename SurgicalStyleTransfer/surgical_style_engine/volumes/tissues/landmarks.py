@@ -31,6 +31,8 @@ EXPECTED = {
 }
 LEAST_GAP = 0.02  # of the brightest class: classes that are nearer to each other are one tissue, split in two
 
+LEAST_RANGE = 0.05  # of the brain's median: what varies less shows no tissues
+
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
@@ -70,7 +72,8 @@ def measure(volume: Volume, kind: str, extracted: bool) -> tuple[Landmarks, Volu
     brain = find_brain(flat, body, extracted)
     values = flat.array[0][brain].astype(np.float64)
     floor = min(0.0, float(volume.array.min()))
-    if not np.ptp(values) > 0:
+    dark, middle, bright = np.percentile(volume.array[0][brain] - floor, (2, 50, 98))
+    if not bright - dark > LEAST_RANGE * middle:
         raise InputError(f"{volume.name or 'The volume'}: its brain is of one grey value.")
     borders, weights = histogram_of(values - floor)
     found = fit_expected((borders[:-1] + borders[1:]) / 2, weights, EXPECTED[kind])
