@@ -51,20 +51,18 @@ def do_cohort(
         spreading: Where the results go, and who works.
         shown: Where progress is shown.
         title: Of the summary page.
-        tell: Prints what came of a volume, by its entry of a report; not called where programs read the output.
+        tell: Prints what came of a volume, by its entry of a report.
         problems: Folders that could not be looked into, and why.
 
     Raises:
         StyleTransferError: Where nothing can be done, or written.
     """
-    quiet = shown.kind == "json"
 
     def told(finished: Finished, row: Row) -> None:
         if not isinstance(finished.outcome, Done):
             _tell_failure(finished.task.volume, row.reason)
             return
-        if not quiet:
-            tell(finished.outcome.entry)
+        tell(finished.outcome.entry)
         told_warnings(f"{finished.task.volume}: {sentence}" for sentence in finished.outcome.entry["warnings"])
 
     result = run_cohort(work, tasks, Places(spreading.output, spreading.overwrite), here(shown), told)
@@ -73,11 +71,16 @@ def do_cohort(
     for folder, reason in problems:
         _tell_failure(folder.name, reason)
     write_page(spreading.output, title)
-    if not quiet:
+    if shown.kind != "json":
         done, before = len(result.of_state(DONE)), len(tasks) - len(result.attempted)
         already = f", {before} of them before" if before else ""
         echo(f"{spreading.output / PAGE}: {done} of {len(tasks)} volumes {work.verb}{already}")
     return result
+
+
+def unless_json(shown: Progress, sentence: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], None]:
+    """Prints a sentence on what came of a volume, where no program reads the output."""
+    return lambda entry: None if shown.kind == "json" else echo(sentence(entry))
 
 
 def write_cohort_report(report: Path, result: CohortResult, seconds: float, **more: Any) -> None:

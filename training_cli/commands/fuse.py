@@ -170,7 +170,7 @@ class _Places:
 def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: Spreading, shown: Progress) -> None:
     """Fuse what of a cohort is missing, changed or failed; paths: folders, the reference's first."""
     from training_cli.cohort.checks import check_exist, check_folders_of, told
-    from training_cli.cohort.command import do_cohort, fail_if_any, write_cohort_report
+    from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.tree import volumes_below
     from training_cli.commands.works.fuse import fuse_plan
@@ -194,7 +194,7 @@ def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: 
             spreading,
             shown,
             title,
-            lambda entry: echo(f"{entry['output']}: fused in {entry['seconds']:.1f} s"),
+            unless_json(shown, lambda entry: f"{entry['output']}: fused in {entry['seconds']:.1f} s"),
             planned.problems,
         )
     if places.report is not None:

@@ -17,3 +17,8 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="cohort: do all volumes again, not only what is missing, changed or failed")
 ]
 Pattern = Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")]
+Suffix = Annotated[
+    Optional[str], typer.Option("--suffix", help="BIDS: images of this suffix, e.g. T1w; by the model if not given")
+]
+Subjects = Annotated[Optional[list[str]], typer.Option("--subject", help="BIDS: only this subject; repeatable")]
+Sessions = Annotated[Optional[list[str]], typer.Option("--session", help="BIDS: only this session; repeatable")]

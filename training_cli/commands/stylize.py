@@ -160,7 +160,7 @@ def _run_cohort(
     """Stylise what of a cohort is missing, changed or failed. values: of the settings; run: plane and device."""
     from surgical_style_engine.models.style_settings import parse_settings
     from training_cli.cohort import checks
-    from training_cli.cohort.command import Spreading, do_cohort, fail_if_any, write_cohort_report
+    from training_cli.cohort.command import Spreading, do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.plan import plan
@@ -187,13 +187,17 @@ def _run_cohort(
             Spreading(places.output, places.overwrite),
             shown,
             f"In the style of {stem(places.picture)}",
-            lambda entry: echo(f"{entry['output']}: {entry['slices']} slices in {entry['seconds']:.1f} s (synthetic)"),
+            unless_json(shown, _line),
             planned.problems,
         )
     if places.report is not None:
         first = next(iter(result.entries()), {})
         write_cohort_report(places.report, result, time.perf_counter() - begun, model=first.get("model"), plane=run[0])
     fail_if_any(work, result, planned.problems)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return f"{entry['output']}: {entry['slices']} slices in {entry['seconds']:.1f} s (synthetic)"
 
 
 def _run(

@@ -39,6 +39,10 @@ class Places:
         """Where what a report says of a volume is kept."""
         return self.folder / DETAILS / f"{volume}.json"
 
+    def extra(self, volume: str, ending: str) -> Path:
+        """Where a further file about a volume is kept."""
+        return self.folder / DETAILS / f"{volume}{ending}"
+
     def picture(self, volume: str) -> Path:
         """Where the small picture of a volume is kept."""
         return self.folder / DETAILS / f"{volume}.png"
@@ -191,7 +195,9 @@ def _unchanged(task: Task, row: Row, places: Places, common: dict[str, str]) -> 
     if row.state not in (DONE, MISFIT) or any(getattr(row, name) != value for name, value in common.items()):
         return None
     if row.state == DONE:
-        if row.outputs != _outputs(task, places) or row.bytes != _sizes(task) or "" in row.bytes.split(BETWEEN):
+        if row.outputs != _outputs(task, places) or row.bytes != _sizes(task):
+            return None
+        if task.outputs and "" in row.bytes.split(BETWEEN):
             return None
         if not places.entry(row.volume).is_file():
             return None
@@ -254,7 +260,7 @@ def _keep(finished: Finished, places: Places) -> None:
         with replacing(places.picture(volume)) as temporary:
             temporary.write_bytes(outcome.picture)
     for ending, content in outcome.extra.items():
-        with replacing(places.folder / DETAILS / f"{volume}{ending}") as temporary:
+        with replacing(places.extra(volume, ending)) as temporary:
             temporary.write_bytes(content)
 
 
