@@ -12,10 +12,21 @@ import typer
 
 from surgical_style_engine.errors import InputError
 
-from .options import Backend, Device, Direction, Overwrite, Precision, ProgressKind
+from .options import (
+    Backend,
+    Device,
+    Direction,
+    Overwrite,
+    Precision,
+    ProgressKind,
+    Scheduler,
+    WorkerMemory,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from surgical_style_engine.models.folder import StyleModel
+    from training_cli.cohort.command import Spreading
     from training_cli.commands.works.evaluate import EvaluatePlan, EvaluateWork
 
 Model = Annotated[str, typer.Option("--model", help="model folder or name")]
@@ -71,6 +82,9 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     write_card: WriteCard = "",
     maps: MapFolder = None,
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Translate volumes and judge the result: cycle scores, semantic consistency, and what references allow.
@@ -84,6 +98,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.checks import told
+    from training_cli.cohort.command import Spreading
     from training_cli.cohort.run.digests import model_of
     from training_cli.commands.works.evaluate import EvaluateWork, evaluate_plan
 
@@ -98,9 +113,12 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     judging = Judging(cycle=cycle, lpips=lpips)
     run = {"device": device, "precision": precision, "backend": backend}
     where = str(Path(model).absolute()) if Path(model).is_dir() else model
-    references = tuple(planned.all_references) if len(planned.all_references) > 1 else ()
-    work = EvaluateWork(where, model_of(style), direction, register, judging, maps, run, references, style=style)
-    entries, failures = _evaluate_all(work, planned, report, overwrite, progress)
+    references = tuple(path.absolute() for path in planned.all_references) if len(planned.all_references) > 1 else ()
+    work = EvaluateWork(
+        where, model_of(style), direction, register, judging, maps and maps.absolute(), run, references, style=style
+    )
+    spreading = Spreading(_folder_of(report), overwrite, workers, scheduler, worker_memory)
+    entries, failures = _evaluate_all(work, planned, spreading, progress)
     quality = _quality(entries)
     if work.references and entries:
         quality["kid"] = _distances(work, planned, report, entries)
@@ -161,11 +179,11 @@ def _folder_of(report: Path) -> Path:
 
 
 def _evaluate_all(
-    work: EvaluateWork, planned: EvaluatePlan, report: Path, overwrite: bool, progress: str
+    work: EvaluateWork, planned: EvaluatePlan, spreading: Spreading, progress: str
 ) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
     """What a report says of each volume that is done, and what is not; a failure of the only one is raised."""
     from training_cli.cohort.checks import told_warnings
-    from training_cli.cohort.command import Spreading, do_cohort
+    from training_cli.cohort.command import do_cohort
     from training_cli.commands.works.evaluate import FEATURES, unpacked
     from training_cli.progress import Progress
 
@@ -184,7 +202,6 @@ def _evaluate_all(
         tell(outcome.entry)
         told_warnings(f"{task.name}: {sentence}" for sentence in outcome.entry["warnings"])
         return [outcome.entry], []
-    spreading = Spreading(_folder_of(report), overwrite)
     result = do_cohort(
         work, planned.tasks, spreading, Progress(progress), f"Evaluation of {work.model}", tell, planned.problems
     )

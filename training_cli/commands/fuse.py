@@ -12,7 +12,7 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import ProgressKind, Report
+from .options import ProgressKind, Report, Scheduler, WorkerMemory, Workers
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.fuse_case import FuseCase, FusedCase
@@ -86,6 +86,9 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     device: LearnedDevice = "auto",
     precision: LearnedPrecision = "auto",
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Fuse REFERENCE with OTHER... into OUTPUT, on exactly the reference's grid.
@@ -117,7 +120,7 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     run: dict[str, Any] = {"device": device, "precision": precision}
     if is_set:
         work = with_model(FuseWork(asked, run), style, model)
-        _fuse_cohort(work, paths, places, Spreading(output, overwrite), shown)
+        _fuse_cohort(work, paths, places, Spreading(output, overwrite, workers, scheduler, worker_memory), shown)
         return
     with shown:
         options = RunOptions(progress=shown, **run)

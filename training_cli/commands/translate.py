@@ -21,9 +21,12 @@ from .options import (
     Precision,
     ProgressKind,
     Report,
+    Scheduler,
     Sessions,
     Subjects,
     Suffix,
+    WorkerMemory,
+    Workers,
 )
 from .translate_request import Asked, adjustments_of
 
@@ -146,6 +149,9 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     maps: MapFolder = None,
     force: Force = False,
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
@@ -171,7 +177,7 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     selection = Selection(suffix, subject, session)
     bids = _bids(source, selection, model, direction)
     planned = asked.plan(None if bids is None else lambda: plan_derivatives(*bids, selection, output, mask))
-    spreading = Spreading(output, overwrite)
+    spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
     if model is None:
         _refuse_without_model(planned, source, output)
     run["strict"] = not planned.single

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,7 +18,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from .digests import content_of, options_of, stamp_of
 from .lock import only_run
 from .manifest import BETWEEN, DONE, FAILED, MISFIT, Manifest, Row, plain_name, renewed, unfinished
-from .work import Done, Finished, Spread, Task, Work
+from .work import Doing, Done, Finished, Spread, Task, Work
 
 DETAILS = "summary"  # folder beside the manifest: an entry of a report and a picture of every volume
 Told = Callable[[Finished, Row], None]
@@ -129,7 +130,8 @@ def _run(work: Work, tasks: Sequence[Task], places: Places, spread: Spread, told
     kept, due = _sorted_out(tasks, places, manifest, common)
     attempted: set[str] = set()
     if due:
-        with spread(work) as doing:
+        with contextlib.ExitStack() as stack:
+            doing = _begun(work, kept, spread, stack)
             manifest.begin([*kept, *(_planned(task, places, manifest) for task in due)], work.metrics)
             folders = {output.parent for task in due for output in task.outputs}
             remove_leftovers(folders)
@@ -145,6 +147,18 @@ def _run(work: Work, tasks: Sequence[Task], places: Places, spread: Spread, told
     manifest.begin(kept, work.metrics)
     rows = [manifest.rows[plain_name(task.volume)] for task in tasks]
     return CohortResult(places, list(tasks), rows, attempted)
+
+
+def _begun(work: Work, kept: Sequence[Row], spread: Spread, stack: contextlib.ExitStack) -> Doing:
+    """Make ready; in the way in which most of what is kept was computed, where this is possible here."""
+    ways = Counter((row.backend, row.precision) for row in kept if row.backend and row.precision)
+    if ways:
+        (backend, precision), _ = ways.most_common(1)[0]
+        try:
+            return stack.enter_context(spread(work.settled({"backend": backend, "precision": precision})))
+        except InputError:
+            pass  # what has computed it before is not here
+    return stack.enter_context(spread(work))
 
 
 def _check_names(tasks: Sequence[Task]) -> None:
