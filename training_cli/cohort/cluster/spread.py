@@ -60,6 +60,14 @@ def on_cluster(options: ClusterOptions, shown: Any = None) -> Spread:
     return spread
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A task that is on its way, and the only workers that may do it; None for any."""
+
+    task: Task
+    able: list[str] | None
+
+
 @dataclass
 class _Crew:
     """The workers of a scheduler.
@@ -85,7 +93,7 @@ class _Crew:
                 f"No worker has come to the scheduler {self.scheduler} within {FIRST_WORKER_SECONDS} s."
             ) from None
         while True:
-            future = self._submit(probe, work)
+            future = self._submit(probe, self._able(), work)
             outcome = self._outcome(future)
             if isinstance(outcome, Probed):
                 return work.settled(outcome.choice)
@@ -94,14 +102,18 @@ class _Crew:
     def do(self, work: Work, tasks: Sequence[Task]) -> Iterator[Finished]:
         """Each task as it is finished. Raises StyleTransferError where the scheduler is gone."""
         waiting = deque(_absolute(task) for task in tasks)
-        running: dict[Future, Task] = {}
+        running: dict[Future, _Sent] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < AHEAD * self._threads():
-                    task = waiting.popleft()
-                    running[self._submit(do_task, work, task)] = task
+                    sent = _Sent(waiting.popleft(), self._able())
+                    running[self._submit(do_task, sent.able, work, sent.task)] = sent
                 for future in self._finished(running):
-                    task = running.pop(future)
+                    task = running.pop(future).task
+                    if future.status == "pending":  # those who were to do it have gone
+                        future.cancel(force=True)
+                        waiting.appendleft(task)
+                        continue
                     outcome = self._outcome(future, task)
                     if isinstance(outcome, Unready):
                         self._leave_out(outcome)
@@ -112,30 +124,36 @@ class _Crew:
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 self.client.cancel(list(running), force=True)
 
-    def _submit(self, function: Any, work: Work, *task: Task) -> Future:
-        able = self._able() if self.unready else None
+    def _submit(self, function: Any, able: list[str] | None, work: Work, *task: Task) -> Future:
         with self._reaching():
             return self.client.submit(function, work, *task, self.run, __version__, pure=False, workers=able)
 
-    def _able(self) -> list[str]:
-        """Workers that may be able to do the work; some may still be coming. Raises StyleTransferError without any."""
+    def _able(self) -> list[str] | None:
+        """Workers that may be able to do the work, None for all; raises StyleTransferError where none is.
+
+        Others than those that are there now may still be coming.
+        """
         until = time.monotonic() + OTHER_WORKER_SECONDS
-        while True:
+        while self.unready:
             self._check()
             if able := [address for address in self._workers() if address not in self.unready]:
                 return able
             if time.monotonic() > until:
                 raise StyleTransferError(f"No worker can do it: {next(iter(self.unready.values()))}")
             time.sleep(0.1)
+        return None
 
-    def _finished(self, running: dict[Future, Task]) -> list[Future]:
-        """Those that are no longer pending, at least one."""
+    def _finished(self, running: dict[Future, _Sent]) -> list[Future]:
+        """Those that are no longer pending, or will be for ever; at least one."""
         while True:
             self._check()
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError, CancelledError):
                 wait(list(running), timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
             if done := [future for future in running if future.status != "pending"]:
                 return done
+            there = set(self._workers())
+            if lost := [each for each, sent in running.items() if sent.able and there.isdisjoint(sent.able)]:
+                return lost
 
     def _outcome(self, future: Future, task: Task | None = None) -> Any:
         """What came of a task; raises StyleTransferError where the cluster, and not the task, is to blame."""
@@ -152,7 +170,11 @@ class _Crew:
             raise StyleTransferError(
                 f"The workers lack the Python package {error.name or error}; they need this program installed, too."
             ) from None
-        raise AssertionError("unreachable")
+        except Exception as error:  # whatever happens where the task was unpacked, or its result packed
+            reason = f"An unexpected error on a worker, {type(error).__name__}: {' '.join(str(error).split())}"
+            if task is None:
+                raise StyleTransferError(reason) from None
+            return Finished(task, Failed(reason), 0.0, "", "")
 
     def _leave_out(self, worker: Unready) -> None:
         if worker.worker not in self.unready:
