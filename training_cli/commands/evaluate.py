@@ -118,15 +118,24 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
         where, model_of(style), direction, register, judging, maps and maps.absolute(), run, references, style=style
     )
     spreading = Spreading(_folder_of(report), overwrite, workers, scheduler, worker_memory)
+    _evaluate(work, planned, spreading, (report, write_card, progress), begun)
+
+
+def _evaluate(
+    work: EvaluateWork, planned: EvaluatePlan, spreading: Spreading, told: tuple[Path, str, str], begun: float
+) -> None:
+    """Judge what is asked for, and report it. told: the report, the label in the card, and how progress is shown."""
+    report, label, progress = told
+    style = work.loaded()
     entries, failures = _evaluate_all(work, planned, spreading, progress)
     quality = _quality(entries)
     if work.references and entries:
         quality["kid"] = _distances(work, planned, report, entries)
     _write_report(report, work, style, planned, (entries, failures), quality, begun)
-    if write_card:
+    if label:
         from training_cli.model_card import add_metrics
 
-        add_metrics(style.folder, write_card, quality)
+        add_metrics(style.folder, label, quality)
     _tell(style.card.name, quality, entries, "" if progress == "json" else str(report))
     if failures:
         from training_cli.main import fail

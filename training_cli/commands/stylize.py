@@ -114,23 +114,10 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     from training_cli.progress import Progress
 
     kind, file = _features(features)
-    values = {
-        "colour": colour,
-        "features": kind,
-        "steps": steps,
-        "neighbour_steps": neighbour_steps,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "content_weight": content_weight,
-        "style_weight": style_weight,
-        "variation_weight": variation_weight,
-        "consistency_weight": consistency_weight,
-        "layers": _layers(layer),
-        "brush": brush,
-        "size": size,
-        "background": background,
-        "seed": seed,
-    }
+    values: dict[str, Any] = {"colour": colour, "features": kind, "steps": steps, "neighbour_steps": neighbour_steps}
+    values |= {"optimizer": optimizer, "schedule": schedule, "layers": _layers(layer), "brush": brush, "size": size}
+    values |= {"content_weight": content_weight, "style_weight": style_weight, "variation_weight": variation_weight}
+    values |= {"consistency_weight": consistency_weight, "background": background, "seed": seed}
     how = {"strength": strength, "features_file": file, "compare_independent": compare_flicker, "window": window}
     if content.is_dir() and is_cohort(content):
         spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)

@@ -31,6 +31,7 @@ from .options import (
 from .translate_request import Asked, adjustments_of
 
 if TYPE_CHECKING:
+    from surgical_style_engine.adjust.options import Adjustments
     from surgical_style_engine.models.folder import StyleModel
     from training_cli.cohort.bids.dataset import Dataset, Selection
     from training_cli.cohort.bids.derivatives import Domains
@@ -160,28 +161,40 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
     from training_cli.cohort.bids.dataset import Selection
-    from training_cli.cohort.bids.derivatives import plan_derivatives, write_description
-    from training_cli.cohort.checks import told
     from training_cli.cohort.command import Spreading
-    from training_cli.commands.works.translate import work_of
-    from training_cli.progress import Progress
 
-    begun = time.perf_counter()
-    shown = Progress(progress)
     adjusted = {"structure_guard_mm": structure_guard, "match_by": match_by, "flatten_bias": flatten_bias}
     adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = adjustments_of(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
     inputs = (source, output, direction, plane, strength, mask, match, pattern, dicom, report)
     asked = Asked(*inputs, "none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
-    selection = Selection(suffix, subject, session)
-    bids = _bids(source, selection, model, direction)
-    planned = asked.plan(None if bids is None else lambda: plan_derivatives(*bids, selection, output, mask))
     spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
+    _translate(asked, model, (adjustments, run), Selection(suffix, subject, session), spreading, progress)
+
+
+def _translate(
+    asked: Asked,
+    model: str | None,
+    how: tuple[Adjustments, dict[str, Any]],
+    selection: Selection,
+    spreading: Spreading,
+    progress: str,
+) -> None:
+    """Translate what is asked for, and report it. how: adjustments, and arguments of ``RunOptions``."""
+    from training_cli.cohort.bids.derivatives import plan_derivatives, write_description
+    from training_cli.cohort.checks import told
+    from training_cli.commands.works.translate import work_of
+    from training_cli.progress import Progress
+
+    begun = time.perf_counter()
+    shown = Progress(progress)
+    bids = _bids(asked.source, selection, model, asked.direction)
+    planned = asked.plan(None if bids is None else lambda: plan_derivatives(*bids, selection, asked.output, asked.mask))
     if model is None:
-        _refuse_without_model(planned, source, output)
-    run["strict"] = not planned.single
-    work, style = work_of(asked, model, adjustments, run)
+        _refuse_without_model(planned, asked.source, asked.output)
+    adjustments, run = how
+    work, style = work_of(asked, model, adjustments, {**run, "strict": not planned.single})
     told(planned.paired)
     with shown:
         if planned.single:
@@ -189,9 +202,9 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
         else:
             outcome = _translate_cohort(work, style, planned, spreading, shown)
             if bids is not None:
-                write_description(*bids, style.card, output)
-    if report is not None:
-        _write_report(report, work, style, planned, outcome, time.perf_counter() - begun)
+                write_description(*bids, style.card, asked.output)
+    if asked.report is not None:
+        _write_report(asked.report, work, style, planned, outcome, time.perf_counter() - begun)
     if failures := outcome[1]:
         from training_cli.main import fail
 
