@@ -207,6 +207,7 @@ def _evaluate_all(
         (task,) = planned.tasks
         outcome = work.prepare().run(task, task.name)
         if (targets := work.target_set()) is not None:
+            targets.clear()
             targets.put(unpacked(outcome.extra[FEATURES]))
         tell(outcome.entry)
         told_warnings(f"{task.name}: {sentence}" for sentence in outcome.entry["warnings"])
@@ -239,6 +240,8 @@ def _distances(work: EvaluateWork, planned: EvaluatePlan, report: Path, entries:
 
     targets = work.target_set()
     assert targets is not None
+    if planned.is_cohort:
+        targets.clear()
     places = Places(_folder_of(report))
     done = {entry["input"] for entry in entries}
     for task in planned.tasks if planned.is_cohort else []:

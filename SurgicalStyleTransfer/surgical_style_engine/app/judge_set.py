@@ -72,8 +72,12 @@ class TargetSet:
     def take(self) -> dict[str, np.ndarray]:
         """Give the statistics of the slices that were taken in, (slices, features) by what they are of, and forget."""
         taken = {name: np.concatenate(rows) for name, rows in self._sets.items()}
-        self._sets = {name: [] for name in self._sets}
+        self.clear()
         return taken
+
+    def clear(self) -> None:
+        """Forget the translations that were taken in; the references stay."""
+        self._sets = {name: [] for name in self._sets}
 
     def put(self, features: Mapping[str, np.ndarray]) -> None:
         """Take in what ``take`` gave, here or in another process."""

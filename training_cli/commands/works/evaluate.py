@@ -153,6 +153,8 @@ class _Ready:
         inputs = dict(zip(["source", *task.values["has"]], task.inputs, strict=True))
         source, reference, mask = inputs["source"], inputs.get("reference"), inputs.get("mask")
         targets = self.work.target_set()
+        if targets is not None:
+            targets.clear()  # of a volume that failed after it was taken in
         case = replace(
             self.case,
             volume=source,
