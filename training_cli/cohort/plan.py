@@ -28,6 +28,7 @@ class Job:
         mask: The mask's file, if any.
         paired: What is to be told of how that was found.
         volume: Its path below the cohort's folder, with slashes.
+        sidecar: What is written beside the output, in a data set of derivatives; else None.
     """
 
     source: Path
@@ -35,6 +36,7 @@ class Job:
     mask: Path | None
     paired: tuple[str, ...] = ()
     volume: str = ""
+    sidecar: Path | None = None
 
     @property
     def name(self) -> str:
@@ -85,7 +87,7 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     if sources == [source]:
         if not dicom:
             check_output(output)
-        return Plan([Job(source, output, *_masks(tree, mask)[0])], single=True)
+        return Plan([Job(source, output, *masks_of(tree, mask)[0])], single=True)
     return Plan(_jobs(tree, output, mask, dicom), single=False, problems=tree.problems)
 
 
@@ -122,7 +124,7 @@ def output_of(tree: Tree, path: Path, folder: Path, ending: str | None = None) -
 def _jobs(tree: Tree, output: Path, mask: Path | None, dicom: bool) -> list[Job]:
     check_folder_of_results(tree.root, len(tree.volumes), output)
     jobs = []
-    for path, (mask_file, paired) in zip(tree.volumes, _masks(tree, mask), strict=True):
+    for path, (mask_file, paired) in zip(tree.volumes, masks_of(tree, mask), strict=True):
         written = output_of(tree, path, output, "" if dicom else None)
         jobs.append(Job(path, written, mask_file, paired, tree.place(path).as_posix()))
     outputs = Counter(job.output for job in jobs)
@@ -131,10 +133,17 @@ def _jobs(tree: Tree, output: Path, mask: Path | None, dicom: bool) -> list[Job]
     return jobs
 
 
-def _masks(tree: Tree, mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
+def masks_of(tree: Tree, mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
     """The mask of every volume and what is to be told of it.
 
-    That is the named file for a single volume, else that of a folder that goes with it by name. Raises InputError.
+    That is the named file for a single volume, else that of a folder that goes with it by name.
+
+    Args:
+        tree: The volumes.
+        mask: A labelmap, or a folder of them; None for none.
+
+    Raises:
+        InputError: Where a volume has none.
     """
     sources = tree.volumes
     if mask is None:

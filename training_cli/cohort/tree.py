@@ -69,7 +69,7 @@ def volumes_below(root: Path, pattern: str = "*", leave_out: Sequence[Path] = ()
     return tree
 
 
-def match_below(sources: Tree, folder: Path, what: str) -> list[Path | None]:
+def match_below(sources: Tree, folder: Path, what: str, pattern: str = "*") -> list[Path | None]:
     """What belongs to each of the volumes of a tree, by their names, in another folder.
 
     Where that has the same folders, volumes go with what is in the folder of the same name: by the files' names, or,
@@ -79,11 +79,12 @@ def match_below(sources: Tree, folder: Path, what: str) -> list[Path | None]:
         sources: The volumes.
         folder: Where the others are.
         what: What they are: "mask", "reference" or "lesion".
+        pattern: Names of the others.
 
     Raises:
         InputError: Where two fit equally well, or one would serve what may be two patients.
     """
-    others = volumes_below(folder, what=what)
+    others = volumes_below(folder, pattern, what=what)
     if all(others.place(path).parent == Path() for path in others.volumes):
         places: dict[str, Path] = {}
         for path in sources.volumes:

@@ -12,7 +12,7 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import ProgressKind, Report
+from .options import ProgressKind, Report, Scheduler, WorkerMemory, Workers
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.fuse_case import FuseCase, FusedCase
@@ -86,6 +86,9 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     device: LearnedDevice = "auto",
     precision: LearnedPrecision = "auto",
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Fuse REFERENCE with OTHER... into OUTPUT, on exactly the reference's grid.
@@ -94,19 +97,18 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     no measurements. Where no other volume has voxels, the reference stays as it is. Nothing is written unless
     everything succeeds.
     """
-    from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
+    from surgical_style_engine.app.fuse_case import FuseCase
     from surgical_style_engine.common.run_options import RunOptions
-    from training_cli.cohort.all_or_nothing import all_or_nothing
-    from training_cli.cohort.checks import numbers_of, told_warnings
+    from training_cli.cohort.checks import numbers_of
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.tree import is_cohort
     from training_cli.commands.works.fuse import FuseWork, with_model
     from training_cli.progress import Progress
 
-    start = time.perf_counter()
     shown = Progress(progress)
     paths = [reference, *(others or [])]
     places = _Places(output, mask, transforms, picture, report)
+    spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
     is_set = reference.is_dir() and is_cohort(reference)
     if not is_set:
         places.check(paths, overwrite)
@@ -116,17 +118,29 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     asked |= {"register": register, "units": units, "judge": quality and (is_set or report is not None)}
     run: dict[str, Any] = {"device": device, "precision": precision}
     if is_set:
-        work = with_model(FuseWork(asked, run), style, model)
-        _fuse_cohort(work, paths, places, Spreading(output, overwrite), shown)
+        _fuse_cohort(with_model(FuseWork(asked, run), style, model), paths, places, spreading, shown)
         return
+    options = RunOptions(progress=shown, **run)
+    _fuse_one(
+        FuseCase(paths, model=style, mask=mask, output=output, options=options, stage=shown.stage, **asked),
+        places,
+        shown,
+    )
+
+
+def _fuse_one(case: FuseCase, places: _Places, shown: Progress) -> None:
+    """Fuse the volumes of one patient, and write all or nothing."""
+    from surgical_style_engine.app.fuse_case import fuse_case
+    from training_cli.cohort.all_or_nothing import all_or_nothing
+    from training_cli.cohort.checks import told_warnings
+
+    start = time.perf_counter()
     with shown:
-        options = RunOptions(progress=shown, **run)
-        case = FuseCase(paths, model=style, mask=mask, output=output, options=options, stage=shown.stage, **asked)
         fused = fuse_case(case)
     with all_or_nothing() as files:
         seconds = _write(places, case, fused, files, start)
-    if progress != "json":
-        _tell(fused, seconds, output)
+    if shown.kind != "json":
+        _tell(fused, seconds, places.output)
     told_warnings(fused.warnings)
 
 
@@ -170,7 +184,7 @@ class _Places:
 def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: Spreading, shown: Progress) -> None:
     """Fuse what of a cohort is missing, changed or failed; paths: folders, the reference's first."""
     from training_cli.cohort.checks import check_exist, check_folders_of, told
-    from training_cli.cohort.command import do_cohort, fail_if_any, write_cohort_report
+    from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.tree import volumes_below
     from training_cli.commands.works.fuse import fuse_plan
@@ -194,7 +208,7 @@ def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: 
             spreading,
             shown,
             title,
-            lambda entry: echo(f"{entry['output']}: fused in {entry['seconds']:.1f} s"),
+            unless_json(shown, lambda entry: f"{entry['output']}: fused in {entry['seconds']:.1f} s"),
             planned.problems,
         )
     if places.report is not None:

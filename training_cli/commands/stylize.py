@@ -13,11 +13,12 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import Device, Overwrite, Pattern, ProgressKind, Report
+from .options import Device, Overwrite, Pattern, ProgressKind, Report, Scheduler, WorkerMemory, Workers
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.stylize_case import StylizeCase, StylizedCase
     from surgical_style_engine.models.style_settings import StyleSettings
+    from training_cli.cohort.command import Spreading
     from training_cli.progress import Progress
 
 Content = Annotated[Path, typer.Argument(help="volume, DICOM folder or picture, or folder of volumes (a cohort)")]
@@ -98,6 +99,9 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     report: Report = None,
     pattern: Pattern = "*",
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Give CONTENT the style of a picture and write OUTPUT (Gatys et al., CVPR 2016).
@@ -105,30 +109,19 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     Every slice begins from its neighbour's result, so that a volume does not flicker. The result is a synthetic image:
     its header says so.
     """
+    from training_cli.cohort.command import Spreading
     from training_cli.cohort.tree import is_cohort
     from training_cli.progress import Progress
 
     kind, file = _features(features)
-    values = {
-        "colour": colour,
-        "features": kind,
-        "steps": steps,
-        "neighbour_steps": neighbour_steps,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "content_weight": content_weight,
-        "style_weight": style_weight,
-        "variation_weight": variation_weight,
-        "consistency_weight": consistency_weight,
-        "layers": _layers(layer),
-        "brush": brush,
-        "size": size,
-        "background": background,
-        "seed": seed,
-    }
+    values: dict[str, Any] = {"colour": colour, "features": kind, "steps": steps, "neighbour_steps": neighbour_steps}
+    values |= {"optimizer": optimizer, "schedule": schedule, "layers": _layers(layer), "brush": brush, "size": size}
+    values |= {"content_weight": content_weight, "style_weight": style_weight, "variation_weight": variation_weight}
+    values |= {"consistency_weight": consistency_weight, "background": background, "seed": seed}
     how = {"strength": strength, "features_file": file, "compare_independent": compare_flicker, "window": window}
     if content.is_dir() and is_cohort(content):
-        places = _Places(content, output, style, mask, report, pattern, overwrite)
+        spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
+        places = _Places(content, style, mask, report, pattern, spreading)
         _run_cohort(places, how, values, (plane, device), download_features, Progress(progress))
         return
     _check(content, output, style, mask, report, plane)
@@ -138,15 +131,14 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
 
 @dataclass(frozen=True)
 class _Places:
-    """What a run over a cohort reads and writes, and whether all of it is done anew."""
+    """What a run over a cohort reads and writes, and who works on it."""
 
     content: Path
-    output: Path
     picture: Path
     mask: Path | None
     report: Path | None
     pattern: str
-    overwrite: bool
+    spreading: Spreading
 
 
 def _run_cohort(
@@ -160,7 +152,7 @@ def _run_cohort(
     """Stylise what of a cohort is missing, changed or failed. values: of the settings; run: plane and device."""
     from surgical_style_engine.models.style_settings import parse_settings
     from training_cli.cohort import checks
-    from training_cli.cohort.command import Spreading, do_cohort, fail_if_any, write_cohort_report
+    from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.plan import plan
@@ -171,29 +163,34 @@ def _run_cohort(
     checks.check_exist(places.picture)
     checks.check_folders_of(places.report)
     checks.check_plane(run[0])
-    planned = plan(places.content, places.output, places.pattern, places.mask)
+    planned = plan(places.content, places.spreading.output, places.pattern, places.mask)
     read = [path for job in planned.jobs for path in (job.source, job.mask)]
     check_outputs([*read, places.picture], [job.output for job in planned.jobs], places.report)
     checks.told(planned.paired)
     settings = parse_settings(values)
     features = get_features(settings.features, how["features_file"], download)
     settings = settings.model_copy(update={"features": features})
+    how["features_file"] = how["features_file"] and how["features_file"].absolute()
     common = {**how, "picture": places.picture.absolute(), "style_name": stem(places.picture)}
     work = StylizeWork({**common, "judge": True}, settings, *run)
     with shown:
         result = do_cohort(
             work,
             translate_tasks(planned.jobs),
-            Spreading(places.output, places.overwrite),
+            places.spreading,
             shown,
             f"In the style of {stem(places.picture)}",
-            lambda entry: echo(f"{entry['output']}: {entry['slices']} slices in {entry['seconds']:.1f} s (synthetic)"),
+            unless_json(shown, _line),
             planned.problems,
         )
     if places.report is not None:
         first = next(iter(result.entries()), {})
         write_cohort_report(places.report, result, time.perf_counter() - begun, model=first.get("model"), plane=run[0])
     fail_if_any(work, result, planned.problems)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return f"{entry['output']}: {entry['slices']} slices in {entry['seconds']:.1f} s (synthetic)"
 
 
 def _run(

@@ -12,11 +12,29 @@ import typer
 from surgical_style_engine.errors import StyleTransferError
 from training_cli.terminal import echo
 
-from .options import Backend, Device, Direction, Overwrite, Pattern, Precision, ProgressKind, Report
+from .options import (
+    Backend,
+    Device,
+    Direction,
+    Overwrite,
+    Pattern,
+    Precision,
+    ProgressKind,
+    Report,
+    Scheduler,
+    Sessions,
+    Subjects,
+    Suffix,
+    WorkerMemory,
+    Workers,
+)
 from .translate_request import Asked, adjustments_of
 
 if TYPE_CHECKING:
+    from surgical_style_engine.adjust.options import Adjustments
     from surgical_style_engine.models.folder import StyleModel
+    from training_cli.cohort.bids.dataset import Dataset, Selection
+    from training_cli.cohort.bids.derivatives import Domains
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.plan import Job, Plan
     from training_cli.commands.works.translate import TranslateWork
@@ -115,6 +133,9 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     least_consistency: LeastConsistency = None,
     ensemble: Ensemble = False,
     pattern: Pattern = "*",
+    suffix: Suffix = None,
+    subject: Subjects = None,
+    session: Sessions = None,
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
@@ -129,6 +150,9 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     maps: MapFolder = None,
     force: Force = False,
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
@@ -136,37 +160,81 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     A translation is a synthetic image: the header of the output says so. Another modality is refused, another
     contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
-    from training_cli.cohort.checks import told
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
-    from training_cli.commands.works.translate import work_of
-    from training_cli.progress import Progress
 
-    begun = time.perf_counter()
-    shown = Progress(progress)
     adjusted = {"structure_guard_mm": structure_guard, "match_by": match_by, "flatten_bias": flatten_bias}
     adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = adjustments_of(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
     inputs = (source, output, direction, plane, strength, mask, match, pattern, dicom, report)
     asked = Asked(*inputs, "none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
-    planned = asked.plan()
-    spreading = Spreading(output, overwrite)
+    spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
+    _translate(asked, model, (adjustments, run), Selection(suffix, subject, session), spreading, progress)
+
+
+def _translate(
+    asked: Asked,
+    model: str | None,
+    how: tuple[Adjustments, dict[str, Any]],
+    selection: Selection,
+    spreading: Spreading,
+    progress: str,
+) -> None:
+    """Translate what is asked for, and report it. how: adjustments, and arguments of ``RunOptions``."""
+    from training_cli.cohort.bids.derivatives import plan_derivatives, write_description
+    from training_cli.cohort.checks import told
+    from training_cli.commands.works.translate import work_of
+    from training_cli.progress import Progress
+
+    begun = time.perf_counter()
+    shown = Progress(progress)
+    bids = _bids(asked.source, selection, model, asked.direction)
+    planned = asked.plan(None if bids is None else lambda: plan_derivatives(*bids, selection, asked.output, asked.mask))
     if model is None:
-        _refuse_without_model(planned, source, output)
-    run["strict"] = not planned.single
-    work, style = work_of(asked, model, adjustments, run)
+        _refuse_without_model(planned, asked.source, asked.output)
+    adjustments, run = how
+    work, style = work_of(asked, model, adjustments, {**run, "strict": not planned.single})
     told(planned.paired)
     with shown:
         if planned.single:
             outcome: Outcome = [_translate_one(work, style, planned.jobs[0], shown)], []
         else:
             outcome = _translate_cohort(work, style, planned, spreading, shown)
-    if report is not None:
-        _write_report(report, work, style, planned, outcome, time.perf_counter() - begun)
+            if bids is not None:
+                write_description(*bids, style.card, asked.output)
+    if asked.report is not None:
+        _write_report(asked.report, work, style, planned, outcome, time.perf_counter() - begun)
     if failures := outcome[1]:
         from training_cli.main import fail
 
         fail(f"{len(failures)} of {len(outcome[0]) + len(failures)} volumes could not be translated.", 1)
+
+
+def _bids(source: Path, selection: Selection, model: str | None, direction: str) -> tuple[Dataset, Domains] | None:
+    """The BIDS data set that the source is or is a part of, and what of it is translated; None where it is none.
+
+    Raises InputError where only a data set can be meant.
+    """
+    from surgical_style_engine.errors import InputError
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model
+    from training_cli.cohort.bids.dataset import open_dataset
+    from training_cli.cohort.bids.derivatives import domains_of
+    from training_cli.cohort.checks import told
+
+    dataset = open_dataset(source) if source.is_dir() else None
+    if dataset is None and selection.is_any:
+        raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {source} is not.")
+    if dataset is None or model is None:
+        return None
+    domains = domains_of(read_card(find_model(model)), direction, selection)
+    if selection.suffix is None:
+        agent = {True: " with a contrast agent", False: " without a contrast agent", None: ""}[domains.agent]
+        told(
+            [f"BIDS data set {dataset.root}: images with the suffix {domains.suffix}{agent}, as the model takes them."]
+        )
+    return dataset, domains
 
 
 def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn:
@@ -195,8 +263,7 @@ def _translate_one(work: TranslateWork, style: StyleModel, job: Job, shown: Prog
         entry = entry_of(job, translate_case(one), one.adjustments.sentence())
     except StyleTransferError as failure:
         raise with_advice(failure) from None
-    if shown.kind != "json":
-        _tell(style.card.domain_to(asked.direction).name, entry)
+    _tell(style.card.domain_to(asked.direction).name, entry, shown)
     told_warnings(sentence for sentence in entry["warnings"] if sentence not in entry["told"])
     return entry
 
@@ -216,7 +283,7 @@ def _translate_cohort(
     title = f"{style.card.domain_from(work.asked.direction).name} to {target} by {style.card.name}"
     tasks = translate_tasks(planned.jobs)
     result = do_cohort(
-        work, tasks, spreading, shown, title, tell=lambda entry: _tell(target, entry), problems=planned.problems
+        work, tasks, spreading, shown, title, tell=lambda entry: _tell(target, entry, shown), problems=planned.problems
     )
     return result.entries(), [*result.failures(), *planned.problems]
 
@@ -273,7 +340,9 @@ def _write_report(
     )
 
 
-def _tell(target: str, entry: dict[str, Any]) -> None:
+def _tell(target: str, entry: dict[str, Any], shown: Progress) -> None:
+    if shown.kind == "json":
+        return
     from surgical_style_engine.app.trust.verdict import verdict_line
 
     slices, seconds = entry["slices"], entry["seconds"]

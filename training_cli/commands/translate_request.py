@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -43,8 +44,15 @@ class Asked:
         """The strength as a number; 1 where it is chosen automatically."""
         return 1.0 if self.strength == "auto" else float(self.strength)
 
-    def plan(self) -> Plan:
-        """What to do, everything checked that can be before a network is loaded. Raises InputError."""
+    def plan(self, derivatives: Callable[[], Plan] | None = None) -> Plan:
+        """What to do, everything checked that can be before a network is loaded.
+
+        Args:
+            derivatives: Plans what is to be translated of a BIDS data set, where the source is one.
+
+        Raises:
+            InputError: For what cannot be.
+        """
         from surgical_style_engine.app.maps import check_maps_folder, map_files
         from training_cli.cohort import checks
         from training_cli.cohort.paths import check_outputs
@@ -63,7 +71,12 @@ class Asked:
         if self.deidentify and not self.dicom:
             raise InputError("--dicom-deidentify belongs to --dicom; other formats hold nothing of the patient.")
         checks.check_folders_of(self.report, self.error_map)
-        planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
+        if derivatives is None:
+            planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
+        elif self.dicom:
+            raise InputError("A BIDS data set holds no DICOM files, so that --dicom has no meaning for it.")
+        else:
+            planned = derivatives()
         jobs = planned.jobs
         if self.error_map is not None and not planned.single:
             raise InputError("--error-map names the file of one volume; for a cohort use --maps FOLDER.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,7 +18,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from .digests import content_of, options_of, stamp_of
 from .lock import only_run
 from .manifest import BETWEEN, DONE, FAILED, MISFIT, Manifest, Row, plain_name, renewed, unfinished
-from .work import Done, Finished, Spread, Task, Work
+from .work import Doing, Done, Finished, Spread, Task, Work
 
 DETAILS = "summary"  # folder beside the manifest: an entry of a report and a picture of every volume
 Told = Callable[[Finished, Row], None]
@@ -38,6 +39,10 @@ class Places:
     def entry(self, volume: str) -> Path:
         """Where what a report says of a volume is kept."""
         return self.folder / DETAILS / f"{volume}.json"
+
+    def extra(self, volume: str, ending: str) -> Path:
+        """Where a further file about a volume is kept."""
+        return self.folder / DETAILS / f"{volume}{ending}"
 
     def picture(self, volume: str) -> Path:
         """Where the small picture of a volume is kept."""
@@ -125,7 +130,8 @@ def _run(work: Work, tasks: Sequence[Task], places: Places, spread: Spread, told
     kept, due = _sorted_out(tasks, places, manifest, common)
     attempted: set[str] = set()
     if due:
-        with spread(work) as doing:
+        with contextlib.ExitStack() as stack:
+            doing = _begun(work, kept, spread, stack)
             manifest.begin([*kept, *(_planned(task, places, manifest) for task in due)], work.metrics)
             folders = {output.parent for task in due for output in task.outputs}
             remove_leftovers(folders)
@@ -141,6 +147,18 @@ def _run(work: Work, tasks: Sequence[Task], places: Places, spread: Spread, told
     manifest.begin(kept, work.metrics)
     rows = [manifest.rows[plain_name(task.volume)] for task in tasks]
     return CohortResult(places, list(tasks), rows, attempted)
+
+
+def _begun(work: Work, kept: Sequence[Row], spread: Spread, stack: contextlib.ExitStack) -> Doing:
+    """Make ready; in the way in which most of what is kept was computed, where this is possible here."""
+    ways = Counter((row.backend, row.precision) for row in kept if row.backend and row.precision)
+    if ways:
+        (backend, precision), _ = ways.most_common(1)[0]
+        try:
+            return stack.enter_context(spread(work.settled({"backend": backend, "precision": precision})))
+        except InputError:
+            pass  # what has computed it before is not here
+    return stack.enter_context(spread(work))
 
 
 def _check_names(tasks: Sequence[Task]) -> None:
@@ -191,7 +209,9 @@ def _unchanged(task: Task, row: Row, places: Places, common: dict[str, str]) -> 
     if row.state not in (DONE, MISFIT) or any(getattr(row, name) != value for name, value in common.items()):
         return None
     if row.state == DONE:
-        if row.outputs != _outputs(task, places) or row.bytes != _sizes(task) or "" in row.bytes.split(BETWEEN):
+        if row.outputs != _outputs(task, places) or row.bytes != _sizes(task):
+            return None
+        if task.outputs and "" in row.bytes.split(BETWEEN):
             return None
         if not places.entry(row.volume).is_file():
             return None
@@ -254,7 +274,7 @@ def _keep(finished: Finished, places: Places) -> None:
         with replacing(places.picture(volume)) as temporary:
             temporary.write_bytes(outcome.picture)
     for ending, content in outcome.extra.items():
-        with replacing(places.folder / DETAILS / f"{volume}{ending}") as temporary:
+        with replacing(places.extra(volume, ending)) as temporary:
             temporary.write_bytes(content)
 
 

@@ -16,6 +16,7 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.inference.fit.misfit import MisfitError
 from surgical_style_engine.metrics import registry
 from surgical_style_engine.models.folder import StyleModel, load_model
+from training_cli.cohort.bids.derivatives import sidecar_of, write_json
 from training_cli.cohort.matching import stem
 from training_cli.cohort.plan import Job
 from training_cli.cohort.run.digests import model_of
@@ -80,10 +81,12 @@ class TranslateWork:
 
 def translate_tasks(jobs: list[Job]) -> list[Task]:
     """The tasks of a cohort's volumes."""
-    return [
-        Task(job.volume, tuple(path for path in (job.source, job.mask) if path), (job.output,), {"name": job.name})
-        for job in jobs
-    ]
+    tasks = []
+    for job in jobs:
+        inputs = tuple(path for path in (job.source, job.mask) if path is not None)
+        outputs = tuple(path for path in (job.output, job.sidecar) if path is not None)
+        tasks.append(Task(job.volume, inputs, outputs, {"name": job.name}))
+    return tasks
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +113,10 @@ class _Ready:
         figures = {line.metric.key: line.value for line in registry.lines(quality)}
         compared = (quality.get("verdict") or {}).get("compared") or []
         figures |= {each["key"]: each["value"] for each in compared if each["key"] in COMPARED}
-        return Done(
-            plain(entry_of(job, translated, one.adjustments.sentence())), thumbnail(translation.volume, arrays), figures
-        )
+        entry = plain(entry_of(job, translated, one.adjustments.sentence()))
+        for sidecar in task.outputs[1:]:
+            write_json(sidecar, sidecar_of(entry, task.volume, one.model.card, one.direction))
+        return Done(entry, thumbnail(translation.volume, arrays), figures)
 
 
 def _translated(case: TranslateCase, output: Path) -> TranslatedCase:

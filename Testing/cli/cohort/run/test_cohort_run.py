@@ -6,50 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
+import tiny_work
+from tiny_work import Copy, text_tasks
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.fit.misfit import MisfitError
 from training_cli.cohort.run.cohort_run import Places, run_cohort
 from training_cli.cohort.run.here import here
 from training_cli.cohort.run.manifest import read_manifest
-from training_cli.cohort.run.work import Done, Task
 
-
-@dataclass(frozen=True)
-class Copy:
-    """Work that copies text files in capitals; what is in them decides how it goes."""
-
-    model_digest: str = "m1"
-    options: dict = field(default_factory=dict)
-    metrics: tuple = ("length",)
-    verb: str = "copied"
-    said: list = field(default_factory=list)
-
-    def settled(self, choice):
-        return self
-
-    def prepare(self, shown=None):
-        self.said.append("prepared")
-        return self
-
-    def choice(self):
-        return {}
-
-    def run(self, task, title):
-        self.said.append(task.volume)
-        text = task.inputs[0].read_text()
-        if text.startswith("bad"):
-            raise InputError("It is bad.")
-        if text.startswith("odd"):
-            raise MisfitError("It is odd.")
-        if text.startswith("bug"):
-            raise ValueError("nobody\nthought of it")
-        task.outputs[0].parent.mkdir(parents=True, exist_ok=True)
-        task.outputs[0].write_text(text.upper())
-        return Done({"warnings": ["It is a copy."], "quality": {}}, b"png", {"length": float(len(text))})
+TESTING = os.path.dirname(tiny_work.__file__)
 
 
 @pytest.fixture
@@ -62,10 +30,7 @@ def cohort(tmp_path):
 
     def run(work=None, overwrite=False):
         work = work or Copy()
-        tasks = []
-        for path in sorted((tmp_path / "in").rglob("*.txt")):
-            place = path.relative_to(tmp_path / "in")
-            tasks.append(Task(place.as_posix(), (path,), (tmp_path / "out" / place,)))
+        tasks = text_tasks(tmp_path)
         result = run_cohort(work, tasks, Places(tmp_path / "out", overwrite), here(), lambda finished, row: None)
         return result, sorted(name for name in work.said if name != "prepared")
 
@@ -163,29 +128,23 @@ def test_what_cannot_begin_leaves_nothing(cohort, tmp_path):
 
 
 KILLED = """
-import os, sys, time
+import sys
 from pathlib import Path
-sys.path.insert(0, {here!r})
-from test_cohort_run import Copy, Places, Task, here, run_cohort
-
-class Slow(Copy):
-    def run(self, task, title):
-        time.sleep(0.02)
-        return Copy.run(self, task, title)
+sys.path.insert(0, {testing!r})
+from tiny_work import Copy, Slow, text_tasks
+from training_cli.cohort.run.cohort_run import Places, run_cohort
+from training_cli.cohort.run.here import here
 
 folder = Path({folder!r})
-tasks = [Task(f"{{n}}.txt", (folder / "in" / f"{{n}}.txt",), (folder / "out" / f"{{n}}.txt",)) for n in range(50)]
-run_cohort(Slow(), tasks, Places(folder / "out"), here(), lambda finished, row: None)
+run_cohort(Slow(seconds=0.02), text_tasks(folder), Places(folder / "out"), here(), lambda finished, row: None)
 """
 
 
 def test_killed_at_any_moment(tmp_path):
     """SIGKILL three times at other moments: the manifest can be read, and in the end every volume was done once more
     at most than it was killed."""
-    (tmp_path / "in").mkdir()
-    for number in range(50):
-        (tmp_path / "in" / f"{number}.txt").write_text(f"text {number}")
-    code = KILLED.format(here=os.path.dirname(__file__), folder=str(tmp_path))
+    text_tasks(tmp_path, 50)
+    code = KILLED.format(testing=TESTING, folder=str(tmp_path))
     done_before = 0
     for rows in (3, 11, 24):
         process = subprocess.Popen([sys.executable, "-c", code])
@@ -197,9 +156,9 @@ def test_killed_at_any_moment(tmp_path):
         done_before = _done(tmp_path / "out")
     (tmp_path / "out" / ".0123456789ab.partial").mkdir()  # as of a volume that was being written
     (tmp_path / "out" / ".0123456789ab.partial" / "7.txt").write_text("half")
-    assert subprocess.run([sys.executable, "-c", code.replace("Slow()", "Copy()")]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code.replace("Slow(seconds=0.02)", "Copy()")]).returncode == 0
     metrics, rows = read_manifest(tmp_path / "out" / "manifest.csv")
-    assert metrics == ("length",) and {row.volume for row in rows} == {f"{n}.txt" for n in range(50)}
+    assert metrics == ("length",) and {row.volume for row in rows} == {f"{n:02}.txt" for n in range(50)}
     assert {row.state for row in rows} == {"done"} and not list((tmp_path / "out").glob(".*"))
 
 
@@ -210,7 +169,7 @@ def _done(folder):
 
 def test_the_entries_are_those_of_reports(cohort, tmp_path):
     result, _ = cohort()
-    assert result.entries()[0] == {"warnings": ["It is a copy."], "quality": {}}
+    assert result.entries()[0]["warnings"] == ["It is a copy."]
     assert json.loads((tmp_path / "out" / "summary" / "sub" / "b.txt.json").read_text()) == result.entries()[1]
     assert (tmp_path / "out" / "summary" / "a.txt.png").read_bytes() == b"png"
     row = result.rows[0]
@@ -218,21 +177,16 @@ def test_the_entries_are_those_of_reports(cohort, tmp_path):
 
 
 INTERRUPTED = """
-import sys, time, types
-sys.path.insert(0, {here!r})
-import typer
+import sys, types
+sys.path.insert(0, {testing!r})
 from pathlib import Path
-from test_cohort_run import Copy, Places, Task, here, run_cohort
+from tiny_work import Slow, text_tasks
 from training_cli import main
-
-class Slow(Copy):
-    def run(self, task, title):
-        time.sleep(0.1)
-        return Copy.run(self, task, title)
+from training_cli.cohort.run.cohort_run import Places, run_cohort
+from training_cli.cohort.run.here import here
 
 def copy(folder: Path) -> None:
-    tasks = [Task(f"{{n}}.txt", (folder / "in" / f"{{n}}.txt",), (folder / "out" / f"{{n}}.txt",)) for n in range(50)]
-    run_cohort(Slow(), tasks, Places(folder / "out"), here(), lambda finished, row: None)
+    run_cohort(Slow(seconds=0.1), text_tasks(folder), Places(folder / "out"), here(), lambda finished, row: None)
 
 sys.modules["copying"] = types.SimpleNamespace(copy=copy)
 main.COMMANDS["copy"] = "copying:copy"
@@ -243,10 +197,8 @@ main.main(["copy", {folder!r}])
 @pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_keeps_what_is_done(tmp_path, number, code):
-    (tmp_path / "in").mkdir()
-    for each in range(50):
-        (tmp_path / "in" / f"{each}.txt").write_text(f"text {each}")
-    text = INTERRUPTED.format(here=os.path.dirname(__file__), folder=str(tmp_path))
+    text_tasks(tmp_path, 50)
+    text = INTERRUPTED.format(testing=TESTING, folder=str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True)
     while process.poll() is None and _done(tmp_path / "out") < 3:
         time.sleep(0.02)
@@ -254,3 +206,10 @@ def test_a_signal_keeps_what_is_done(tmp_path, number, code):
     err = process.communicate(timeout=60)[1]
     assert process.returncode == code and err in ("sst: Interrupted.\n", "sst: Terminated.\n")
     assert 3 <= _done(tmp_path / "out") < 50 and not list((tmp_path / "out").glob(".*"))
+
+
+def test_what_is_added_later_is_computed_in_the_same_way(cohort, tmp_path):
+    cohort(Copy(backend="first"))
+    (tmp_path / "in" / "new.txt").write_text("new")
+    result, attempted = cohort(Copy(backend="second"))
+    assert attempted == ["new.txt"] and {row.backend for row in result.rows} == {"first"}
