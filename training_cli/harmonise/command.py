@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from surgical_style_engine.errors import InputError
-from training_cli.commands.options import Overwrite, Pattern, ProgressKind, Report
+from training_cli.commands.options import Overwrite, Pattern, ProgressKind, Report, Scheduler, WorkerMemory, Workers
 from training_cli.terminal import echo
 
 if TYPE_CHECKING:
     from surgical_style_engine.harmonise.look import Look
+    from training_cli.cohort.command import Spreading
     from training_cli.progress import Progress
 
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="MR volume of the head, DICOM folder, or folder of them")]
@@ -30,7 +31,7 @@ SaveLook = Annotated[
 ]
 
 
-def harmonise(
+def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
     source: Input,
     output: Output,
     like: Like,
@@ -38,18 +39,23 @@ def harmonise(
     pattern: Pattern = "*",
     report: Report = None,
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Bring INPUT into the look of a reference: T1w, T2w or FLAIR of the head, with or without skull, any scanner.
 
-    Without a model nothing is trained: the bias field is removed, and grey values follow one increasing curve that takes
-    the tissues to the reference's. So nothing appears or vanishes. A cohort has a manifest: a second call does only what
-    is missing, changed or failed.
+    Without a model nothing is trained: the bias field is removed, and grey values follow one increasing curve that
+    takes the tissues to the reference's. So nothing appears or vanishes. A cohort has a manifest: a second call does
+    only what is missing, changed or failed.
     """
     from surgical_style_engine.harmonise.look import ENDING
     from training_cli.cohort import checks
+    from training_cli.cohort.command import Spreading
     from training_cli.progress import Progress
 
+    spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
     checks.check_exist(source)
     checks.check_folders_of(report, save_look)
     if save_look is not None and not save_look.name.endswith(ENDING):
@@ -59,14 +65,15 @@ def harmonise(
             raise InputError("A model's look is in its weights and is not saved; leave --save-look out.")
         from training_cli.commands.translate import translate
 
-        translate(source, output, model=like, pattern=pattern, report=report, overwrite=overwrite, progress=progress)
+        spread = {"workers": workers, "scheduler": scheduler, "worker_memory": worker_memory, "overwrite": overwrite}
+        translate(source, output, model=like, pattern=pattern, report=report, progress=progress, **spread)
         return
     shown = Progress(progress)
     with shown:
         look = _look(Path(like), shown)
         if save_look is not None:
             look.save(save_look)
-        _run(source, output, look, pattern, report, overwrite, shown)
+        _run(source, look, pattern, report, spreading, shown)
 
 
 def _is_model(like: str) -> bool:
@@ -92,31 +99,29 @@ def _look(path: Path, shown: Progress) -> Look:
     )
 
 
-def _run(
-    source: Path, output: Path, look: Look, pattern: str, report: Path | None, overwrite: bool, shown: Progress
-) -> None:
+def _run(source: Path, look: Look, pattern: str, report: Path | None, spreading: Spreading, shown: Progress) -> None:
     from training_cli.cohort import checks
-    from training_cli.cohort.command import Spreading, do_cohort, fail_if_any, unless_json, write_cohort_report
+    from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.plan import plan
     from training_cli.commands.works.translate import translate_tasks
     from training_cli.harmonise.work import HarmoniseWork
 
     begun = time.perf_counter()
-    planned = plan(source, output, pattern)
+    planned = plan(source, spreading.output, pattern, None)
     check_outputs([job.source for job in planned.jobs], [job.output for job in planned.jobs], report)
     checks.told(planned.paired)
     if planned.single:
-        _run_one(source, output, look, report, shown)
+        _run_one(source, spreading.output, look, report, shown)
         return
     work = HarmoniseWork(look)
     result = do_cohort(
         work,
         translate_tasks(planned.jobs),
-        Spreading(output, overwrite),
+        spreading,
         shown,
         f"In the look of {look.name}",
-        unless_json(shown, lambda entry: echo(_line(entry["output"], look, entry["seconds"]))),
+        unless_json(shown, lambda entry: _line(entry["output"], look, entry["seconds"])),
         planned.problems,
     )
     if report is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, same_family
 from surgical_style_engine.volumes.recognise.verdict import Verdict, recognise
@@ -45,7 +46,7 @@ def kind_to_harmonise(volume: Volume) -> tuple[str, bool]:
     name = volume.name or "The volume"
     if volume.channels != 1 or volume.is_2d:
         raise InputError(f"{name}: a scalar MR volume is harmonised, not a picture.")
-    if verdict.modality == "CT":
+    if verdict.modality == "CT" or float(volume.array.min()) < HU_BELOW:
         raise InputError(
             f"{name} is CT: Hounsfield units mean the same on every scanner, there is nothing to harmonise."
         )
