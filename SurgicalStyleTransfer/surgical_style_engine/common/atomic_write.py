@@ -10,16 +10,18 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import shutil
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 # On Windows a file that another program reads (a virus scanner, an indexer) cannot be renamed for a moment.
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # seconds before the next try
 _MOST_TRIALS = 1000  # of processes that replace one folder at the same time
+_TEMPORARY = re.compile(r"\.(.*\.)?[0-9a-f]{12}\.(tmp(\..*)?|partial)")  # names given below
 _LONGEST_STEM = 32  # characters of the name that the temporary one repeats, so that long names stay allowed
 
 
@@ -190,6 +192,22 @@ def remove_folder(folder: Path) -> None:
     rename(folder, gone)
     for old in [gone, *folder.parent.glob(".????????????.old")]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(folders: Iterable[Path]) -> None:
+    """Remove what processes that were killed have left half written; nobody else may be writing there.
+
+    Args:
+        folders: Where to look, each without the folders in it; they need not exist.
+    """
+    for folder in folders:
+        names = os.listdir(folder) if folder.is_dir() else []
+        for path in (folder / name for name in names if _TEMPORARY.fullmatch(name)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def rename(source: Path, target: Path) -> None:
