@@ -59,8 +59,9 @@ def connected(options: ClusterOptions) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def _started(workers: int, memory: str | None) -> Iterator[Client]:
-    threads = str(max(1, len(_processors()) // workers))
-    environment = {name: os.environ.get(name, threads) for name in _THREADS}
+    # All libraries alike: threads that wait for each other by turning in circles cost more than they compute.
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, len(_processors()) // workers))
+    environment = dict.fromkeys(_THREADS, threads)
     environment |= {f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in _CALM.items()}
     limit: str | float = memory if memory is not None else 1 / workers
     with dask.config.set({"distributed.nanny.pre-spawn-environ": environment, **_CALM}):
