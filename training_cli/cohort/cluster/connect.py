@@ -16,6 +16,8 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 
 CONNECT_SECONDS = 15
 _LOGGERS = ("distributed", "distributed.nanny", "distributed.worker", "distributed.core", "distributed.client")
+# By default event loops wake fifty times a second and a profiler a hundred times; each stops a computing thread.
+_CALM = {"distributed.admin.tick.interval": "1s", "distributed.worker.profile.enabled": False}
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -57,10 +59,12 @@ def connected(options: ClusterOptions) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def _started(workers: int, memory: str | None) -> Iterator[Client]:
-    threads = str(max(1, len(_processors()) // workers))
-    environment = {name: os.environ.get(name, threads) for name in _THREADS}
+    # All libraries alike: threads that wait for each other by turning in circles cost more than they compute.
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, len(_processors()) // workers))
+    environment = dict.fromkeys(_THREADS, threads)
+    environment |= {f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in _CALM.items()}
     limit: str | float = memory if memory is not None else 1 / workers
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment, **_CALM}):
         try:
             cluster = LocalCluster(
                 n_workers=workers,

@@ -144,7 +144,8 @@ class _Crew:
         return None
 
     def _finished(self, running: dict[Future, _Sent]) -> list[Future]:
-        """Those that are no longer pending, or will be for ever; at least one."""
+        """Those that are no longer pending, or will be for ever; at least one. Raises where all workers have gone."""
+        seen = time.monotonic()
         while True:
             self._check()
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError, CancelledError):
@@ -152,6 +153,12 @@ class _Crew:
             if done := [future for future in running if future.status != "pending"]:
                 return done
             there = set(self._workers())
+            seen = time.monotonic() if there else seen
+            if time.monotonic() - seen > FIRST_WORKER_SECONDS:
+                raise StyleTransferError(
+                    f"The scheduler {self.scheduler} has had no worker for {FIRST_WORKER_SECONDS} s. What is done is "
+                    "kept; the same command goes on from there."
+                )
             if lost := [each for each, sent in running.items() if sent.able and there.isdisjoint(sent.able)]:
                 return lost
 

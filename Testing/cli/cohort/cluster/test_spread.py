@@ -161,3 +161,34 @@ def test_the_scheduler_goes_and_a_second_run_does_the_rest(tmp_path):
     result = run_cohort(Slow(), text_tasks(tmp_path), Places(tmp_path / "out"), here(), lambda *told: None)
     assert len(result.attempted) == states.count("waiting")
     check_whole(result.rows, tmp_path)
+
+
+class Pending:
+    """A task that nobody does."""
+
+    status = "pending"
+
+
+class Deserted:
+    """A connection to a scheduler whose workers have these addresses."""
+
+    status = "running"
+
+    def __init__(self, *addresses):
+        self._addresses = addresses
+
+    def scheduler_info(self, n_workers):
+        return {"workers": dict.fromkeys(self._addresses)}
+
+
+def test_where_all_workers_have_gone_the_run_ends_and_where_the_able_ones_have_others_try(monkeypatch):
+    from training_cli.cohort.cluster import spread
+
+    monkeypatch.setattr(spread, "wait", lambda *arguments, **options: None)
+    monkeypatch.setattr(spread, "FIRST_WORKER_SECONDS", 0.05)
+    task, future = text_tasks(Path(__file__).parent), Pending()
+    crew = spread._Crew(Deserted(), "tcp://h:1", "run")
+    with pytest.raises(StyleTransferError, match=r"has had no worker for 0\.05 s\. What is done is kept"):
+        crew._finished({future: spread._Sent(task, None)})
+    crew = spread._Crew(Deserted("tcp://new:1"), "tcp://h:1", "run")
+    assert crew._finished({future: spread._Sent(task, ["tcp://gone:1"])}) == [future]
