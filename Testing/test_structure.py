@@ -22,6 +22,7 @@ MANY_PARAMETERS = {
     "training_cli/adapt/command.py adapt": COMMAND,
     "training_cli/commands/benchmark.py benchmark": COMMAND,
     "training_cli/commands/compare.py compare": COMMAND,
+    "training_cli/harmonise/command.py harmonise": COMMAND,
     "training_cli/commands/demo.py demo": COMMAND,
     "training_cli/commands/evaluate.py evaluate": COMMAND,
     "training_cli/commands/fuse.py fuse": COMMAND,

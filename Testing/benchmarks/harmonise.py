@@ -268,8 +268,8 @@ def _told(features: np.ndarray, sites: np.ndarray, patients: np.ndarray) -> floa
         mean, deviation = features[rest].mean(0), features[rest].std(0) + 1e-9
         x, x_out = (features[rest] - mean) / deviation, (features[~rest] - mean) / deviation
         x, x_out = (np.column_stack([one, np.ones(len(one))]) for one in (x, x_out))
-        goals = np.eye(sites.max() + 1)[sites[rest]]
-        weights = np.linalg.solve(x.T @ x + RIDGE * len(x) * np.eye(x.shape[1]), x.T @ goals)
+        targets = np.eye(sites.max() + 1)[sites[rest]]
+        weights = np.linalg.solve(x.T @ x + RIDGE * len(x) * np.eye(x.shape[1]), x.T @ targets)
         right += int((np.argmax(x_out @ weights, 1) == sites[~rest]).sum())
     return right / len(sites)
 

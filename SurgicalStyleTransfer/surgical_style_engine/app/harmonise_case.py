@@ -45,8 +45,8 @@ class HarmonisedCase:
         before = self.harmonised.before
         rows = zip(look.tissues, before.levels, look.levels, before.shares, strict=True)
         return {
-            tissue: {"before": float(level), "after": float(goal), "share": float(share)}
-            for tissue, level, goal, share in rows
+            tissue: {"before": float(level), "after": float(target), "share": float(share)}
+            for tissue, level, target, share in rows
         }
 
 

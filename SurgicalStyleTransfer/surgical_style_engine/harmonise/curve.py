@@ -15,13 +15,13 @@ class ToneCurve:
 
     Attributes:
         levels: (n,) ascending from 0, above the floor, in the scan's units.
-        goals: (n,) ascending from 0, in the target's units.
+        targets: (n,) ascending from 0, in the target's units.
         gain: of what is brighter than the last level.
         floor: intensity of what gives no signal, in the scan's units; it becomes 0.
     """
 
     levels: np.ndarray
-    goals: np.ndarray
+    targets: np.ndarray
     gain: float
     floor: float = 0.0
 
@@ -34,28 +34,28 @@ class ToneCurve:
             [-60.0, 150.0, 400.0, 600.0]
         """
         above = np.asarray(array, np.float64) - self.floor
-        inside = np.interp(above, self.levels, self.goals)
+        inside = np.interp(above, self.levels, self.targets)
         beyond = np.maximum(above - self.levels[-1], 0.0) * self.gain
-        below = np.minimum(above, 0.0) * (self.goals[1] / self.levels[1])
+        below = np.minimum(above, 0.0) * (self.targets[1] / self.levels[1])
         return (inside + beyond + below).astype(np.float32)
 
 
-def curve_between(levels: np.ndarray, goals: np.ndarray, anchor: int, floor: float = 0.0) -> tuple[ToneCurve, bool]:
+def curve_between(levels: np.ndarray, targets: np.ndarray, anchor: int, floor: float = 0.0) -> tuple[ToneCurve, bool]:
     """The curve from one set of tissue levels to another, its slopes bounded.
 
     Args:
         levels: (n,) ascending, positive, of the scan above its floor.
-        goals: (n,) ascending, positive, of the target.
-        anchor: which tissue reaches its goal in any case; the curve's overall gain is its.
+        targets: (n,) ascending, positive, of the target.
+        anchor: which tissue reaches its target in any case; the curve's overall gain is its.
         floor: intensity of what gives no signal in the scan.
 
     Returns:
-        The curve, and whether a slope had to be bounded, so that not every tissue reaches its goal.
+        The curve, and whether a slope had to be bounded, so that not every tissue reaches its target.
     """
-    gain = float(goals[anchor] / levels[anchor])
-    levels, goals = np.concatenate([[0.0], levels]), np.concatenate([[0.0], goals])
-    slopes = np.diff(goals) / np.diff(levels)
+    gain = float(targets[anchor] / levels[anchor])
+    levels, targets = np.concatenate([[0.0], levels]), np.concatenate([[0.0], targets])
+    slopes = np.diff(targets) / np.diff(levels)
     bounded = np.clip(slopes, gain / STEEPEST, gain * STEEPEST)
     reached = np.concatenate([[0.0], np.cumsum(bounded * np.diff(levels))])
-    reached *= goals[anchor + 1] / reached[anchor + 1]
+    reached *= targets[anchor + 1] / reached[anchor + 1]
     return ToneCurve(levels, reached, gain, floor), bool(np.any(bounded != slopes))

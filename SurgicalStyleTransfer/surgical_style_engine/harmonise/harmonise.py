@@ -47,9 +47,7 @@ def kind_to_harmonise(volume: Volume) -> tuple[str, bool]:
     if volume.channels != 1 or volume.is_2d:
         raise InputError(f"{name}: a scalar MR volume is harmonised, not a picture.")
     if verdict.modality == "CT" or float(volume.array.min()) < HU_BELOW:
-        raise InputError(
-            f"{name} is CT: Hounsfield units mean the same on every scanner, there is nothing to harmonise."
-        )
+        raise InputError(f"{name} is CT: Hounsfield units mean the same on every scanner; nothing is to be done.")
     kind = verdict.kind if verdict.kind in CONTRASTS else verdict.look.kind
     if kind not in CONTRASTS:
         raise InputError(f"{name} is not known to be T1w, T2w or FLAIR of a head ({verdict.sentence().rstrip('.')}).")
@@ -57,7 +55,7 @@ def kind_to_harmonise(volume: Volume) -> tuple[str, bool]:
 
 
 def _extracted(verdict: Verdict, volume: Volume) -> bool:
-    """Whether there is a brain alone; where the voxels do not tell, whether most of the image is exactly of one value."""
+    """Whether there is a brain alone; where voxels do not tell, whether a third of them is exactly of one value."""
     if verdict.extracted is not None:
         return verdict.extracted
     array = volume.array[0]

@@ -53,8 +53,8 @@ class Look:
 def look_of(measured: Sequence[Landmarks], kind: str, name: str) -> Look:
     """The look of a set of scans.
 
-    MR has no units: the same tissue is 300 in one scan and 3,000 in the next of the same scanner. So every scan is first
-    brought to the same white matter; the look's own brightness is the median scan's.
+    MR has no units: the same tissue is 300 in one scan and 3,000 in the next of the same scanner. So every scan is
+    first brought to the same white matter; the look's own brightness is the median scan's.
 
     Args:
         measured: the tissues of each scan.

@@ -11,7 +11,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
-from surgical_style_engine.models.adapted import adapted_of
+from surgical_style_engine.models.adapted import adapted_sentences
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -67,13 +67,11 @@ def translate_volume(
     request = check_request(volume, model, direction, strength, mask, adjustments)
     blend = request.blend(request.flattened())
     planes = planes_for(blend.input, options.planes, model.card)
-    runner = runner_for(model, direction, options)
-    runner.begin()
+    runner = _begun_runner(model, direction, options)
     network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
     doubts = suitability_warnings(volume, model, direction, blend.landmarks)
     translation = _begun(volume, runner, doubts, blend.flattened)
-    adapted = adapted_of(model.card)
-    translation.warnings += [] if adapted is None else [adapted.sentence]
+    translation.warnings += adapted_sentences(model.card)
     translation.misfit = misfit
     if _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
@@ -126,6 +124,13 @@ def translate_normalized(
         options,
     )
     return network.averaged(planes, with_input=False)[1]
+
+
+def _begun_runner(model: StyleModel, direction: str, options: RunOptions) -> Runner:
+    """What runs the network, with a run begun."""
+    runner = runner_for(model, direction, options)
+    runner.begin()
+    return runner
 
 
 def _begun(volume: Volume, runner: Runner, doubts: list[str], flattened: np.ndarray | None) -> Translation:

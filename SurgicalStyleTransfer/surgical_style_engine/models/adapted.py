@@ -111,3 +111,9 @@ def adapted_of(card: ModelCard) -> Adapted | None:
         return None if values is None else Adapted.model_validate(values)
     except ValidationError:
         return None
+
+
+def adapted_sentences(card: ModelCard) -> list[str]:
+    """What is said with every translation of an adapted style; nothing of others."""
+    adapted = adapted_of(card)
+    return [] if adapted is None else [adapted.sentence]

@@ -54,7 +54,7 @@ def find_brain(volume: Volume, body: np.ndarray, extracted: bool) -> np.ndarray:
 
 
 def _grown(image: np.ndarray, commonest: float, below_skin: np.ndarray, volume: Volume) -> np.ndarray:
-    """bool (z, y, x): the largest part of what is like the commonest intensity, closed and filled."""
+    """Bool (z, y, x): the largest part of what is like the commonest intensity, closed and filled."""
     import SimpleITK as sitk
 
     alike = (image > LIKE[0] * commonest) & (image < LIKE[1] * commonest) & below_skin

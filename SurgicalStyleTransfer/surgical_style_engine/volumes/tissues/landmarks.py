@@ -1,4 +1,4 @@
-"""What a scan's grey values are, told by its tissues: the landmarks that scans of different origin can be brought to share."""
+"""What a scan's grey values are, told by its tissues: landmarks that scans of different origin can share."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def measure(volume: Volume, kind: str, extracted: bool) -> tuple[Landmarks, Volu
     if not bright - dark > LEAST_RANGE * middle:
         raise InputError(f"{volume.name or 'The volume'}: its brain is of one grey value.")
     borders, weights = histogram_of(values - floor)
-    found = fit_expected((borders[:-1] + borders[1:]) / 2, weights, EXPECTED[kind])
-    if not found.means[0] > 0 or np.diff(found.means).min() < LEAST_GAP * found.means[-1]:
+    mixture = fit_expected((borders[:-1] + borders[1:]) / 2, weights, EXPECTED[kind])
+    if not mixture.means[0] > 0 or np.diff(mixture.means).min() < LEAST_GAP * mixture.means[-1]:
         raise InputError(f"{volume.name or 'The volume'}: its tissues cannot be told apart by their grey values.")
-    return Landmarks(floor, found.means, found.deviations, found.shares), flat, brain
+    return Landmarks(floor, mixture.means, mixture.deviations, mixture.shares), flat, brain

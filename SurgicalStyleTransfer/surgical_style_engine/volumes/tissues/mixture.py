@@ -105,8 +105,8 @@ def fit_expected(centres: np.ndarray, weights: np.ndarray, expected: Expected) -
     """Fit three classes that are expected to lie in certain ratios, beside outliers of any intensity.
 
     Where tissues overlap, a histogram alone does not say which is which (grey and white matter in FLAIR, cerebrospinal
-    fluid beside oedema in T2w). So the maximum a posteriori is sought, with conjugate priors of a hundredth of the voxels
-    (Gauvain & Lee, IEEE TSAP 1994), from the scale at which the expectation explains the histogram best.
+    fluid beside oedema in T2w). So the maximum a posteriori is sought, with conjugate priors of a hundredth of the
+    voxels (Gauvain & Lee, IEEE TSAP 1994), from the scale at which the expectation explains the histogram best.
 
     Args:
         centres: (bins,) intensities above the level of air, ascending.
