@@ -65,8 +65,18 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
             raise InputError("A model's look is in its weights and is not saved; leave --save-look out.")
         from training_cli.commands.translate import translate
 
-        spread = {"workers": workers, "scheduler": scheduler, "worker_memory": worker_memory, "overwrite": overwrite}
-        translate(source, output, model=like, pattern=pattern, report=report, progress=progress, **spread)
+        translate(
+            source,
+            output,
+            model=like,
+            pattern=pattern,
+            report=report,
+            overwrite=overwrite,
+            workers=workers,
+            scheduler=scheduler,
+            worker_memory=worker_memory,
+            progress=progress,
+        )
         return
     shown = Progress(progress)
     with shown:

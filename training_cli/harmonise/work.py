@@ -64,7 +64,9 @@ class HarmoniseWork:
             self.shown.stage(f"harmonising {title}")
         case = harmonise_case(task.inputs[0], self.look, output)
         levels = case.harmonised.before.levels / self.look.levels
-        quality = {name: float(value) for name, value in zip(self.metrics, levels, strict=True)}
+        quality: dict[str, float | None] = {
+            name: float(value) for name, value in zip(self.metrics, levels, strict=True)
+        }
         pictures = [_shown(case.source), _shown(case.harmonised.volume, float(self.look.levels[-1]))]
         return Done(entry_of(case, self.look, task.inputs[0], output), thumbnail(case.source, pictures), quality)
 

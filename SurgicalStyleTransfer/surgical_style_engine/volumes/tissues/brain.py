@@ -72,7 +72,8 @@ def _radius(mm: float, volume: Volume) -> list[int]:
 
 def _mode(values: np.ndarray) -> float:
     """The commonest intensity, of a smoothed histogram."""
-    borders = np.linspace(*np.percentile(values, (1, 99)), 129)
+    darkest, brightest = np.percentile(values, (1, 99))
+    borders = np.linspace(darkest, brightest, 129)
     counts, _ = np.histogram(values, borders)
     smooth = np.convolve(counts, np.hanning(11), "same")
     most = int(smooth.argmax())
