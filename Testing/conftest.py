@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_python
 
 # OpenVINO reports its use over the network unless this module is missing.
 sys.modules.setdefault("openvino_telemetry", None)
@@ -15,6 +16,19 @@ os.environ["SST_PROBE"] = "off"
 # What the user of this machine has fetched must not decide how a test ends.
 os.environ["SST_FEATURES"] = "/nonexistent/features"
 ROOT = Path(__file__).resolve().parent.parent
+_warm: list[warm_python.Server] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One server for all processes of a test session, which find it in the environment."""
+    if warm_python.can_fork() and warm_python.SOCKET not in os.environ:
+        _warm.append(warm_python.Server())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """It ends with the session."""
+    while _warm:
+        _warm.pop().close()
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,10 @@ MANY_PARAMETERS = {
     "surgical_style_engine/app/report.py new_report": "one keyword a key of the report",
     "surgical_style_engine/inference/stylize.py stylize_volume": "the style, and what is done with the result",
     "surgical_style_engine/models/dicom_output.py write_dicom_series": "what a header says of a translation",
+    "training_cli/adapt/command.py adapt": COMMAND,
     "training_cli/commands/benchmark.py benchmark": COMMAND,
     "training_cli/commands/compare.py compare": COMMAND,
+    "training_cli/harmonise/command.py harmonise": COMMAND,
     "training_cli/commands/demo.py demo": COMMAND,
     "training_cli/commands/evaluate.py evaluate": COMMAND,
     "training_cli/commands/fuse.py fuse": COMMAND,
@@ -40,6 +42,7 @@ ORIGIN = {
     "surgical_style_engine/volumes/volume.py",
     "surgical_style_engine/worker/messages.py",
     "surgical_style_engine/worker/schema.py",
+    "training_cli/adapt/volumes.py",
 }
 
 

@@ -21,7 +21,9 @@ from training_cli.terminal import printable
 COMMANDS = {
     "demo": "training_cli.commands.demo:demo",
     "train": "training_cli.commands.train:train",
+    "adapt": "training_cli.adapt.command:adapt",
     "translate": "training_cli.commands.translate:translate",
+    "harmonise": "training_cli.harmonise.command:harmonise",
     "inspect": "training_cli.commands.inspect:inspect",
     "evaluate": "training_cli.commands.evaluate:evaluate",
     "compare": "training_cli.commands.compare:compare",
@@ -78,6 +80,15 @@ class Interrupted(BaseException):
         self.number = number
 
 
+_came: list[int] = []  # signals that ask to end
+
+
+def check_signals() -> None:
+    """End as a signal asked for that came, and that a library may have called a failure of its own."""
+    if _came:
+        raise Interrupted(_came[0])
+
+
 class _Group(typer.core.TyperGroup):
     def invoke(self, context: Any) -> Any:
         try:
@@ -92,7 +103,8 @@ def _ending_signals() -> Iterator[list[int]]:
 
     Gives the signals that came.
     """
-    process, came = os.getpid(), []
+    process, came = os.getpid(), _came
+    came.clear()
 
     def end(number: int, _frame: object) -> None:
         if os.getpid() != process:  # a child that was forked has nothing of this to clean up

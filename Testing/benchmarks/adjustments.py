@@ -31,9 +31,9 @@ def main(source: Path, target: Path, name: str) -> None:
     volume, model = read_volume(source), load_model(name)
     real, valid, _ = align_reference(volume, read_volume(target), target)
     translate_volume(volume, model)  # what is loaded at the first run does not count
-    begun = time.perf_counter()
+    begun = time.process_time()
     plain = translate_volume(volume, model)
-    alone = time.perf_counter() - begun
+    alone = time.process_time() - begun
 
     def row(title: str, translation: Any, seconds: float | None) -> None:
         case = JudgeCase(volume, model, translation, reference=real, valid=valid, judging=Judging(cycle=False))
@@ -44,17 +44,17 @@ def main(source: Path, target: Path, name: str) -> None:
         print(f"| {title} | {' | '.join(figures)} |", flush=True)
 
     def adjusted(title: str, **adjustments: Any) -> Any:
-        begun = time.perf_counter()
+        begun = time.process_time()
         made = readjust(volume, model, plain, adjustments=Adjustments(**adjustments))
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         if title:
             row(title, made, seconds)
         return made
 
     def again(title: str, **options: Any) -> None:
-        begun = time.perf_counter()
+        begun = time.process_time()
         made = translate_volume(volume, model, **options)
-        row(title, made, time.perf_counter() - begun - alone)
+        row(title, made, time.process_time() - begun - alone)
 
     row("translation as it is", plain, None)
     for guard in GUARDS:

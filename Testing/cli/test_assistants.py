@@ -10,7 +10,7 @@ from tiny_models import oblique_head
 from surgical_style_engine.imageio.write import write_volume
 
 ROOT = Path(__file__).resolve().parents[2]
-LONG = {"train"}  # only its options are looked at
+LONG = {"adapt", "train"}  # only its options are looked at
 
 
 def commands():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import warm_python
 
 from surgical_style_engine import __version__
 from surgical_style_engine.imageio.write import write_volume
@@ -82,7 +83,7 @@ def test_a_signal_is_one_sentence_and_leaves_nothing(tmp_path, head_volume, tiny
     out.mkdir()
     arguments = ["translate", tmp_path / "in.nrrd", out / "o.nrrd", "--model", tiny_model, "--progress", "none"]
     run = subprocess.Popen(
-        [sys.executable, "-c", SLOW_WRITING, *map(str, arguments)],
+        [warm_python.command(), "-c", SLOW_WRITING, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,10 +2,10 @@
 
 import queue
 import subprocess
-import sys
 import threading
 
 import numpy as np
+import warm_python
 
 from surgical_style_engine.worker import messages as protocol
 
@@ -28,11 +28,11 @@ BROKEN = SLOW.replace("time.sleep(0.4)", "raise ZeroDivisionError('surprise\\nin
 class Talk:
     """A running worker and the messages it said."""
 
-    def __init__(self, scratch, code=None):
+    def __init__(self, scratch, code=None, python=None):
         self.scratch = scratch
         start = ["-c", code] if code else ["-m", "surgical_style_engine.worker"]
         self.process = subprocess.Popen(
-            [sys.executable, *start, "--scratch", str(scratch)],
+            [python or warm_python.command(), *start, "--scratch", str(scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

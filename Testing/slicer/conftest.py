@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_python
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 PATIENCE = 120  # seconds after which a wait is given up; no speed is asserted
@@ -31,6 +32,13 @@ def slicer_app(tmp_path_factory):
     from slicer_stand_in import install
 
     return install(tmp_path_factory.mktemp("slicer"))
+
+
+@pytest.fixture(autouse=True)
+def warm_worker(request, monkeypatch):
+    """The panel's workers start at once, by a PythonSlicer on the PATH; those of tests marked cold_worker do not."""
+    if warm_python.command() != sys.executable and not request.node.get_closest_marker("cold_worker"):
+        monkeypatch.setenv("PATH", str(Path(warm_python.command()).parent), prepend=os.pathsep)
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +71,14 @@ def tiny_folder(tmp_path_factory):
 def scene(slicer_app):
     """An empty scene, before and after, with the slice views of the usual layout."""
     slicer_app.mrmlScene.Clear(0)
+    from PySide6 import QtCore
+
     manager = slicer_app.app.layoutManager()
     manager.setLayout(slicer_app.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     manager.mrmlSliceLogics()
     yield slicer_app.mrmlScene
+    # No event loop comes round here to delete what was closed; it would follow every change of the scenes to come.
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
     slicer_app.mrmlScene.Clear(0)
 
 

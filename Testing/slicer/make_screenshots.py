@@ -15,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 480
+OTHER_WIDTHS = (350, 800)  # of the first screen: the narrowest and a wide one
 
 
 def main(model: Path, output: Path) -> None:
@@ -63,21 +64,22 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
             slicer.app.processEvents()
             time.sleep(0.01)
 
-    def shot(title: str, seconds: float = 0.3) -> None:
+    def shot(title: str, seconds: float = 0.3, width: int = WIDTH) -> None:
+        parent.setFixedWidth(width)
         # adjustSize() would ask for the height at another width; Slicer's scroll area asks as this does.
         for _ in range(2):
             wait(seconds=seconds)
-            parent.setFixedHeight(parent.layout().totalHeightForWidth(WIDTH))
-        for width in (WIDTH + 1, WIDTH):  # form layouts keep heights of an earlier text as long as their place stays
-            parent.setFixedWidth(width)
-            wait(seconds=seconds / 2)
+            parent.setFixedHeight(parent.layout().totalHeightForWidth(width))
+        wait(seconds=seconds)
         parent.grab().save(str(output / f"{title}.png"))
+        parent.setFixedWidth(WIDTH)
 
     shot("empty")
     node = make_window.template(slicer, resolution=2)
     _prepare(widget, node, name, wait, shot)
     _apply(widget, wait, shot)
     _fuse(widget, wait, shot)
+    _adapt(widget, wait, shot)
     _warn(slicer, widget, wait, shot)
     widget._parameterNode.inputVolume = node
     _damage(widget, next((models / name).glob("weights*")), wait, shot)
@@ -90,6 +92,8 @@ def _prepare(widget: object, node: object, name: str, wait: object, shot: object
     parameters.inputVolume, parameters.model = node, name
     wait(seconds=3)
     shot("ready")
+    for width in OTHER_WIDTHS:
+        shot(f"ready-{width}", width=width)
     ui.advancedCollapsibleButton.collapsed = False
     wait(lambda: len(widget.panel.advanced.devices) > 0, 60)
     shot("advanced")
@@ -128,6 +132,26 @@ def _fuse(widget: object, wait: object, shot: object) -> None:
     shot("fusion")
     ui.fusionCollapsibleButton.collapsed = True
     widget.panel.context.status.show("")
+
+
+def _adapt(widget: object, wait: object, shot: object) -> None:
+    """The section Adapt to my scanner with a pair chosen. The T2w is the style's, called otherwise for this picture."""
+    from SurgicalStyleTransferLib.panel.adaptation import scans
+
+    ui, result = widget.ui, widget._parameterNode.resultVolume
+    name, is_synthetic = result.GetName(), scans.outputs.is_synthetic
+    result.SetName("ICBM152 T2")
+    scans.outputs.is_synthetic = lambda node: False
+    ui.adaptCollapsibleButton.collapsed = False
+    ui.adaptSourceSelector.setCurrentNode(widget._parameterNode.inputVolume)
+    ui.adaptTargetSelector.setCurrentNode(result)
+    ui.adaptAddButton.click()
+    wait(seconds=1)
+    shot("adapt")
+    ui.adaptRemoveButton.click()
+    scans.outputs.is_synthetic = is_synthetic
+    result.SetName(name)
+    ui.adaptCollapsibleButton.collapsed = True
 
 
 def _warn(slicer: object, widget: object, wait: object, shot: object) -> None:

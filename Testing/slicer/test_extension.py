@@ -157,6 +157,33 @@ def test_everything_is_installed_and_nothing_of_the_tests(installed):
     assert not (installed / "Testing").exists()
 
 
+TRAINING = """
+import pathlib, sys
+installed = pathlib.Path(sys.argv[1])
+sys.modules.update(dict.fromkeys(("typer", "rich", "matplotlib", "jinja2", "tensorboard", "nilearn")))
+others = [entry for entry in sys.path if not (pathlib.Path(entry or ".") / "training_cli").exists()]
+sys.path[:] = [str(installed), *others]
+import surgical_style_engine, training_cli.adapt.tasks, training_cli.training.loop
+from training_cli.training.methods import build, cyclegan, paired
+for module in (surgical_style_engine, training_cli, paired):
+    assert pathlib.Path(module.__file__).is_relative_to(installed), module.__file__
+print("trains")
+"""
+
+
+def test_what_adapts_a_style_is_installed_beside_it_and_needs_nothing_of_the_command(installed):
+    """PyTorch and two packages are asked for; the command's own are not."""
+    assert not (installed / "training_cli" / "commands").exists()
+    said = subprocess.run(
+        [sys.executable, "-c", TRAINING, str(installed)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=installed.parent,
+    )
+    assert said.stdout.strip() == "trains", said.stdout + said.stderr
+
+
 RUN = """
 import pathlib, sys, tempfile
 here, installed = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import warm_python
 
 
 def worker_with(code: str) -> list[str]:
@@ -12,7 +12,7 @@ def worker_with(code: str) -> list[str]:
         "run = backends.TorchRunner.run\n"
         f"{code}\nfrom surgical_style_engine.worker.server import main\nmain(sys.argv[1:])\n"
     )
-    return [sys.executable, "-c", script]
+    return [warm_python.command(), "-c", script]
 
 
 SLOW_WORKER = worker_with(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
+import pickle  # nosec B403  # between this process and its own child
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -46,7 +46,7 @@ def _begin(function: bytes, threads: int) -> None:
     global _function
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _function = pickle.loads(function)
+    _function = pickle.loads(function)  # nosec B301  # of the parent process, which started this one
 
 
 def _end_with_parent() -> None:

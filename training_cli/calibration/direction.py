@@ -22,6 +22,7 @@ from .regression import regressed
 from .samples import Patient
 
 LEVEL = 0.9
+LEAST_RANK = 0.6  # rank correlation of expected and true PSNR on left-out hospitals, below which no number is given
 LEAST_SHARE = 0.01  # of a patient's body in a class, for its coverage to say something
 Learn = Callable[[Sequence[Patient], float, bool], ErrorModel]
 
@@ -97,7 +98,16 @@ def calibrated(
 
 
 def expected_psnr(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsnr | None:
-    """What the mean squared bound says of the PSNR; None for fewer than five patients or three hospitals.
+    """What the mean squared bound says of the PSNR; None where that was not shown to tell patients apart.
+
+    A falling line, a higher PSNR for wider bounds, is chance or the work of leaving hospitals out, and tells nothing.
+    """
+    line = psnr_line(tried, level)
+    return line if line is not None and line.slope > 0 and line.spearman >= LEAST_RANK else None
+
+
+def psnr_line(tried: Sequence[LeftOut], level: float = LEVEL) -> ExpectedPsnr | None:
+    """The PSNR by the mean squared bound, however well it tells; None for fewer than five patients or three hospitals.
 
     A line, tried on each hospital's patients after being laid through the others'; flat where that errs less.
     """

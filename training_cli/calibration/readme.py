@@ -26,14 +26,15 @@ def section(card: ModelCard, calibration: Calibration) -> str:
         "over left-out patients, and the worst of them; dark, middle and bright are three classes of "
         "the translation's intensities.",
         "",
-        f"| | patients | {' | '.join(_ROWS)} | expected PSNR: rank correlation, margin |",
+        f"| | patients | {' | '.join(_ROWS)} | PSNR |",
         "|---|---|" + "---|" * (len(_ROWS) + 1),
     ]
     for direction, known in calibration.directions.items():
         cells = [_cell(known.coverage.get(name)) for name in _ROWS]
-        psnr = "-" if known.psnr is None else f"{known.psnr.spearman:.2f}, ± {known.psnr.below:.1f} dB"
+        psnr = known.ranges.get("psnr")
+        spread = "-" if psnr is None else f"{psnr.low:.1f} to {psnr.high:.1f} dB"
         ways = f"{card.domain_from(direction).name} to {card.domain_to(direction).name}"
-        lines.append(f"| {ways} | {known.patients} | {' | '.join(cells)} | {psnr} |")
+        lines.append(f"| {ways} | {known.patients} | {' | '.join(cells)} | {spread} |")
     missing = [name for name in card.directions if name not in calibration.directions]
     for direction in missing:
         ways = f"{card.domain_from(direction).name} to {card.domain_to(direction).name}"

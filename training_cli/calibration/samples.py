@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -23,17 +23,19 @@ class Voxels:
         errors: (n,) float32, |translation - real image|, normalised units.
         weights: (n,) float32, so that scans of a patient count equally.
         tissues: (n,) int8, by the real image: 0 to 2 from dark to bright, as the caller names them.
+        in_tumour: (n,) bool, by the labels.
     """
 
     features: np.ndarray
     errors: np.ndarray
     weights: np.ndarray
     tissues: np.ndarray
+    in_tumour: np.ndarray
 
     @staticmethod
     def joined(parts: Sequence[Voxels]) -> Voxels:
         """All voxels of several."""
-        names = ("features", "errors", "weights", "tissues")
+        names = [each.name for each in fields(Voxels)]
         return Voxels(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
@@ -120,7 +122,7 @@ def scan_of(
     def draw(numbers: np.ndarray, most: int) -> Voxels:
         chosen = rng.choice(numbers, min(most, len(numbers)), replace=False)
         weights = np.full(len(chosen), 1 / len(chosen), np.float32)
-        return Voxels(features[chosen], errors[chosen].astype(np.float32), weights, tissues[chosen])
+        return Voxels(features[chosen], errors[chosen].astype(np.float32), weights, tissues[chosen], in_tumour[chosen])
 
     labelled = np.flatnonzero(in_tumour)
     return Scan(
@@ -151,4 +153,4 @@ def three_classes(values: np.ndarray) -> tuple[float, float]:
 
 
 def _weighted(voxels: Voxels, weight: float) -> Voxels:
-    return Voxels(voxels.features, voxels.errors, voxels.weights * np.float32(weight), voxels.tissues)
+    return replace(voxels, weights=voxels.weights * np.float32(weight))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -105,6 +105,29 @@ def fitting(source: Path, candidates: Sequence[Path], what: str = "") -> list[Pa
     return [candidate for count, candidate in ranked if count == most > 0]
 
 
+class Candidates:
+    """Files found by the beginning of their names, so that thousands are not compared with thousands.
+
+    Args:
+        paths: The files.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._by_start: dict[tuple[str, ...], list[tuple[int, Path]]] = {}
+        for number, path in enumerate(paths):
+            parts = _split(stem(path))
+            # All parts but the last that counts are shared with what the file belongs to, and one part at least.
+            counted = [place for place, part in enumerate(parts) if "=" not in part]
+            shared = counted[-2] + 1 if len(counted) > 1 else 1
+            self._by_start.setdefault(parts[:shared], []).append((number, path))
+
+    def near(self, source: Path) -> list[Path]:
+        """Those that ``fitting`` could take for ``source``, and few others, in their order."""
+        parts = _split(stem(source))
+        starts = [parts[:count] for count in range(len(parts) + 1)]
+        return [path for _, path in sorted(entry for start in starts for entry in self._by_start.get(start, ()))]
+
+
 def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) -> list[Path | None]:
     """`find_match` for each source; what has the name of one source goes with no other.
 
@@ -116,7 +139,8 @@ def match_all(sources: Sequence[Path], candidates: Sequence[Path], what: str) ->
     for candidate in candidates:
         taken = stem(candidate) in by_name and by_name[stem(candidate)] != candidate.resolve()
         (owned.setdefault(stem(candidate), []) if taken else free).append(candidate)
-    matches = [find_match(source, [*owned.get(stem(source), []), *free], what) for source in sources]
+    others = Candidates(free)
+    matches = [find_match(s, [*owned.get(stem(s), []), *others.near(s)], what) for s in sources]
     users: dict[Path, Path] = {}
     for source, match in zip(sources, matches, strict=True):
         if match is not None and _base(source) != _base(other := users.setdefault(match, source)):

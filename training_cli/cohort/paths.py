@@ -41,7 +41,7 @@ def is_same(first: Path, second: Path) -> bool:
 
 def _keys(path: Path) -> set[object]:
     """What two paths of one file or folder have in common: its whole name, and what the system knows it by."""
-    keys: set[object] = {os.path.normcase(path.resolve())}
+    keys: set[object] = {os.path.normcase(os.path.realpath(path))}
     try:
         status = path.stat()
     except OSError:  # it is not there

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
@@ -13,25 +14,50 @@ from surgical_style_engine.imageio.formats import DICOM_ENDINGS, VOLUME_ENDINGS,
 from surgical_style_engine.imageio.write import check_output
 
 from .checks import check_exist, check_folders_of
-from .matching import match_all, stem, told_match, volumes_in
+from .matching import stem, told_match
+from .tree import Tree, match_below, volumes_below
 
 
 @dataclass(frozen=True)
 class Job:
-    """One volume to translate; the mask's file, if any. paired: what is to be told of how that was found."""
+    """One volume to translate.
+
+    Attributes:
+        source: Its file, or its DICOM folder.
+        output: What is written.
+        mask: The mask's file, if any.
+        paired: What is to be told of how that was found.
+        volume: Its path below the cohort's folder, with slashes.
+        sidecar: What is written beside the output, in a data set of derivatives; else None.
+    """
 
     source: Path
     output: Path
     mask: Path | None
     paired: tuple[str, ...] = ()
+    volume: str = ""
+    sidecar: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What files about the volume begin with; other than that of every other volume of the cohort."""
+        parent = Path(self.volume).parent.parts
+        return "_".join([*parent, stem(self.source)])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do. single: one volume was named, and no folder of them."""
+    """What to do.
+
+    Attributes:
+        jobs: The volumes.
+        single: One volume was named, and no folder of them.
+        problems: Folders of which it cannot be said what they hold, and why.
+    """
 
     jobs: list[Job]
     single: bool
+    problems: list[tuple[Path, str]] = field(default_factory=list)
 
     @property
     def paired(self) -> list[str]:
@@ -54,47 +80,79 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     """
     check_exist(source, mask)
     check_folders_of(output)
-    sources = volumes_in(source, pattern)
+    tree = volumes_below(source, pattern, leave_out=[output])
+    sources = tree.volumes
     if dicom:
         _check_dicom(source, sources, output)
     if sources == [source]:
         if not dicom:
             check_output(output)
-        return Plan([Job(source, output, *_masks(sources, mask)[0])], single=True)
-    return Plan(_jobs(source, sources, output, mask, dicom), single=False)
+        return Plan([Job(source, output, *masks_of(tree, mask)[0])], single=True)
+    return Plan(_jobs(tree, output, mask, dicom), single=False, problems=tree.problems)
 
 
-def _jobs(source: Path, sources: list[Path], output: Path, mask: Path | None, dicom: bool) -> list[Job]:
+def check_folder_of_results(source: Path, count: int, output: Path) -> None:
+    """Raise InputError unless the output's name can be that of a folder.
+
+    Args:
+        source: The cohort's folder.
+        count: How many volumes it has.
+        output: Where the results are to go.
+    """
     if output.is_file() or ending_of(output) in (*VOLUME_ENDINGS, *WRITABLE_ENDINGS, *DICOM_ENDINGS):
         raise InputError(
-            f"{source} is a folder of {len(sources)} volumes, so the output must be a folder, and {output.name} is the "
+            f"{source} is a folder of {count} volumes, so the output must be a folder, and {output.name} is the "
             "name of a file."
         )
-    jobs = []
-    for path, (mask_file, paired) in zip(sources, _masks(sources, mask), strict=True):
+
+
+def output_of(tree: Tree, path: Path, folder: Path, ending: str | None = None) -> Path:
+    """The file that a volume of a cohort becomes, in the same folders as the volume.
+
+    Args:
+        tree: The cohort.
+        path: One of its volumes.
+        folder: Of the results.
+        ending: Of the file; that of the volume if None, or the closest that can be written without a loss.
+    """
+    if ending is None:
         ending = ending_of(path) if path.is_file() and ending_of(path) in WRITABLE_ENDINGS else ".nii.gz"
         ending = ".png" if ending in (".jpg", ".jpeg") else ending  # not to lose anything more
-        ending = "" if dicom else ending
-        jobs.append(Job(path, output / f"{stem(path)}_synthetic{ending}", mask_file, paired))
-    names = [job.output.name for job in jobs]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"Two inputs would both become {twice[0]}; narrow them down with --pattern.")
+    return folder / tree.place(path).parent / f"{stem(path)}_synthetic{ending}"
+
+
+def _jobs(tree: Tree, output: Path, mask: Path | None, dicom: bool) -> list[Job]:
+    check_folder_of_results(tree.root, len(tree.volumes), output)
+    jobs = []
+    for path, (mask_file, paired) in zip(tree.volumes, masks_of(tree, mask), strict=True):
+        written = output_of(tree, path, output, "" if dicom else None)
+        jobs.append(Job(path, written, mask_file, paired, tree.place(path).as_posix()))
+    outputs = Counter(job.output for job in jobs)
+    if twice := [path for path, count in outputs.items() if count > 1]:
+        raise InputError(f"Two inputs would both become {twice[0].name}; narrow them down with --pattern.")
     return jobs
 
 
-def _masks(sources: Sequence[Path], mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
+def masks_of(tree: Tree, mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:
     """The mask of every volume and what is to be told of it.
 
-    That is the named file for a single volume, else that of a folder that goes with it by name. Raises InputError.
+    That is the named file for a single volume, else that of a folder that goes with it by name.
+
+    Args:
+        tree: The volumes.
+        mask: A labelmap, or a folder of them; None for none.
+
+    Raises:
+        InputError: Where a volume has none.
     """
+    sources = tree.volumes
     if mask is None:
         return [(None, ())] * len(sources)
-    masks = volumes_in(mask, what="mask")
-    if masks == [mask] and len(sources) == 1:
+    if len(sources) == 1 and volumes_below(mask, what="mask").volumes == [mask]:
         return [(mask, ())]
     if mask.is_file():
         raise InputError(f"{mask.name} is one mask for {len(sources)} volumes; give a folder with a mask of each.")
-    matched = match_all(sources, masks, "mask")
+    matched = match_below(tree, mask, "mask")
     for path, mask_file in zip(sources, matched, strict=True):
         if mask_file is None:
             raise InputError(f"No mask in {mask} goes with {path.name}.")

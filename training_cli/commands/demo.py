@@ -217,8 +217,12 @@ def shown_metrics(quality: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _tell(subject: _Subject, case: TranslateCase, translated: TranslatedCase, report: Path, seconds: float) -> None:
+    from surgical_style_engine.app.trust.verdict import verdict_line
+
     card, translation = case.model.card, translated.translation
     _print_metrics(translated.quality, card.domain_from(case.direction).name, card.domain_to(case.direction).name)
+    if verdict := translated.quality.get("verdict"):
+        echo(verdict_line(verdict))
     how = f"{translation.device} ({translation.precision})"
     echo(f"{translation.slices} slices in {translation.seconds:.1f} s on {how}, {seconds:.0f} s in all.")
     echo(f"Volume:  {subject.written}\nReport:  {report}\nPicture: {subject.picture}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -13,12 +12,22 @@ import typer
 
 from surgical_style_engine.errors import InputError
 
-from .options import Backend, Device, Direction, Precision, ProgressKind
+from .options import (
+    Backend,
+    Device,
+    Direction,
+    Overwrite,
+    Precision,
+    ProgressKind,
+    Scheduler,
+    WorkerMemory,
+    Workers,
+)
 
 if TYPE_CHECKING:
-    from surgical_style_engine.app.judge_set import TargetSet
-    from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase
     from surgical_style_engine.models.folder import StyleModel
+    from training_cli.cohort.command import Spreading
+    from training_cli.commands.works.evaluate import EvaluatePlan, EvaluateWork
 
 Model = Annotated[str, typer.Option("--model", help="model folder or name")]
 Source = Annotated[Path, typer.Option("--source", help="volume, or folder of volumes, to translate")]
@@ -72,6 +81,10 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     backend: Backend = "auto",
     write_card: WriteCard = "",
     maps: MapFolder = None,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Translate volumes and judge the result: cycle scores, semantic consistency, and what references allow.
@@ -83,63 +96,51 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     histogram then being that of all references). --lesions counts those found, weakened, lost and invented.
     """
     from surgical_style_engine.app.judging import Judging
-    from surgical_style_engine.app.translate_case import TranslateCase, Writing
-    from surgical_style_engine.common.run_options import RunOptions
     from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.checks import told
+    from training_cli.cohort.command import Spreading
+    from training_cli.cohort.run.digests import model_of
+    from training_cli.commands.works.evaluate import EvaluateWork, evaluate_plan
 
     _check(direction, progress, report, (source, reference, masks, lesions), lpips)
     begun = time.perf_counter()
     style = load_model(model)
     style.check_direction(direction)
     patterns = {"source": pattern_source, "reference": pattern_reference, "mask": pattern_masks}
-    planned = _plan(source, reference, masks, lesions, patterns)
+    planned = evaluate_plan(source, {"reference": reference, "mask": masks, "lesion": lesions}, patterns)
     _check_outputs(planned, style, maps, report)
     told(planned.paired)
-    case = TranslateCase(
-        source,
-        style,
-        direction,
-        judging=Judging(cycle=cycle, lpips=lpips),
-        target_set=_target_set(planned, style, direction),
-        writing=Writing(maps=maps),
-        options=RunOptions(device=device, precision=precision, backend=backend),
+    judging = Judging(cycle=cycle, lpips=lpips)
+    run = {"device": device, "precision": precision, "backend": backend}
+    where = str(Path(model).absolute()) if Path(model).is_dir() else model
+    references = tuple(path.absolute() for path in planned.all_references) if len(planned.all_references) > 1 else ()
+    work = EvaluateWork(
+        where, model_of(style), direction, register, judging, maps and maps.absolute(), run, references, style=style
     )
-    entries, warnings = _evaluate_all(case, planned, register, progress)
-    quality = _quality(case, entries)
-    _write_report(report, case, planned, entries, {"quality": quality, "warnings": warnings}, begun)
-    if write_card:
+    spreading = Spreading(_folder_of(report), overwrite, workers, scheduler, worker_memory)
+    _evaluate(work, planned, spreading, (report, write_card, progress), begun)
+
+
+def _evaluate(
+    work: EvaluateWork, planned: EvaluatePlan, spreading: Spreading, told: tuple[Path, str, str], begun: float
+) -> None:
+    """Judge what is asked for, and report it. told: the report, the label in the card, and how progress is shown."""
+    report, label, progress = told
+    style = work.loaded()
+    entries, failures = _evaluate_all(work, planned, spreading, progress)
+    quality = _quality(entries)
+    if work.references and entries:
+        quality["kid"] = _distances(work, planned, report, entries)
+    _write_report(report, work, style, planned, (entries, failures), quality, begun)
+    if label:
         from training_cli.model_card import add_metrics
 
-        add_metrics(style.folder, write_card, quality)
-    _tell(style.card.name, quality, entries, warnings, "" if progress == "json" else str(report))
+        add_metrics(style.folder, label, quality)
+    _tell(style.card.name, quality, entries, "" if progress == "json" else str(report))
+    if failures:
+        from training_cli.main import fail
 
-
-@dataclass(frozen=True)
-class _Plan:
-    """The volumes to translate, each with its reference, its mask and its lesions where it has any.
-
-    Attributes:
-        all_references: of the folder, paired or not.
-        paired: how references and masks were found by their names, where that is worth telling.
-        with_references, with_masks, with_lesions: whether there should be some.
-    """
-
-    sources: list[Path]
-    references: list[Path | None]
-    masks: list[Path | None]
-    lesions: list[Path | None]
-    all_references: list[Path]
-    paired: list[str]
-    with_references: bool
-    with_masks: bool
-    with_lesions: bool
-
-    @property
-    def inputs(self) -> list[Path]:
-        """Everything that is read."""
-        labels = [path for path in (*self.masks, *self.lesions) if path is not None]
-        return [*self.sources, *self.all_references, *labels]
+        fail(f"{len(failures)} of {len(entries) + len(failures)} volumes could not be evaluated.", 1)
 
 
 def _check(direction: str, progress: str, report: Path, inputs: tuple[Path | None, ...], lpips: bool) -> None:
@@ -170,158 +171,109 @@ def _check_lpips() -> None:
         )
 
 
-def _plan(
-    source: Path, reference: Path | None, masks: Path | None, lesions: Path | None, patterns: dict[str, str]
-) -> _Plan:
-    """Find the volumes, and what belongs to each. Raises InputError."""
-    from training_cli.cohort.matching import match_all, told_match, volumes_in
-
-    sources = volumes_in(source, patterns["source"], "source")
-    paired: list[str] = []
-
-    def match(folder: Path | None, what: str) -> tuple[list[Path], list[Path | None]]:
-        candidates = [] if folder is None else volumes_in(folder, patterns.get(what, "*"), what)
-        if len(sources) == 1 and candidates == [folder]:
-            return candidates, [folder]  # one volume and one reference were named: they belong together
-        matched = match_all(sources, candidates, what)
-        for path, file in zip(sources, matched, strict=True):
-            paired.extend(told_match(path, file, what))
-        return candidates, matched
-
-    all_references, references = match(reference, "reference")
-    _all_masks, mask_files = match(masks, "mask")
-    _all_lesions, lesion_files = match(lesions, "lesion")
-    if lesions is not None and not any(lesion_files):
-        raise InputError(f"No labelmap of lesions in {lesions} has a name that matches a source.")
-    if lesions is not None and reference is None:
-        raise InputError("--lesions needs --reference: lesions are accounted for beside a real image.")
-    named = (reference is not None, masks is not None, lesions is not None)
-    return _Plan(sources, references, mask_files, lesion_files, all_references, paired, *named)
-
-
-def _check_outputs(planned: _Plan, style: StyleModel, maps: Path | None, report: Path) -> None:
+def _check_outputs(planned: EvaluatePlan, style: StyleModel, maps: Path | None, report: Path) -> None:
     from surgical_style_engine.app.maps import check_maps_folder, map_files
     from surgical_style_engine.models.card import CARD_NAME
-    from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
 
-    names = [stem(path) for path in planned.sources]
+    names = [task.values["name"] for task in planned.tasks]
     check_maps_folder(maps, names)
     written = [file for name in names for file in map_files(maps, name)]
     check_outputs([*planned.inputs, style.folder / CARD_NAME], written, report)
 
 
-def _target_set(planned: _Plan, style: StyleModel, direction: str) -> TargetSet | None:
-    if len(planned.all_references) < 2:
-        return None
-    from surgical_style_engine.app.judge_set import TargetSet
-
-    return TargetSet(style, planned.all_references, direction)
+def _folder_of(report: Path) -> Path:
+    """Where the manifest of a cohort's evaluation is: beside its report."""
+    return report.with_name(f"{report.stem}_volumes")
 
 
 def _evaluate_all(
-    case: TranslateCase, planned: _Plan, register: bool, progress: str
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """What a report says of each volume, and the warnings on all of them."""
-    from dataclasses import replace
+    work: EvaluateWork, planned: EvaluatePlan, spreading: Spreading, progress: str
+) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
+    """What a report says of each volume that is done, and what is not; a failure of the only one is raised."""
+    from training_cli.cohort.checks import told_warnings
+    from training_cli.cohort.command import do_cohort
+    from training_cli.commands.works.evaluate import FEATURES, unpacked
+    from training_cli.progress import Progress
 
-    from surgical_style_engine.app.align_reference import Reference
-    from surgical_style_engine.app.translate_case import translate_case
-    from training_cli.cohort.matching import stem
+    done = 0
 
-    entries: list[dict[str, Any]] = []
-    warnings: list[str] = []
-    whole = zip(planned.sources, planned.references, planned.masks, planned.lesions, strict=True)
-    for number, (path, reference, mask, lesions) in enumerate(whole):
-        if planned.with_references and reference is None:
-            warnings.append(f"{path.name}: no reference has a matching name; only unpaired figures.")
-        if planned.with_masks and mask is None:
-            warnings.append(f"{path.name}: no mask has a matching name; the body mask was found instead.")
-        one = replace(
-            case,
-            volume=path,
-            reference=None if reference is None else Reference(reference, register),
-            labels=mask,
-            writing=replace(case.writing, name=stem(path)),
-        )
-        translated = translate_case(one)
-        warnings += [f"{path.name}: {sentence}" for sentence in translated.warnings]
-        entries.append(_entry(path, reference, mask, translated))
-        if planned.with_lesions:
-            warnings += _add_lesions(entries[-1], one, translated, lesions)
-        del translated  # the next volume needs its room
-        _tell_progress(progress, number + 1, len(planned.sources), entries[-1])
-    return entries, warnings
+    def tell(entry: dict[str, Any]) -> None:
+        nonlocal done
+        done += 1
+        _tell_progress(progress, done, len(planned.tasks), entry)
+
+    if not planned.is_cohort:
+        (task,) = planned.tasks
+        outcome = work.prepare().run(task, task.name)
+        if (targets := work.target_set()) is not None:
+            targets.clear()
+            targets.put(unpacked(outcome.extra[FEATURES]))
+        tell(outcome.entry)
+        told_warnings(f"{task.name}: {sentence}" for sentence in outcome.entry["warnings"])
+        return [outcome.entry], []
+    result = do_cohort(
+        work, planned.tasks, spreading, Progress(progress), f"Evaluation of {work.model}", tell, planned.problems
+    )
+    return result.entries(), [*result.failures(), *planned.problems]
 
 
-def _add_lesions(
-    entry: dict[str, Any], case: TranslateCase, translated: TranslatedCase, lesions: Path | None
-) -> list[str]:
-    """Add a volume's ledger to its entry, or say in a warning why there is none."""
-    from surgical_style_engine.app.lesions import account
-
-    name = Path(entry["input"]).name
-    if lesions is None or translated.reference is None:
-        missing = "no labelmap of lesions has a matching name" if lesions is None else "there is no reference"
-        return [f"{name}: {missing}; its lesions are not accounted for."]
-    try:
-        entry["quality"]["lesions"] = account(case, translated, lesions)
-    except InputError as error:
-        return [f"{name}: {error}"]
-    return []
-
-
-def _entry(path: Path, reference: Path | None, mask: Path | None, translated: TranslatedCase) -> dict[str, Any]:
-    """What a report says of one volume."""
-    from surgical_style_engine.app.report_entries import run_entry
-
-    return {
-        "input": path,
-        "reference": reference,
-        "mask": mask,
-        "registration": translated.registration,
-        **run_entry(translated),
-        "seconds": translated.translation.seconds,
-        "quality": translated.quality,
-        "maps": translated.maps,
-    }
-
-
-def _quality(case: TranslateCase, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over the volumes, and the distance of the sets."""
+def _quality(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the volumes."""
     from surgical_style_engine.metrics import mean_metrics
 
     qualities = [dict(entry["quality"]) for entry in entries]
     ledgers = [quality.pop("lesions") for quality in qualities if "lesions" in quality]
-    quality = mean_metrics(qualities)
+    quality = mean_metrics(qualities) if qualities else {}
     if ledgers:
         from surgical_style_engine.metrics.lesions import summed
 
         quality["lesions"] = summed(ledgers)
-    if case.target_set is not None:
-        quality["kid"] = case.target_set.distances()
     return quality
+
+
+def _distances(work: EvaluateWork, planned: EvaluatePlan, report: Path, entries: list[dict[str, Any]]) -> Any:
+    """The distance of the set of translations from that of the references."""
+    from training_cli.cohort.run.cohort_run import Places
+    from training_cli.cohort.run.manifest import plain_name
+    from training_cli.commands.works.evaluate import FEATURES, unpacked
+
+    targets = work.target_set()
+    assert targets is not None
+    if planned.is_cohort:
+        targets.clear()
+    places = Places(_folder_of(report))
+    done = {entry["input"] for entry in entries}
+    for task in planned.tasks if planned.is_cohort else []:
+        if str(task.inputs[0]) in done:
+            targets.put(unpacked(places.extra(plain_name(task.volume), FEATURES).read_bytes()))
+    return targets.distances()
 
 
 def _write_report(
     report: Path,
-    case: TranslateCase,
-    planned: _Plan,
-    entries: list[dict[str, Any]],
-    judged: dict[str, Any],
+    work: EvaluateWork,
+    style: StyleModel,
+    planned: EvaluatePlan,
+    outcome: tuple[list[dict[str, Any]], list[tuple[Path, str]]],
+    quality: dict[str, Any],
     begun: float,
 ) -> None:
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.app.report_entries import model_entry, shared_entry
 
+    entries, failures = outcome
     more: dict[str, Any] = {"paired": planned.paired} if planned.paired else {}
+    if failures:
+        more["failed"] = [{"input": path, "reason": reason} for path, reason in failures]
     write_report(
         report,
         new_report(
-            inputs=planned.sources,
-            model=model_entry(case.model, case.direction),
+            inputs=[task.inputs[0] for task in planned.tasks],
+            model=model_entry(style, work.direction),
             **shared_entry(entries),
-            **judged,
+            quality=quality,
+            warnings=[f"{Path(each['input']).name}: {text}" for each in entries for text in each["warnings"]],
             seconds=time.perf_counter() - begun,
             volumes=entries,
             synthetic=True,
@@ -340,20 +292,18 @@ def _tell_progress(progress: str, done: int, total: int, entry: dict[str, Any]) 
         print(f"{done}/{total} {name}: translated in {entry['seconds']:.1f} s{figures}", file=sys.stderr, flush=True)
 
 
-def _tell(name: str, quality: dict[str, Any], entries: list[dict[str, Any]], warnings: list[str], report: str) -> None:
-    """Print the table, unless no report's path is given, and the warnings."""
-    from training_cli.cohort.checks import told_warnings
+def _tell(name: str, quality: dict[str, Any], entries: list[dict[str, Any]], report: str) -> None:
+    """Print the table, unless no report's path is given."""
+    if not report:
+        return
+    from rich.console import Console
 
-    if report:
-        from rich.console import Console
-
-        console = Console()
-        volumes = f"{len(entries)} volume{'s' if len(entries) > 1 else ''}"
-        console.print(_table(f"{name}: mean of {volumes}", quality))
-        if "lesions" in quality:
-            _print_lesions(console, quality["lesions"])
-        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-    told_warnings(warnings)
+    console = Console()
+    volumes = f"{len(entries)} volume{'s' if len(entries) > 1 else ''}"
+    console.print(_table(f"{name}: mean of {volumes}", quality))
+    if "lesions" in quality:
+        _print_lesions(console, quality["lesions"])
+    console.print(f"Report: {report}", highlight=False, soft_wrap=True)
 
 
 def _print_lesions(console: Any, ledger: dict[str, Any]) -> None:

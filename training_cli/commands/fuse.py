@@ -12,18 +12,29 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import ProgressKind, Report
+from .options import ProgressKind, Report, Scheduler, WorkerMemory, Workers
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.fuse_case import FuseCase, FusedCase
     from surgical_style_engine.models.folder import StyleModel
     from training_cli.cohort.all_or_nothing import Files
+    from training_cli.cohort.command import Spreading
+    from training_cli.commands.works.fuse import FuseWork
+    from training_cli.progress import Progress
 
-Reference = Annotated[Path, typer.Argument(help="volume (file or DICOM folder) whose grid the result gets")]
-Others = Annotated[
-    Optional[list[Path]], typer.Argument(metavar="OTHER...", help="other modalities of the same patient, any grids")
+Reference = Annotated[
+    Path,
+    typer.Argument(help="volume (file or DICOM folder) whose grid the result gets, or folder of volumes (a cohort)"),
 ]
-Output = Annotated[Path, typer.Argument(help="the fused volume (.nii.gz, .nrrd, .mha ...); always the last")]
+Others = Annotated[
+    Optional[list[Path]],
+    typer.Argument(
+        metavar="OTHER...", help="other modalities of the same patient, any grids; of a cohort: their folders"
+    ),
+]
+Output = Annotated[
+    Path, typer.Argument(help="the fused volume (.nii.gz, .nrrd ...), of a cohort a folder; always the last")
+]
 Method = Annotated[str, typer.Option("--method", help="pyramid, guided, detail, weighted or learned")]
 Model = Annotated[Optional[str], typer.Option("--model", help="learned: folder or name of a model of several inputs")]
 Weights = Annotated[
@@ -52,7 +63,9 @@ Picture = Annotated[Optional[Path], typer.Option("--picture", help="PNG of input
 Quality = Annotated[bool, typer.Option("--quality/--no-quality", help="figures in the report")]
 LearnedDevice = Annotated[str, typer.Option("--device", help="learned: auto, cpu, cuda, cuda:N or mps")]
 LearnedPrecision = Annotated[str, typer.Option("--precision", help="learned: auto, fp32, bf16 or fp16")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an OUTPUT that exists")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="replace an OUTPUT that exists; of a cohort, do all again")
+]
 
 
 def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
@@ -73,6 +86,9 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     device: LearnedDevice = "auto",
     precision: LearnedPrecision = "auto",
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Fuse REFERENCE with OTHER... into OUTPUT, on exactly the reference's grid.
@@ -81,38 +97,50 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     no measurements. Where no other volume has voxels, the reference stays as it is. Nothing is written unless
     everything succeeds.
     """
-    from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
+    from surgical_style_engine.app.fuse_case import FuseCase
     from surgical_style_engine.common.run_options import RunOptions
-    from training_cli.cohort.all_or_nothing import all_or_nothing
-    from training_cli.cohort.checks import numbers_of, told_warnings
+    from training_cli.cohort.checks import numbers_of
+    from training_cli.cohort.command import Spreading
+    from training_cli.cohort.tree import is_cohort
+    from training_cli.commands.works.fuse import FuseWork, with_model
     from training_cli.progress import Progress
 
-    start = time.perf_counter()
     shown = Progress(progress)
     paths = [reference, *(others or [])]
     places = _Places(output, mask, transforms, picture, report)
-    places.check(paths, overwrite)
+    spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
+    is_set = reference.is_dir() and is_cohort(reference)
+    if not is_set:
+        places.check(paths, overwrite)
     numbers = None if weights is None else numbers_of(weights, "--weights")
+    style = _model(method, model, (numbers, window), len(paths))
+    asked: dict[str, Any] = {"method": method, "weights": numbers, "windows": _windows(window or [], len(paths))}
+    asked |= {"register": register, "units": units, "judge": quality and (is_set or report is not None)}
+    run: dict[str, Any] = {"device": device, "precision": precision}
+    if is_set:
+        _fuse_cohort(with_model(FuseWork(asked, run), style, model), paths, places, spreading, shown)
+        return
+    options = RunOptions(progress=shown, **run)
+    _fuse_one(
+        FuseCase(paths, model=style, mask=mask, output=output, options=options, stage=shown.stage, **asked),
+        places,
+        shown,
+    )
+
+
+def _fuse_one(case: FuseCase, places: _Places, shown: Progress) -> None:
+    """Fuse the volumes of one patient, and write all or nothing."""
+    from surgical_style_engine.app.fuse_case import fuse_case
+    from training_cli.cohort.all_or_nothing import all_or_nothing
+    from training_cli.cohort.checks import told_warnings
+
+    start = time.perf_counter()
     with shown:
-        case = FuseCase(
-            paths,
-            method,
-            model=_model(method, model, (numbers, window), len(paths)),
-            weights=numbers,
-            windows=_windows(window or [], len(paths)),
-            register=register,
-            mask=mask,
-            units=units,
-            judge=quality and report is not None,
-            output=output,
-            options=RunOptions(device=device, precision=precision, progress=shown),
-            stage=shown.stage,
-        )
         fused = fuse_case(case)
     with all_or_nothing() as files:
         seconds = _write(places, case, fused, files, start)
-    if progress != "json":
-        _tell(fused, seconds, output)
+    if shown.kind != "json":
+        _tell(fused, seconds, places.output)
     told_warnings(fused.warnings)
 
 
@@ -151,6 +179,41 @@ class _Places:
         # With the output forgotten, the last modality would be taken for it.
         if self.output.exists() and not overwrite:
             raise InputError(f"The output {self.output} exists already; --overwrite replaces it.")
+
+
+def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: Spreading, shown: Progress) -> None:
+    """Fuse what of a cohort is missing, changed or failed; paths: folders, the reference's first."""
+    from training_cli.cohort.checks import check_exist, check_folders_of, told
+    from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
+    from training_cli.cohort.paths import check_outputs
+    from training_cli.cohort.tree import volumes_below
+    from training_cli.commands.works.fuse import fuse_plan
+
+    begun = time.perf_counter()
+    check_exist(*paths, places.mask)
+    check_folders_of(places.output, places.report)
+    if places.transforms is not None or places.picture is not None:
+        raise InputError("--transforms and --picture are for one patient, not for a cohort.")
+    if len(paths) < 2:
+        raise InputError("Fusion needs at least two folders and an output: sst fuse REFERENCE OTHER... OUTPUT.")
+    planned = fuse_plan(volumes_below(paths[0], leave_out=[places.output]), paths[1:], places.output, places.mask)
+    read = [path for task in planned.tasks for path in task.inputs]
+    check_outputs(read, [path for task in planned.tasks for path in task.outputs], places.report)
+    told(planned.told)
+    with shown:
+        title = f"Fusion of {len(paths)} modalities ({work.asked['method']})"
+        result = do_cohort(
+            work,
+            planned.tasks,
+            spreading,
+            shown,
+            title,
+            unless_json(shown, lambda entry: f"{entry['output']}: fused in {entry['seconds']:.1f} s"),
+            planned.problems,
+        )
+    if places.report is not None:
+        write_cohort_report(places.report, result, time.perf_counter() - begun, fusion={"method": work.asked["method"]})
+    fail_if_any(work, result, planned.problems)
 
 
 def _model(method: str, name: str | None, unused: tuple[Any, Any], count: int) -> StyleModel | None:

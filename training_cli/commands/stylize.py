@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -11,14 +13,16 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import Device, ProgressKind, Report
+from .options import Device, Overwrite, Pattern, ProgressKind, Report, Scheduler, WorkerMemory, Workers
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.stylize_case import StylizeCase, StylizedCase
     from surgical_style_engine.models.style_settings import StyleSettings
+    from training_cli.cohort.command import Spreading
+    from training_cli.progress import Progress
 
-Content = Annotated[Path, typer.Argument(help="volume, DICOM folder or picture")]
-Output = Annotated[Path, typer.Argument(help="file to write, on exactly CONTENT's grid")]
+Content = Annotated[Path, typer.Argument(help="volume, DICOM folder or picture, or folder of volumes (a cohort)")]
+Output = Annotated[Path, typer.Argument(help="file to write, on exactly CONTENT's grid; for a cohort, a folder")]
 Style = Annotated[Path, typer.Option("--style", help="the picture whose style is wanted (.png, .jpg, .tif)")]
 Colour = Annotated[
     str, typer.Option("--colour", help="rgb (the picture's colours) or luminance (its texture, in CONTENT's units)")
@@ -93,6 +97,11 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     compare_flicker: CompareFlicker = False,
     device: Device = "auto",
     report: Report = None,
+    pattern: Pattern = "*",
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Give CONTENT the style of a picture and write OUTPUT (Gatys et al., CVPR 2016).
@@ -100,28 +109,88 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     Every slice begins from its neighbour's result, so that a volume does not flicker. The result is a synthetic image:
     its header says so.
     """
+    from training_cli.cohort.command import Spreading
+    from training_cli.cohort.tree import is_cohort
+    from training_cli.progress import Progress
+
     kind, file = _features(features)
-    values = {
-        "colour": colour,
-        "features": kind,
-        "steps": steps,
-        "neighbour_steps": neighbour_steps,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "content_weight": content_weight,
-        "style_weight": style_weight,
-        "variation_weight": variation_weight,
-        "consistency_weight": consistency_weight,
-        "layers": _layers(layer),
-        "brush": brush,
-        "size": size,
-        "background": background,
-        "seed": seed,
-    }
+    values: dict[str, Any] = {"colour": colour, "features": kind, "steps": steps, "neighbour_steps": neighbour_steps}
+    values |= {"optimizer": optimizer, "schedule": schedule, "layers": _layers(layer), "brush": brush, "size": size}
+    values |= {"content_weight": content_weight, "style_weight": style_weight, "variation_weight": variation_weight}
+    values |= {"consistency_weight": consistency_weight, "background": background, "seed": seed}
+    how = {"strength": strength, "features_file": file, "compare_independent": compare_flicker, "window": window}
+    if content.is_dir() and is_cohort(content):
+        spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
+        places = _Places(content, style, mask, report, pattern, spreading)
+        _run_cohort(places, how, values, (plane, device), download_features, Progress(progress))
+        return
     _check(content, output, style, mask, report, plane)
-    where = {"content": content, "output": output, "picture": style, "mask": mask, "window": window}
-    how = {"strength": strength, "features_file": file, "compare_independent": compare_flicker}
+    where = {"content": content, "output": output, "picture": style, "mask": mask}
     _run({**where, **how}, values, (plane, device), download_features, report, progress)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """What a run over a cohort reads and writes, and who works on it."""
+
+    content: Path
+    picture: Path
+    mask: Path | None
+    report: Path | None
+    pattern: str
+    spreading: Spreading
+
+
+def _run_cohort(
+    places: _Places,
+    how: dict[str, Any],
+    values: dict[str, Any],
+    run: tuple[str, str],
+    download: bool,
+    shown: Progress,
+) -> None:
+    """Stylise what of a cohort is missing, changed or failed. values: of the settings; run: plane and device."""
+    from surgical_style_engine.models.style_settings import parse_settings
+    from training_cli.cohort import checks
+    from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
+    from training_cli.cohort.matching import stem
+    from training_cli.cohort.paths import check_outputs
+    from training_cli.cohort.plan import plan
+    from training_cli.commands.works.stylize import StylizeWork
+    from training_cli.commands.works.translate import translate_tasks
+
+    begun = time.perf_counter()
+    checks.check_exist(places.picture)
+    checks.check_folders_of(places.report)
+    checks.check_plane(run[0])
+    planned = plan(places.content, places.spreading.output, places.pattern, places.mask)
+    read = [path for job in planned.jobs for path in (job.source, job.mask)]
+    check_outputs([*read, places.picture], [job.output for job in planned.jobs], places.report)
+    checks.told(planned.paired)
+    settings = parse_settings(values)
+    features = get_features(settings.features, how["features_file"], download)
+    settings = settings.model_copy(update={"features": features})
+    how["features_file"] = how["features_file"] and how["features_file"].absolute()
+    common = {**how, "picture": places.picture.absolute(), "style_name": stem(places.picture)}
+    work = StylizeWork({**common, "judge": True}, settings, *run)
+    with shown:
+        result = do_cohort(
+            work,
+            translate_tasks(planned.jobs),
+            places.spreading,
+            shown,
+            f"In the style of {stem(places.picture)}",
+            unless_json(shown, _line),
+            planned.problems,
+        )
+    if places.report is not None:
+        first = next(iter(result.entries()), {})
+        write_cohort_report(places.report, result, time.perf_counter() - begun, model=first.get("model"), plane=run[0])
+    fail_if_any(work, result, planned.problems)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return f"{entry['output']}: {entry['slices']} slices in {entry['seconds']:.1f} s (synthetic)"
 
 
 def _run(

@@ -19,6 +19,7 @@ from training_cli.terminal import echo
 from training_cli.training.config import load_config
 from training_cli.training.config.many_domains import joined_domains
 from training_cli.training.config.options import setting_options
+from training_cli.training.config.read import settings_of_run
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -60,11 +61,13 @@ def _train(
     """Train a style model on two folders of volumes (or pictures) and write it as a model folder.
 
     The run folder gets the preprocessed cache, checkpoints, losses.csv, TensorBoard curves, sample pictures and,
-    once the budget is used, the model. Ctrl-C saves and exits; --resume goes on.
+    once the budget is used, the model. Ctrl-C saves and exits; --resume goes on, with --output alone as it began.
     """
     if progress not in KINDS:
         raise InputError(f"--progress is {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{progress}'.")
-    if config is None and settings.get("preset") is None:
+    if resume and config is None and settings.get("source") is None and settings.get("output"):
+        settings = settings_of_run(Path(settings["output"]), settings)
+    elif config is None and settings.get("preset") is None:
         # What stands in a file means what it says; here the hardware decides what is not given.
         settings["preset"] = "auto"
     if domain:

@@ -13,14 +13,35 @@ import typer
 from surgical_style_engine.errors import StyleTransferError
 from training_cli.terminal import echo
 
-from .options import Backend, Device, Direction, Precision, ProgressKind, Report
+from .options import (
+    Backend,
+    Device,
+    Direction,
+    Overwrite,
+    Pattern,
+    Precision,
+    ProgressKind,
+    Report,
+    Scheduler,
+    Sessions,
+    Subjects,
+    Suffix,
+    WorkerMemory,
+    Workers,
+)
 from .translate_request import Asked, adjustments_of
 
 if TYPE_CHECKING:
-    from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase
+    from surgical_style_engine.adjust.options import Adjustments
+    from surgical_style_engine.models.folder import StyleModel
+    from training_cli.cohort.bids.dataset import Dataset, Selection
+    from training_cli.cohort.bids.derivatives import Domains
+    from training_cli.cohort.command import Spreading
     from training_cli.cohort.plan import Job, Plan
+    from training_cli.commands.works.translate import TranslateWork
+    from training_cli.progress import Progress
 
-Outcome = tuple[list[dict[str, Any]], list[tuple[Path, StyleTransferError]]]  # entries of a report, and failures
+Outcome = tuple[list[dict[str, Any]], list[tuple[Path, str]]]  # entries of a report, and what failed with its reason
 SINGLE = ("mask", "units", "maps", "consistency", "recognised")  # of a volume, that a report on one volume has itself
 
 Inputs = Annotated[
@@ -72,7 +93,6 @@ LeastConsistency = Annotated[
 Ensemble = Annotated[
     bool, typer.Option("--ensemble", help="average over flips and small shifts in each plane: 4 times slower")
 ]
-Pattern = Annotated[str, typer.Option("--pattern", help="files of a cohort, e.g. '*_T1W*'")]
 BatchSize = Annotated[
     Optional[int], typer.Option("--batch-size", help="slices at once; chosen by the device if not given")
 ]
@@ -129,6 +149,9 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     least_consistency: LeastConsistency = None,
     ensemble: Ensemble = False,
     pattern: Pattern = "*",
+    suffix: Suffix = None,
+    subject: Subjects = None,
+    session: Sessions = None,
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
@@ -142,6 +165,10 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     uncertainty: Uncertainty = "quick",
     maps: MapFolder = None,
     force: Force = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
     """Translate INPUT with a model and write OUTPUT on exactly the (first) input's grid.
@@ -149,11 +176,10 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     A translation is a synthetic image: the header of the output says so. Another modality is refused, another
     contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
-    from training_cli.progress import Progress
+    from training_cli.cohort.bids.dataset import Selection
+    from training_cli.cohort.command import Spreading
     from training_cli.routes.asked import route_asked
 
-    begun = time.perf_counter()
-    shown = Progress(progress)
     adjusted = {"structure_guard_mm": structure_guard, "match_by": match_by, "flatten_bias": flatten_bias}
     adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = adjustments_of(strength, match, adjusted)
@@ -163,26 +189,74 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     inputs = (first, output, route.direction, plane, strength, mask, match, pattern, dicom, report)
     judged = ("none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
     asked = Asked(*inputs, *judged, tuple(others))
-    planned = asked.plan()
-    if route.model is None:
-        _refuse_without_model(planned, first, output)
-    case = asked.case(route.model, adjustments, run | {"strict": not planned.single}, shown)
+    spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
+    selection = Selection(suffix, subject, session)
+    _translate(asked, route.model, (adjustments, run), selection, spreading, progress, route.told)
+
+
+def _translate(
+    asked: Asked,
+    model: str | None,
+    how: tuple[Adjustments, dict[str, Any]],
+    selection: Selection,
+    spreading: Spreading,
+    progress: str,
+    said: Sequence[str],
+) -> None:
+    """Translate what is asked for, and report it. how: adjustments and ``RunOptions``; said: of the inputs."""
+    from training_cli.cohort.bids.derivatives import plan_derivatives, write_description
+    from training_cli.cohort.checks import told
+    from training_cli.commands.works.translate import work_of
+    from training_cli.progress import Progress
+
+    begun = time.perf_counter()
+    shown = Progress(progress)
+    bids = _bids(asked.source, selection, model, asked.direction)
+    planned = asked.plan(None if bids is None else lambda: plan_derivatives(*bids, selection, asked.output, asked.mask))
+    if model is None:
+        _refuse_without_model(planned, asked.source, asked.output)
+    adjustments, run = how
+    work, style = work_of(asked, model, adjustments, {**run, "strict": not planned.single})
+    told([*said, *planned.paired])
     with shown:
-        outcome = _translate_all(case, planned, output, route.told)
-    if report is not None:
-        _write_report(report, asked, case, planned, outcome, time.perf_counter() - begun)
-    _end(case, planned, outcome, quiet=progress == "json")
-
-
-def _end(case: TranslateCase, planned: Plan, outcome: Outcome, quiet: bool) -> None:
-    """Say what came of it; the command fails where something failed."""
-    entries, failures = outcome
-    _tell(case, entries, quiet)
-    if failures:
+        if planned.single:
+            outcome: Outcome = [_translate_one(work, style, planned.jobs[0], shown)], []
+        else:
+            outcome = _translate_cohort(work, style, planned, spreading, shown)
+            if bids is not None:
+                write_description(*bids, style.card, asked.output)
+    if asked.report is not None:
+        _write_report(asked.report, work, style, planned, outcome, time.perf_counter() - begun)
+    if failures := outcome[1]:
         from training_cli.main import fail
 
-        bad_input = all(error.exit_code == 2 for _, error in failures)
-        fail(f"{len(failures)} of {len(planned.jobs)} volumes could not be translated.", 2 if bad_input else 1)
+        fail(f"{len(failures)} of {len(outcome[0]) + len(failures)} volumes could not be translated.", 1)
+
+
+def _bids(source: Path, selection: Selection, model: str | None, direction: str) -> tuple[Dataset, Domains] | None:
+    """The BIDS data set that the source is or is a part of, and what of it is translated; None where it is none.
+
+    Raises InputError where only a data set can be meant.
+    """
+    from surgical_style_engine.errors import InputError
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import find_model
+    from training_cli.cohort.bids.dataset import open_dataset
+    from training_cli.cohort.bids.derivatives import domains_of
+    from training_cli.cohort.checks import told
+
+    dataset = open_dataset(source) if source.is_dir() else None
+    if dataset is None and selection.is_any:
+        raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {source} is not.")
+    if dataset is None or model is None:
+        return None
+    domains = domains_of(read_card(find_model(model)), direction, selection)
+    if selection.suffix is None:
+        agent = {True: " with a contrast agent", False: " without a contrast agent", None: ""}[domains.agent]
+        told(
+            [f"BIDS data set {dataset.root}: images with the suffix {domains.suffix}{agent}, as the model takes them."]
+        )
+    return dataset, domains
 
 
 def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn:
@@ -191,69 +265,49 @@ def _refuse_without_model(planned: Plan, source: Path, output: Path) -> NoReturn
     refuse_without_model([job.source for job in planned.jobs], source, output)
 
 
-def _translate_all(case: TranslateCase, planned: Plan, output: Path, said: Sequence[str]) -> Outcome:
-    """Translate one volume after the other: what a report says of each, and those that could not be translated.
-
-    A failure of the only volume is raised.
-    """
+def _translate_one(work: TranslateWork, style: StyleModel, job: Job, shown: Progress) -> dict[str, Any]:
+    """Translate the only volume: what a report says of it. Raises StyleTransferError."""
     from surgical_style_engine.app.translate_case import translate_case
-    from training_cli.cohort.checks import told, told_warnings
-    from training_cli.cohort.matching import stem
+    from training_cli.cohort.checks import told_warnings
+    from training_cli.commands.works.translate import entry_of, with_advice
 
-    if not planned.single:
-        output.mkdir(parents=True, exist_ok=True)
-    told([*said, *planned.paired])
-    entries: list[dict[str, Any]] = []
-    failures: list[tuple[Path, StyleTransferError]] = []
-    for number, job in enumerate(planned.jobs):
-        name = job.source.name
-        one = replace(
-            case,
-            volume=job.source,
-            mask=job.mask,
-            writing=replace(case.writing, output=job.output, name=stem(job.source)),
-            title=name if planned.single else f"{name} ({number + 1}/{len(planned.jobs)})",
-            told=lambda sentence: told_warnings([sentence]),
-        )
-        try:
-            entries.append(_entry(job, translate_case(one)))
-        except StyleTransferError as failure:
-            error = _with_advice(failure)
-            if planned.single:
-                raise error from None
-            failures.append((job.source, error))
-            told([f"sst: {name}: {error}"])
-    return entries, failures
+    asked = work.asked
+    case = asked.case(style, work.adjustments, work.run_options, shown, judged=asked.report is not None)
+    one = replace(
+        case,
+        volume=job.source,
+        mask=job.mask,
+        writing=replace(case.writing, output=job.output, name=job.name),
+        title=job.source.name,
+        told=lambda sentence: told_warnings([sentence]),
+    )
+    try:
+        entry = entry_of(job, translate_case(one), one.adjustments.sentence())
+    except StyleTransferError as failure:
+        raise with_advice(failure) from None
+    _tell(style.card.domain_to(asked.direction).name, entry, shown)
+    told_warnings(sentence for sentence in entry["warnings"] if sentence not in entry["told"])
+    return entry
 
 
-def _with_advice(error: StyleTransferError) -> StyleTransferError:
-    """The error; of an image that does not fit, with what to do about it."""
-    from surgical_style_engine.inference.fit.misfit import MisfitError
+def _translate_cohort(
+    work: TranslateWork, style: StyleModel, planned: Plan, spreading: Spreading, shown: Progress
+) -> Outcome:
+    """Translate what of a cohort is missing, changed or failed.
 
-    if not isinstance(error, MisfitError):
-        return error
-    return MisfitError(f"{error} With --force it is translated nevertheless.")
+    Returns:
+        What a report says of each volume that is done, and what is not.
+    """
+    from training_cli.cohort.command import do_cohort
+    from training_cli.commands.works.translate import translate_tasks
 
-
-def _entry(job: Job, translated: TranslatedCase) -> dict[str, Any]:
-    """What a report says of one volume."""
-    from surgical_style_engine.app.report_entries import run_entry
-
-    return {
-        "input": job.source,
-        "output": job.output,
-        "mask": job.mask,
-        **run_entry(translated),
-        "seconds": translated.seconds,
-        "units": translated.units,
-        "strength": translated.translation.strength,
-        "consistency": translated.translation.consistency,
-        "quality": translated.quality,
-        "maps": translated.maps,
-        "recognised": translated.recognised,
-        "told": [] if translated.translation.misfit is None else translated.translation.misfit.warnings,
-        "warnings": translated.warnings,
-    }
+    target = style.card.domain_to(work.asked.direction).name
+    title = f"{style.card.domain_from(work.asked.direction).name} to {target} by {style.card.name}"
+    tasks = translate_tasks(planned.jobs)
+    result = do_cohort(
+        work, tasks, spreading, shown, title, tell=lambda entry: _tell(target, entry, shown), problems=planned.problems
+    )
+    return result.entries(), [*result.failures(), *planned.problems]
 
 
 def _reported(entry: dict[str, Any]) -> dict[str, Any]:
@@ -262,13 +316,19 @@ def _reported(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_report(
-    report: Path, asked: Asked, case: TranslateCase, planned: Plan, outcome: Outcome, seconds: float
+    report: Path,
+    work: TranslateWork,
+    style: StyleModel,
+    planned: Plan,
+    outcome: Outcome,
+    seconds: float,
 ) -> None:
     from surgical_style_engine.app.report import new_report, write_report
     from surgical_style_engine.app.report_entries import model_entry, named_warnings, shared_entry, shared_quality
 
+    asked = work.asked
     entries, failures = outcome
-    strength: str | float = entries[0]["strength"] if entries else case.strength
+    strength: str | float = entries[0]["strength"] if entries else asked.blend
     if asked.strength == "auto" and not planned.single:
         strength = "auto"
     more: dict[str, Any] = (
@@ -281,38 +341,35 @@ def _write_report(
     if planned.paired:
         more["paired"] = planned.paired
     if failures:
-        more["failed"] = [{"input": path, "reason": str(error)} for path, error in failures]
+        more["failed"] = [{"input": path, "reason": reason} for path, reason in failures]
     write_report(
         report,
         new_report(
             **shared_entry(entries),
             quality=shared_quality(entries),
-            warnings=named_warnings([(entry["input"], entry["warnings"]) for entry in entries]),
+            warnings=named_warnings([(Path(entry["input"]), entry["warnings"]) for entry in entries]),
             inputs=[*(job.source for job in planned.jobs), *asked.others],
             output=asked.output,
-            model=model_entry(case.model, case.direction),
+            model=model_entry(style, asked.direction),
             seconds=seconds,
             synthetic=True,
-            direction=case.direction,
-            plane=asked.plane or case.model.card.plane,
+            direction=asked.direction,
+            plane=asked.plane or style.card.plane,
             strength=strength,
-            adjustments=case.adjustments.sentence(),
+            adjustments=entries[0]["adjustments"] if entries else work.adjustments.sentence(),
             **more,
         ),
     )
 
 
-def _tell(case: TranslateCase, entries: list[dict[str, Any]], quiet: bool) -> None:
+def _tell(target: str, entry: dict[str, Any], shown: Progress) -> None:
+    if shown.kind == "json":
+        return
     from surgical_style_engine.app.trust.verdict import verdict_line
-    from training_cli.cohort.checks import told_warnings
 
-    target = case.model.card.domain_to(case.direction).name
-    for entry in entries:
-        if not quiet:
-            slices, seconds = entry["slices"], entry["seconds"]
-            echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
-            if entry["quality"].get("verdict"):
-                echo(verdict_line(entry["quality"]["verdict"]))
-            if entry["consistency"] is not None:
-                echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")
-        told_warnings(sentence for sentence in entry["warnings"] if sentence not in entry["told"])
+    slices, seconds = entry["slices"], entry["seconds"]
+    echo(f"{entry['output']}: {target} (synthetic), {slices} slices in {seconds:.1f} s")
+    if entry["quality"].get("verdict"):
+        echo(verdict_line(entry["quality"]["verdict"]))
+    if entry["consistency"] is not None:
+        echo(f"strength {entry['strength']:.3f}, consistency {entry['consistency']:.3f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from surgical_style_engine.adjust.options import Adjustments
     from surgical_style_engine.app.translate_case import TranslateCase
     from surgical_style_engine.models.calibration import Quickness
+    from surgical_style_engine.models.folder import StyleModel
     from surgical_style_engine.volumes.volume import Volume
     from training_cli.cohort.plan import Plan
     from training_cli.progress import Progress
@@ -43,11 +45,17 @@ class Asked:
         """The strength as a number; 1 where it is chosen automatically."""
         return 1.0 if self.strength == "auto" else float(self.strength)
 
-    def plan(self) -> Plan:
-        """What to do, everything checked that can be before a network is loaded. Raises InputError."""
+    def plan(self, derivatives: Callable[[], Plan] | None = None) -> Plan:
+        """What to do, everything checked that can be before a network is loaded.
+
+        Args:
+            derivatives: Plans what is to be translated of a BIDS data set, where the source is one.
+
+        Raises:
+            InputError: For what cannot be.
+        """
         from surgical_style_engine.app.maps import check_maps_folder, map_files
         from training_cli.cohort import checks
-        from training_cli.cohort.matching import stem
         from training_cli.cohort.paths import check_outputs
         from training_cli.cohort.plan import plan
 
@@ -65,44 +73,65 @@ class Asked:
             raise InputError("--dicom-deidentify belongs to --dicom; other formats hold nothing of the patient.")
         checks.check_folders_of(self.report, self.error_map)
         checks.check_exist(*self.others)
-        planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
+        if derivatives is None:
+            planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
+        elif self.dicom:
+            raise InputError("A BIDS data set holds no DICOM files, so that --dicom has no meaning for it.")
+        else:
+            planned = derivatives()
         jobs = planned.jobs
         if self.error_map is not None and not planned.single:
             raise InputError("--error-map names the file of one volume; for a cohort use --maps FOLDER.")
         check_outputs(
             [path for job in jobs for path in (job.source, job.mask)] + [self.match, *self.others],
             [job.output for job in jobs]
-            + [path for job in jobs for path in map_files(self.maps, stem(job.source))]
+            + [path for job in jobs for path in map_files(self.maps, job.name)]
             + ([] if self.error_map is None else [self.error_map]),
             self.report,
         )
-        check_maps_folder(self.maps, [stem(job.source) for job in jobs])
+        check_maps_folder(self.maps, [job.name for job in jobs])
         return planned
 
-    def case(self, model: str, adjustments: Adjustments, run: dict[str, Any], shown: Progress) -> TranslateCase:
-        """What all volumes have in common. Raises InputError."""
-        from surgical_style_engine.app.judging import Judging
-        from surgical_style_engine.app.translate_case import TranslateCase, Writing
+    def check_model(self, style: StyleModel) -> None:
+        """Raise InputError unless the model can do what is asked for; no network is loaded."""
         from surgical_style_engine.app.trust.error_bound import calibration_of
-        from surgical_style_engine.common.run_options import RunOptions
-        from surgical_style_engine.inference.runners import runner_for
         from surgical_style_engine.models.card import CARD_NAME
         from surgical_style_engine.models.dicom_output import check_target
-        from surgical_style_engine.models.folder import load_model
-        from training_cli.cohort.checks import planes_of
         from training_cli.cohort.paths import check_outputs
 
-        if self.match is not None:
-            adjustments = replace(adjustments, match=_reference(self.match))
-        style = load_model(model)
         check_outputs([style.folder / CARD_NAME], [self.report])
         style.check_direction(self.direction)
         if self.dicom:
             check_target(style.card, self.direction)
         if self.error_map is not None and (why := calibration_of(style, self.direction)[1]):
             raise InputError(f"There is no error map: {why}")
+
+    def case(
+        self, style: StyleModel, adjustments: Adjustments, run: dict[str, Any], shown: Progress, judged: bool
+    ) -> TranslateCase:
+        """What all volumes have in common.
+
+        Args:
+            style: The model.
+            adjustments: The reference to match still unread.
+            run: Device, precision and so on, as for ``RunOptions``.
+            shown: Where progress is shown.
+            judged: Whether the translation is judged, unless quality is "none".
+
+        Raises:
+            InputError: For what this machine cannot do.
+        """
+        from surgical_style_engine.app.judging import Judging
+        from surgical_style_engine.app.translate_case import TranslateCase, Writing
+        from surgical_style_engine.common.run_options import RunOptions
+        from surgical_style_engine.inference.runners import runner_for
+        from training_cli.cohort.checks import planes_of
+
+        if self.match is not None:
+            adjustments = replace(adjustments, match=_reference(self.match))
+        self.check_model(style)
         judging = None
-        if self.report is not None and self.quality != "none":
+        if judged and self.quality != "none":
             judging = Judging(sampled=self.quality == "quick", uncertainty=cast("Quickness", self.uncertainty))
         options = RunOptions(**run, planes=planes_of(self.plane), progress=shown, keep_normalized=judging is not None)
         runner = runner_for(style, self.direction, options)

@@ -68,6 +68,8 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
                 f"Within tumours {tumour['mean']:.0%} of the voxels of these patients lay within the bound, "
                 f"{tumour['worst']:.0%} in the worst of them."
             )
+        if psnr := left_out.get("psnr"):
+            notes.append(f"The PSNR of these patients was {psnr['low']:.1f} to {psnr['high']:.1f} dB.")
         notes.append(
             f"Ranges of {patients} patients of {hospitals} hospitals, judged by models trained without theirs."
         )

@@ -19,17 +19,16 @@ from accelerate.utils import set_seed
 
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
-from training_cli.training.config.method_registry import method_entry
 from training_cli.training.data.dataset import make_loader, samples_of
 from training_cli.training.data.items import TrainingData
-from training_cli.training.data.many.prepare import ManyData, prepare_many
-from training_cli.training.data.prepare import prepare_data
+from training_cli.training.data.many.prepare import ManyData
+from training_cli.training.data.prepare_any import prepare_any
 from training_cli.training.hardware.preset_choice import apply_preset
 from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
 from training_cli.training.optimisation.accelerator import make_accelerator
 from training_cli.training.optimisation.finetune import adopt_settings
-from training_cli.training.optimisation.processes import agree_largest
+from training_cli.training.optimisation.processes import LostProcessError, agree_largest
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
 from training_cli.training.state.resume import checkpoint_to_resume
@@ -46,10 +45,15 @@ STEPS_BETWEEN_LOGS = 10  # of TensorBoard
 
 Bar = Callable[[float, int, dict[str, float], float], None]
 Say = Callable[[str], None]
+Share = Callable[[TrainingData], TrainingData]
 
 
 def train(
-    config: TrainingConfig, resume: bool = False, bar: Bar | None = None, say: Say = lambda line: None
+    config: TrainingConfig,
+    resume: bool = False,
+    bar: Bar | None = None,
+    say: Say = lambda line: None,
+    share: Share = lambda data: data,
 ) -> dict[str, Any]:
     """Run the training that ``config`` describes.
 
@@ -58,6 +62,7 @@ def train(
         resume: whether to go on from the run's last checkpoint.
         bar: called as bar(progress 0..1, step, losses, seconds_left).
         say: gets lines for the person watching.
+        share: says what of the prepared data is learned from.
 
     Returns:
         A summary: steps, minutes, finished, saved, model, waiting_fraction, main_process, device, precision.
@@ -71,7 +76,7 @@ def train(
     if not accelerator.is_main_process:
         bar, say = None, lambda line: None
     with StopRequest() as stop, told_once(), _explained_failures(config, accelerator):
-        training = _Training(config, accelerator, stop, say)
+        training = _Training(config, accelerator, stop, say, share)
         try:
             training.prepare(resume)
         except Stopped:
@@ -94,6 +99,11 @@ def _explained_failures(config: TrainingConfig, accelerator: Accelerator) -> Ite
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+    except LostProcessError:
+        raise StyleTransferError(
+            f"Another process of this training has ended, and so does this one; {last_good(run / 'checkpoints')}. "
+            "Go on with --resume, in all of them."
+        ) from None
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -134,8 +144,10 @@ class _Training:
     data: TrainingData
     method: Method
 
-    def __init__(self, config: TrainingConfig, accelerator: Accelerator, stop: StopRequest, say: Say) -> None:
-        self.config, self.accelerator, self.stop, self.say = config, accelerator, stop, say
+    def __init__(
+        self, config: TrainingConfig, accelerator: Accelerator, stop: StopRequest, say: Say, share: Share
+    ) -> None:
+        self.config, self.accelerator, self.stop, self.say, self.share = config, accelerator, stop, say, share
         self.folder, self.device, self.is_main = Path(config.output), accelerator.device, accelerator.is_main_process
         self.checkpoints = self.folder / "checkpoints"
         self.clock = _Clock()
@@ -155,7 +167,7 @@ class _Training:
         set_seed(config.seed)
         adopt_settings(config)
         state = checkpoint_to_resume(self.checkpoints, config, resume, self.say)
-        self.data = _prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say)
+        self.data = self.share(_prepare_together(config, self.folder / "cache", self.accelerator, self.stop, self.say))
         channels_a, channels_b = self._channels()
         if state and state["channels"] != [channels_a, channels_b]:
             raise InputError("The images have other channels than those the checkpoint was trained with.")
@@ -254,11 +266,8 @@ class _Training:
 
     def _draw(self) -> None:
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
-        generators = self.method.generators()
-        if isinstance(self.data, ManyData):
-            save_many_samples(path, generators["forward"], self.samples, self.config.stack)
-        else:
-            save_samples(path, generators, self.samples, self.config.stack)
+        save = save_many_samples if isinstance(self.data, ManyData) else save_samples
+        save(path, self.method.generators(), self.samples, self.config.stack)
 
     def _save(self) -> None:
         # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.
@@ -292,6 +301,8 @@ class _Training:
             if self.curve:
                 self.curve.close()
         self.accelerator.end_training()
+        self.stop.release()
+        finished = finished and self.stop.signal is None
         summary = self.summary(finished, saved=True) | {"minutes": minutes}
         if self.is_main and finished:
             method = self.method
@@ -306,8 +317,18 @@ class _Training:
                 limits,
                 method.card_entries(),
             )
-            summary["model"] = str(export_model(self.config, self.data, result))
+            summary["model"] = str(self._export(result))
         return summary
+
+    def _export(self, result: TrainingResult) -> Path:
+        """Write the model. All is saved by now: a signal ends it at once, and leaves no half model."""
+        self.say("The training is done and saved; writing the model.")
+        try:
+            return export_model(self.config, self.data, result)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.say("The model is not written yet; --resume writes it.")
+            raise
 
     def summary(self, finished: bool, saved: bool) -> dict[str, Any]:
         """See ``train``."""
@@ -340,7 +361,7 @@ def _prepare_together(
     problem: Exception | None = None
     if accelerator.is_main_process:
         try:
-            data = _prepared(config, folder, report)
+            data = prepare_any(config, folder, report)
         except (StyleTransferError, OSError, Stopped) as error:
             problem = error
     failed = agree_largest(float(problem is not None), accelerator.device) > 0
@@ -348,12 +369,7 @@ def _prepare_together(
         raise problem
     if failed:
         raise Stopped
-    return data or _prepared(config, folder)
-
-
-def _prepared(config: TrainingConfig, folder: Path, report: Say = lambda line: None) -> TrainingData:
-    prepare = prepare_many if method_entry(config.method).many_domains else prepare_data
-    return prepare(config, folder, report)
+    return data or prepare_any(config, folder)
 
 
 def _sample_batches(

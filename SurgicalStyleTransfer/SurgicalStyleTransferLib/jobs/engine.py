@@ -19,6 +19,7 @@ from SurgicalStyleTransferLib.worker.client import WorkerClient
 from SurgicalStyleTransferLib.worker.exchange import Exchange
 
 from . import judged
+from .adaptation import Adaptation
 from .adjust_job import AdjustJob
 from .adjustments import Adjustments
 from .dicom_job import DicomJob
@@ -37,6 +38,7 @@ class Engine:
         models: the models on this machine.
         results: by the ID of their nodes.
         style_job, adjust_job, metrics_job, fusion_job, dicom_job: what is under way, or None.
+        adaptation: of a style, in a worker of its own.
         style_progress: how far the style is that is being applied; None while nothing is known.
     """
 
@@ -54,6 +56,7 @@ class Engine:
         self.metrics_job: MetricsJob | None = None
         self.fusion_job: FusionJob | None = None
         self.dicom_job: DicomJob | None = None
+        self.adaptation = Adaptation(lambda: self._notify("jobs"))
         self._saved_files = SavedFiles(slicer.mrmlScene)
         self._closed = False
 
@@ -67,6 +70,7 @@ class Engine:
         for job in (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job):
             if job is not None:
                 job.abandon("")
+        self.adaptation.close()
         self.client.stop()
         self.exchange.close()
         self._saved_files.close()

@@ -27,6 +27,8 @@ class ApplySection(Section):
         self._is_mine = False  # the run under way was started here, and not in another widget of the module
         self._shows_others = False
         self.ui.applyButton.connect("clicked(bool)", self.on_apply)
+        context.status.on_shown = self._show_reason
+        self.ui.styleCollapsibleButton.connect("contentsCollapsed(bool)", lambda collapsed: self.update_buttons())
 
     def parameters_set(self) -> None:
         """Link the browsers of sequences that a loaded scene brought."""
@@ -48,11 +50,17 @@ class ApplySection(Section):
             button.enabled = not reason
             button.toolTip = reason or _("Apply the style to the input volume.")
         self.ui.reasonLabel.text = reason
-        self.ui.reasonLabel.visible = bool(reason)
+        self._show_reason(self.context.status.text)
         if self._shows_others and engine.style_job is None:
             self._shows_others = False
             self.context.status.hide_progress()
             self.context.status.show("")
+
+    def _show_reason(self, said: str) -> None:
+        """Under the button, unless the status line or the note on the style says the same."""
+        reason = str(self.ui.reasonLabel.text)
+        notes = [] if self.ui.styleCollapsibleButton.collapsed else str(self.ui.warningLabel.text).split("\n")
+        self.ui.reasonLabel.visible = bool(reason) and reason not in (said, *notes)
 
     def node_removed(self, node: object) -> None:
         """End a run whose input or output goes."""

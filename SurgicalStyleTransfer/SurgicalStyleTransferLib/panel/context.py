@@ -33,10 +33,11 @@ class Signal:
 
 
 class Status:
-    """The line that says what goes on, and the progress bar under it."""
+    """The line that says what goes on, and the progress bar under it. ``on_shown`` is called with what it says."""
 
     def __init__(self, label: object, bar: object) -> None:
         self._label, self._bar = label, bar
+        self.on_shown: Callable[[str], None] = lambda text: None
         self.show("")
         self.hide_progress()
 
@@ -50,6 +51,7 @@ class Status:
         self._label.text = text
         self._label.visible = bool(text)
         self._label.setStyleSheet(ERROR_STYLE if error else "")
+        self.on_shown(text)
 
     def show_failure(self, code: str, message: str) -> None:
         """Say how a job ended that has no outcome; it is no error where somebody wanted it to end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from SurgicalStyleTransferLib.jobs import shared_engine
 from SurgicalStyleTransferLib.jobs.engine import Engine
 
+from .adaptation.section import AdaptationSection
 from .adjust import AdjustSection
 from .advanced import AdvancedSection
 from .apply import ApplySection
@@ -32,7 +33,7 @@ class Panel:
     Attributes:
         context: what the sections know of each other.
         inputs, style, apply, packages, compare, preview, quality, adjust, dicom, disagreement, measuring, fusion,
-            batch, advanced, finder, presets, help: the sections.
+            batch, adaptation, advanced, finder, presets, help: the sections.
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
@@ -59,6 +60,7 @@ class Panel:
         self.measuring = MeasuringSection(context)
         self.fusion = FusionSection(context)
         self.batch = BatchSection(context)
+        self.adaptation = AdaptationSection(context)
         self.advanced = AdvancedSection(context)
         self.finder = FinderSection(context)
         self.presets = PresetSection(context)
@@ -77,6 +79,7 @@ class Panel:
             self.measuring,
             self.fusion,
             self.batch,
+            self.adaptation,
             self.advanced,
             self.finder,
             self.presets,

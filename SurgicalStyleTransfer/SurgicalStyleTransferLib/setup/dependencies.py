@@ -82,6 +82,25 @@ def _met(requirement: Requirement) -> bool:
         return False
 
 
+def is_met(requirement: Requirement) -> bool:
+    """Whether a package is there in a version that will do. Looks at metadata only."""
+    return _met(requirement)
+
+
+def ensure_these(needed: list[Requirement], otherwise: str) -> None:
+    """Install packages after asking; neither numpy, SimpleITK nor PyTorch are replaced.
+
+    Args:
+        needed: what is missing.
+        otherwise: the sentence that follows where the user did not want it.
+
+    Raises:
+        InstallationError: it was declined, or did not work.
+    """
+    _install(needed, otherwise, (*KEPT, TORCH.name, "torchvision"))
+    importlib.invalidate_caches()
+
+
 def ensure(onnx: bool = False, torch: bool = True, openvino: bool = False) -> bool:
     """Install what ``missing`` finds after asking; whether anything was installed. Raises InstallationError.
 
@@ -147,7 +166,7 @@ def install(choice: Choice, onnx: bool = False) -> None:
     required = [*([choice.library] if choice.library is not None else []), *requirements(onnx)]
     needed = [requirement for requirement in required if choice.again or not _met(requirement)]
     if TORCH in needed and not choice.wheels:
-        _install_torch(is_asked=True)
+        _install_torch(is_asked=True, again=choice.again)
         needed.remove(TORCH)
     if needed:
         extra = ["--no-index", "--find-links", choice.wheels] if choice.wheels else []
@@ -179,7 +198,8 @@ def ensure_faster_cpu() -> bool:
     return True
 
 
-def _install_torch(is_asked: bool = False) -> None:
+def _install_torch(is_asked: bool = False, again: bool = False) -> None:
+    """Through the PyTorch extension. again: what is there is removed first, for that extension leaves it otherwise."""
     if not torch_exists():
         raise InstallationError(
             _(
@@ -196,8 +216,11 @@ def _install_torch(is_asked: bool = False) -> None:
                 "Apply again."
             )
         ) from None
+    logic = PyTorchUtils.PyTorchUtilsLogic()
     try:
-        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+        if again and _version(TORCH.name):
+            logic.uninstallTorch()
+        torch = logic.installTorch(
             askConfirmation=not is_asked,
             torchVersionRequirement=str(TORCH.specifier),
             torchvisionVersionRequirement=TORCHVISION_SPECIFIER,
@@ -212,7 +235,7 @@ def _install_torch(is_asked: bool = False) -> None:
         raise InstallationError(_("PyTorch was not installed, as you chose. Press Apply again when it may be."))
 
 
-def _install(needed: list[Requirement], otherwise: str) -> None:
+def _install(needed: list[Requirement], otherwise: str, kept: tuple[str, ...] = KEPT) -> None:
     """Raises InstallationError; ``otherwise`` is the sentence that follows where the user did not want it."""
     title = _("Surgical Style Transfer")
 
@@ -224,14 +247,16 @@ def _install(needed: list[Requirement], otherwise: str) -> None:
         else:
             packaging.pip_ensure(needed, constraints=constraints, requester=title)
 
-    _with_constraints(run, otherwise)
+    _with_constraints(run, otherwise, kept)
 
 
-def _with_constraints(run: Callable[[Path], None], otherwise: str = "") -> None:
+def _with_constraints(run: Callable[[Path], None], otherwise: str = "", kept: tuple[str, ...] = KEPT) -> None:
     """Call pip with a file that holds the versions of what Slicer ships; raises InstallationError."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in _kept_versions()), encoding="utf-8")
+        constraints.write_text(
+            "".join(f"{name}=={version}\n" for name, version in _kept_versions(kept)), encoding="utf-8"
+        )
         try:
             run(constraints)
         except subprocess.CalledProcessError as error:
@@ -257,8 +282,8 @@ def _install_with_old_slicer(needed: list[Requirement], constraints: Path) -> No
     slicer.util.pip_install(_arguments(needed, constraints, []))
 
 
-def _kept_versions() -> list[tuple[str, str]]:
-    versions = [(name, _version(name)) for name in KEPT]
+def _kept_versions(kept: tuple[str, ...]) -> list[tuple[str, str]]:
+    versions = [(name, _version(name)) for name in kept]
     return [(name, version) for name, version in versions if version]
 
 

@@ -35,12 +35,13 @@ class WorkerClient:
     """Requests to the worker and what is to happen on their answers.
 
     Every request gets exactly one answer: a result, or an error (code, sentence), also when the process dies or is
-    stopped.
+    stopped. ``on_state_changed`` is called when the process starts or ends, ``on_line`` with every line of its log.
     """
 
     def __init__(self, scratch: Callable[[], Path], command: list[str] | None = None) -> None:
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self.on_state_changed: Callable[[], None] = lambda: None
+        self.on_line: Callable[[str], None] = lambda line: None
         self._scratch, self._command = scratch, command
         self._process: qt.QProcess | None = None
         self._pending: dict[int, _Pending] = {}
@@ -179,7 +180,10 @@ class WorkerClient:
 
     def _on_log(self) -> None:
         text = raw_bytes(self._process.readAllStandardError()).decode("utf-8", "replace")
-        self.log.extend(line for line in text.splitlines() if line.strip())
+        lines = [line for line in text.splitlines() if line.strip()]
+        self.log.extend(lines)
+        for line in lines:
+            self.on_line(line)
 
     def _on_grace_over(self) -> None:
         """No answer to a cancel: end the process, which cannot fail to stop."""

@@ -12,7 +12,7 @@ from surgical_style_engine.models.archive import import_archive, import_folder, 
 from surgical_style_engine.models.importers.arbitrary import import_arbitrary_style
 from surgical_style_engine.models.importers.picture import import_picture, is_picture_file
 from surgical_style_engine.models.importers.reference import import_reference
-from surgical_style_engine.models.names import check_name
+from surgical_style_engine.models.names import check_free_name
 
 
 class ImportDetails(BaseModel):
@@ -107,7 +107,7 @@ def import_model(source: Path, models: Path, details: ImportDetails | None = Non
     if is_picture_file(source):
         if not details.name:
             raise DetailsMissingError("A picture has no name of its own", ["name"], "a name")
-        folder = models / check_name(details.name)
+        folder = models / check_free_name(details.name, models)
         import_picture(source, folder, **_only(details, PICTURE_FIELDS))
         return folder
     return _weights(source, models, details)
@@ -116,7 +116,7 @@ def import_model(source: Path, models: Path, details: ImportDetails | None = Non
 def _arbitrary_style(source: Path, models: Path, details: ImportDetails) -> Path:
     if not details.name or details.transform is None or details.style is None:
         raise InputError("An arbitrary-style network needs --transform, --style and --name beside its first part.")
-    folder = models / check_name(details.name)
+    folder = models / check_free_name(details.name, models)
     import_arbitrary_style(source, details.transform, details.style, folder, **_only(details, ARBITRARY_FIELDS))
     return folder
 
@@ -125,7 +125,7 @@ def _weights(source: Path, models: Path, details: ImportDetails) -> Path:
     missing = [field for field in ("name", "source_name", "target_name") if not getattr(details, field)]
     if missing:
         raise DetailsMissingError("Weights say nothing of their data", missing, "a name and both domains")
-    folder = models / check_name(details.name)
+    folder = models / check_free_name(details.name, models)
     import_reference(source, folder, **_only(details, REFERENCE_FIELDS))
     return folder
 

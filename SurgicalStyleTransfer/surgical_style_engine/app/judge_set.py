@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,21 @@ class TargetSet:
         }
         for name, array in images.items():
             self._sets[name].append(set_features(volume, array, region))
+
+    def take(self) -> dict[str, np.ndarray]:
+        """Give the statistics of the slices that were taken in, (slices, features) by what they are of, and forget."""
+        taken = {name: np.concatenate(rows) for name, rows in self._sets.items()}
+        self.clear()
+        return taken
+
+    def clear(self) -> None:
+        """Forget the translations that were taken in; the references stay."""
+        self._sets = {name: [] for name in self._sets}
+
+    def put(self, features: Mapping[str, np.ndarray]) -> None:
+        """Take in what ``take`` gave, here or in another process."""
+        for name, rows in self._sets.items():
+            rows.append(features[name])
 
     def distances(self) -> dict[str, Any]:
         """The kernel MMD of slice statistics of the translations and of the two floors to the references."""

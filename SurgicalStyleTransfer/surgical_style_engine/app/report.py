@@ -14,7 +14,9 @@ import numpy as np
 
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.imageio.gate.regular import check_small
 
+LARGEST_REPORT = 256 << 20  # bytes; a volume of a cohort has some kilobytes
 KEYS = ("inputs", "output", "model", "device", "backend", "precision", "seconds", "slices", "quality", "warnings")
 
 
@@ -60,9 +62,11 @@ def write_report(path: str | Path, report: Mapping) -> Path:
 
 def read_report(path: str | Path) -> dict:
     """Read a report; InputError when it is missing, not JSON, or lacks the keys of a report."""
+    if Path(path).exists():
+        check_small(Path(path), LARGEST_REPORT)
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"Cannot read the report {path}: it is missing or not JSON.") from error
     if not isinstance(report, dict) or any(key not in report for key in KEYS):
         raise InputError(f"{path} is not a report of this program.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from typing_extensions import override
 
+from surgical_style_engine.common.memory_limit import at_most_more
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
+from surgical_style_engine.models.importers.onnx import MOST_MEMORY
 
 from .library_errors import library_errors_told
 from .runner import Runner
@@ -37,7 +39,11 @@ class OnnxRunner(Runner):
         if precision not in ("auto", "fp32"):
             raise InputError("ONNX models run in fp32; use the precision auto or fp32.")
         with library_errors_told(f"The ONNX model {model.card.name} cannot be loaded"):
-            self._session = onnxruntime.InferenceSession(str(model.weights_path), providers=["CPUExecutionProvider"])
+            # Constants are computed while it is made: a graph of some bytes may ask for all memory there is.
+            with at_most_more(MOST_MEMORY + 3 * model.card.stored.bytes):
+                self._session = onnxruntime.InferenceSession(
+                    str(model.weights_path), providers=["CPUExecutionProvider"]
+                )
         self._input = self._session.get_inputs()[0].name
 
     @override

@@ -7,17 +7,21 @@ stays what it was. The writer opens the temporary file itself, which thereby get
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
+import re
 import shutil
+import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 # On Windows a file that another program reads (a virus scanner, an indexer) cannot be renamed for a moment.
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # seconds before the next try
 _MOST_TRIALS = 1000  # of processes that replace one folder at the same time
+_TEMPORARY = re.compile(r"\.(.*\.)?[0-9a-f]{12}\.(tmp(\..*)?|partial)")  # names given below
 _LONGEST_STEM = 32  # characters of the name that the temporary one repeats, so that long names stay allowed
 
 
@@ -116,6 +120,9 @@ def put_folder(temporary: Path, folder: Path) -> None:
             except OSError:
                 if not folder.exists():
                     raise
+        if _exchange(temporary, folder):
+            shutil.rmtree(temporary, ignore_errors=True)  # what was there before
+            return
         old = folder.with_name(f".{uuid.uuid4().hex[:12]}.old")
         try:
             rename(folder, old)
@@ -132,6 +139,15 @@ def put_folder(temporary: Path, folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         return
     raise OSError(errno.EBUSY, "other processes keep replacing it", str(folder))
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap the names of two folders in one step, where the system can (Linux): not even a kill leaves none of them."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if exchange is None:
+        return False
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(exchange(here, os.fsencode(first.absolute()), here, os.fsencode(second.absolute()), swap) == 0)
 
 
 def put_files(places: Sequence[tuple[Path, Path]]) -> None:
@@ -176,6 +192,22 @@ def remove_folder(folder: Path) -> None:
     rename(folder, gone)
     for old in [gone, *folder.parent.glob(".????????????.old")]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(folders: Iterable[Path]) -> None:
+    """Remove what processes that were killed have left half written; nobody else may be writing there.
+
+    Args:
+        folders: Where to look, each without the folders in it; they need not exist.
+    """
+    for folder in folders:
+        names = os.listdir(folder) if folder.is_dir() else []
+        for path in (folder / name for name in names if _TEMPORARY.fullmatch(name)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def rename(source: Path, target: Path) -> None:

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from surgical_style_engine.errors import InputError
+
 from .gzip_bytes import plain_bytes
 from .nifti_stated import StatedPlace, read_stated
 
 _LENGTH = 348
 _MOST_BYTES = 32  # of a voxel, of the largest type
 _MM = {1: 1e3, 3: 1e-3}  # by the code of units; millimetres where there is none
+_LONGEST_QUATERNION = 1.01  # squared, of its three numbers that are stored
 _DIM, _PIXDIM, _OFFSET, _UNITS, _CODES, _QUATERN, _SROW = 40, 76, 108, 123, 252, 256, 280  # offsets in bytes
 
 
@@ -59,11 +62,15 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     Raises:
         OSError: Where the file cannot be read.
         zlib.error: For damaged compression.
+        InputError: Where the voxels are said to begin within the header, or the axes to be turned by no rotation.
     """
     data = _start(path)
     order = _order(data)
     if order is None:
         return None
+    (offset,) = struct.unpack_from(f"{order}f", data, _OFFSET)
+    if offset < _LENGTH:  # ITK would take part of the header for voxels, and all others a few voxels further on
+        raise InputError(f"The file {path} says that its voxels begin within its header.")
     dim = struct.unpack_from(f"{order}8h", data, _DIM)
     pixdim = struct.unpack_from(f"{order}8f", data, _PIXDIM)
     qcode, scode = struct.unpack_from(f"{order}2h", data, _CODES)
@@ -71,7 +78,10 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     x, y, z = (max(1, length) if axis < dim[0] else 1 for axis, length in enumerate(dim[1:4]))
     qform = sform = None
     if qcode > 0:
-        qform = _to_lps(_quaternion_form(struct.unpack_from(f"{order}6f", data, _QUATERN), pixdim), mm)
+        quaternion = struct.unpack_from(f"{order}6f", data, _QUATERN)
+        if scode <= 0 and not np.square(quaternion[:3]).sum() <= _LONGEST_QUATERNION:
+            raise InputError(f"The file {path} states directions (qform) that are no rotation.")
+        qform = _to_lps(_quaternion_form(quaternion, pixdim), mm)
     if scode > 0:
         sform = _to_lps(np.reshape(struct.unpack_from(f"{order}12f", data, _SROW), (3, 4)), mm)
     return NiftiHeader(dim[0], (x, y, z), qform, sform, read_stated(data, order) if mm == 1.0 else None)

@@ -67,11 +67,11 @@ def cycle_of(
     grid = ModelGrid(volume, plane, card.spacing_mm)
     region = grid.to_model(np.ones(volume.array.shape[1:], bool) if mask is None else mask) > 0.5
     chosen = grid.choose(region, max_slices, contiguous=card.stack > 1)
-    source = grid.take(grid.to_model(translation.normalized_input), chosen)
+    source = grid.to_model(translation.normalized_input, chosen)
     judged = _without_air(grid.take(region, chosen), None if volume.is_2d else flat_background(source))
     translated = None
     if grid.same_size and translation.disagreement is None:
-        translated = grid.take(grid.to_model(translation.normalized_output), chosen)
+        translated = grid.to_model(translation.normalized_output, chosen)
     passes = _Passes(model, grid, options, direction, total=(2 + 4 * jigsaw) + (translated is None))
     metrics = cycle_metrics(
         source, passes.way(direction), passes.way(other), judged, translated=translated, jigsaw=jigsaw
@@ -146,11 +146,13 @@ class ModelGrid:
         position = [int(axis) for axis in geometry.plane_spacing((0, 1, 2), plane)]
         self.spacing = tuple(steps[position.index(axis)] for axis in range(3))
 
-    def to_model(self, array: np.ndarray) -> np.ndarray:
-        """(c,z,y,x) or (z,y,x) on the input's grid -> (c,z,y,x) float32 on the model's."""
+    def to_model(self, array: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
+        """(c,z,y,x) or (z,y,x) on the input's grid -> (c,z,y,x) float32 on the model's; the chosen slices, or all."""
         array = np.asarray(array, np.float32)
         array = array[None] if array.ndim == 3 else array
         first = geometry.plane_first(self.reorientation.apply(array), self.plane)
+        if chosen is not None and len(chosen) < self.depth:
+            first = first[:, chosen]
         return geometry.plane_first_undo(resize_in_plane(first, self.size), self.plane)
 
     def choose(self, region: np.ndarray, limit: int | None, contiguous: bool) -> np.ndarray:

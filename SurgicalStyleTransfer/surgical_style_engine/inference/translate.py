@@ -12,6 +12,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.backends.runner import Runner
 from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
+from surgical_style_engine.models.adapted import adapted_sentences
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.models.picture_style import from_picture
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -70,13 +71,13 @@ def translate_volume(
     request = check_request(volume, model, direction, strength, mask, adjustments)
     blend = request.blend(request.flattened())
     planes = planes_for(blend.input, options.planes, model.card)
-    runner = runner_for(model, direction, options)
-    runner.begin()
+    runner = _begun_runner(model, direction, options)
     inputs = stacked(blend, beside, model.card, direction) if beside else None
     normalise = blend.landmarks.forward if inputs is None else None
     network = VolumeRun(inputs or blend.input, model.card, blend.target.channels, runner, options, normalise)
     doubts = suitability_warnings(volume, model, direction, blend.landmarks)
     translation = _begun(volume, runner, doubts, blend.flattened)
+    translation.warnings += adapted_sentences(model.card)
     translation.misfit = misfit
     if inputs is None and _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
@@ -145,6 +146,13 @@ def translate_normalized(
         options,
     )
     return network.averaged(planes, with_input=False)[1]
+
+
+def _begun_runner(model: StyleModel, direction: str, options: RunOptions) -> Runner:
+    """What runs the network, with a run begun."""
+    runner = runner_for(model, direction, options)
+    runner.begin()
+    return runner
 
 
 def _begun(volume: Volume, runner: Runner, doubts: list[str], flattened: np.ndarray | None) -> Translation:

@@ -79,8 +79,9 @@ def structure_agreement(
     apart, counts = np.full(len(x), np.nan), np.zeros(len(x), np.int64)
     samples_x, samples_y = [], []
     for index in np.flatnonzero(region.any((1, 2))):
-        inside = region[index]
-        mx, my = descriptors(x[index], inside)[:, inside], descriptors(y[index], inside)[:, inside]
+        box = _seen_from(region[index])
+        inside = region[index][box]
+        mx, my = descriptors(x[index][box], inside)[:, inside], descriptors(y[index][box], inside)[:, inside]
         counts[index] = mx.shape[1]
         apart[index] = np.abs(mx - my).mean(dtype=np.float64)
         chosen = rng.random(mx.shape[1]) < share
@@ -92,6 +93,12 @@ def structure_agreement(
     if chance <= 1e-12:  # both flat: nothing to keep, nothing lost; one flat is caught by chance > 0
         return (1.0 if total <= 1e-12 else 0.0), np.where(counts > 0, 1.0, np.nan)
     return float(np.clip(1 - total / chance, 0, 1)), np.clip(1 - apart / chance, 0, 1)
+
+
+def _seen_from(inside: np.ndarray) -> tuple[slice, ...]:
+    """Rows and columns of a mask (h, w), and what the descriptors of its pixels look at around them."""
+    places = [np.flatnonzero(inside.any(axis)) for axis in (1, 0)]
+    return tuple(slice(max(0, int(p[0]) - STEP - RADIUS), int(p[-1]) + STEP + RADIUS + 1) for p in places)
 
 
 def descriptors(image: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import stat
@@ -12,17 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from surgical_style_engine.common.atomic_write import beside, put_folder
+from surgical_style_engine.common.plain_reasons import shown
 from surgical_style_engine.errors import InputError, StyleTransferError
 
 from .calibration import CALIBRATION_NAME
 from .card import CARD_NAME, ModelCard, read_card, write_card
 from .folder import load_model, verify_model
 from .lesion_summary import PICTURE_NAME
-from .names import check_name
+from .names import check_free_name, check_name
 from .verify import check_weights
 
 LARGEST_UNPACKED = 1 << 30  # bytes
-MOST_FILES = 200
+MOST_FILES, LONGEST_NAME = 200, 200
 # A model folder holds a card, weights, text and pictures; anything else has no business in it.
 SUFFIXES = {".json", ".md", ".txt", ".yaml", ".csv", ".safetensors", ".onnx", ".png", ".jpg", ".jpeg", ".svg"}
 PLAIN_NAMES = {"LICENSE", "LICENCE"}
@@ -74,6 +76,10 @@ def import_archive(source: Path, models: Path, name: str = "", overwrite: bool =
             raise InputError(f"The archive {source} cannot be unpacked: {str(error).rstrip('.')}.") from None
         except FileExistsError:
             raise InputError(f"The archive {source} holds a file twice.") from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # no place in a file that its directory could mean
+                raise
+            raise InputError(f"The archive {source} cannot be unpacked: its directory is damaged.") from None
         return _move_in(staging, models, name, overwrite)
 
 
@@ -92,9 +98,10 @@ def _checked_members(archive: zipfile.ZipFile, source: Path) -> dict[zipfile.Zip
     members: dict[zipfile.ZipInfo, PurePosixPath] = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
-        unsafe = "\\" in info.filename or "\0" in info.filename or re.match("[A-Za-z]:", info.filename)
+        unsafe = "\\" in info.filename or "\0" in info.filename or len(info.filename) > LONGEST_NAME
+        unsafe = unsafe or re.match("[A-Za-z]:", info.filename) is not None
         if unsafe or path.is_absolute() or ".." in path.parts:
-            raise InputError(f"The archive {source} holds an unsafe path: {info.filename!r}.")
+            raise InputError(f"The archive {source} holds an unsafe path: '{shown(ascii(info.filename)[1:-1])}'.")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(f"The archive {source} holds a link or special file: {info.filename!r}.")
@@ -130,6 +137,7 @@ def _move_in(staging: Path, models: Path, name: str, overwrite: bool) -> Path:
     if name and name != card.name:
         card = ModelCard.model_validate(card.model_dump() | {"name": check_name(name)})
         write_card(staging, card)
+    check_free_name(card.name, models)
     model = load_model(staging)  # checks the digest of the weights
     check_weights(model)
     folder = Path(models) / card.name

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from surgical_style_engine.common.atomic_write import replacing
+from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
 
 from .card import Direction, ModelCard
@@ -49,9 +50,10 @@ class ErrorModel(_Strict):
         features: Names of what it looks at, see ``metrics.uncertainty.features``.
         centre: Subtracted from the features.
         scale: What they are divided by then.
-        layers: Of the network that gives the logarithm of the bound, normalised units.
+        layers: Of the network that gives the logarithm of the bound, normalised units, and, as a second number, how
+            much a voxel looks like one of a tumour; models of earlier versions give no second one.
         edges: Of the smoothed translation, which part its three tissue classes, ascending.
-        unlike: Asymmetry from which a voxel is taken for abnormal.
+        unlike: Second number from which a voxel is taken for abnormal; without that the same of asymmetry.
         factors: What the bound is multiplied by, found by conformal calibration: of the three classes where they are
             ordinary, then of the same where they are abnormal.
     """
@@ -75,8 +77,8 @@ class ErrorModel(_Strict):
             if len(layer.weights[0]) != width:
                 raise ValueError("a layer takes as many numbers as the one before it gives")
             width = len(layer.bias)
-        if width != 1:
-            raise ValueError("the last layer gives one number")
+        if width not in (1, 2):
+            raise ValueError("the last layer gives one number or two")
         return self
 
 
@@ -184,9 +186,8 @@ def read_calibration(folder: Path, card: ModelCard) -> Calibration | None:
     except (OSError, RecursionError):
         raise InputError(f"The calibration {path} cannot be read.") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise InputError(f"The calibration {path} is wrong at '{place}': {fault['msg']}.") from None
+        place, reason = first_fault(error)
+        raise InputError(f"The calibration {path} is wrong at '{place}': {reason}.") from None
     except ValueError:
         raise InputError(f"The calibration {path} is not valid JSON.") from None
     return calibration if calibration.weights_sha256 == card.weights.sha256 else None

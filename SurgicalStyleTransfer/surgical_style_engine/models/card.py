@@ -24,6 +24,7 @@ from typing_extensions import TypedDict
 
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.common.clean_text import clean_all
+from surgical_style_engine.common.plain_reasons import first_fault, shown
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Landmarks, Normalization
 
@@ -335,7 +336,7 @@ def refused_as_input(what: str) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        place, reason = _first_of(error)
+        place, reason = first_fault(error)
         raise InputError(f"{what} cannot have this {place}: {reason}.") from None
 
 
@@ -361,13 +362,13 @@ def read_card(folder: Path) -> ModelCard:
     version = values.get("schema_version")
     if version not in SCHEMA_VERSIONS:
         raise InputError(
-            f"The model {path.parent.name} has schema version {version}; this program reads versions "
+            f"The model {path.parent.name} has schema version {shown(version)}; this program reads versions "
             f"{' and '.join(map(str, SCHEMA_VERSIONS))}."
         )
     try:
         card = ModelCard.model_validate(clean_all(values, "card"))
     except ValidationError as error:
-        place, reason = _first_of(error)
+        place, reason = first_fault(error)
         raise InputError(f"The model card {path} is wrong at '{place}': {reason}.") from None
     if card.weights is None:
         raise InputError(f"The model card {path} names no weights.")
@@ -378,9 +379,3 @@ def write_card(folder: Path, card: ModelCard) -> None:
     """Write ``model.json`` into a model folder, whole or not at all. Raises OSError."""
     with replacing(Path(folder) / CARD_NAME) as temporary:
         temporary.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-def _first_of(error: ValidationError) -> tuple[str, str]:
-    """Where the first thing is that is wrong, and why."""
-    first = error.errors()[0]
-    return ".".join(str(part) for part in first["loc"]), first["msg"]

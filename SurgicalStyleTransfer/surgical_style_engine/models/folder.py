@@ -115,10 +115,18 @@ class StyleModel:
         return layout, values
 
     def check_weights(self) -> None:
-        """Raise InputError unless the weights of every direction fit the architecture."""
+        """Raise InputError unless the weights of every direction fit the architecture, and are more than zeros."""
         for direction in self.card.directions:
-            if self.weights(direction) is None:
-                self.generator(direction)
+            known = self.weights(direction)
+            arrays = known[1] if known else self._state(direction)
+            if not any(array.any() for array in arrays.values()):
+                raise InputError(f"The weights of the model {self.card.name} are all zero: nothing comes out of them.")
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise InputError(f"The weights of the model {self.card.name} hold NaN or infinite values.")
+
+    def _state(self, direction: str) -> dict[str, np.ndarray]:
+        """The weights of a generator that only torch knows, by name."""
+        return {key: value.numpy() for key, value in self.generator(direction).state_dict().items()}
 
     def _arguments(self, direction: Direction) -> dict[str, Any]:
         """Those of the generator's constructor. Raises InputError where there is no generator."""

@@ -31,6 +31,22 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_free_name(name: str, models: Path) -> str:
+    """The name itself if a model of another origin can have it.
+
+    Args:
+        name: Of the model.
+        models: The folder of models that it is to be in.
+
+    Raises:
+        InputError: If it cannot be a name, or is that of a shipped model, which would be found in its place.
+    """
+    shipped = shipped_models_folder()
+    if (shipped / check_name(name) / CARD_NAME).is_file() and Path(models).resolve() != shipped.resolve():
+        raise InputError(f"A model called {name} comes with the program; give the imported one another name (--name).")
+    return name
+
+
 def shipped_models_folder() -> Path:
     """Resources/Models of a clone or of the installed Slicer module, or the copy inside an installed wheel."""
     package = Path(__file__).resolve().parent.parent

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from surgical_style_engine.common.plain_reasons import first_fault, shown
 from surgical_style_engine.common.thresholds import SMALLEST_STYLE_PICTURE
 from surgical_style_engine.errors import InputError
 
@@ -56,6 +57,6 @@ def parse_settings(values: dict[str, Any]) -> StyleSettings:
     try:
         return StyleSettings.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"The style setting {where} cannot be {first.get('input')!r}: {first['msg']}.") from None
+        where, reason = first_fault(error)
+        value = shown(repr(error.errors()[0].get("input")))
+        raise InputError(f"The style setting {where} cannot be {value}: {reason}.") from None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from surgical_style_engine.common.plain_reasons import first_fault, shown
 from surgical_style_engine.errors import InputError
 
 KNEE = 0.9  # normalised value of the robust maximum; the tail of brighter voxels goes from there to 1
@@ -260,8 +261,6 @@ def _parse(adapter: TypeAdapter[Any], values: dict[str, Any], what: str) -> Any:
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place, reason = first_fault(error)
         where = f" ({place})" if place else ""
-        message = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise InputError(f"The {what} {values} cannot be used{where}: {message}.") from None
+        raise InputError(f"The {what} {shown(values)} cannot be used{where}: {reason}.") from None

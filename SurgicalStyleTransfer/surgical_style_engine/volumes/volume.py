@@ -12,6 +12,10 @@ from surgical_style_engine.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK
 
+LARGEST_VALUE = 1e15  # of a voxel; its square fits into single precision
+# What a header can say, and no scanner or microscope: a nanometre, a kilometre, and a thousand of these.
+SMALLEST_MM, LARGEST_MM, FARTHEST_MM = 1e-6, 1e6, 1e9
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -162,11 +166,14 @@ def check_volume(volume: Volume, name: str | None = None) -> None:
         raise InputError(f"{name} holds NaN or infinite values.")
     if array.min() == array.max():
         raise InputError(f"{name} is constant: every voxel is {float(array.flat[0]):g}.")
+    if max(abs(float(array.min())), abs(float(array.max()))) > LARGEST_VALUE:
+        raise InputError(f"{name} holds values that no image has, up to {float(np.abs(array).max()):.3g}.")
     numbers = [*volume.spacing, *volume.origin, *np.ravel(volume.direction)]
     # A direction that is no rotation (or reflection) shears the grid: lengths and angles would come out wrong.
     if (
         not np.isfinite(numbers).all()
-        or min(volume.spacing) <= 0
+        or not SMALLEST_MM <= min(volume.spacing) <= max(volume.spacing) <= LARGEST_MM
+        or max(map(abs, volume.origin)) > FARTHEST_MM
         or not np.allclose(np.asarray(volume.direction).T @ volume.direction, np.eye(3), atol=0.02)
     ):
         raise InputError(f"{name} has an unusable geometry (spacing, origin or direction).")

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from surgical_style_engine.app.translate_case import adjust_case
+from surgical_style_engine.common.plain_reasons import shown
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.dicom.source import open_series
+from surgical_style_engine.imageio.gate.regular import is_regular
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.dicom_output import check_target, write_dicom_series
 from surgical_style_engine.volumes.volume import Volume
@@ -90,8 +92,8 @@ def _on_grid_of(source: Volume, image: Volume) -> Volume:
 def _one_folder(files: Sequence[Path]) -> Iterator[Path]:
     """A folder with these files only: Slicer's database may keep several series in one folder, or one in several."""
     for file in files:
-        if not file.is_file():
-            raise InputError(f"The DICOM file {file.name} of the input is no longer there.")
+        if not is_regular(file):
+            raise InputError(f"The DICOM file {shown(file.name)} of the input is no longer there.")
     with tempfile.TemporaryDirectory() as name:
         for number, file in enumerate(files):
             link = Path(name) / f"{number:06d}.dcm"

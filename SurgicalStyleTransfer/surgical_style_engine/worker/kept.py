@@ -10,6 +10,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.translate_case import TranslateCase
 from surgical_style_engine.backends import select
 from surgical_style_engine.backends.runner import Runner
+from surgical_style_engine.common.plain_reasons import shown
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.preview import SlicePreview
@@ -73,7 +74,11 @@ class Warm:
     def model(self, folder: str) -> StyleModel:
         """A verified model, read anew only when its files changed."""
         path = Path(folder)
-        stamp = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(path.glob("*.*")))
+        try:
+            files = [(file.name, file.stat()) for file in sorted(path.glob("*.*"))]
+        except (OSError, ValueError):  # a name that cannot be, a link to itself, or a file that goes meanwhile
+            raise InputError(f"There is no readable model '{shown(folder)}'.") from None
+        stamp = tuple((name, status.st_mtime_ns, status.st_size) for name, status in files)
         if folder not in self._models or self._models[folder][0] != stamp:
             self._models[folder] = stamp, load_model(path)
             self._runners.clear()

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.import_model import ImportDetails
+from surgical_style_engine.common.plain_reasons import first_fault, shown
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.gate.regular import check_regular
 from surgical_style_engine.models.calibration import Quickness
 from surgical_style_engine.volumes.volume import Volume
 
 from .messages import read_array
+
+
+def _usable(path: Path) -> Path:
+    """The path of a file to be written, whatever lies there."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError("it must be the name of a file") from None
+    if "\0" in str(path) or not path.name:
+        raise ValueError("it must be the name of a file")
+    return path
+
+
+NewFile = Annotated[Path, AfterValidator(_usable)]
 
 
 class VolumeMessage(BaseModel):
@@ -101,7 +117,7 @@ class AdjustmentsMessage(BaseModel):
 class Request(BaseModel):
     """What a task is asked with."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Check(Request):
@@ -121,16 +137,16 @@ class Translate(Request):
 
     volume: VolumeMessage
     model: str
-    output: Path
+    output: NewFile
     keep: str
-    disagreement: Path | None = None
+    disagreement: NewFile | None = None
     direction: str = "forward"
     strength: float = 1.0
     mask: VolumeMessage | None = None
     planes: list[str] | None = None
     device: str = "auto"
     precision: str = "auto"
-    batch_size: int | None = None
+    batch_size: int | None = Field(None, ge=1)
     adjustments: AdjustmentsMessage | None = None
 
 
@@ -138,7 +154,7 @@ class Adjust(Request):
     """Adjust a kept translation anew; without adjustments, by those that it has."""
 
     keep: str
-    output: Path
+    output: NewFile
     strength: float = 1.0
     adjustments: AdjustmentsMessage | None = None
 
@@ -158,12 +174,12 @@ class Figures(Request):
 
     keep: str
     reference: VolumeMessage | None = None
-    error_map: Path | None = None
-    max_slices: int | None = None
+    error_map: NewFile | None = None
+    max_slices: int | None = Field(None, ge=1)
     sampled: bool = False
     cycle: bool = True
     uncertainty: Quickness = "quick"
-    bound_map: Path | None = None
+    bound_map: NewFile | None = None
 
 
 class Preview(Request):
@@ -171,7 +187,7 @@ class Preview(Request):
 
     volume: VolumeMessage
     model: str
-    output: Path
+    output: NewFile
     position: tuple[float, float, float]
     plane: str
     direction: str = "forward"
@@ -194,7 +210,7 @@ class Import(ImportDetails):
     """Bring a model into a folder of models; the rest is what the file does not say of itself."""
 
     source: Path
-    folder: Path
+    folder: NewFile
 
 
 class Features(Request):
@@ -208,7 +224,7 @@ class ExportDicom(Request):
 
     keep: str
     files: list[Path]
-    output: Path
+    output: NewFile
 
 
 class Forget(Request):
@@ -225,7 +241,7 @@ class Fuse(Request):
     """
 
     volumes: list[VolumeMessage]
-    output: Path
+    output: NewFile
     method: str = "pyramid"
     weights: list[float] | None = None
     registration: str = Field("auto", alias="register")
@@ -257,7 +273,7 @@ def parse(message: dict[str, Any]) -> tuple[str, Any]:
     """
     task = message.get("task")
     if not isinstance(task, str) or task not in TASKS:
-        raise InputError(f"The worker knows no task {task!r}; it may be of another version.")
+        raise InputError(f"The worker knows no task {shown(repr(task))}; it may be of another version.")
     arguments = {key: value for key, value in message.items() if key not in ("id", "task")}
     try:
         return task, TASKS[task].model_validate(arguments)
@@ -266,12 +282,11 @@ def parse(message: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _sentence(task: str, error: ValidationError) -> str:
-    fault = error.errors()[0]
-    *outer, last = (str(part) for part in fault["loc"])
+    fault, (where, reason) = error.errors()[0], first_fault(error)
+    *outer, last = (shown(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         what = "adjustment" if outer == ["adjustments"] else f"argument of the task {task!r} called"
         return f"The worker knows no {what} {last!r}; it may be of another version."
-    where = ".".join([*outer, last])
     if fault["type"] == "missing":
         return f"The task {task!r} lacks {where!r}."
-    return f"The task {task!r} cannot take {where!r} as it is: {fault['msg']}."
+    return f"The task {task!r} cannot take {where!r} as it is: {reason}."

@@ -2,11 +2,15 @@
 
 It reads requests from stdin and answers on stdout (see ``messages``), keeps models and the latest translations
 in memory, and ends itself when stdin closes: killing the launcher that started it would not reach it.
+
+``--tasks MODULE`` serves the tasks of another package by the same conversation: its ``Tasks`` has a ``run`` like that
+of ``tasks.Tasks``.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import queue
 import shutil
@@ -18,11 +22,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from surgical_style_engine.common.cancelling import cancellable
+from surgical_style_engine.common.plain_reasons import shown
 from surgical_style_engine.common.version import __version__
 from surgical_style_engine.errors import Cancelled, StyleTransferError
 
 from .messages import VERSION, decode, encode
 from .scratch import end_at_signals, remove_abandoned
+
+OWN_TASKS = "surgical_style_engine.worker.tasks"
 
 
 class Requests:
@@ -64,10 +71,16 @@ class Requests:
 
 
 class Worker:
-    """Answers one request after the other."""
+    """Answers one request after the other.
 
-    def __init__(self, requests: Requests, answers: BinaryIO) -> None:
-        self._requests, self._answers = requests, answers
+    Args:
+        requests: where they come from.
+        answers: where answers go.
+        module: whose ``Tasks`` does what is asked.
+    """
+
+    def __init__(self, requests: Requests, answers: BinaryIO, module: str = OWN_TASKS) -> None:
+        self._requests, self._answers, self._module = requests, answers, module
         self._tasks: Any = None
 
     def run(self) -> None:
@@ -89,9 +102,7 @@ class Worker:
             if cancelled():
                 raise Cancelled("The request was cancelled.")
             if self._tasks is None:
-                from .tasks import Tasks  # noqa: PLC0415 - what fails in it is answered
-
-                self._tasks = Tasks()
+                self._tasks = importlib.import_module(self._module).Tasks()  # what fails in it is answered
             with cancellable(cancelled):
                 result = self._tasks.run(request, progress, cancelled)
             self._say({"id": number, "event": "result", **result})
@@ -102,7 +113,7 @@ class Worker:
         except ImportError as error:
             self._fail(number, "missing_package", f"A Python package is missing or broken: {error}.")
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
+            place = f"{shown(str(error.filename))}: " if error.filename else ""
             self._fail(number, "failed", f"{place}{error.strerror or error}.")
         except Exception as error:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
@@ -124,7 +135,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until stdin closes. Removes the scratch folder then, in case its owner cannot any more."""
     parser = argparse.ArgumentParser(prog="surgical_style_engine.worker", description=__doc__)
     parser.add_argument("--scratch", type=Path, help="folder of the exchanged arrays, removed at the end")
+    parser.add_argument("--tasks", default=OWN_TASKS, metavar="MODULE", help="whose Tasks are served")
+    parser.add_argument("--path", default="", help="folder in which Python looks for that module, too")
     options = parser.parse_args(arguments)
+    if options.path:
+        sys.path.append(options.path)
 
     def end(code: int = 0) -> None:
         if options.scratch is not None:
@@ -141,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         if hasattr(os, "nice"):
             os.nice(5)  # Slicer's own threads come first
-        Worker(Requests(sys.stdin.buffer, end), answers).run()
+        Worker(Requests(sys.stdin.buffer, end), answers, options.tasks).run()
     except (BrokenPipeError, KeyboardInterrupt):
         end()
     except BaseException:

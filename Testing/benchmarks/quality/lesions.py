@@ -3,6 +3,7 @@
     python -m Testing.benchmarks.quality.lesions --appearance          # what real lesions look like in each contrast
     python -m Testing.benchmarks.quality.lesions --write-card          # shipped models on the check patients, once
     python -m Testing.benchmarks.quality.lesions --folds runs/folds    # models without some hospitals, on these
+    python -m Testing.benchmarks.quality.lesions --table               # what the last one found
 
 Real lesions are the tumours of the gliomas and the lesions of multiple sclerosis. Implanted ones are spheres of 2 to 20
 mm that look in the source as real ones do (``TYPICAL_DIFFERENCE``), in two draws a patient. Some directions are
@@ -168,10 +169,39 @@ def of_folds(folder: Path, scenes: list[Scene]) -> Iterator[Judged]:
 def store(entry: dict, path: Path) -> None:
     """Add an entry to the file of results, in the place of an earlier one of the same."""
     keys = ("model", "source", "target", "what")
-    entries = json.loads(path.read_text(encoding="utf-8"))["entries"] if path.exists() else []
-    entries = [old for old in entries if any(old[key] != entry[key] for key in keys)] + [entry]
+    entries = [old for old in stored(path) if any(old[key] != entry[key] for key in keys)] + [entry]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"entries": entries}, indent=1) + "\n", encoding="utf-8")
+
+
+def stored(path: Path) -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))["entries"] if path.exists() else []
+
+
+def left_out_rows(entries: list[dict]) -> list[str]:
+    """The ledgers of the folds' patients, a line a direction with all folds that were measured, Markdown."""
+    lines = ["| | folds | patients | found | weakened | lost | invented per 100 ml | 9 of 10 from | all implanted |"]
+    lines.append("|---" * 9 + "|")
+    ways: dict[tuple[str, str], list[dict]] = {}
+    for entry in entries:
+        if entry["what"] != CHECKED:
+            ways.setdefault((entry["source"], entry["target"]), []).append(entry)
+    for (source, target), members in ways.items():
+        real = [entry["plain"]["real"] for entry in members]
+        counts = {key: sum(one[key] for one in real) for key in ("found", "weakened", "lost", "invented", "region_ml")}
+        rows: dict[float, dict] = {}
+        for row in (row for entry in members for row in entry["plain"]["implanted"]):
+            total = rows.setdefault(row["diameter_mm"], {"diameter_mm": row["diameter_mm"], "trials": 0, "survived": 0})
+            total["trials"] += row["trials"]
+            total["survived"] += row["survived"]
+        smallest = smallest_surviving([rows[size] for size in sorted(rows)])
+        survived, tried = (sum(row[key] for row in rows.values()) for key in ("survived", "trials"))
+        cells = [", ".join(sorted(entry["what"][-2] for entry in members)), sum(len(e["patients"]) for e in members)]
+        cells += [counts[key] for key in ("found", "weakened", "lost")]
+        cells += [f"{100 * counts['invented'] / counts['region_ml']:.2f}"]
+        cells += ["none up to 20 mm" if smallest is None else f"{smallest:g} mm", f"{survived} of {tried}"]
+        lines.append(f"| {source} to {target} | {' | '.join(map(str, cells))} |")
+    return lines
 
 
 def main() -> None:
@@ -181,6 +211,7 @@ def main() -> None:
     parser.add_argument("--folds", type=Path, help="folder of trainings without a fold's sites, judged on these")
     parser.add_argument("--pairs", nargs="*", help="SOURCE:TARGET, to measure these only")
     parser.add_argument("--appearance", action="store_true", help="only how real lesions look in each contrast")
+    parser.add_argument("--table", action="store_true", help="only show what is stored of the folds' patients")
     parser.add_argument("--write-card", action="store_true", help="from the stored results into cards and pictures")
     parser.add_argument("--result", type=Path, default=RESULT)
     arguments = parser.parse_args()
@@ -190,6 +221,9 @@ def main() -> None:
     folders = arguments.models or sorted(shipped_models_folder().glob("brain-mr-*"))
     if arguments.appearance:
         print(json.dumps(appearance(load_cohort(arguments.cache)), indent=1))
+        return
+    if arguments.table:
+        print("\n".join(left_out_rows(stored(arguments.result))))
         return
     if arguments.folds:
         runs = of_folds(arguments.folds, labelled(load_cohort(arguments.cache)))
@@ -207,7 +241,7 @@ def main() -> None:
     if arguments.write_card:
         from .lesion_cards import write_cards
 
-        write_cards(folders, json.loads(arguments.result.read_text(encoding="utf-8"))["entries"])
+        write_cards(folders, [entry for entry in stored(arguments.result) if entry["what"] == CHECKED])
 
 
 if __name__ == "__main__":

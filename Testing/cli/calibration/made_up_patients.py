@@ -29,7 +29,7 @@ def voxels_(rng, count, scale, abnormal):
     features[:, ASYMMETRY] = rng.uniform(0.5, 1, count) if abnormal else rng.uniform(0, 0.6, count)
     errors = np.abs(rng.normal(0, 0.1 * scale * np.exp(features[:, TEXTURE]))).astype(np.float32)
     tissues = np.digitize(features[:, MEAN], (-0.3, 0.3)).astype(np.int8)
-    return Voxels(features, errors, np.full(count, 1 / count, np.float32), tissues)
+    return Voxels(features, errors, np.full(count, 1 / count, np.float32), tissues, np.full(count, abnormal))
 
 
 def patient(name, seed, scale=1.0, voxels_of_tumour=1000, tumour_scale=1.0, fold="a", voxels=4000):

@@ -49,3 +49,29 @@ def test_tumours_with_larger_errors_widen_the_abnormal_groups_alone():
     usual = factors_of([scored(model, each) for each in patients(8, seed=1)], 0.9)
     worse = factors_of([scored(model, each) for each in patients(8, seed=1, tumour_scale=3.0)], 0.9)
     assert usual[:3] == worse[:3] and all(more > 1.3 * less for more, less in zip(worse[3:], usual[3:], strict=True))
+
+
+def test_ordinary_groups_give_way_where_bodies_are_covered_too_well():
+    """Here most of a body looks like its tumour, whose errors are three times as large."""
+    model, level = errors_model(), 0.9
+    known = [scored(model, each) for each in patients(8, seed=1, tumour_scale=3.0)]
+    for each in known:
+        each.groups[::2] = each.groups[::2] % 3 + 3
+    factors = np.array(factors_of(known, level))
+    inside = [each.scores <= factors[each.groups] for each in known]
+    ordinary = np.mean([part[each.groups < 3].mean() for part, each in zip(inside, known, strict=True)])
+    assert 0.865 < ordinary < 0.875 and np.mean([part.mean() for part in inside]) < 0.95
+    assert np.mean([(each.tumour_scores <= factors[each.tumour_groups]).mean() for each in known]) >= level
+
+
+def test_tumours_that_look_ordinary_in_part_are_covered_as_a_whole():
+    """A tenth of each tumour's voxels is taken for ordinary: the others are covered the more."""
+    model, level = errors_model(), 0.9
+    known = [scored(model, each) for each in patients(12, seed=1, tumour_scale=2.0)]
+    for each in known:
+        each.tumour_groups[::10] -= 3
+    factors = np.array(factors_of(known, level))
+    covered = [each.tumour_scores <= factors[each.tumour_groups] for each in known]
+    assert level <= np.mean([part.mean() for part in covered]) < 0.93
+    missed = np.mean([part[::10].mean() for part in covered])
+    assert missed < 0.8, "in ordinary groups the bound is as narrow as for the rest"

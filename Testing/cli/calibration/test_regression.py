@@ -3,7 +3,7 @@
 import numpy as np
 from made_up_patients import TEXTURE, patients
 
-from surgical_style_engine.metrics.uncertainty.bound import raw_bounds
+from surgical_style_engine.metrics.uncertainty.bound import groups_of, raw_bounds
 from surgical_style_engine.metrics.uncertainty.features import FULL_FEATURES, QUICK_FEATURES
 from training_cli.calibration.regression import regressed
 
@@ -18,6 +18,14 @@ def test_it_follows_the_law_of_the_errors():
     assert np.corrcoef(np.log(raw), np.log(law))[0, 1] > 0.9
     assert 0.7 < np.median(raw / law) < 1.5
     assert model == regressed(known, 0.9, full=False), "the same again"
+
+
+def test_it_tells_what_looks_like_a_tumour():
+    """Made-up tumours are more one-sided than the rest of the body."""
+    model = regressed(patients(6, seed=1), 0.9, full=False)
+    new = patients(1, seed=99)[0]
+    abnormal = [groups_of(model, part.features[:, : len(QUICK_FEATURES)]) >= 3 for part in (new.body, new.tumour)]
+    assert 0.2 < abnormal[0].mean() < 0.4 and abnormal[1].mean() > 0.9
 
 
 def test_the_full_one_looks_at_the_disagreement():

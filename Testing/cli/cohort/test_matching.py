@@ -6,7 +6,7 @@ import pytest
 
 from surgical_style_engine.app.inputs import left_out
 from surgical_style_engine.errors import InputError
-from training_cli.cohort.matching import find_match, match_all, stem, told_match, volumes_in
+from training_cli.cohort.matching import Candidates, find_match, fitting, match_all, stem, told_match, volumes_in
 
 
 def match(source, *candidates):
@@ -191,3 +191,22 @@ def test_single_images_of_several_kinds_are_a_cohort(tmp_path):
     slices(tmp_path, 2, "CR", one_series=False)
     (tmp_path / "p3.png").write_bytes(b"x")
     assert [path.name for path in volumes_in(tmp_path)] == ["i0.dcm", "i1.dcm", "p3.png"]
+
+
+NAMES = """
+p1 p1_T1 p1_T2 p1_mask p1_ses-2_mask p10_mask mask p1_acq-x_mask a_1_mask a_1_0000 a_2_0000 patient04_study1_T1W
+patient04_brainmask patient04_study2_T2W acq-x ___ p1__T1
+""".split()
+
+
+def test_candidates_near_a_name_hold_all_that_fit_in_their_order():
+    paths = [Path(f"/d/{name}.nii.gz") for name in NAMES]
+    for what in ("mask", ""):
+        for source in paths:
+            assert fitting(source, Candidates(paths).near(source), what) == fitting(source, paths, what)
+
+
+def test_thousands_are_not_compared_with_thousands():
+    sources = [Path(f"/d/patient_{number}_T1.nii.gz") for number in range(3000)]
+    masks = Candidates(Path(f"/d/patient_{number}_mask.nii.gz") for number in range(3000))
+    assert sum(len(masks.near(source)) for source in sources) == 3000

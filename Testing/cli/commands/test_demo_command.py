@@ -43,7 +43,7 @@ def test_on_the_template(sst, template, tiny_model, tmp_path, monkeypatch):
     assert contrast["order_before"] == ["CSF", "grey", "white"]
     assert contrast["as_expected"] == (contrast["order_after"] == ["white", "grey", "CSF"])
     assert read_volume(report["output"]).same_grid(fewer)
-    assert "Look-Ahead" in ended.out and "white" in ended.out
+    assert "Look-Ahead" in ended.out and "white" in ended.out and report["quality"]["verdict"]["sentence"] in ended.out
 
 
 def test_on_ones_own_volume_with_a_reference(sst, head_volume, tiny_model, tmp_path):

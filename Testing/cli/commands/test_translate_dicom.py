@@ -103,8 +103,8 @@ def test_a_cohort_of_series_and_one_that_cannot_be(sst, head_volume, tiny_model,
         write_series(tmp_path / "in" / f"case{number}", head_volume(number))
     write_series(tmp_path / "in" / "case3", head_volume(3), FrameOfReferenceUID=None)
     ended = sst("translate", tmp_path / "in", tmp_path / "out", "--model", tiny_model, "--dicom", "--no-quality")
-    assert ended.code == 2 and "1 of 3" in ended.err and "case3" in ended.err and "FrameOfReferenceUID" in ended.err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["case1_synthetic", "case2_synthetic"]
+    assert ended.code == 1 and "1 of 3" in ended.err and "case3" in ended.err and "FrameOfReferenceUID" in ended.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("case*")) == ["case1_synthetic", "case2_synthetic"]
     for number in (1, 2):
         assert len(list((tmp_path / "out" / f"case{number}_synthetic").iterdir())) == 10
     assert not [word for word in WORDS if word in ended.out + ended.err]

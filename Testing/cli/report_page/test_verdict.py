@@ -18,7 +18,12 @@ ENTRY = {
     ],
     "calibrated": True,
     "bound": {"mean": 90.0, "limit": 200.0, "untrusted_share": 0.07, "level": 0.9, "units": "arbitrary"},
-    "left_out": {"patients": 13, "hospitals": 8, "tumour": {"mean": 0.8, "worst": 0.41}},
+    "left_out": {
+        "patients": 13,
+        "hospitals": 8,
+        "tumour": {"mean": 0.8, "worst": 0.41},
+        "psnr": {"low": 12, "high": 19},
+    },
 }
 
 
@@ -27,7 +32,7 @@ def test_a_verdict_with_its_numbers():
     assert (shown.level, shown.title, shown.more) == ("amber", "Amber", ["A second reason."])
     assert [row.verdict for row in shown.table.rows] == ["worse than all of them", ""]
     assert "90%" in shown.notes[0] and "7%" in shown.notes[0] and "80%" in shown.notes[1] and "41%" in shown.notes[1]
-    assert "13 patients of 8 hospitals" in shown.notes[2]
+    assert "12.0 to 19.0 dB" in shown.notes[2] and "13 patients of 8 hospitals" in shown.notes[3]
 
 
 def test_reports_of_earlier_versions_and_means_of_cohorts_have_none():

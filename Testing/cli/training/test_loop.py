@@ -202,3 +202,31 @@ def test_too_little_memory_is_one_sentence(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "build_method", hungry)
     with pytest.raises(StyleTransferError, match="device cpu has too little memory .*; no checkpoint"):
         train(load_config(None, tiny))
+
+
+def test_sigterm_while_the_model_is_written_leaves_no_half_model_and_resume_writes_it(tiny, sst, tmp_path, monkeypatch):
+    model, export = tmp_path / "run" / "model" / "model", loop.export_model
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return export(*arguments)
+
+    monkeypatch.setattr(loop, "export_model", interrupted)
+    ended = sst("train", *as_options(tiny | {"max_steps": 2}))
+    assert (ended.code, ended.err) == (143, "sst: Terminated.\n") and "--resume writes it" in ended.out
+    assert not model.exists() and newest(tmp_path / "run")["step"] == 2
+    monkeypatch.setattr(loop, "export_model", export)
+    ended = sst("train", *as_options(tiny | {"max_steps": 2}), "--resume")
+    assert ended.code == 0 and "Trained 2 steps" in ended.out and (model / "model.json").is_file()
+
+
+def test_a_damaged_newest_checkpoint_and_cache_file_are_made_good_from_what_is_whole(tiny, tmp_path):
+    settings, run = tiny | {"max_steps": 6, "checkpoint_every": 2, "keep_checkpoints": 3}, tmp_path / "run"
+    train(load_config(None, settings))
+    whole, last = losses(run), newest(run)["method"]
+    for path in (run / "checkpoints" / "checkpoint-00000006.pt", sorted((run / "cache").glob("*.npy"))[0]):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    told = []
+    train(load_config(None, settings), resume=True, say=told.append)
+    assert "Resumed from step 4." in told and any("checkpoint-00000006.pt is damaged" in line for line in told)
+    assert losses(run) == whole and same(newest(run)["method"], last)

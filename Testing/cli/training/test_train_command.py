@@ -214,3 +214,14 @@ def test_an_existing_run_and_another_setting_are_one_sentence(tiny, sst, refused
     assert sst("train", *as_options(tiny | {"max_steps": 1})).code == 0
     assert "already holds a training; go on with --resume" in refused("train", *as_options(tiny))
     assert "ndf was 4 and is 5" in refused("train", *as_options(tiny | {"ndf": 5}), "--resume")
+
+
+def test_a_run_is_resumed_by_its_folder_alone(tiny, sst, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sst("train", *as_options(tiny | {"output": "run", "max_steps": 1})).code == 0
+    ended = sst("train", "--resume", "--output", "run", "--max-steps", "2")
+    assert ended.code == 0 and "Trained 2 steps" in ended.out and "Resumed from step 1" in ended.out
+    assert "ndf was 4 and is 5" in refused("train", "--resume", "--output", "run", "--ndf", "5")
+    assert "is no run of sst train" in refused("train", "--resume", "--output", tmp_path / "data")
+    (tmp_path / "run" / "config.json").write_text("[1]")
+    assert "config.json cannot be read" in refused("train", "--resume", "--output", "run")

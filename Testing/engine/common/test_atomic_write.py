@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
+import sys
+import threading
 
 import pytest
 
@@ -131,6 +133,7 @@ class TestFolders:
             replace(source, target)
 
         monkeypatch.setattr(os, "replace", refuse)
+        monkeypatch.setattr(atomic_write, "_exchange", lambda first, second: False)
         with pytest.raises(OSError, match="No space"):
             put_folder(new, folder)
         assert names(folder) == ["old"] and names(tmp_path) == ["model", "new"]
@@ -218,3 +221,17 @@ def test_processes_that_replace_one_folder_at_the_same_time(tmp_path):
         assert process.exitcode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model" / "a").read_text() == (tmp_path / "model" / "b").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux swaps names")
+def test_a_folder_that_is_replaced_is_there_at_every_moment(tmp_path):
+    with replacing_folder(tmp_path / "model") as temporary:
+        (temporary / "a").write_text("first")
+    replacing_often = threading.Thread(target=_replace_many_times, args=(tmp_path / "model", 200))
+    replacing_often.start()
+    looks = 0
+    while replacing_often.is_alive():
+        assert (tmp_path / "model" / "a").exists()
+        looks += 1
+    replacing_often.join()
+    assert looks > 10 and names(tmp_path) == ["model"]

@@ -64,7 +64,7 @@ def test_what_is_none_is_one_sentence(tmp_path, change, sentence):
         {"factors": [1, 1, 1, 1, 1, 0]},
         {"edges": (1, 0)},
         {"layers": [Layer(weights=[[0.0] * 3], bias=[0.0])]},
-        {"layers": [Layer(weights=[[0.0] * COUNT] * 2, bias=[0.0, 0.0])]},
+        {"layers": [Layer(weights=[[0.0] * COUNT] * 3, bias=[0.0, 0.0, 0.0])]},
     ],
 )
 def test_networks_that_do_not_fit_are_refused(fields):

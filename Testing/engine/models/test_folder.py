@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from model_folders import change, leftovers, refusal, refused_model
+from model_folders import change, leftovers, put_tensors, refusal, refused_model
 from safetensors.torch import load_file
 
+from surgical_style_engine.common import atomic_write
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.models import folder as model_folder
 from surgical_style_engine.models.card import read_card, write_card
@@ -183,6 +184,7 @@ for target in {targets}:
             monkeypatch.setattr(Path, "write_text", refuse_write)
         else:
             monkeypatch.setattr(os, "replace", refuse_replace)
+            monkeypatch.setattr(atomic_write, "_exchange", lambda first, second: False)  # as where the system cannot
         with pytest.raises(StyleTransferError, match="cannot be written to .*: No space left on device.$"):
             save_model(folder, read_card(folder), state, overwrite=True)
         assert leftovers(folder.parent) == ["tiny"]
@@ -215,3 +217,10 @@ print("torch._dynamo" in set(sys.modules) - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("value", "sentence"), [(0.0, "are all zero"), (float("nan"), "hold NaN or infinite values")])
+def test_weights_that_nothing_comes_of_are_refused(folder, value, sentence):
+    stored = load_file(folder / "weights.safetensors")
+    put_tensors(folder, {key: torch.full_like(tensor, value) for key, tensor in stored.items()})
+    assert sentence in refusal(load_model(folder).check_weights)

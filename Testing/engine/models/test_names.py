@@ -12,6 +12,7 @@ from surgical_style_engine.models import names as model_names
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import load_model, verify_model
 from surgical_style_engine.models.names import (
+    check_free_name,
     find_model,
     list_models,
     remove_model,
@@ -154,3 +155,10 @@ class TestRemoving:
         (tmp_path / "alias").symlink_to(good)
         assert "came with the program" in refusal(remove_model, "alias", [tmp_path])
         assert verify_model(good)
+
+
+def test_another_model_cannot_take_a_shipped_ones_name(tmp_path):
+    assert check_free_name("brain", tmp_path) == "brain"
+    assert check_free_name("brain-mr-t1w-t2w", shipped_models_folder()) == "brain-mr-t1w-t2w"
+    assert "brain-mr-t1w-t2w comes with the program" in refusal(check_free_name, "brain-mr-t1w-t2w", tmp_path)
+    refusal(check_free_name, "../up", tmp_path)

@@ -1,6 +1,9 @@
 """Workers, and models for them."""
 
+import sys
+
 import pytest
+import warm_python
 from tiny_models import make_tiny_model
 from worker_process import PATIENCE, Talk
 
@@ -22,16 +25,14 @@ def tiny(models):
 def start(tmp_path):
     talks = []
 
-    def begin(code=None):
+    def begin(code=None, python=None):
         scratch = tmp_path / f"scratch{len(talks)}"
         scratch.mkdir()
-        talks.append(Talk(scratch, code))
-        assert talks[-1].next() == {
-            "event": "ready",
-            "protocol": protocol.VERSION,
-            "version": __version__,
-            "pid": talks[-1].process.pid,
-        }
+        talks.append(Talk(scratch, code, python))
+        ready = talks[-1].next()
+        assert ready == {"event": "ready", "protocol": protocol.VERSION, "version": __version__, "pid": ready["pid"]}
+        # What starts at once has a launcher before it.
+        assert (ready["pid"] == talks[-1].process.pid) == ((python or warm_python.command()) == sys.executable)
         return talks[-1]
 
     yield begin

@@ -33,7 +33,7 @@ def test_what_is_left_out_has_its_default():
         ({"task": "dance"}, "The worker knows no task 'dance'; it may be of another version."),
         ({"task": None}, "The worker knows no task None; it may be of another version."),
         ({"task": ["check"]}, "The worker knows no task ['check']; it may be of another version."),
-        ({"keep": None}, "The task 'translate' cannot take 'keep' as it is: Input should be a valid string."),
+        ({"keep": None}, "The task 'translate' cannot take 'keep' as it is: it must be text."),
         ({"strength": "much"}, "The task 'translate' cannot take 'strength' as it is: "),
         ({"volume": {"file": "in.npy"}}, "The task 'translate' lacks 'volume.spacing'."),
         ({"volume": VOLUME | {"spacing": [1, 2]}}, "The task 'translate' lacks 'volume.spacing.2'."),

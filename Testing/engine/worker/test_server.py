@@ -50,7 +50,7 @@ def test_cancel_stops_within_one_batch_and_leaves_no_output(start, tiny):
 
 
 def test_it_ends_and_cleans_up_when_stdin_closes_even_while_computing(start, tiny):
-    idle = start()
+    idle = start(python=sys.executable)
     assert idle.close() == 0 and not idle.scratch.exists()
     busy = start(SLOW)
     busy.send(

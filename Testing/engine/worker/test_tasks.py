@@ -58,7 +58,7 @@ def test_tone_curves_without_torch(start, tmp_path):
     """Apply, figures and the preview, there and back."""
     model = str(make_tiny_bilateral(tmp_path))
     begin = f"import sys\nsys.path[:0] = {sys.path!r}\nimport without_torch"
-    talk = start(f"{begin}\nfrom surgical_style_engine.worker.server import main\nmain(sys.argv[1:])")
+    talk = start(f"{begin}\nfrom surgical_style_engine.worker.server import main\nmain(sys.argv[1:])", sys.executable)
     volume = stored(talk, head())
     common = {"volume": volume, "model": model, "device": "cpu"}
     for number, direction in enumerate(("forward", "backward"), 1):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .registry import EITHER, READ, add, written
+from .registry import READ, REFUSED, add, written
 
 ROWS, COLUMNS = 12, 10
 VOXELS = np.arange(ROWS * COLUMNS, dtype="<u2").tobytes()
@@ -107,7 +107,7 @@ def deflated_bomb() -> bytes:
 NESTED = b""
 for _ in range(3000):
     NESTED = element(0x00081140, "SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(NESTED)) + NESTED)
-REFUSED = {
+DAMAGED = {
     "pixels-one-byte-short": whole(t7fe00010=("OW", VOXELS[:-2])),
     "pixels-half": whole(t7fe00010=("OW", VOXELS[:120])),
     "pixels-empty": whole(t7fe00010=("OW", b"")),
@@ -159,32 +159,32 @@ REFUSED = {
     "slope-infinite": whole(t00281052=("DS", "0"), t00281053=("DS", "inf")),
     "magic-only": bytes(128) + b"DICM",
     "random": bytes(128) + b"DICM" + bytes(np.random.default_rng(7).integers(0, 256, 900, np.uint8)),
+    "slope-of-letters": whole(t00281052=("DS", "a"), t00281053=("DS", "b")),
+    "slope-1e300": whole(t00281052=("DS", "0"), t00281053=("DS", "1e300")),
+    "position-1e300": whole(t00200032=("DS", r"1e300\0\0")),
+    "bits-7": whole(t00280100=("US", 7), t00280101=("US", 7), t00280102=("US", 6)),
+    "bits-12": whole(t00280100=("US", 12), t00280101=("US", 12), t00280102=("US", 11)),
+    "unknown-photometric": whole(t00280004=("CS", "BANANA")),
+    "deep-sequences": whole(t00081140=("SQ", NESTED)),
+    "pixels-longer": whole(t7fe00010=("OW", VOXELS * 3)),
+    "negative-representation": whole(t00280103=("US", 9)),
+    "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),
 }
 TOLERATED = {
     "said-to-be-rle": whole(RLE),
     "slope-of-zero": whole(t00281052=("DS", "0"), t00281053=("DS", "0")),
-    "slope-of-letters": whole(t00281052=("DS", "a"), t00281053=("DS", "b")),
-    "slope-1e300": whole(t00281052=("DS", "0"), t00281053=("DS", "1e300")),
-    "position-1e300": whole(t00200032=("DS", r"1e300\0\0")),
     "thickness-nan": whole(t00180050=("DS", "nan")),
     "bits-12-of-16": whole(t00280101=("US", 12), t00280102=("US", 11)),
     "bits-stored-17": whole(t00280101=("US", 17)),
     "high-bit-0": whole(t00280102=("US", 0)),
-    "bits-7": whole(t00280100=("US", 7), t00280101=("US", 7), t00280102=("US", 6)),
-    "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),
-    "bits-12": whole(t00280100=("US", 12), t00280101=("US", 12), t00280102=("US", 11)),
     "frames-negative": whole(t00280008=("IS", "-3")),
     "frames-of-letters": whole(t00280008=("IS", "abc")),
-    "unknown-photometric": whole(t00280004=("CS", "BANANA")),
     "escapes-in-the-description": whole(t0008103e=("LO", "\x1b]0;owned\x07")),
-    "deep-sequences": whole(t00081140=("SQ", NESTED)),
     "pixels-and-more": whole() + bytes(4000),
-    "pixels-longer": whole(t7fe00010=("OW", VOXELS * 3)),
-    "negative-representation": whole(t00280103=("US", 9)),
     "fragments-whole": encapsulated(RLE, rle((bytes([119 & 127]) + bytes(120)) * 2)),
     "no-magic": whole()[132:],
 }
-for _cases, _expected in ((REFUSED, "refused"), (TOLERATED, EITHER)):
+for _cases, _expected in ((DAMAGED, REFUSED), (TOLERATED, READ)):
     for _name, _data in _cases.items():
         add(f"dicom/{_name}", written("s.dcm", _data), _expected)
 

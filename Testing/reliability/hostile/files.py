@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from . import dicom, meta, nifti, nrrd, pictures
-from .registry import EITHER, READ, add, case, written
+from .registry import READ, add, case, written
 
 WHOLE = {
     ".nii": nifti.whole(),
@@ -50,17 +50,17 @@ for _ending, _data in WHOLE.items():
     add(f"files/endless-{_kind}", _linked(f"v{_ending}", "/dev/zero"))
     add(f"files/loop-{_kind}", _linked(f"v{_ending}", f"v{_ending}"))
     add(f"files/sparse-zeros-{_kind}", _sparse(f"v{_ending}", b"", 50 << 30))
-    add(f"files/sparse-behind-a-header-{_kind}", _sparse(f"v{_ending}", _data, 50 << 30), EITHER)
+    add(f"files/sparse-behind-a-header-{_kind}", _sparse(f"v{_ending}", _data, 50 << 30))
     add(f"files/empty-{_kind}", written(f"v{_ending}", b""))
     add(f"files/text-{_kind}", written(f"v{_ending}", b"hello\n"))
 for _name, _other in ((".nii", ".nrrd"), (".nrrd", ".mha"), (".mha", ".nii"), (".png", ".tif"), (".dcm", ".png")):
-    add(f"files/{_other[1:]}-called-{_name[1:]}", written(f"v{_name}", WHOLE[_other]), EITHER)
+    add(f"files/{_other[1:]}-called-{_name[1:]}", written(f"v{_name}", WHOLE[_other]))
 add("files/unknown-ending", written("v.xyz", nifti.whole()))
 add("files/null", lambda folder: Path("/dev/null"))
 add("files/missing", lambda folder: folder / "missing.nii")
 add("files/long-name", lambda folder: folder / ("x" * 5000 + ".nii"))
 add("files/nul-in-the-name", lambda folder: folder / "a\0b.nii")
-add("files/surrogate-in-the-name", written("a\udcffb.nii", nifti.whole()), EITHER)
+add("files/surrogate-in-the-name", written("a\udcffb.nii", nifti.whole()))
 add("files/escapes-in-the-name", written("\x1b]0;owned\x07.nii", nifti.whole()), READ)
 add("files/line-break-in-the-name", written("a\nb.nii", nifti.whole()[:-1]))
 

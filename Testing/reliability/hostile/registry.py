@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 FAMILIES = ("nifti", "meta", "nrrd", "dicom", "dicom_series", "pictures", "files")
-REFUSED, READ, EITHER = "refused", "read", "either"
+REFUSED, READ = "refused", "read"
 Maker = Callable[[Path], Path]
 _CASES: dict[str, Case] = {}
 
@@ -23,8 +23,8 @@ class Case:
     Attributes:
         name: "family/what".
         make: Makes it in an empty folder, and gives what is to be read.
-        expected: REFUSED: one sentence. READ: a sensible answer exists. EITHER: only that the same comes out twice, no
-            traceback, no hang and no great memory.
+        expected: REFUSED: one sentence. READ: what a header says in vain, or beside the image, hinders nobody: the same
+            voxels come out twice.
     """
 
     name: str

@@ -42,6 +42,15 @@ def test_a_ct_without_a_header_blocks_with_the_reason(slicer_app, ready, until, 
     widget = ready(node=node)
     until(lambda: not widget.ui.applyButton.enabled, "the check")
     assert "is CT by its voxels" in widget.ui.applyButton.toolTip
+    # Said once: in the note, or under the button where that is out of sight, or in the status line alone.
+    ui = widget.ui
+    assert "is CT by its voxels" in ui.warningLabel.text and ui.reasonLabel.isHidden()
+    ui.styleCollapsibleButton.collapsed = True
+    assert "is CT by its voxels" in ui.reasonLabel.text and not ui.reasonLabel.isHidden()
+    widget.panel.context.status.show(ui.reasonLabel.text, error=True)
+    assert ui.reasonLabel.isHidden()
+    widget.panel.context.status.show("")
+    assert not ui.reasonLabel.isHidden()
 
 
 def test_a_modality_that_dicom_states_wrong_blocks_with_the_reason(slicer_app, scene, ready, until, volume):

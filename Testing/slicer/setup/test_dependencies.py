@@ -41,6 +41,10 @@ def world(slicer_app, module, monkeypatch):
                 state.installed["torch"] = state.torch
             return state.torch
 
+        def uninstallTorch(self, askConfirmation=False, forceComputationBackend=None):
+            state.calls.append("torch is removed")
+            del state.installed["torch"]
+
     utils = types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", utils)
 
@@ -86,6 +90,23 @@ def test_all_is_installed_with_consent_and_slicers_own_versions_are_held(world):
     assert kind == "pip" and [name.partition(">")[0] for name in names] == ["safetensors", "pydantic"]
     assert constraints == "numpy==1.26.4\nSimpleITK==2.3.1\n" and requester == "Surgical Style Transfer"
     assert world.dependencies.ensure() is False and len(world.calls) == 2
+
+
+def test_installing_again_installs_pytorch_again_too(world):
+    """The PyTorch extension leaves what is there, so that it is removed first."""
+    world.installed |= {"torch": "2.4.0", "safetensors": "0.5", "pydantic": "2.11.1"}
+    world.dependencies.install(world.dependencies.Choice(world.dependencies.TORCH))
+    assert world.calls == []
+    world.dependencies.install(world.dependencies.Choice(world.dependencies.TORCH, again=True))
+    assert world.calls[:2] == ["torch is removed", ("torch", False, ">=2.4", ">=0.19")]
+    assert world.installed["torch"] == "2.6.0"
+    kind, arguments = world.calls[2]
+    assert kind == "pip_install" and arguments[:2] == ["safetensors>=0.4", "pydantic>=2.6"]
+    assert "--force-reinstall" in arguments and not any("torch" in word for word in arguments)
+    # The other library alone leaves PyTorch as it is.
+    world.calls.clear()
+    world.dependencies.install(world.dependencies.Choice(world.dependencies.OPENVINO, again=True))
+    assert [call[0] for call in world.calls] == ["pip_install"]
 
 
 def test_requirements_name_nothing_that_slicer_ships(world):

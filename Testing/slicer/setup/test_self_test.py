@@ -1,6 +1,9 @@
 """The tests that run inside Slicer run here too."""
 
+import pytest
 
+
+@pytest.mark.cold_worker
 def test_what_slicer_runs_on_reload_and_test(slicer_app, scene, module, monkeypatch):
     ran = []
     case = module.SurgicalStyleTransferTest()
@@ -11,8 +14,6 @@ def test_what_slicer_runs_on_reload_and_test(slicer_app, scene, module, monkeypa
 
 
 def test_a_failing_test_fails(slicer_app, scene, module, monkeypatch):
-    import pytest
-
     from SurgicalStyleTransferLib.mrml import outputs
 
     monkeypatch.setattr(outputs, "mark", lambda *arguments: None)

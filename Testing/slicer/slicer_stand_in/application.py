@@ -14,9 +14,15 @@ import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import ctk_widgets, mrml_widgets, pythonqt, ui_loader
+from .plain import giving, through
 
 HERE = Path(__file__).resolve().parent
 MODULE_FOLDER = HERE.parents[2] / "SurgicalStyleTransfer"
+STAND_INS = {
+    "i18n": "i18n",
+    "scripted_module": "ScriptedLoadableModule",
+    "parameter_node_wrapper": "parameterNodeWrapper",
+}
 
 
 class _Strict:
@@ -30,30 +36,23 @@ class SliceWidget(_Strict):
     def __init__(self, logic: object) -> None:
         self._logic = logic
 
-    def sliceLogic(self) -> object:
-        return self._logic
-
-    def mrmlSliceNode(self) -> object:
-        return self._logic.GetSliceNode()
-
-    def mrmlSliceCompositeNode(self) -> object:
-        return self._logic.GetSliceCompositeNode()
+    sliceLogic = giving("_logic")
+    mrmlSliceNode = through("_logic", "GetSliceNode")
+    mrmlSliceCompositeNode = through("_logic", "GetSliceCompositeNode")
 
 
 class LayoutManager(_Strict):
     """The slice views of the layout that the layout node names; views live on when the layout hides them."""
 
     def __init__(self, scene: object, application_logic: object) -> None:
-        self._scene = scene
+        self._scene, self._application_logic = scene, application_logic
         self._layout_logic = slicer.vtkMRMLLayoutLogic()
         self._layout_logic.SetMRMLScene(scene)
         self._slice_logics: dict[str, object] = {}
         self._collection = vtk.vtkCollection()
         application_logic.SetSliceLogics(self._collection)
-        self._application_logic = application_logic
 
-    def layoutLogic(self) -> object:
-        return self._layout_logic
+    layoutLogic = giving("_layout_logic")
 
     def setLayout(self, layout: int) -> None:
         self._layout_logic.GetLayoutNode().SetViewArrangement(layout)
@@ -91,8 +90,7 @@ class _ModuleManager(_Strict):
         if signal != "moduleAboutToBeUnloaded(QString)":
             raise ValueError(signal)
 
-    def disconnect(self, signal: str, slot: object) -> None:
-        self.connect(signal, slot)
+    disconnect = connect
 
 
 class Application(_Strict):
@@ -100,13 +98,9 @@ class Application(_Strict):
         self._logic = slicer.vtkSlicerApplicationLogic()
         self._logic.SetMRMLScene(scene)
         self._layout_manager = LayoutManager(scene, self._logic)
-        self._module_manager = _ModuleManager()
-        self.temporaryPath = str(temporary)
-        self.slicerHome = str(temporary)
+        self._module_manager, self._is_testing, self._nothing = _ModuleManager(), True, {}
+        self.temporaryPath = self.slicerHome = str(temporary)
         self.startup_slots: list[object] = []
-
-    def applicationLogic(self) -> object:
-        return self._logic
 
     def connect(self, signal: str, slot: object) -> bool:
         if signal != "startupCompleted()":
@@ -119,23 +113,13 @@ class Application(_Strict):
         """What it is as a parent of Qt's objects."""
         return QtWidgets.QApplication.instance()
 
-    def layoutManager(self) -> LayoutManager:
-        return self._layout_manager
-
-    def moduleManager(self) -> _ModuleManager:
-        return self._module_manager
-
-    def processEvents(self) -> None:
-        QtWidgets.QApplication.processEvents()
+    applicationLogic, layoutManager = giving("_logic"), giving("_layout_manager")
+    moduleManager, testingEnabled = giving("_module_manager"), giving("_is_testing")
+    processEvents, restoreOverrideCursor = (through("qt_object", n) for n in ("processEvents", "restoreOverrideCursor"))
+    pauseRender = resumeRender = through("_nothing", "clear")  # nothing is rendered here
 
     def setOverrideCursor(self, cursor: object) -> None:
         QtWidgets.QApplication.setOverrideCursor(QtGui.QCursor(cursor))
-
-    def restoreOverrideCursor(self) -> None:
-        QtWidgets.QApplication.restoreOverrideCursor()
-
-    def testingEnabled(self) -> bool:
-        return True
 
     def translate(self, context: str, text: str) -> str:
         return text
@@ -143,20 +127,13 @@ class Application(_Strict):
     def moduleDocumentationUrl(self, name: str) -> str:
         return f"https://slicer.readthedocs.io/{name}"
 
-    def pauseRender(self) -> None:
-        """Nothing is rendered here."""
-
-    def resumeRender(self) -> None:
-        """Nothing is rendered here."""
-
 
 class _Module(_Strict):
     def __init__(self, logic: object = None, path: str = "") -> None:
         self._logic, self.path = logic, path
         self._representation: object | None = None
 
-    def logic(self) -> object:
-        return self._logic
+    logic = giving("_logic")
 
     def widgetRepresentation(self) -> object:
         if self._representation is None:
@@ -183,17 +160,13 @@ def install(temporary: Path, module_folder: Path = MODULE_FOLDER) -> types.Modul
 
     pythonqt.make_module(ui_loader.UiLoader)
     ctk = types.ModuleType("ctk")
-    for target in ctk_widgets.CLASSES:
-        setattr(ctk, target.__name__, pythonqt.class_for(target))
-        ui_loader.UiLoader.custom[target.__name__] = target
-    for name in ctk_widgets.NAMED:
-        setattr(ctk, name, type(name, (), {}))
     sys.modules["ctk"] = ctk
-    for target in mrml_widgets.CLASSES:
-        setattr(slicer, target.__name__, pythonqt.class_for(target))
-        ui_loader.UiLoader.custom[target.__name__] = target
-    for name in mrml_widgets.NAMED:
-        setattr(slicer, name, type(name, (), {}))
+    for place, widgets in ((ctk, ctk_widgets), (slicer, mrml_widgets)):
+        for target in widgets.CLASSES:
+            setattr(place, target.__name__, pythonqt.class_for(target))
+            ui_loader.UiLoader.custom[target.__name__] = target
+        for name in widgets.NAMED:
+            setattr(place, name, type(name, (), {}))
 
     scene = slicer.vtkMRMLScene()
     slicer.mrmlScene = scene
@@ -239,15 +212,9 @@ def _place_modules() -> None:
     if genuine:
         _place_genuine(Path(genuine) / "slicer")
         return
-    from . import i18n
-
-    _place("slicer.i18n", i18n)
-    from . import scripted_module
-
-    _place("slicer.ScriptedLoadableModule", scripted_module)
-    from . import parameter_node_wrapper
-
-    _place("slicer.parameterNodeWrapper", parameter_node_wrapper)
+    # These ask for what is in its place by now.
+    for file, name in STAND_INS.items():
+        _place(f"slicer.{name}", importlib.import_module(f".{file}", __package__))
     packaging = types.ModuleType("slicer.packaging")
 
     def pip_ensure(requirements: list, constraints: object = None, requester: str | None = None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property, Signal
 
+from .plain import kept, of_part
+
 
 class ctkCollapsibleButton(QtWidgets.QWidget):
     """A titled section that opens and closes."""
@@ -19,15 +21,9 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
         self.setContentsMargins(0, self.HEADER, 0, 0)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Minimum)
 
-    def _get_text(self) -> str:
-        return self._text
-
     def _set_text(self, text: str) -> None:
         self._text = text
         self.update()
-
-    def _get_collapsed(self) -> bool:
-        return self._collapsed
 
     def _set_collapsed(self, collapsed: bool) -> None:
         if collapsed == self._collapsed:
@@ -36,8 +32,8 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
         self._apply()
         self.contentsCollapsed.emit(collapsed)
 
-    text = Property(str, _get_text, _set_text)
-    collapsed = Property(bool, _get_collapsed, _set_collapsed)
+    text = Property(str, lambda self: self._text, _set_text)
+    collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
 
     def _apply(self) -> None:
         # Not hidden: what is visible within a section stays that section's own affair.
@@ -89,7 +85,7 @@ class ctkSliderWidget(QtWidgets.QWidget):
         self._box.setKeyboardTracking(False)
         layout.addWidget(self._slider, 1)
         layout.addWidget(self._box)
-        self._page_step = 1.0
+        self._values = {"pageStep": 1.0}
         self._slider.valueChanged.connect(self._slid)
         self._box.valueChanged.connect(self._changed)
 
@@ -103,15 +99,13 @@ class ctkSliderWidget(QtWidgets.QWidget):
         self._slider.blockSignals(blocked)
         self.valueChanged.emit(value)
 
-    value = Property(float, lambda self: self._box.value(), lambda self, value: self._box.setValue(value))
-    minimum = Property(float, lambda self: self._box.minimum(), lambda self, value: self._box.setMinimum(value))
-    maximum = Property(float, lambda self: self._box.maximum(), lambda self, value: self._box.setMaximum(value))
-    decimals = Property(int, lambda self: self._box.decimals(), lambda self, value: self._box.setDecimals(value))
-    singleStep = Property(
-        float, lambda self: self._box.singleStep(), lambda self, value: self._box.setSingleStep(value)
-    )
-    pageStep = Property(float, lambda self: self._page_step, lambda self, value: setattr(self, "_page_step", value))
-    suffix = Property(str, lambda self: self._box.suffix(), lambda self, value: self._box.setSuffix(value))
+    for _name in ("value", "minimum", "maximum", "singleStep"):
+        vars()[_name] = of_part("_box", _name, float)
+    decimals, suffix = of_part("_box", "decimals", int), of_part("_box", "suffix", str)
+    pageStep = kept("pageStep", 1.0)
+
+    def _show(self) -> None:
+        """Nothing of it is drawn."""
 
 
 class ctkDirectoryButton(QtWidgets.QWidget):
@@ -126,8 +120,7 @@ class ctkDirectoryButton(QtWidgets.QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self._button = QtWidgets.QPushButton()
         self._button.setMinimumWidth(80)
-        icon = self.style().standardIcon(QtWidgets.QStyle.StandardPixmap.SP_DirIcon)
-        self._button.setIcon(icon)
+        self._button.setIcon(self.style().standardIcon(QtWidgets.QStyle.StandardPixmap.SP_DirIcon))
         layout.addWidget(self._button)
         self._directory = ""
 
@@ -145,13 +138,6 @@ class ctkDirectoryButton(QtWidgets.QWidget):
 CLASSES = (ctkCollapsibleButton, ctkSliderWidget, ctkDirectoryButton)
 # Classes that Slicer's own connectors ask about by name, but that no .ui file may use here.
 NAMED = (
-    "ctkCheckBox",
-    "ctkCheckablePushButton",
-    "ctkColorPickerButton",
-    "ctkComboBox",
-    "ctkDoubleRangeSlider",
-    "ctkDoubleSlider",
-    "ctkDoubleSpinBox",
-    "ctkPathLineEdit",
-    "ctkRangeWidget",
-)
+    "ctkCheckBox ctkCheckablePushButton ctkColorPickerButton ctkComboBox ctkDoubleRangeSlider ctkDoubleSlider "
+    "ctkDoubleSpinBox ctkPathLineEdit ctkRangeWidget"
+).split()

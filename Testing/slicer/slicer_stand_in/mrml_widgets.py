@@ -9,6 +9,7 @@ from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal
 
 from . import pythonqt
+from .plain import giving, kept
 
 
 class _SceneWidget(QtWidgets.QWidget):
@@ -27,8 +28,7 @@ class _SceneWidget(QtWidgets.QWidget):
             self._scene = scene
             self.mrmlSceneChanged.emit(scene)
 
-    def mrmlScene(self) -> object:
-        return self._scene
+    mrmlScene = giving("_scene")
 
 
 class qMRMLWidget(_SceneWidget):
@@ -54,6 +54,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     currentNodeChanged = Signal(object)
     SIGNATURES = {"currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged"}
     SLOTS = {"setMRMLScene(vtkMRMLScene*)": "setMRMLScene"}
+    _PLAIN = dict.fromkeys(("showChildNodeTypes", "addEnabled", "removeEnabled", "selectNodeUponCreation"), True)
+    _PLAIN |= dict.fromkeys(("showHidden", "noneEnabled", "editEnabled", "renameEnabled"), False)
+    _PLAIN |= {"noneDisplay": "None", "baseName": ""}
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,21 +64,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self._combo = QtWidgets.QComboBox()
         layout.addWidget(self._combo)
-        self._values = {
-            "nodeTypes": [],
-            "showChildNodeTypes": True,
-            "showHidden": False,
-            "noneEnabled": False,
-            "noneDisplay": "None",
-            "addEnabled": True,
-            "removeEnabled": True,
-            "editEnabled": False,
-            "renameEnabled": False,
-            "selectNodeUponCreation": True,
-            "baseName": "",
-        }
-        self._scene = None
-        self._current = ""
+        self._values = {"nodeTypes": [], **self._PLAIN}
+        self._scene, self._current = None, ""
         self._combo.activated.connect(lambda index: self.setCurrentNodeID(self._combo.itemData(index) or ""))
 
     def setMRMLScene(self, scene: object) -> None:
@@ -85,8 +75,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self.destroyed.connect(lambda: [scene.RemoveObserver(tag) for tag in tags])
         self._refresh()
 
-    def mrmlScene(self) -> object:
-        return self._scene
+    mrmlScene = giving("_scene")
 
     def currentNode(self) -> object | None:
         return self._scene.GetNodeByID(self._current) if self._scene is not None and self._current else None
@@ -138,58 +127,17 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             self._combo.addItem(self._scene.GetNodeByID(node_id).GetName(), node_id)
         self._combo.setCurrentIndex(max(0, self._combo.findData(self._current)))
 
-    def _get_types(self) -> list[str]:
-        return self._values["nodeTypes"]
-
     def _set_types(self, types: list[str]) -> None:
         self._values["nodeTypes"] = list(types)
         self._refresh()
 
-    nodeTypes = Property("QStringList", _get_types, _set_types)
+    nodeTypes = Property("QStringList", lambda self: self._values["nodeTypes"], _set_types)
     currentNodeID = Property(str, lambda self: self._current, setCurrentNodeID)
-    showChildNodeTypes = Property(
-        bool,
-        lambda self: self._values["showChildNodeTypes"],
-        lambda self, value: self._put("showChildNodeTypes", value),
-    )
-    showHidden = Property(
-        bool, lambda self: self._values["showHidden"], lambda self, value: self._put("showHidden", value)
-    )
-    noneEnabled = Property(
-        bool, lambda self: self._values["noneEnabled"], lambda self, value: self._put("noneEnabled", value)
-    )
-    noneDisplay = Property(
-        str, lambda self: self._values["noneDisplay"], lambda self, value: self._put("noneDisplay", value)
-    )
-    addEnabled = Property(
-        bool, lambda self: self._values["addEnabled"], lambda self, value: self._put("addEnabled", value)
-    )
-    removeEnabled = Property(
-        bool, lambda self: self._values["removeEnabled"], lambda self, value: self._put("removeEnabled", value)
-    )
-    editEnabled = Property(
-        bool, lambda self: self._values["editEnabled"], lambda self, value: self._put("editEnabled", value)
-    )
-    renameEnabled = Property(
-        bool, lambda self: self._values["renameEnabled"], lambda self, value: self._put("renameEnabled", value)
-    )
-    selectNodeUponCreation = Property(
-        bool,
-        lambda self: self._values["selectNodeUponCreation"],
-        lambda self, value: self._put("selectNodeUponCreation", value),
-    )
-    baseName = Property(str, lambda self: self._values["baseName"], lambda self, value: self._put("baseName", value))
-
-    def _put(self, name: str, value: object) -> None:
-        self._values[name] = value
-        self._show()
+    for _name, _default in _PLAIN.items():
+        vars()[_name] = kept(_name, _default)
 
 
 CLASSES = (qMRMLWidget, qSlicerScriptedLoadableModuleWidget, qMRMLNodeComboBox)
 NAMED = (
-    "qMRMLSliderWidget",
-    "qMRMLSpinBox",
-    "qMRMLRangeWidget",
-    "qMRMLSubjectHierarchyTreeView",
-    "qMRMLCheckableNodeComboBox",
+    "qMRMLSliderWidget qMRMLSpinBox qMRMLRangeWidget qMRMLSubjectHierarchyTreeView qMRMLCheckableNodeComboBox".split()
 )

@@ -7,13 +7,14 @@ its length under "name.len".
 
 from __future__ import annotations
 
-import collections.abc
 import typing
 
 import ctk
 import qt
 import slicer
 import vtk
+
+from .plain import through
 
 
 class WithinRange:
@@ -25,17 +26,10 @@ class WithinRange:
             raise ValueError(f"Value must be within range [{self.minimum}, {self.maximum}], is {value}")
 
 
-class _NodeList(collections.abc.Sequence):
+class _NodeList(tuple):
     """Like Slicer's ObservedList a sequence but no list: nothing is added to it with ``+``. Here it is only read."""
 
-    def __init__(self, nodes: list) -> None:
-        self._nodes = nodes
-
-    def __getitem__(self, index: int) -> object:
-        return self._nodes[index]
-
-    def __len__(self) -> int:
-        return len(self._nodes)
+    __add__ = None
 
 
 class _NodesParameter:
@@ -132,37 +126,30 @@ class _Binding:
     """One widget and one parameter."""
 
     def __init__(self, widget: object, parameter: _Parameter) -> None:
-        self.widget = widget
-        kind = type(widget)
-        if parameter.nodes:
-            if kind is not slicer.qMRMLNodeComboBox:
-                raise RuntimeError(f"{widget.name} cannot show the node {parameter.name}")
+        kind, what = type(widget), (type(widget), parameter.kind)
+        if parameter.nodes and kind is slicer.qMRMLNodeComboBox:
             widget.nodeTypes = [entry().GetClassName() for entry in parameter.nodes]
             self.signal, self.read, self.write = widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode
-        elif kind is qt.QCheckBox and parameter.kind is bool:
-            self._property(widget.stateChanged, "checked")
-        elif kind is qt.QSpinBox and parameter.kind is int:
-            if parameter.range is not None:
-                widget.setRange(parameter.range.minimum, parameter.range.maximum)
-            self._property(widget.valueChanged, "value")
-        elif kind is qt.QDoubleSpinBox and parameter.kind is float:
-            if parameter.range is not None:
-                widget.minimum, widget.maximum = parameter.range.minimum, parameter.range.maximum
-            self._property(widget.valueChanged, "value")
-        elif kind is ctk.ctkSliderWidget and parameter.kind is float:
-            if parameter.range is None:
-                raise RuntimeError(f"the slider {widget.name} needs a range")
-            widget.minimum, widget.maximum = parameter.range.minimum, parameter.range.maximum
-            self._property(widget.valueChanged, "value")
-        elif kind is qt.QLineEdit and parameter.kind is str:
-            self._property(widget.textChanged, "text")
-        else:
+            return
+        if what not in PROPERTIES:
             raise RuntimeError(f"{kind.__name__} {widget.name} cannot be bound to {parameter.name}")
+        if parameter.range is not None:
+            widget.minimum, widget.maximum = parameter.range.minimum, parameter.range.maximum
+        elif kind is ctk.ctkSliderWidget:
+            raise RuntimeError(f"the slider {widget.name} needs a range")
+        signal, name = PROPERTIES[what]
+        self.signal, self.read = getattr(widget, signal), lambda: getattr(widget, name)
+        self.write = lambda value: setattr(widget, name, value)
 
-    def _property(self, signal: object, name: str) -> None:
-        self.signal = signal
-        self.read = lambda: getattr(self.widget, name)
-        self.write = lambda value: setattr(self.widget, name, value)
+
+# What shows a parameter of a kind: the widget's signal and property.
+PROPERTIES = {
+    (qt.QCheckBox, bool): ("stateChanged", "checked"),
+    (qt.QSpinBox, int): ("valueChanged", "value"),
+    (qt.QDoubleSpinBox, float): ("valueChanged", "value"),
+    (ctk.ctkSliderWidget, float): ("valueChanged", "value"),
+    (qt.QLineEdit, str): ("textChanged", "text"),
+}
 
 
 class _Wrapped:
@@ -173,8 +160,7 @@ class _Wrapped:
     def __init__(self, node: object) -> None:
         self.parameterNode = node
         self._bound: dict[int, tuple[list, int]] = {}
-        self._tag = 0
-        self._writing = False
+        self._tag, self._writing = 0, False
         for parameter in self._parameters.values():
             if not parameter.nodes and not parameter.is_in(node):
                 parameter.write(node, parameter.default)
@@ -225,20 +211,8 @@ class _Wrapped:
         if observer is not None:
             self.RemoveObserver(observer)
 
-    def AddObserver(self, event: object, callback: object, priority: float = 0.0) -> int:
-        return self.parameterNode.AddObserver(event, callback, priority)
-
-    def RemoveObserver(self, tag: int) -> None:
-        self.parameterNode.RemoveObserver(tag)
-
-    def StartModify(self) -> int:
-        return self.parameterNode.StartModify()
-
-    def EndModify(self, before: int) -> int:
-        return self.parameterNode.EndModify(before)
-
-    def Modified(self) -> None:
-        self.parameterNode.Modified()
+    for _name in ("AddObserver", "RemoveObserver", "StartModify", "EndModify", "Modified"):
+        vars()[_name] = through("parameterNode", _name)
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self._parameters:

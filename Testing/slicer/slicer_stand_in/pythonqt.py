@@ -133,9 +133,6 @@ class Wrapper(metaclass=_WrapperType):
     def className(self) -> str:
         return type(self._target).__name__
 
-    def isWidgetType(self) -> bool:
-        return self._target.isWidgetType()
-
 
 def class_for(target: type) -> type:
     """The wrapper class of a PySide6 class (or of a stand-in derived from one)."""

@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from scene_helpers import volume_names
 from worker_commands import SLOW_WORKER, worker_with
 
@@ -44,6 +45,7 @@ def test_apply_while_figures_are_deaf_to_their_cancel_is_done_after_them(ready, 
     assert widget.logic.engine.client._process.processId() == pid
 
 
+@pytest.mark.cold_worker
 def test_a_second_apply_finds_the_worker_warm(scene, ready, apply):
     widget = ready()
     first = apply(widget)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.regular import check_small
 
 from .many_domains import with_domains
+from .method_settings import EARLIER
 from .settings import TrainingConfig, comma_separated
 
 PATHS = ("source", "target", "output", "pairs")
@@ -39,6 +43,7 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a YAML file by name, unjudged, with paths as seen from here. Raises InputError."""
+    check_small(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -52,6 +57,27 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"The configuration {path} is not a table of settings.")
     return values | _relative_to(path.parent, values)
+
+
+def settings_of_run(run: Path, overrides: dict[str, Any]) -> dict[str, Any]:
+    """The settings with which a training began, and what is given now over them.
+
+    Args:
+        run: the training's folder; paths in its ``config.json`` are as seen from where that training was started.
+        overrides: settings by name; None means not given.
+
+    Raises:
+        InputError: where the folder is no run, or its settings cannot be read.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise InputError(f"The folder {run} is no run of sst train.")
+    try:
+        began = json.loads(path.read_text(encoding="utf-8"))
+        values = {**EARLIER, **began, "output": run}
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"The settings {path} cannot be read.") from None
+    return {**values, **{key: value for key, value in overrides.items() if value is not None}}
 
 
 def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
@@ -72,12 +98,10 @@ def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 def _sentence(error: ValidationError) -> str:
     """The first thing that is wrong."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
+    kind, (where, reason) = error.errors()[0]["type"], first_fault(error)
+    if kind == "missing":
         return f"The setting '{where}' is missing."
-    if first["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         return f"There is no setting '{where}'."
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
     subject = f"setting '{where}' is wrong" if where else "settings cannot be used"
-    return f"The {subject}: {message}."
+    return f"The {subject}: {reason}."

@@ -47,25 +47,30 @@ class Cache:
         return _digest({**_settings(self.config, side), **more}, files)
 
     def find(self, key: str) -> CachedItem | None:
-        """The finished item, or None; the JSON is written last, so its presence means the arrays are whole."""
+        """The finished item, or None; the JSON is written last, so its presence means the arrays were whole.
+
+        What a disk or a person has damaged since then is made anew.
+        """
+        array, valid = self.folder / f"{key}.npy", self.folder / f"{key}.valid.npy"
         try:
             info = json.loads((self.folder / f"{key}.json").read_text())
-        except (OSError, ValueError):
+            item = CachedItem(
+                info["name"],
+                array,
+                info["slice_mm"],
+                np.asarray(info["body"], int),
+                tuple(info["box"]),
+                info["landmarks"],
+                info["raw_statistics"],
+                valid if info["has_valid"] else None,
+                tuple(info["inputs"]),
+            )
+            shape = item.load().shape
+            comparable = item.load_valid()
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        array, valid = self.folder / f"{key}.npy", self.folder / f"{key}.valid.npy"
-        if not array.exists():
-            return None
-        return CachedItem(
-            info["name"],
-            array,
-            info["slice_mm"],
-            np.asarray(info["body"], int),
-            tuple(info["box"]),
-            info["landmarks"],
-            info["raw_statistics"],
-            valid if info["has_valid"] else None,
-            tuple(info["inputs"]),
-        )
+        fits = len(shape) == 4 and (comparable is None or comparable.shape == shape[1:])
+        return item if fits and (len(item.body) == 0 or item.body.max() < shape[1]) else None
 
     def store(
         self,

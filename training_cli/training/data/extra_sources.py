@@ -9,7 +9,7 @@ from surgical_style_engine.common.thresholds import HU_BELOW
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
 from surgical_style_engine.volumes.volume import Volume
-from training_cli.cohort.matching import find_match, identity, stem, told_match
+from training_cli.cohort.matching import Candidates, find_match, identity, stem, told_match
 from training_cli.training.config import TrainingConfig
 
 from .files import matching_images
@@ -27,8 +27,7 @@ class ExtraSources:
         self.entries = config.extra_list()
         self.source = Path(config.source)
         self.sources: list[Path] = []
-        self.candidates: list[list[Path]] = []
-        self.folders: list[Path] = []
+        self.candidates: list[_Images] = []
         for entry in self.entries:
             is_folder = Path(entry).is_dir()
             if not is_folder and ("/" in entry or "\\" in entry):
@@ -37,8 +36,7 @@ class ExtraSources:
             images = list(matching_images(folder, pattern, config))
             if not images:
                 raise InputError(f"No volume matches '{entry}' of extra_sources.")
-            self.candidates.append(images)
-            self.folders.append(folder)
+            self.candidates.append(_Images(folder, images))
 
     def of(self, path: Path) -> list[Path]:
         """The further modalities of a source volume, in order. Raises InputError where one is missing."""
@@ -75,33 +73,62 @@ class ExtraSources:
         return kept
 
     def _matches(self, path: Path) -> list[Path | None]:
-        places = zip(self.candidates, self.folders, strict=True)
-        return [self._match(path, candidates, folder) for candidates, folder in places]
+        return [self._match(path, candidates) for candidates in self.candidates]
 
-    def _match(self, path: Path, candidates: list[Path], folder: Path) -> Path | None:
+    def _match(self, path: Path, candidates: _Images) -> Path | None:
         # Patients in folders of their own have files of equal names.
-        beside = [candidate for candidate in candidates if candidate.parent == path.parent]
-        elsewhere = [candidate for candidate in candidates if self._may_be_of(path, candidate, folder)]
-        return find_match(path, beside) or find_match(path, elsewhere) or self._only(path, beside)
+        beside = candidates.beside.get(path.parent)
+        near = beside.near(path) if beside else []
+        elsewhere = candidates.elsewhere(path, _folder_identity(path.parent, self.source))
+        return find_match(path, near) or find_match(path, elsewhere) or self._only(path, candidates)
 
-    def _may_be_of(self, path: Path, candidate: Path, folder: Path) -> bool:
-        """Whether the folders that two files lie in do not speak against their belonging together."""
-        own, other = _folder_identity(path, self.source), _folder_identity(candidate, folder)
-        if own == other:
-            return True
-        return (not own or not other) and bool(identity(stem(path)))
-
-    def _only(self, path: Path, beside: list[Path]) -> Path | None:
+    def _only(self, path: Path, candidates: _Images) -> Path | None:
         """The one candidate in the patient's own folder, if the source is the only one there too."""
+        beside = candidates.in_folder.get(path.parent, [])
+        if len(beside) != 1 or beside[0] == path or path.parent.resolve() == self.source.resolve():
+            return None
         alone = [source for source in self.sources if source.parent == path.parent] in ([path], [])
-        own_folder = path.parent.resolve() != self.source.resolve()
-        return beside[0] if own_folder and alone and len(beside) == 1 and beside[0] != path else None
+        return beside[0] if alone else None
 
 
-def _folder_identity(path: Path, root: Path) -> list[str]:
-    """What the folders between ``root`` and a file may say of a patient; nothing for files elsewhere."""
+class _Images:
+    """The images of an entry, so kept that those of a patient are soon found among thousands.
+
+    Attributes:
+        in_folder: by the folder they lie in.
+        beside: the same, found by the beginning of their names.
+    """
+
+    def __init__(self, folder: Path, images: list[Path]) -> None:
+        self.in_folder: dict[Path, list[Path]] = {}
+        for image in images:
+            self.in_folder.setdefault(image.parent, []).append(image)
+        self.beside = {parent: Candidates(inside) for parent, inside in self.in_folder.items()}
+        self._identities = {parent: _folder_identity(parent, folder) for parent in self.in_folder}
+        self._all = Candidates(images)
+        by_identity: dict[tuple[str, ...], list[Path]] = {}
+        for image in images:
+            by_identity.setdefault(tuple(self._identities[image.parent]), []).append(image)
+        self._by_identity = {key: Candidates(same) for key, same in by_identity.items()}
+
+    def elsewhere(self, path: Path, own: list[str]) -> list[Path]:
+        """Those that could belong to a source, and whose folders do not speak against it.
+
+        Args:
+            path: of the source.
+            own: what its folders say of a patient.
+        """
+        if not identity(stem(path)):
+            same = self._by_identity.get(tuple(own))
+            return same.near(path) if same else []
+        others = ((image, self._identities[image.parent]) for image in self._all.near(path))
+        return [image for image, other in others if own == other or not own or not other]
+
+
+def _folder_identity(folder: Path, root: Path) -> list[str]:
+    """What the folders from ``root`` to another may say of a patient; nothing for those elsewhere."""
     try:
-        parts = path.parent.resolve().relative_to(root.resolve()).parts
+        parts = folder.resolve().relative_to(root.resolve()).parts
     except ValueError:
         return []
     return identity("_".join(parts), sessions=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, is_volume_file, list_volumes
-from training_cli.cohort.matching import fitting, stem
+from surgical_style_engine.imageio.gate.regular import check_small
+from training_cli.cohort.matching import Candidates, fitting, stem
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.settings import comma_separated
 
@@ -43,7 +44,7 @@ def matching_images(folder: Path, pattern: str, config: TrainingConfig, without_
     run = Path(config.output).resolve()
     seen: set[Path] = set()
     for path in sorted(folder.rglob("*")):
-        if run in path.resolve().parents or not is_volume_file(path) or (without_masks and is_mask_name(path)):
+        if not is_volume_file(path) or run in path.resolve().parents or (without_masks and is_mask_name(path)):
             continue
         image = path.parent if ending_of(path) in DICOM_ENDINGS else path
         if image in seen or not fnmatch.fnmatch(image.name, pattern) or any(part in image.name for part in excluded):
@@ -80,6 +81,7 @@ def read_pairs(path: Path, roots: tuple[Path, ...] = ()) -> list[tuple[Path, Pat
 
 def _rows(path: Path) -> list[list[str]]:
     """The rows of a CSV of two columns, without heading and comments."""
+    check_small(path)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.reader(stream) if row and not row[0].lstrip().startswith("#")]
@@ -102,14 +104,25 @@ def is_mask_name(path: Path) -> bool:
     return path.name.split(".")[0].endswith(MASK_ENDINGS)
 
 
-def find_mask(path: Path) -> Path | None:
-    """The mask beside a volume: p1_mask.nii.gz or p1_brainmask.nii.gz for p1.nii.gz and for p1_T1.nii.gz; or None."""
-    beside = masks_beside(path)
-    # Its whole name and a word: that is of this volume, even where the name says nothing of a patient.
-    own = [other for other in beside if stem(other) in [stem(path) + ending for ending in MASK_ENDINGS]]
-    return min(own or fitting(path, beside, "mask"), default=None)
+class Masks:
+    """The masks beside volumes. A folder is looked through once, however many volumes are in it."""
 
+    def __init__(self) -> None:
+        self._by_folder: dict[Path, tuple[list[Path], Candidates]] = {}
 
-def masks_beside(path: Path) -> list[Path]:
-    """All masks in the folder of a volume."""
-    return [other for other in path.parent.iterdir() if is_mask_name(other) and is_volume_file(other)]
+    def beside(self, path: Path) -> list[Path]:
+        """All masks in the folder of a volume."""
+        return self._in(path.parent)[0]
+
+    def find(self, path: Path) -> Path | None:
+        """The mask beside a volume: p1_mask.nii.gz or p1_brainmask.nii.gz for p1.nii.gz and p1_T1.nii.gz; or None."""
+        near = self._in(path.parent)[1].near(path)
+        # Its whole name and a word: that is of this volume, even where the name says nothing of a patient.
+        own = [other for other in near if stem(other) in [stem(path) + ending for ending in MASK_ENDINGS]]
+        return min(own or fitting(path, near, "mask"), default=None)
+
+    def _in(self, folder: Path) -> tuple[list[Path], Candidates]:
+        if folder not in self._by_folder:
+            masks = [path for path in folder.iterdir() if is_mask_name(path) and is_volume_file(path)]
+            self._by_folder[folder] = masks, Candidates(masks)
+        return self._by_folder[folder]

@@ -19,7 +19,7 @@ from training_cli.training.config import TrainingConfig
 
 from .cache import Cache
 from .extra_sources import ExtraSources
-from .files import find_mask, masks_beside, read_pairs, training_files
+from .files import Masks, read_pairs, training_files
 from .grid import apply_mask, resampled_onto
 from .items import CachedItem, TrainingData
 from .odd_ones import odd_ones
@@ -62,6 +62,7 @@ class _Preparation:
     def __init__(self, config: TrainingConfig, cache: Cache, extras: ExtraSources, report: Report) -> None:
         self.config, self.cache, self.extras, self.report = config, cache, extras, report
         self.verdicts: list[tuple[str, Verdict]] = []
+        self.masks = Masks()
 
     def domain(self, side: str, paths: Sequence[Path]) -> list[CachedItem]:
         """The usable items of a domain's volumes, each also masked where there is a mask."""
@@ -91,8 +92,8 @@ class _Preparation:
 
     def _items_of(self, path: Path, side: str) -> list[CachedItem]:
         extras = self.extras.of(path) if side == "source" else []
-        mask_path = find_mask(path) if self.config.masks else None
-        if self.config.masks and mask_path is None and masks_beside(path):
+        mask_path = self.masks.find(path) if self.config.masks else None
+        if self.config.masks and mask_path is None and self.masks.beside(path):
             self.report(f"without a mask, as none beside it has a fitting name: {path.name}")
         items = []
         for mask in [None] if mask_path is None else [None, mask_path]:
@@ -109,7 +110,7 @@ class _Preparation:
 
     def _pair_items(self, a: Path, b: Path) -> list[tuple[CachedItem, CachedItem]]:
         extras = self.extras.of(a)
-        mask_path = find_mask(a) if self.config.masks else None
+        mask_path = self.masks.find(a) if self.config.masks else None
         register = self.config.register_pairs
         pairs = []
         moved: tuple[Volume, np.ndarray] | None = None

@@ -12,12 +12,18 @@ from typing import Any, ClassVar
 
 import torch
 
+from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Direction
 from surgical_style_engine.networks import build_generator
 from training_cli.training.config import TrainingConfig
 from training_cli.training.optimisation.averaging import WeightAverage
 from training_cli.training.optimisation.finetune import load_initial_weights
-from training_cli.training.optimisation.networks import check_patch_size, generator_arguments, make_discriminator
+from training_cli.training.optimisation.networks import (
+    check_patch_size,
+    generator_arguments,
+    gives_middle_slice,
+    make_discriminator,
+)
 from training_cli.training.optimisation.optimizers import make_adam, set_learning_rate, update
 
 Batch = dict[str, torch.Tensor]
@@ -26,6 +32,8 @@ Losses = dict[str, torch.Tensor]
 
 class Method(abc.ABC):
     """Networks, their optimisers and one training step.
+
+    ``takes_middle_slice`` says whether it can go on from a model that gives the middle slice of a stack alone.
 
     A subclass states ``losses``, the names of all losses that ``train_step`` may give, which are the columns of
     losses.csv, and has ``build`` and ``train_step``. ``extra_state`` and ``load_extra_state`` are for what else a
@@ -53,6 +61,7 @@ class Method(abc.ABC):
 
     losses: ClassVar[tuple[str, ...]]
     fused_adam: ClassVar[bool] = True
+    takes_middle_slice: bool = False
 
     def __init__(
         self,
@@ -131,7 +140,15 @@ class Method(abc.ABC):
             direction: "forward" is from source to target.
         """
         start, end = ("a", "b") if direction == "forward" else ("b", "a")
-        channels = {"in_channels": self.in_channels[start], "out_channels": self.in_channels[end]}
+        given = self.in_channels[end]
+        if gives_middle_slice(self.config):
+            if not self.takes_middle_slice:
+                raise InputError(
+                    f"The model {self.config.init} gives the middle slice of a stack alone, which the method "
+                    f"{self.config.method} cannot go on from; paired can."
+                )
+            given //= self.config.stack
+        channels = {"in_channels": self.in_channels[start], "out_channels": given}
         self.architecture[direction] = {**channels, **generator_arguments(self.config)}
         network = build_generator(self.config.generator, **self.architecture[direction]).to(self.device)
         self.generator_networks[direction] = network

@@ -14,7 +14,7 @@ from training_cli.training.optimisation.losses import (
     reconstruction_loss,
     spatial_domain_loss,
 )
-from training_cli.training.optimisation.networks import run_together
+from training_cli.training.optimisation.networks import middle_like, run_together
 from training_cli.training.optimisation.pair_terms import pairs_term
 from training_cli.training.optimisation.tolerant import air_term, begin_with_one_curve, tolerant_loss
 
@@ -52,6 +52,8 @@ class CycleGAN(Method):
     def build(self) -> None:
         """See ``Method.build``."""
         self.settings = self.config.section(CycleGANSettings)
+        # No cycle is ever closed then.
+        self.takes_middle_slice = self.settings.pseudo_alone == 1 and self.config.pairs is None
         self.G = self.add_generator("G", "forward")
         self.F = self.add_generator("F", "backward")
         self.D_A = self.add_discriminator("D_A", self.in_channels["a"])
@@ -102,8 +104,8 @@ class CycleGAN(Method):
 
     def _rough_terms(self, batch: Batch, fake_a: torch.Tensor, fake_b: torch.Tensor, move: bool = True) -> Losses:
         weight = batch["weight"]
-        forward = tolerant_loss(fake_b.float(), batch["b_clean"], weight, move)
-        backward = tolerant_loss(fake_a.float(), batch["a_clean"], weight, move)
+        forward = tolerant_loss(fake_b.float(), middle_like(batch["b_clean"], fake_b), weight, move)
+        backward = tolerant_loss(fake_a.float(), middle_like(batch["a_clean"], fake_a), weight, move)
         terms = {name: value + backward[name] for name, value in forward.items()}
         return terms | {"air": _air_terms(batch, fake_a, fake_b)}
 

@@ -10,7 +10,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Direction
 from training_cli.training.config.method_settings import PairedSettings
 from training_cli.training.optimisation.losses import adversarial_loss
-from training_cli.training.optimisation.networks import run_together
+from training_cli.training.optimisation.networks import middle_like, run_together
 from training_cli.training.optimisation.pair_terms import pairs_term
 
 from .base import Batch, Losses, Method
@@ -26,6 +26,7 @@ class Paired(Method):
     output alone. A source of several modalities is translated one way only.
     """
 
+    takes_middle_slice = True
     losses: ClassVar[tuple[str, ...]] = ("generators", "discriminators", "adversarial", "pairs")
 
     def build(self) -> None:
@@ -42,8 +43,9 @@ class Paired(Method):
         self.direction_discriminators: dict[Direction, torch.nn.Module] = {}
         if config.lambda_adversarial > 0:
             for direction in directions:
-                source, target = BATCH_KEYS[direction]
-                channels = self.in_channels[target] + (self.in_channels[source] if self.settings.conditional else 0)
+                source, _target = BATCH_KEYS[direction]
+                channels = int(self.architecture[direction]["out_channels"])
+                channels += self.in_channels[source] if self.settings.conditional else 0
                 discriminator = self.add_discriminator(f"discriminator_{direction}", channels)
                 self.direction_discriminators[direction] = discriminator
         self.adversarial = adversarial_loss(config.adversarial)
@@ -64,7 +66,7 @@ class Paired(Method):
                 shown = {direction: self._shown(batch, direction, image) for direction, image in translations.items()}
                 scores = [network(shown[direction][1]) for direction, network in self.direction_discriminators.items()]
         for direction, image in translations.items():
-            target = batch[f"{BATCH_KEYS[direction][1]}_clean"]
+            target = middle_like(batch[f"{BATCH_KEYS[direction][1]}_clean"], image)
             losses["pairs"] = losses["pairs"] + pairs_term(self.config, image, target, weight)
         total = self.config.lambda_pairs * losses["pairs"]
         if adversarial:
@@ -80,7 +82,7 @@ class Paired(Method):
     def _shown(self, batch: Batch, direction: Direction, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the discriminator of a direction sees: the real image and the translation, the input beside them."""
         source, target = BATCH_KEYS[direction]
-        real = batch[f"{target}_clean"]
+        real = middle_like(batch[f"{target}_clean"], image)
         # Where there is nothing to compare with, the discriminator is to see no difference.
         fake = torch.where(batch["weight"] > 0, image.float(), real)
         if not self.settings.conditional:

@@ -10,7 +10,7 @@ import torch
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.names import find_model
-from surgical_style_engine.networks import build_discriminator, discriminator_settings, generator_settings
+from surgical_style_engine.networks import build_discriminator, discriminator_settings, generator_settings, known_layout
 from training_cli.training.config import TrainingConfig
 
 
@@ -25,6 +25,26 @@ def generator_arguments(config: TrainingConfig) -> dict[str, Any]:
 def generator_name(config: TrainingConfig) -> str:
     """Registry name of the generator: from the settings, or that of the model of ``init``."""
     return config.generator if config.init is None else read_card(find_model(config.init)).architecture.name
+
+
+def gives_middle_slice(config: TrainingConfig) -> bool:
+    """Whether the model of ``init`` gives the middle slice of a stack alone, as the shipped ones do."""
+    if config.init is None or config.stack == 1:
+        return False
+    card = read_card(find_model(config.init))
+    layout = known_layout(card.architecture.name, **card.architecture.arguments)
+    return layout is not None and layout.out_channels < layout.in_channels
+
+
+def middle_like(images: torch.Tensor, translation: torch.Tensor) -> torch.Tensor:
+    """Of stacks (n, stack*c, h, w) what a translation (n, c or stack*c, h, w) is of: their middle slice, or all.
+
+    >>> middle_like(torch.arange(3.0).view(1, 3, 1, 1), torch.zeros(1, 1, 1, 1)).item()
+    1.0
+    """
+    channels = translation.shape[1]
+    first = (images.shape[1] - channels) // 2
+    return images[:, first : first + channels]
 
 
 def make_discriminator(config: TrainingConfig, channels: int, device: torch.device | str) -> torch.nn.Module:

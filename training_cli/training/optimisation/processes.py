@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.distributed as dist
+
+from surgical_style_engine.errors import StyleTransferError
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -19,7 +22,8 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     parameters = list(parameters)
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
     flat = torch.cat([g.reshape(-1) for g in gradients])
-    dist.all_reduce(flat)
+    with _all_there():
+        dist.all_reduce(flat)
     flat /= dist.get_world_size()
     for parameter, part in zip(parameters, flat.split([g.numel() for g in gradients]), strict=True):
         parameter.grad = part.view_as(parameter).clone()
@@ -30,5 +34,21 @@ def agree_largest(value: float, device: torch.device | str) -> float:
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value
     tensor = torch.tensor([value], dtype=torch.float64, device="cpu" if torch.device(device).type == "mps" else device)
-    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
-    return float(tensor.item())
+    with _all_there():
+        dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+        return float(tensor.item())
+
+
+class LostProcessError(StyleTransferError):
+    """Another process of the training has ended, or its machine."""
+
+
+@contextlib.contextmanager
+def _all_there() -> Iterator[None]:
+    """What the network says of a process that is gone becomes LostProcessError; too little memory stays what it is."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise LostProcessError(f"Another process of this training has ended: {str(error).splitlines()[0]}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,38 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """The newest finished checkpoint of a run, or None."""
     checkpoints = sorted(folder.glob("checkpoint-*.pt"))
     return checkpoints[-1] if checkpoints else None
+
+
+def newest_readable(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint that can be read, and its state; those that cannot get another name, which is said.
+
+    Args:
+        folder: of the checkpoints.
+        say: gets a line for each that is damaged.
+
+    Returns:
+        None where there is no checkpoint.
+
+    Raises:
+        InputError: where there are some, and none can be read.
+    """
+    problem: InputError | None = None
+    for path in sorted(folder.glob("checkpoint-*.pt"), reverse=True):
+        try:
+            state = load_checkpoint(path)
+        except InputError as error:
+            problem = problem or error
+            say(f"Warning: {path.name} is damaged and is left out; an older one is looked for.")
+            continue
+        if problem:
+            # Else it would stay the newest of the run.
+            for damaged in (other for other in folder.glob("checkpoint-*.pt") if other.name > path.name):
+                with contextlib.suppress(OSError):  # another process was faster
+                    damaged.rename(damaged.with_name(f"{damaged.name}.damaged"))
+        return path, state
+    if problem:
+        raise problem
+    return None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

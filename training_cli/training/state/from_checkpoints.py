@@ -50,7 +50,7 @@ def export_checkpoints(
     checkpoints = _checkpoints(run)
     if select not in SELECTIONS or (steps and select != "last"):
         raise InputError("Choose checkpoints by --step, or by --select best or last, not by both.")
-    chosen = sorted(set(steps)) or [max(checkpoints)]
+    chosen = sorted(set(steps)) or [_newest(checkpoints, say)]
     for step in chosen:
         if step not in checkpoints:
             listed = ", ".join(map(str, sorted(checkpoints)))
@@ -90,6 +90,20 @@ def _checkpoints(run: Path) -> dict[int, Path]:
     if not by_step:
         raise InputError(f"The run {run} has no checkpoint yet.")
     return by_step
+
+
+def _newest(checkpoints: dict[int, Path], say: Callable[[str], None]) -> int:
+    """The step of the newest checkpoint that can be read. Raises InputError where none can."""
+    problem: InputError | None = None
+    for step, path in sorted(checkpoints.items(), reverse=True):
+        try:
+            load_checkpoint(path)
+        except InputError as error:
+            problem = problem or error
+            say(f"Warning: {path.name} is damaged and is left out; an older one is looked for.")
+        else:
+            return step
+    raise problem or InputError("There is no checkpoint.")
 
 
 def _mean(config: TrainingConfig, data: TrainingData, paths: list[Path]) -> TrainingResult:

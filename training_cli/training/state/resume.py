@@ -10,7 +10,7 @@ from surgical_style_engine.errors import InputError
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_settings import CycleGANSettings
 
-from .checkpoint import latest_checkpoint, load_checkpoint
+from .checkpoint import latest_checkpoint, newest_readable
 
 
 def checkpoint_to_resume(
@@ -33,14 +33,15 @@ def checkpoint_to_resume(
             run = checkpoints.parent
             raise InputError(f"{run} already holds a training; go on with --resume, or name another folder.")
         return None
-    if not latest:
+    newest = newest_readable(checkpoints, say)
+    if not newest:
         say("There is no checkpoint yet; starting from the beginning.")
         return None
-    state = load_checkpoint(latest)
+    path, state = newest
     _as_before(state, config, say)
     changes = changed_settings(state, config)
     if changes:
-        raise InputError(f"The settings differ from those {latest.name} was trained with: {changes}.")
+        raise InputError(f"The settings differ from those {path.name} was trained with: {changes}.")
     return state
 
 

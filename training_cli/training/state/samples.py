@@ -47,18 +47,24 @@ def save_samples(
 
 
 @torch.no_grad()
-def save_many_samples(path: Path, network: Any, batches: Sequence[Mapping[str, torch.Tensor]], stack: int) -> None:
+def save_many_samples(
+    path: Path,
+    generators: Mapping[Direction, torch.nn.Module],
+    batches: Sequence[Mapping[str, torch.Tensor]],
+    stack: int,
+) -> None:
     """Write a PNG for many domains: a row of what a patient has, under it each domain made of the first one it has.
 
     Args:
         path: of the picture.
-        network: for all routes, see ``networks.domain_grid``.
+        generators: "forward" is the one for all routes, see ``networks.domain_grid``.
         batches: "clean" (1, domains, stack, h, w) in [-1, 1], "known" (1, domains) which the patient has.
         stack: slices of a domain.
 
     Raises:
         OSError: where it cannot be written, after which no new file is left.
     """
+    network: Any = generators["forward"]
     rows = []
     for batch in batches:
         clean, known = batch["clean"], batch["known"][0]

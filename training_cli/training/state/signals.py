@@ -29,8 +29,13 @@ class StopRequest:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """From now on signals do what they did before: all is saved, and nothing is left to be finished first."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._previous = {}
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is not None and number == signal.SIGINT:

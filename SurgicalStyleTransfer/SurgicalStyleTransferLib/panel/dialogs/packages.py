@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SurgicalStyleTransferLib.setup import dependencies
+from SurgicalStyleTransferLib.setup import dependencies, training
 from SurgicalStyleTransferLib.setup.dependencies import OPENVINO, TORCH, Choice, InstallationError
 
 
@@ -39,15 +39,35 @@ def provide(onnx: bool = False, torch: bool = True, openvino: bool = False) -> b
     return True
 
 
+def provide_training() -> bool:
+    """Have what adapting a style needs: PyTorch by this dialog, small packages by Slicer's own question.
+
+    Returns:
+        Whether anything was installed.
+
+    Raises:
+        InstallationError: it was declined, or did not work.
+    """
+    installed = False
+    if TORCH in training.missing():
+        choice = PackagesDialog(openvino=False, why=_("Adapting trains a network, which needs PyTorch.")).ask()
+        if choice is None:
+            raise InstallationError(_("Nothing was installed, as you chose. Press Adapt again when it may be."))
+        dependencies.install(choice)
+        installed = True
+    return training.ensure_rest() or installed
+
+
 class PackagesDialog:
     """Asks what styles are to run on; nothing is downloaded before Install is pressed."""
 
-    def __init__(self, openvino: bool = True, installed_too: bool = False) -> None:
+    def __init__(self, openvino: bool = True, installed_too: bool = False, why: str = "") -> None:
         """Make the dialog.
 
         Args:
             openvino: whether the style runs on OpenVINO; else PyTorch is the only choice.
             installed_too: whether it was asked for from Advanced, where what is there can be installed again.
+            why: the sentence on the choice, in place of the one that follows from the computer.
         """
         self.dialog = qt.QDialog(slicer.util.mainWindow())
         self.dialog.setWindowTitle(_("Surgical Style Transfer"))
@@ -61,7 +81,7 @@ class PackagesDialog:
         self.processor.enabled = openvino
         proposed = self.graphics if dependencies.has_graphics_card() or not openvino else self.processor
         (proposed if proposed.enabled else self.processor).checked = True
-        self._say(layout, self._why(openvino))
+        self._say(layout, why or self._why(openvino))
         self._add_advanced(layout, installed_too)
         buttons = qt.QDialogButtonBox()
         buttons.setStandardButtons(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
@@ -94,7 +114,10 @@ class PackagesDialog:
         label.wordWrap, label.textFormat = True, qt.Qt.PlainText
         form.addRow(label)
         self.again = qt.QCheckBox(_("Install again what is there"))
-        self.again.toolTip = _("For packages that are damaged. PyTorch itself: see the module PyTorch Utils.")
+        self.again.toolTip = _(
+            "For packages that are damaged: they are fetched anew, PyTorch too where it is chosen above (2 GB; restart "
+            "Slicer first if it was used)."
+        )
         form.addRow(self.again)
         row = qt.QHBoxLayout()
         self.wheels = qt.QLineEdit()
@@ -107,7 +130,9 @@ class PackagesDialog:
         browse.connect("clicked(bool)", self.on_browse)
         row.addWidget(self.wheels)
         row.addWidget(browse)
-        form.addRow(_("Folder of wheels:"), row)
+        label = qt.QLabel(_("Folder of wheels:"))
+        label.setBuddy(self.wheels)
+        form.addRow(label, row)
         layout.addWidget(section)
 
     def on_browse(self, _checked: bool = False) -> None:

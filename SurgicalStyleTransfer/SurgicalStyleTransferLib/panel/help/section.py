@@ -87,6 +87,7 @@ class HelpSection(Section):
         for section, heading in (
             (ui.fusionCollapsibleButton, "7-fuse-several-modalities"),
             (ui.batchCollapsibleButton, "several-volumes"),
+            (ui.adaptCollapsibleButton, "adapt-to-my-scanner"),
             (ui.adjustCollapsibleButton, "adjust"),
             (ui.qualityCollapsibleButton, "6-read-the-figures"),
             (ui.advancedCollapsibleButton, "when-something-goes-wrong"),

@@ -76,6 +76,8 @@ def _lines(entry: dict) -> list[str]:
                 "Within their tumours {mean:.0%} of the voxels lay within the bound, {worst:.0%} in the worst patient."
             )
             lines.append(text.format(**left_out["tumour"]))
+        if left_out.get("psnr"):
+            lines.append(_("Their PSNR was {low:.1f} to {high:.1f} dB.").format(**left_out["psnr"]))
         text = _("Ranges of {patients} patients of {hospitals} hospitals that the judging models had not seen.")
         lines.append(text.format(patients=left_out["patients"], hospitals=left_out["hospitals"]))
     return lines

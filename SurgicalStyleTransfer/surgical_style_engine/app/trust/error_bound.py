@@ -13,7 +13,7 @@ from surgical_style_engine.inference.planes import VolumeRun, planes_for
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.metrics.uncertainty.bound import NOT_BOUNDED, bound_map
-from surgical_style_engine.metrics.uncertainty.features import DEEP
+from surgical_style_engine.metrics.uncertainty.features import NEAR
 from surgical_style_engine.models.calibration import DirectionCalibration, Quickness, read_calibration
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel
@@ -220,16 +220,16 @@ def _to_input(grid: ModelGrid, bounds: np.ndarray, body: np.ndarray) -> np.ndarr
 
     Beyond the body's edge the mean stands, so that resampling does not make the bound smaller there.
     """
-    filled = np.where(body, bounds, bounds[body].mean(dtype=np.float64)).astype(np.float32)
+    filled = np.where(body, bounds, np.float32(bounds[body].mean(dtype=np.float64)))
     return grid.to_input(geometry.plane_first_undo(filled[None], grid.plane), np.arange(grid.depth))
 
 
 def _box(body: np.ndarray) -> tuple[slice, ...]:
-    """The rows and columns of a body, with what the widest feature looks at."""
+    """The rows and columns of a body and, around it, what features look at; beyond, wider ones see air in any case."""
     slices = [slice(None)]
     for others in ((0, 2), (0, 1)):
         places = np.flatnonzero(body.any(axis=others))
-        slices.append(slice(max(0, int(places[0]) - DEEP - 1), int(places[-1]) + DEEP + 2))
+        slices.append(slice(max(0, int(places[0]) - NEAR - 1), int(places[-1]) + NEAR + 2))
     return tuple(slices)
 
 

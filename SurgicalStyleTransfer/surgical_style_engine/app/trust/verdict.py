@@ -17,6 +17,7 @@ Level = Literal["green", "amber", "red", "none"]
 TITLES = {"green": "Green", "amber": "Amber", "red": "Red", "none": "No verdict"}
 MOST_UNTRUSTED = 0.5  # share of voxels without information from which an image is not to be relied on
 LEAST_OF_TUMOURS = 0.87  # of their voxels, below which a bound that is to hold for 90 % does not hold for them
+LEAST_OF_ONE = 0.5  # of the voxels of the worst patient's tumour, below which that is said although others' lie within
 FAR = 0.5  # of the width of the left-out patients' range, by which a metric is far outside of it
 
 
@@ -71,7 +72,8 @@ class Verdict:
         calibrated: Whether the image has an error bound.
         bound: Mean error bound, its limit, the share of voxels at or above that and the units; None without a bound.
         left_out: Of how many ``patients`` and ``hospitals`` the ranges are, and which share of the voxels of tumours
-            lay within the bound (``tumour``: mean and worst patient, or None).
+            lay within the bound (``tumour``: mean and worst patient, or None), and their true PSNR in dB (``psnr``:
+            low and high, or None).
     """
 
     level: Level
@@ -101,9 +103,9 @@ def verdict_of(
     """Judge a translation in words.
 
     Red: the input is not what the model was trained on, so that nothing calibrated holds; or half of the body is no
-    better than one grey; or a metric is far outside of the left-out patients' range; or, against a reference, the input
-    itself is closer. Amber: a metric is outside of that range. Green: all are within. None of these without a
-    calibration, unless it is red.
+    better than one grey, and more than of any left-out patient; or a metric is far outside of these patients' range;
+    or, against a reference, the input itself is closer. Amber: a metric is outside of that range, or half of the body
+    is no better than one grey. Green: all are within. None of these without a calibration, unless it is red.
 
     Args:
         quality: The metrics, as in a report.
@@ -115,8 +117,11 @@ def verdict_of(
     compared = _compared(quality, calibration, bound) if calibration is not None and bound is not None else []
     grave = list(doubts) + _worse_than_input(quality)
     mild: list[str] = []
-    if bound is not None and bound.untrusted_share > MOST_UNTRUSTED:
-        grave.append(f"{bound.untrusted_share:.0%} of the body tell no more than one grey would.")
+    if calibration is not None and bound is not None and bound.untrusted_share > MOST_UNTRUSTED:
+        usual = calibration.ranges.get("untrusted_share")
+        is_usual = usual is not None and bound.untrusted_share <= usual.high
+        reason = f"{bound.untrusted_share:.0%} of the body tell no more than one grey would."
+        (mild if is_usual else grave).append(reason)
     for each in compared:
         if each.outside > 0:
             (grave if each.outside > FAR else mild).append(_outside(each))
@@ -126,6 +131,8 @@ def verdict_of(
         tumour = calibration.coverage.get("tumour")
         left_out = {"patients": calibration.patients, "hospitals": calibration.hospitals}
         left_out["tumour"] = None if tumour is None else {"mean": tumour.mean, "worst": tumour.worst}
+        psnr = calibration.ranges.get("psnr")
+        left_out["psnr"] = None if psnr is None else {"low": psnr.low, "high": psnr.high}
     level: Level = "red" if grave else "none" if bound is None else "amber" if mild else "green"
     return Verdict(
         level=level,
@@ -166,6 +173,11 @@ def _sentence(
     if tumour is not None and tumour.mean < LEAST_OF_TUMOURS:
         held = f"{tumour.mean:.0%} of the voxels lay within it, in the worst patient {tumour.worst:.0%}"
         sentence += f" Not within tumours: there {held}."
+    elif tumour is not None and tumour.worst < LEAST_OF_ONE:
+        sentence += (
+            f" Tumours may be missed: {tumour.mean:.0%} of their voxels lay within it, "
+            f"but in the worst patient {tumour.worst:.0%}."
+        )
     return sentence
 
 

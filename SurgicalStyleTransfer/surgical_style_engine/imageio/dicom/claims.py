@@ -42,6 +42,11 @@ _MOST_SAMPLES = 4
 _LONG_VRS = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
 _MOST_INFLATED = 64 << 20  # bytes that a deflated file may always have
 _MOST_DEFLATION = 50  # times its size that a larger one may have
+_PADDING = 16  # bytes behind the pixels that only fill up
+_MOST_UNUSED = 2  # times the pixels that the header counts, from which there are images that it does not count
+_BITS = {1, 8, 16, 32, 64}
+_COLOURS = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB"}
+_COLOURS |= {f"YBR_{kind}" for kind in ("FULL", "FULL_422", "PARTIAL_422", "PARTIAL_420", "ICT", "RCT")}
 _LOOKED_AT = (
     "Rows",
     "Columns",
@@ -49,6 +54,7 @@ _LOOKED_AT = (
     "SamplesPerPixel",
     "BitsAllocated",
     "PhotometricInterpretation",
+    "PixelRepresentation",
     "RescaleSlope",
     "RescaleIntercept",
 )
@@ -87,9 +93,12 @@ def check_claims(name: str, what: str) -> None:
         if "Rows" not in header:
             return
         needed = _bytes_of(header, what)
+        _check_kind(header, what)
         _check_scale(header, what)
     if pixels is None or needed is None or not needed:
         raise damaged
+    if pixels.stated != _UNDEFINED and pixels.stated >= _MOST_UNUSED * needed + _PADDING:
+        raise InputError(f"{what} holds more pixels in {Path(name).name} than its header counts.")
     if pixels.stated == _UNDEFINED:
         check_room(Path(name), needed, pixels.available, math.inf)
         end = _end_of_fragments(name, pixels, damaged)
@@ -163,6 +172,18 @@ def _count(frames: Any) -> int:
         return max(1, int(frames or 1))
     except (ValueError, TypeError):
         return 1
+
+
+def _check_kind(header: Dataset, what: str) -> None:
+    """Raise InputError where the header leaves open what the numbers of a pixel are."""
+    bits, signed = header.get("BitsAllocated"), header.get("PixelRepresentation")
+    if bits is not None and int(bits) not in _BITS:
+        raise InputError(f"{what} has {int(bits)} bits a sample, which no image has.")
+    if signed is not None and int(signed) not in (0, 1):
+        raise InputError(f"{what} does not say whether its pixels have a sign.")
+    colour = str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip().upper()
+    if colour not in _COLOURS:
+        raise InputError(f"{what} has pixels of a kind that DICOM does not know (PhotometricInterpretation).")
 
 
 def _check_scale(header: Dataset, what: str) -> None:

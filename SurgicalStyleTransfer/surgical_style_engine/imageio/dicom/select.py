@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.formats import is_dicom
+from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, is_dicom
 from surgical_style_engine.imageio.gate.regular import check_no_holes, is_regular
 from surgical_style_engine.imageio.itk import silent_itk
 
@@ -78,7 +78,11 @@ def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
 def _refuse_lost_files(folder: Path, series: str, listed: set[str]) -> None:
     """GDCM leaves truncated images out of their series without a word, so that a volume would just be shorter."""
     for path in sorted(folder.iterdir()):
-        if path.name in listed or not is_dicom(path):
+        if path.name in listed:
+            continue
+        if path.is_symlink() and not path.exists() and ending_of(path) in DICOM_ENDINGS:
+            raise InputError(f"The folder {folder} has a link to no file among its DICOM files, {path.name}.")
+        if not is_dicom(path):
             continue
         with path.open("rb") as stream:
             data = stream.read(_LONGEST_HEADER)

@@ -21,6 +21,9 @@ _MOST_PAGES = 10_000
 _MOST_ENTRIES = 4096  # of a TIFF page
 _WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _STRIP_BYTES, _TILE_BYTES = 256, 257, 258, 259, 277, 279, 325
+_COLOUR, _PALETTE = 262, 320
+_LOOKED_AT = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _STRIP_BYTES, _TILE_BYTES, _COLOUR, _PALETTE)
+_BY_PALETTE = 3  # of the kinds of colour
 
 
 def check_picture_file(path: Path) -> None:
@@ -105,6 +108,8 @@ def _tiff(stream: BinaryIO, size: int) -> tuple[int, float]:
         stream.seek(place)
         page, place = _directory(stream, order, is_big, size)
         bytes_of_page = _page_bytes(page)
+        if page.get(_COLOUR) == _BY_PALETTE and _PALETTE not in page:
+            raise ValueError("numbers of colours that are not there")
         if page.get(_COMPRESSION, 1) != 1:
             most = _MOST_BY_JPEG
         elif bytes_of_page > page.get(_STRIP_BYTES, 0) + page.get(_TILE_BYTES, 0) > 0:
@@ -136,7 +141,7 @@ def _directory(stream: BinaryIO, order: str, is_big: bool, size: int) -> tuple[d
     for index in range(count):
         tag, kind, numbers = struct.unpack_from(entry_form, entries, index * entry_bytes)
         value = entries[(index + 1) * entry_bytes - value_bytes : (index + 1) * entry_bytes]
-        if tag not in (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _STRIP_BYTES, _TILE_BYTES):
+        if tag not in _LOOKED_AT:
             continue
         if kind not in _WHOLE_NUMBERS or not 0 < numbers <= size:
             raise ValueError("an odd number")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from surgical_style_engine.errors import InputError
 
+LARGEST_TEXT = 64 << 20  # bytes
 _LARGE = 1 << 30  # bytes from which a file must be stored
 _MOST_HOLES = 256  # times what is stored; file systems that compress store less, too
 
@@ -38,6 +39,12 @@ def check_regular(path: Path) -> int:
         raise InputError(f"The file {path} is empty.")
     check_no_holes(path, status)
     return status.st_size
+
+
+def check_small(path: Path, largest: int = LARGEST_TEXT) -> None:
+    """Raise InputError for what is no regular file, or is larger than any list, settings or report."""
+    if check_regular(path) > largest:
+        raise InputError(f"The file {path} is larger than {largest >> 20} MB, which no such file is.")
 
 
 def check_no_holes(path: Path, status: os.stat_result) -> None:

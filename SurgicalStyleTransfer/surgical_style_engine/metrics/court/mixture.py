@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CLASSES = 3
-_BINS, _STEPS = 256, 200
+from surgical_style_engine.volumes.tissues.mixture import CLASSES, fit_mixture, histogram_of
 
 
 def tissue_classes(image: np.ndarray, region: np.ndarray) -> np.ndarray:
@@ -24,11 +23,11 @@ def tissue_classes(image: np.ndarray, region: np.ndarray) -> np.ndarray:
     if not high > low:
         result[region] = 1
         return result
-    counts, borders = np.histogram(np.clip(values, low, high), _BINS, (low, high))
+    borders, weights = histogram_of(values)
     centres = (borders[:-1] + borders[1:]) / 2
-    shares = _posterior(centres, counts / counts.sum())
-    table = (np.argmax(shares, axis=0) + 1).astype(np.uint8)
-    place = np.clip(((values - low) / (high - low) * _BINS).astype(int), 0, _BINS - 1)
+    table = (np.argmax(fit_mixture(centres, weights).joint(centres), axis=0) + 1).astype(np.uint8)
+    bins = len(centres)
+    place = np.clip(((values - low) / (high - low) * bins).astype(int), 0, bins - 1)
     result[region] = table[place]
     return result
 
@@ -49,24 +48,3 @@ def tissue_agreement(image: np.ndarray, real: np.ndarray, region: np.ndarray) ->
         if total:
             scores.append(2 * np.count_nonzero(a & b) / total)
     return float(np.mean(scores)) if scores else 0.0
-
-
-def _posterior(centres: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(classes, bins): how likely each class is at each intensity, classes from dark to bright."""
-    reached = np.cumsum(weights)
-    means = np.interp((np.arange(CLASSES) + 0.5) / CLASSES, reached, centres)
-    span = float(centres[-1] - centres[0])
-    deviations, parts = np.full(CLASSES, span / 6), np.full(CLASSES, 1 / CLASSES)
-    joint = np.empty((CLASSES, len(centres)))
-    for _ in range(_STEPS):
-        distance = (centres - means[:, None]) / deviations[:, None]
-        joint = parts[:, None] / deviations[:, None] * np.exp(-0.5 * distance**2) + 1e-300
-        shares = joint / joint.sum(0)
-        mass = np.maximum((shares * weights).sum(1), 1e-12)
-        moved = (shares * weights * centres).sum(1) / mass
-        variance = (shares * weights * (centres - moved[:, None]) ** 2).sum(1) / mass
-        parts, deviations = mass / mass.sum(), np.maximum(np.sqrt(variance), span / 100)
-        if np.abs(moved - means).max() < 1e-6 * span:
-            break
-        means = moved
-    return joint[np.argsort(means)]

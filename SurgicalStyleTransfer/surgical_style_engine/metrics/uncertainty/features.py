@@ -106,14 +106,21 @@ def slice_features(
 def box(image: np.ndarray, radius: int) -> np.ndarray:
     """Mean over squares of 2 radius + 1 pixels, the edge repeated; (h, w) float32."""
     width = 2 * radius + 1
-    for axis in (0, 1):
-        pads = [(0, 0), (0, 0)]
-        pads[axis] = (radius + 1, radius)
-        sums = np.cumsum(np.pad(image, pads, mode="edge"), axis=axis, dtype=np.float32)
-        after, before = [slice(None)] * 2, [slice(None)] * 2
-        after[axis], before[axis] = slice(width, None), slice(None, -width)
-        image = (sums[tuple(after)] - sums[tuple(before)]) * np.float32(1 / width)
-    return image
+    padded = np.pad(image, radius, mode="edge")
+    return _sums(_sums(padded, width).T, width).T * np.float32(1 / width**2)
+
+
+def _sums(image: np.ndarray, width: int) -> np.ndarray:
+    """Sums of so many rows that follow each other, (h - width + 1, w), of sums of 1, 2, 4, ... rows."""
+    count = len(image) - width + 1
+    total, done, size = np.zeros((count, image.shape[1]), np.float32), 0, 1
+    while True:
+        if width & size:
+            total += image[done : done + count]
+            done += size
+        if done == width:
+            return total
+        image, size = image[:-size] + image[size:], 2 * size
 
 
 def _deviation(image: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.common.memory_limit import at_most_more
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.gate.regular import check_regular
 
 from .onnx_sizes import check_sizes
 
 LARGEST_FILE = 1 << 30  # bytes; protobuf itself ends at 2 GB
+MOST_MEMORY = 2 << 30  # bytes beside the file's own, for small images
 TRIAL_SIZES = ((64, 64), (76, 100))  # multiples of 4, which is what slices are padded to
 
 
@@ -97,7 +99,9 @@ def open_session(content: bytes) -> Any:
         raise InputError("Importing ONNX models needs the packages onnx and onnxruntime.") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # Constants are computed while it is made: a graph of some bytes may ask for all memory there is.
+    with at_most_more(MOST_MEMORY + 3 * len(content)):
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _tensors(message: Any) -> Iterator[Any]:
@@ -159,7 +163,8 @@ def _try(content: bytes, in_channels: int, fixed_size: tuple[int, int] | None, p
     for size in TRIAL_SIZES:
         noise = np.random.default_rng(0).uniform(-1, 1, (1, in_channels, *size)).astype(np.float32)
         try:
-            (result,) = session.run(None, {session.get_inputs()[0].name: noise})
+            with at_most_more(MOST_MEMORY):
+                (result,) = session.run(None, {session.get_inputs()[0].name: noise})
         except Exception:
             result = np.empty(0)
         if result.ndim != 4 or result.shape[-2:] != size:

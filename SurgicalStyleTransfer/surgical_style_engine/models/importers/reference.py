@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403  # for its error; torch.load reads, with weights_only
 import tarfile
 import tempfile
 from dataclasses import dataclass

@@ -13,53 +13,28 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from surgical_style_engine.metrics.uncertainty.features import FULL_FEATURES
 from surgical_style_engine.models.calibration import Calibration, write_calibration
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.names import shipped_models_folder
-from training_cli.calibration.conformal import weighted_quantile
-from training_cli.calibration.direction import LEVEL, calibrated, coverage_table
+from training_cli.calibration.direction import calibrated, coverage_table, psnr_line
 from training_cli.calibration.readme import put_section, section
-from training_cli.calibration.samples import Patient
 
 from ..data import load_cohort
 from ..protocol import RESULTS
 from .patients import fold_models, patients_of
+from .plain import plain_widths
 
 FEWEST_FOLDS = 2
 DATA = (
     "{patients} patients of {hospitals} hospitals (BraTS-TCGA, BraTS 2021, Open MS Data) that the measured networks, "
     "trained much like these weights, but for {minutes:.0f} minutes and without a third of the hospitals, had not seen"
 )
-
-
-def plain_widths(patients: Sequence[Patient]) -> dict[str, dict[str, float]]:
-    """Coverage and mean width of one bound for all voxels, and of the disagreement times a factor, left out alike."""
-    found = {}
-    disagreement = FULL_FEATURES.index("disagreement")
-    for name in ("one_bound", "disagreement"):
-        covered, widths = [], []
-        for patient in patients:
-            others = [each.body for each in patients if each is not patient]
-
-            def raw(voxels, name=name):
-                return np.ones(len(voxels.errors)) if name == "one_bound" else voxels.features[:, disagreement] + 1e-3
-
-            scores = np.concatenate([each.errors / raw(each) for each in others])
-            factor = weighted_quantile(scores, np.concatenate([each.weights for each in others]), LEVEL)
-            body = patient.body
-            bounds = factor * raw(body)
-            covered.append(np.average(body.errors <= bounds, weights=body.weights))
-            widths.append(np.average(bounds, weights=body.weights))
-        found[name] = {"coverage": round(float(np.mean(covered)), 4), "width": round(float(np.mean(widths)), 4)}
-    return found
 
 
 def calibrate_direction(model: str, direction: str, folds: Path, scenes: list, full: bool) -> tuple:
@@ -81,7 +56,9 @@ def calibrate_direction(model: str, direction: str, folds: Path, scenes: list, f
         }
         for name, each in tried.items()
     }
-    entry |= {"psnr": calibration.psnr.model_dump() if calibration.psnr else None, "uninformed": calibration.uninformed}
+    expected = psnr_line(tried["quick"])
+    entry |= {"psnr": expected.model_dump() if expected else None, "psnr_shown": calibration.psnr is not None}
+    entry |= {"uninformed": calibration.uninformed, "full_kept": calibration.full is not None}
     if full:
         entry |= plain_widths(patients)
     return calibration, entry

@@ -49,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--result", type=Path, default=RESULTS / "uncertainty-checks.json")
+    parser.add_argument("--only", nargs="*", help="names of models; the others' results stay as they are")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     scenes = [
@@ -56,8 +57,12 @@ def main() -> None:
         for scene in load_cohort(arguments.cache, checks=True)
         if not scene.name.endswith("_brain") and "study2" not in scene.name
     ]
+    stored = json.loads(arguments.result.read_text(encoding="utf-8")) if arguments.only else []
     result = []
     for folder in sorted(shipped_models_folder().glob("brain-mr-*")):
+        if arguments.only and folder.name not in arguments.only:
+            result += [entry for entry in stored if entry["model"] == folder.name]
+            continue
         style = load_model(folder)
         calibration = read_calibration(folder, style.card)
         for direction, known in calibration.directions.items() if calibration else ():

@@ -36,10 +36,10 @@ def coverage_rows(entries: list[dict]) -> list[str]:
 
 
 def width_rows(entries: list[dict]) -> list[str]:
-    """Mean widths, errors of the surest voxels, and the expected PSNR."""
+    """Mean widths, errors of the surest voxels, and what the width says of the PSNR."""
     lines = [
         "| | mean bound, quick | full | one bound for all voxels | disagreement of variants | error of the surest 10 % "
-        "| 50 % | all | expected PSNR: rank correlation | margin (dB) |",
+        "| 50 % | all | PSNR by the width: slope | rank correlation |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for entry in entries:
@@ -47,22 +47,21 @@ def width_rows(entries: list[dict]) -> list[str]:
         widths = [_number(quick["width"]), _number(full and full["width"])]
         widths += [_number(entry.get(key) and entry[key]["width"]) for key in ("one_bound", "disagreement")]
         risks = [_number(quick["risk"][place]) for place in (0, 4, 9)]
-        expected = ["-", "-"] if psnr is None else [f"{psnr['spearman']:.2f}", f"± {psnr['below']:.1f}"]
+        expected = ["-", "-"] if psnr is None else [f"{psnr['slope']:.1f}", f"{psnr['spearman']:.2f}"]
         ways = f"{entry['source']} to {entry['target']}"
         lines.append(f"| {ways} | {' | '.join([*widths, *risks, *expected])} |")
     return lines
 
 
 def check_rows(entries: list[dict]) -> list[str]:
-    """Coverage of the check patients in %, and their PSNR beside the expected one."""
-    lines = ["| | patient | all | tumour | PSNR (dB) | expected |", "|---|---|---|---|---|---|"]
+    """Coverage of the check patients in %, mean width, and their PSNR."""
+    lines = ["| | patient | all | tumour | mean bound | PSNR (dB) |", "|---|---|---|---|---|---|"]
     for entry in entries:
         for name, figures in entry["patients"].items():
             tumour = f"{100 * figures['tumour']:.0f}" if "tumour" in figures else "-"
-            expected = f"{figures['expected_psnr']:.1f} ± {figures['margin']:.1f}" if "margin" in figures else "-"
             ways = f"{entry['source']} to {entry['target']}"
             covered = f"{100 * figures['coverage']:.0f}"
-            lines.append(f"| {ways} | {name} | {covered} | {tumour} | {figures['psnr']:.1f} | {expected} |")
+            lines.append(f"| {ways} | {name} | {covered} | {tumour} | {figures['width']:.3f} | {figures['psnr']:.1f} |")
     return lines
 
 

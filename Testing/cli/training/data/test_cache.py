@@ -8,7 +8,7 @@ from tiny_training import disc_volume
 
 from surgical_style_engine.errors import InputError
 from training_cli.training.config import load_config
-from training_cli.training.data.files import find_mask, read_pairs, training_files
+from training_cli.training.data.files import Masks, read_pairs, training_files
 from training_cli.training.data.items import typical_landmarks
 from training_cli.training.data.prepare import prepare_data
 
@@ -59,10 +59,10 @@ def test_masks_beside_a_volume_add_a_masked_copy(tiny, discs, tmp_path):
     image = sitk.ReadImage(str(discs / "source" / "p1_T1.nii.gz"))
     mask = sitk.Cast(image > 500, sitk.sitkUInt8)
     sitk.WriteImage(mask, str(discs / "source" / "p1_brainmask.nii.gz"))
-    assert find_mask(discs / "source" / "p1_T1.nii.gz").name == "p1_brainmask.nii.gz"
-    assert find_mask(discs / "source" / "b.nii.gz") is None
+    assert Masks().find(discs / "source" / "p1_T1.nii.gz").name == "p1_brainmask.nii.gz"
+    assert Masks().find(discs / "source" / "b.nii.gz") is None
     (discs / "source" / "p1_T1.nii.gz").rename(discs / "source" / "p1_2_T1.nii.gz")
-    assert find_mask(discs / "source" / "p1_2_T1.nii.gz") is None, "of patient p1, not of p1_2"
+    assert Masks().find(discs / "source" / "p1_2_T1.nii.gz") is None, "of patient p1, not of p1_2"
     (discs / "source" / "p1_2_T1.nii.gz").rename(discs / "source" / "p1_T1.nii.gz")
     said = []
     data = prepare_data(load_config(None, tiny | {"masks": True}), tmp_path / "cache", said.append)
@@ -78,9 +78,9 @@ def test_masks_beside_a_volume_add_a_masked_copy(tiny, discs, tmp_path):
 def test_a_mask_named_like_its_volume_needs_no_patient_in_its_name(tmp_path):
     for name in ("T1", "T1_mask", "mr", "mr_brainmask", "T2"):
         (tmp_path / f"{name}.nii.gz").write_bytes(b"")
-    assert find_mask(tmp_path / "T1.nii.gz").name == "T1_mask.nii.gz"
-    assert find_mask(tmp_path / "mr.nii.gz").name == "mr_brainmask.nii.gz"
-    assert find_mask(tmp_path / "T2.nii.gz") is None
+    assert Masks().find(tmp_path / "T1.nii.gz").name == "T1_mask.nii.gz"
+    assert Masks().find(tmp_path / "mr.nii.gz").name == "mr_brainmask.nii.gz"
+    assert Masks().find(tmp_path / "T2.nii.gz") is None
 
 
 @pytest.mark.parametrize(
@@ -173,4 +173,18 @@ def test_neither_the_run_folder_nor_masks_are_training_images(tiny, discs):
 
     assert names(masks=True) == [f"{name}.nii.gz" for name in ("a", "b", "c", "a", "b")]
     assert "a_mask.nii.gz" in names()
-    assert find_mask(discs / "source" / "a.nii.gz").name == "a_mask.nii.gz"
+    assert Masks().find(discs / "source" / "a.nii.gz").name == "a_mask.nii.gz"
+
+
+@pytest.mark.parametrize("name", ["*.npy", "*.json"])
+@pytest.mark.parametrize("content", ["half", "none", "other"])
+def test_what_a_disk_has_damaged_is_made_anew(tiny, tmp_path, name, content):
+    config, cache = load_config(None, tiny), tmp_path / "cache"
+    before = prepare_data(config, cache)
+    arrays = [np.array(item.load()) for item in before.source + before.target]
+    for path in cache.glob(name):
+        whole = path.read_bytes()
+        path.write_bytes({"half": whole[: len(whole) // 2], "none": b"", "other": b"[1, 2]"}[content])
+    after = prepare_data(config, cache)
+    for array, item in zip(arrays, after.source + after.target, strict=True):
+        assert np.array_equal(array, item.load())

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from tiny_methods import changed, make_batch, make_method, weights
+from tiny_models import make_tiny_bilateral
 from tiny_training import as_options, disc_volume, losses_of
 
 from surgical_style_engine.errors import InputError
@@ -53,6 +54,29 @@ def test_without_adversarial_weight_there_are_no_discriminators():
     method = make_method("paired", lambda_adversarial=0)
     assert set(method.step(make_batch(), 0.5, 1e-3)) == {"pairs", "generators"}
     assert set(method.networks()) == {"forward", "backward"}
+
+
+@pytest.mark.parametrize("adversarial", [0.0, 0.5])
+def test_it_goes_on_from_a_model_that_gives_the_middle_slice_alone(tmp_path, adversarial):
+    """As the shipped styles do: it is compared with the middle slice of the real stack."""
+    folder = make_tiny_bilateral(tmp_path)
+    settings = {"init": str(folder), "stack": 3, "lambda_pairs": 1.0, "lambda_adversarial": adversarial}
+    method, batch = make_method("paired", generator="bilateral", **settings), make_batch(3, 3)
+    inside = batch["weight"].bool()
+    expected = sum(
+        (method.generator_networks[way](batch[start]) - batch[end][:, 1:2])[inside].abs().mean().item()
+        for way, start, end in (("forward", "a", "b_clean"), ("backward", "b", "a_clean"))
+    )
+    losses = method.step(batch, 0.5, 1e-3)
+    assert float(losses["pairs"]) == pytest.approx(expected, rel=1e-5)
+    assert method.architecture["forward"]["out_channels"] == 1 and bool(torch.isfinite(losses["generators"]))
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "cut"])
+def test_other_methods_say_that_they_cannot(tmp_path, name):
+    folder = make_tiny_bilateral(tmp_path)
+    with pytest.raises(InputError, match=f"which the method {name} cannot go on from; paired can"):
+        make_method(name, init=str(folder), stack=3, generator="bilateral")
 
 
 def test_no_pairs_is_one_sentence_and_leaves_no_run(tiny, tmp_path, refused):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,9 @@ from tiny_training import ROOT, as_options
 
 from surgical_style_engine.errors import InputError
 from training_cli.training.config import load_config
+from training_cli.training.loop import train
 from training_cli.training.optimisation.processes import agree_largest, average_gradients
+from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint
 from training_cli.training.state.signals import Stopped, StopRequest
 
 # The real command, which also tells what each process's weights and first gradients were.
@@ -126,3 +129,73 @@ def test_where_the_first_process_finds_bad_input_the_others_end_without_a_word(t
     with pytest.raises(Stopped):
         loop._prepare_together(config, tmp_path / "cache", other, StopRequest(), print)
     assert told == [1.0, 0.0]
+
+
+PID = """
+import os, pathlib, sys
+pathlib.Path(sys.argv[1], f"pid-{os.environ['RANK']}").write_text(str(os.getpid()))
+from training_cli.main import main
+main(sys.argv[2:])
+"""
+
+
+def test_a_lost_machine_ends_the_training_with_a_sentence_and_it_can_be_resumed(tiny, tmp_path):
+    """Two launchers with a static rendezvous stand for two machines; the process of the second one is killed."""
+    run, settings = tmp_path / "run", tiny | {"max_steps": 100_000, "checkpoint_every": 2, "sample_every": 0}
+    (tmp_path / "program.py").write_text(PID)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "SurgicalStyleTransfer"))),
+    }
+    program = [str(tmp_path / "program.py"), str(tmp_path), "train", *as_options(settings)]
+    machines = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", f"--node-rank={rank}", *place, *program],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for rank in (0, 1)
+    ]
+    while machines[0].poll() is None and not list(run.glob("checkpoints/*.pt")):
+        time.sleep(0.1)
+    assert machines[0].poll() is None, machines[0].communicate()
+    os.kill(int((tmp_path / "pid-1").read_text()), signal.SIGKILL)
+    ends = [machine.communicate(timeout=300) for machine in machines]
+    assert all(machine.returncode for machine in machines)
+    told = [line for line in ends[0][1].splitlines() if line.startswith("sst: ")]
+    assert len(told) == 1 and "the last good checkpoint is" in told[0] and "--resume" in told[0], ends
+    step = load_checkpoint(latest_checkpoint(run / "checkpoints"))["step"]
+    lines = []
+    summary = train(load_config(None, settings | {"max_steps": step + 1}), resume=True, say=lines.append)
+    assert f"Resumed from step {step}." in lines and summary["steps"] == step + 1 and summary["finished"]
+
+
+STUBS = {
+    "scontrol": 'printf "node1\\nnode2\\n"',
+    "srun": 'shift; for SLURM_NODEID in 0 1; do export SLURM_NODEID; "$@"; done',
+    "torchrun": 'echo "$@"',
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SLURM is not for Windows")
+def test_the_example_for_slurm_gives_each_machine_its_number(tmp_path):
+    for name, script in STUBS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_NNODES": "2"}
+    environment["SLURM_JOB_NODELIST"] = "node[1-2]"
+    done = subprocess.run(
+        ["bash", str(ROOT / "docs" / "examples" / "train.sbatch")], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert [line.split()[:4] for line in told] == [["--nnodes", "2", "--node-rank", rank] for rank in "01"]
+    assert all("--master-addr node1 --master-port 29500 -m training_cli.main train" in line for line in told)
+    assert all(line.endswith("--output run --resume") for line in told)

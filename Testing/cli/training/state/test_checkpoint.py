@@ -13,6 +13,7 @@ from training_cli.training.state.checkpoint import (
     last_good,
     latest_checkpoint,
     load_checkpoint,
+    newest_readable,
     random_state,
     save_checkpoint,
     set_random_state,
@@ -102,3 +103,30 @@ def test_the_random_state_comes_back_through_a_file(tmp_path):
     assert draw() != expected
     set_random_state(load_checkpoint(path)["random"])
     assert draw() == expected
+
+
+def damage(path) -> None:
+    """Half a file, as a failing disk leaves it."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_an_older_one_takes_the_place_of_damaged_ones(tmp_path):
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, state(step), keep=3)
+    damage(tmp_path / "checkpoint-00000003.pt")
+    (tmp_path / "checkpoint-00000002.pt").write_bytes(b"")
+    told = []
+    path, found = newest_readable(tmp_path, told.append)
+    assert path.name == "checkpoint-00000001.pt" and found["step"] == 1
+    assert len(told) == 2 and "checkpoint-00000003.pt is damaged" in told[0]
+    assert names(tmp_path) == [path.name, "checkpoint-00000002.pt.damaged", "checkpoint-00000003.pt.damaged"]
+    save_checkpoint(tmp_path, 2, state(2), keep=1)
+    assert latest_checkpoint(tmp_path).name == "checkpoint-00000002.pt"
+
+
+def test_where_none_can_be_read_all_stay(tmp_path):
+    save_checkpoint(tmp_path, 1, state(1), keep=3)
+    damage(tmp_path / "checkpoint-00000001.pt")
+    with pytest.raises(InputError, match="checkpoint-00000001.pt cannot be read"):
+        newest_readable(tmp_path, lambda line: None)
+    assert names(tmp_path) == ["checkpoint-00000001.pt"] and newest_readable(tmp_path / "absent", print) is None

@@ -10,6 +10,7 @@ from surgical_style_engine.metrics.uncertainty.bound import (
     bound_map,
     bounds_of,
     groups_of,
+    likeness,
     raw_bounds,
 )
 from surgical_style_engine.metrics.uncertainty.features import QUICK_FEATURES
@@ -48,6 +49,16 @@ def test_groups_are_classes_of_the_translation_ordinary_or_abnormal():
     assert asymmetry(features)[3] == pytest.approx(0.4)
     assert groups_of(model, features).tolist() == [0, 1, 2, 3, 4, 5]
     np.testing.assert_allclose(bounds_of(model, features), 0.1 * np.arange(1, 7), rtol=1e-5)
+
+
+def test_a_second_number_of_the_network_tells_what_is_abnormal():
+    weights = np.zeros((2, COUNT))
+    weights[0, QUICK_FEATURES.index("input")], weights[1, QUICK_FEATURES.index("input_tissue")] = 1, -2
+    model = constant_model(layers=[Layer(weights=weights.tolist(), bias=[-2.0, 0.5])], edges=(-0.2, 0.4), unlike=1.0)
+    features = rows(input=[0.0, 1.0, 0.0], input_tissue=[0.5, -0.3, -0.2], output_region_asymmetry=[9.0, 0.0, 0.0])
+    np.testing.assert_allclose(likeness(model, features), [-0.5, 1.1, 0.9], rtol=1e-5)
+    assert groups_of(model, features).tolist() == [1, 4, 1], "asymmetry counts where there is no second number alone"
+    np.testing.assert_allclose(raw_bounds(model, features), np.exp([-2, -1, -2]), rtol=1e-5)
 
 
 def test_the_map_has_a_bound_in_the_body_and_none_outside():

@@ -1,5 +1,7 @@
 """ONNX generators: which are taken, which refused, and that an imported one translates a volume."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -157,3 +159,30 @@ def test_settings_that_do_not_fit_onnx(tmp_path):
         import_reference(path, tmp_path / "m", **SIDES, other_direction=path)
     with pytest.raises(InputError, match="MR needs one channel"):
         import_reference(path, tmp_path / "m", **SIDES, target_modality="MR")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux only")
+@pytest.mark.parametrize("from_image", [True, False])
+def test_a_shape_that_is_computed_cannot_ask_for_all_memory(tmp_path, from_image):
+    """By constants, while the network is loaded, or of the image's size, while it runs: 64 GB of zeros each."""
+    big = numpy_helper.from_array(np.array([1 << 17, 1 << 17]))
+    factor = numpy_helper.from_array(np.array([1, 1, 2048, 2048]))
+    make = helper.make_node
+    size = [make("Shape", ["image"], ["shape"]), make("Constant", [], ["factor"], value=factor)]
+    size += [make("Mul", ["shape", "factor"], ["huge"])]
+    known = [make("Constant", [], ["big"], value=big), make("Identity", ["big"], ["same"])]
+    known += [make("Add", ["big", "same"], ["huge"])]
+    nodes = [
+        *(size if from_image else known),
+        make("ConstantOfShape", ["huge"], ["zeros"]),
+        make("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+        make("Add", ["image", "zero"], ["sum"]),
+        make("Tanh", ["sum"], ["result"]),
+    ]
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(InputError, match="cannot be loaded|not at every size"):
+        read_onnx(network(tmp_path / "g.onnx", nodes=nodes))
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 6 << 20

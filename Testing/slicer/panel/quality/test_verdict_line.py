@@ -7,7 +7,7 @@ ENTRY = {
     "sentence": "As on patients that the model had not seen.",
     "reasons": [],
     "compared": [{"title": "Expected PSNR", "text": "18 ± 2 dB (left-out patients 16 to 20)"}],
-    "left_out": {"patients": 13, "hospitals": 8},
+    "left_out": {"patients": 13, "hospitals": 8, "psnr": {"low": 12.25, "high": 19.0}},
 }
 
 
@@ -25,6 +25,7 @@ def test_it_says_what_the_engine_says_and_folds_the_numbers(open_panel):
     assert not ui.verdictNumbersLabel.isHidden()
     numbers = ui.verdictNumbersLabel.text
     assert "Expected PSNR: 18 ± 2 dB" in numbers and "13 patients of 8 hospitals" in numbers
+    assert "Their PSNR was 12.2 to 19.0 dB." in numbers
     line.mark_stale(True)
     assert not ui.verdictLabel.enabled
     assert ui.verdictLabel.text == "Out of date. Green: As on patients that the model had not seen."

@@ -1,0 +1,1 @@
+"""Adapting a style to the scans of one scanner."""

@@ -1,0 +1,143 @@
+"""Bring a volume into the look of others, and write it; and measure that look."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.harmonise.harmonise import Harmonised, harmonise_volume, kind_to_harmonise
+from surgical_style_engine.harmonise.look import Look, look_of
+from surgical_style_engine.imageio.write import check_output, write_volume
+from surgical_style_engine.volumes.tissues.landmarks import Landmarks, measure
+from surgical_style_engine.volumes.volume import Volume, check_volume
+
+from .inputs import VolumeOrPath, left_out, read
+
+
+@dataclass(frozen=True, eq=False)
+class HarmonisedCase:
+    """What came of a case.
+
+    Attributes:
+        source: the volume as it was read.
+        harmonised: the volume in the look, and how it came there.
+        notes: what a file's header says of the image.
+        warnings: sentences.
+        seconds: for all of it.
+    """
+
+    source: Volume
+    harmonised: Harmonised
+    notes: dict[str, str]
+    warnings: list[str]
+    seconds: float
+
+    def tissues(self, look: Look) -> dict[str, Any]:
+        """For a report: each tissue's level in the scan and in the look, and its share of the brain."""
+        before = self.harmonised.before
+        rows = zip(look.tissues, before.levels, look.levels, before.shares, strict=True)
+        return {
+            tissue: {"before": float(level), "after": float(target), "share": float(share)}
+            for tissue, level, target, share in rows
+        }
+
+
+def measure_look(references: Sequence[Path], name: str, tell: Callable[[str], None] = lambda sentence: None) -> Look:
+    """The look of a set of scans: of the contrast that most of them have.
+
+    Args:
+        references: files or DICOM folders of MR of the head.
+        name: of the look, for headers and reports.
+        tell: gets a sentence for each scan that does not count.
+
+    Raises:
+        InputError: where no scan can be measured, or contrasts are mixed evenly.
+    """
+    kinds: dict[Path, tuple[str, bool, Volume]] = {}
+    for path in references:
+        try:
+            volume = read(path)
+            check_volume(volume)
+            kinds[path] = (*kind_to_harmonise(volume), volume)
+        except InputError as error:
+            if len(references) == 1:
+                raise
+            tell(f"Left out of the reference: {error}")
+    counted = Counter(kind for kind, _, _ in kinds.values()).most_common(2)
+    if not counted:
+        raise InputError("None of the reference's volumes is T1w, T2w or FLAIR of a head.")
+    if len(counted) == 2 and counted[0][1] == counted[1][1]:
+        raise InputError(
+            f"The reference holds {counted[0][0]} and {counted[1][0]} in equal number; give a folder of one."
+        )
+    kind = counted[0][0]
+    measured: list[Landmarks] = []
+    for path, (own, extracted, volume) in kinds.items():
+        if own != kind:
+            tell(f"Left out of the reference: {path.name} is {own}, most are {kind}.")
+            continue
+        try:
+            measured.append(measure(volume, kind, extracted)[0])
+        except InputError as error:
+            if len(kinds) == 1:
+                raise
+            tell(f"Left out of the reference: {error}")
+    if not measured:
+        raise InputError("In none of the reference's volumes tissues can be told apart.")
+    return look_of(measured, kind, name)
+
+
+def harmonise_case(source: VolumeOrPath, look: Look, output: Path | None = None) -> HarmonisedCase:
+    """Bring a volume into a look, and write it.
+
+    Args:
+        source: the volume, or its file or DICOM folder.
+        look: of the same contrast.
+        output: file to write; None for none.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        InputError: for another contrast, and where no tissues are found.
+        StyleTransferError: for what cannot be written.
+    """
+    begun = time.perf_counter()
+    volume = read(source)
+    check_volume(volume)
+    if output is not None:
+        check_output(output, volume)
+    done = harmonise_volume(volume, look)
+    notes = notes_of(look)
+    if output is not None:
+        write_volume(done.volume, output, notes)
+    warnings = [*(left_out(source) if isinstance(source, Path) else []), *done.warnings]
+    return HarmonisedCase(volume, done, notes, warnings, time.perf_counter() - begun)
+
+
+def notes_of(look: Look) -> dict[str, str]:
+    """What a header says: made by a tone curve, not by a network, but no acquired image any more."""
+    return {
+        "Synthetic": "yes",
+        "SyntheticFrom": look.kind,
+        "SyntheticTo": f"{look.kind} in the look of {look.name}",
+        "SyntheticStrength": "1",
+        "SyntheticAdjustments": "bias field removed; grey values by one increasing curve",
+        "StyleModel": f"look {look.name}",
+        "StyleModelSHA256": digest_of(look),
+        "IntendedUse": "Research. Not for diagnosis.",
+    }
+
+
+def digest_of(look: Look) -> str:
+    """SHA-256 of what a look's results depend on."""
+    levels = np.asarray(look.levels, np.float64)
+    return hashlib.sha256(look.kind.encode() + levels.tobytes()).hexdigest()

@@ -1,0 +1,42 @@
+"""A bound on memory while something of unknown appetite is tried."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+
+@contextlib.contextmanager
+def at_most_more(size: int) -> Iterator[None]:
+    """Within it the process gets no more address space than it has and ``size`` bytes; what asks for it fails.
+
+    Linux only; elsewhere nothing is bounded. It holds for all threads.
+
+    Args:
+        size: Bytes.
+    """
+    if resource is None or sys.platform != "linux":
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _used() + size
+    if any(bound != resource.RLIM_INFINITY and bound < limit for bound in (soft, hard)):
+        yield  # there is a tighter one already
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _used() -> int:
+    """The process's address space, bytes."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()

@@ -1,0 +1,1 @@
+"""One look across scanners: grey values by tissue, brought to those of a reference."""

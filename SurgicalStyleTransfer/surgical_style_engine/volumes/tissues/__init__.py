@@ -1,0 +1,1 @@
+"""The brain and its tissues, found in an image by itself."""

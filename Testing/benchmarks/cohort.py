@@ -1,0 +1,86 @@
+"""What it costs a volume to be translated by a worker process instead of in `sst translate` itself.
+
+    python Testing/benchmarks/cohort.py [--volumes 30] [--result FILE]
+
+Processor time of all processes together, so that what else the machine does counts little; the starts are taken off by
+a run over fewer volumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tiny_models import oblique_head
+
+from surgical_style_engine.imageio.write import write_volume
+
+MODEL = "brain-mr-t1w-t2w"
+FEW = 6
+WAYS = {"here": [], "one worker": ["--workers", "1"], "two workers": ["--workers", "2"]}
+
+
+def measured(folder: Path, count: int, options: list[str]) -> dict[str, float]:
+    """Seconds of a run over the first volumes: of the processors, and on the clock."""
+    fixed = ["--backend", "torch", "--precision", "fp32", "--device", "cpu", "--no-quality", "--progress", "none"]
+    names = folder / f"first{count}"
+    output = folder / f"out-{count}-{'-'.join(options)}"
+    command = [
+        sys.executable,
+        "-m",
+        "training_cli.main",
+        "translate",
+        names,
+        output,
+        "--model",
+        MODEL,
+        *fixed,
+        *options,
+    ]
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"processor": round(used, 2), "clock": round(time.perf_counter() - begun, 2)}
+
+
+def main() -> None:
+    """Measure and print; into a file, too, if one is named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--volumes", type=int, default=30)
+    parser.add_argument("--shape", type=int, nargs=3, default=(48, 256, 256), help="z y x")
+    parser.add_argument("--result", type=Path)
+    options = parser.parse_args()
+    result: dict[str, object] = {"volumes": options.volumes, "shape": list(options.shape), "model": MODEL}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(options.volumes):
+            for count in (FEW, options.volumes):
+                if number < count:
+                    path = folder / f"first{count}" / f"p{number:02}_T1.nii.gz"
+                    path.parent.mkdir(exist_ok=True)
+                    write_volume(oblique_head(number, tuple(options.shape)), path)
+        each: dict[str, float] = {}
+        for way, more in WAYS.items():
+            few, all_of_them = (measured(folder, count, more) for count in (FEW, options.volumes))
+            each[way] = (all_of_them["processor"] - few["processor"]) / (options.volumes - FEW)
+            result[way] = {"few": few, "all": all_of_them, "processor_seconds_a_volume": round(each[way], 4)}
+            print(way, result[way], flush=True)
+        for way in list(WAYS)[1:]:
+            result[f"overhead of {way}"] = round(each[way] / each["here"] - 1, 4)
+    print(json.dumps(result, indent=1))
+    if options.result is not None:
+        options.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Strategies of hypothesis for what may come from elsewhere: messages, cards and files."""

@@ -1,0 +1,57 @@
+"""Files and cards that are almost good are read, or refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from reliability.generated.files import spoilt_bytes
+from reliability.generated.sentences import is_sentence
+from reliability.generated.values import spoilt
+from reliability.hostile.files import WHOLE
+
+from surgical_style_engine.errors import StyleTransferError
+from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.models.card import read_card
+from surgical_style_engine.volumes.volume import check_volume
+
+FEW = settings(
+    max_examples=int(os.environ.get("SST_EXAMPLES", "60")),
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+CARD = Path(__file__).resolve().parents[1] / "compatibility" / "next" / "model" / "model.json"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("generated")
+
+
+@pytest.mark.parametrize("ending", WHOLE)
+@FEW
+@given(st.data())
+def test_files(folder, ending, data):
+    path = folder / f"v{ending}"
+    path.write_bytes(data.draw(spoilt_bytes(WHOLE[ending])))
+    try:
+        check_volume(read_volume(path))
+    except StyleTransferError as error:
+        assert is_sentence(str(error)), error
+
+
+@FEW
+@given(spoilt([json.loads(CARD.read_text(encoding="utf-8"))]))
+def test_cards(folder, card):
+    (folder / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    try:
+        read_card(folder)
+    except StyleTransferError as error:
+        assert is_sentence(str(error)), error

@@ -1,0 +1,76 @@
+"""What a worker does: make a work ready once, and attempt the tasks that it is sent."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+from distributed import get_worker
+
+from surgical_style_engine.common.version import __version__
+from surgical_style_engine.errors import StyleTransferError
+from training_cli.cohort.run.work import Finished, Ready, Task, Work, attempt
+
+_ready: dict[str, Ready] = {}  # by run: at most the last one's
+_preparing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Unready:
+    """A worker that cannot do a work, and why; another one may."""
+
+    worker: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A worker that can, and the device, backend and precision that it chose."""
+
+    worker: str
+    choice: dict[str, str]
+
+
+def probe(work: Work, run: str, version: str) -> Probed | Unready:
+    """Make a work ready on this worker, choosing what is fastest here.
+
+    Args:
+        work: What is to be done.
+        run: Name of the run.
+        version: Of the program that asks.
+    """
+    outcome = _prepared(work, f"{run} probe", version)
+    return outcome if isinstance(outcome, Unready) else Probed(_address(), outcome.choice())
+
+
+def do_task(work: Work, task: Task, run: str, version: str) -> Finished | Unready:
+    """Attempt a task, on a work that is made ready once for all tasks of a run.
+
+    Args:
+        work: What is to be done, device, backend and precision settled.
+        task: One volume.
+        run: Name of the run.
+        version: Of the program that asks.
+    """
+    outcome = _prepared(work, run, version)
+    return outcome if isinstance(outcome, Unready) else replace(attempt(outcome, task), worker=_address())
+
+
+def _prepared(work: Work, run: str, version: str) -> Ready | Unready:
+    if version != __version__:
+        return Unready(_address(), f"It has version {__version__} of this program, and version {version} asks.")
+    with _preparing:
+        if run not in _ready:
+            try:
+                ready = work.prepare()
+            except StyleTransferError as error:
+                return Unready(_address(), str(error))
+            except (ImportError, OSError, MemoryError) as error:
+                return Unready(_address(), f"{type(error).__name__}: {error}")
+            _ready.clear()  # an earlier run's networks need their room no longer
+            _ready[run] = ready
+        return _ready[run]
+
+
+def _address() -> str:
+    return str(get_worker().address)

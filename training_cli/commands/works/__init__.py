@@ -1,0 +1,1 @@
+"""What each command does with one volume of a cohort, as work that can be sent to other processes."""

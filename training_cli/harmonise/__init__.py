@@ -1,0 +1,1 @@
+"""`sst harmonise`: scans of one contrast from many scanners in one look."""
