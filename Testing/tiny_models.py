@@ -111,6 +111,45 @@ def make_tiny_fusion_model(folder: Path, name: str = "tiny-fusion", inputs: tupl
     return folder / name
 
 
+def make_tiny_many(folder: Path, name: str = "tiny-many", seed: int = 5) -> Path:
+    """A model folder with a small lively network for T1w, T2w and FLAIR, any into any other; returns its path."""
+    import torch
+
+    from surgical_style_engine.models.card import ModelCard
+    from surgical_style_engine.models.folder import save_model
+    from surgical_style_engine.networks import build_generator
+
+    torch.manual_seed(seed)
+    arguments = {"domains": 3, "features": 8, "bins": 6, "detail": 4}
+    network = build_generator("domain_grid", **arguments)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    domains = [
+        {
+            "name": domain,
+            "modality": "MR",
+            "normalization": {"kind": "robust_percentile"},
+            "inverse": {"kind": "robust_percentile", "low": 0, "high": high, "maximum": 1000},
+        }
+        for domain, high in (("T1w", 900), ("T2w", 700), ("FLAIR", 500))
+    ]
+    card = ModelCard.model_validate(
+        {
+            "schema_version": 2,
+            "name": name,
+            "title": "Brain MR, any of three",
+            "architecture": {"name": "domain_grid", "arguments": arguments},
+            "domains": domains,
+            "spacing_mm": 2.0,
+            "stack": 3,
+            "licence": "CC0-1.0",
+        }
+    )
+    save_model(folder / name, card, network.state_dict())
+    return folder / name
+
+
 def head(seed: int = 1, shape: tuple[int, int, int] = (12, 40, 36)) -> np.ndarray:
     """(z, y, x) float32: an ellipsoid of three tissues in air, 0 to 800."""
     import SimpleITK as sitk

@@ -34,7 +34,8 @@ def main(folder: Path, through: str = "") -> None:
     volume, _ = icbm152()
     if through:
         volume = translate_volume(volume, load_model(through)).volume
-    done = translate_volume(volume, load_model(str(folder)))
+    model = load_model(str(folder))
+    done = translate_volume(volume, model, direction="T1w>T2w" if model.card.is_many else "forward")
     halves = []
     for image in (volume, done.volume):
         canonical, _ = geometry.to_canonical(image)

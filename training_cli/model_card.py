@@ -47,15 +47,12 @@ def write_readme(folder: Path, card: ModelCard) -> None:
 
 def model_readme(card: ModelCard) -> str:
     """The model card as a person reads it."""
-    source, target = card.domains.source, card.domains.target
     training = card.training
-    volumes = training["volumes"]
-    both = "<->" if len(card.directions) == 2 else "->"
     spacing = "the input's own spacing" if card.spacing_mm is None else f"{card.spacing_mm:g} mm"
     stack = f", each with its neighbours ({card.stack} slices, {card.stack_spacing_mm:g} mm apart)"
     parts = [
         f"# {card.title}",
-        f"{_inputs(source)} {both} {target.name}, {card.plane} slices at {spacing}{stack if card.stack > 1 else ''}. "
+        f"{_ways(card)}, {card.plane} slices at {spacing}{stack if card.stack > 1 else ''}. "
         f"Network: {card.architecture.name} {_arguments(card)}.",
         f"**Intended use.** {card.intended_use}",
     ]
@@ -81,12 +78,27 @@ def model_readme(card: ModelCard) -> str:
         parts.append(training["notes"])
     parts += [
         f"**Data.** {training['data'] or 'See the lists.'}",
-        f"- {source.name}: {', '.join(volumes['source'])}\n- {target.name}: {', '.join(volumes['target'])}\n"
-        f"- registered pairs: {', '.join(volumes['pairs']) or 'none'}",
+        _volumes(card),
         f"**Licence of the weights.** {card.licence}",
         f"**Cite.** {card.citation or 'See the data.'}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _ways(card: ModelCard) -> str:
+    """What is made of what."""
+    if card.is_many:
+        return f"Any of {', '.join(card.names)}, one or several, into any other"
+    both = "<->" if len(card.directions) == 2 else "->"
+    return f"{_inputs(card.domains.source)} {both} {card.domains.target.name}"
+
+
+def _volumes(card: ModelCard) -> str:
+    """The training volumes, a line a domain, and those that belonged together."""
+    volumes, source, target = card.training["volumes"], card.domains.source, card.domains.target
+    keys = {name: name for name in card.names} if card.is_many else {"source": source.name, "target": target.name}
+    lines = [f"- {name}: {', '.join(volumes[key])}" for key, name in keys.items()]
+    return "\n".join([*lines, f"- registered pairs: {', '.join(volumes['pairs']) or 'none'}"])
 
 
 def _images(training: Mapping[str, Any]) -> str:

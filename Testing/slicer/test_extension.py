@@ -57,7 +57,8 @@ def test_the_catalogue_entry():
 def test_the_extension_is_suggested_for_what_the_shipped_styles_take():
     folders = [path.parent for path in (ROOT / "SurgicalStyleTransfer" / "Resources" / "Models").glob("*/model.json")]
     cards = [json.loads((folder / "model.json").read_text(encoding="utf-8")) for folder in folders]
-    modalities = {side["modality"] for card in cards for side in card["domains"].values()}
+    sides = [list(card["domains"].values()) if card["schema_version"] == 1 else card["domains"] for card in cards]
+    modalities = {side["modality"] for of_card in sides for side in of_card}
     assert modalities == set(re.findall(r"Modality == '(\w+)'", entry()["dicom_support_rule"]))
 
 

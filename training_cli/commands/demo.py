@@ -51,9 +51,10 @@ def demo(  # noqa: PLR0913 - a Typer command: one parameter an option
     progress: ProgressKind = "auto",
 ) -> None:
     """Turn a T1-weighted brain MR into a T2-weighted one: the volume, report.json with the figures, comparison.png."""
+    from surgical_style_engine.app.align_reference import Reference
     from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.app.maps import check_maps_folder
-    from surgical_style_engine.app.translate_case import Reference, TranslateCase, Writing, translate_case
+    from surgical_style_engine.app.translate_case import TranslateCase, Writing, translate_case
     from surgical_style_engine.common.run_options import RunOptions
     from surgical_style_engine.models.folder import load_model
     from surgical_style_engine.models.names import DEFAULT_MODEL

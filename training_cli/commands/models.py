@@ -89,7 +89,7 @@ def list_(as_json: Json = False) -> None:
         if card is None:
             table.add_row(Text(printable(folder.name)), Text(printable(problem), "red"), "", "", "", "", "", owner)
         else:
-            source, target = _side(card.domains.source), _side(card.domains.target)
+            source, target = _ends(card)
             cells = (folder.name, source, target, _ways(card), _plane(card), _size(card), card.licence, owner)
             table.add_row(*(Text(printable(cell)) for cell in cells))
     Console().print(table)
@@ -114,8 +114,8 @@ def show(model: Model, as_json: Json = False) -> None:
     rows = {
         "name": card.name,
         "folder": str(folder),
-        "source": _side(card.domains.source, with_normalization=True),
-        "target": _side(card.domains.target, with_normalization=True),
+        "source": _ends(card, with_normalization=True)[0],
+        "target": _ends(card, with_normalization=True)[1],
         "directions": ", ".join(card.directions),
         "network": f"{card.architecture.name} {_settings(card.architecture.arguments)}",
         "slices": f"{_plane(card)}, {spacing}",
@@ -278,6 +278,13 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
         echo(f"Deleted {folder}.")
 
 
+def _ends(card: ModelCard, with_normalization: bool = False) -> tuple[str, str]:
+    """Where a model starts and where it ends; one for many domains, in any other of them."""
+    if card.is_many:
+        return ", ".join(_side(domain, with_normalization) for domain in card.domains.many), "any other"
+    return _side(card.domains.source, with_normalization), _side(card.domains.target, with_normalization)
+
+
 def _side(domain: Domain, with_normalization: bool = False) -> str:
     details = [domain.modality, domain.units, "colour" if domain.channels == 3 else ""]
     if with_normalization:
@@ -291,6 +298,8 @@ def _settings(values: dict) -> str:
 
 
 def _ways(card: ModelCard) -> str:
+    if card.is_many:
+        return f"{len(card.directions)} routes, sets"
     return "both" if len(card.directions) == 2 else card.directions[0]
 
 

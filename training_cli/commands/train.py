@@ -17,6 +17,7 @@ from surgical_style_engine.errors import InputError
 from training_cli.progress import KINDS
 from training_cli.terminal import echo
 from training_cli.training.config import load_config
+from training_cli.training.config.many_domains import joined_domains
 from training_cli.training.config.options import setting_options
 from training_cli.training.config.read import settings_of_run
 
@@ -51,6 +52,10 @@ def _train(
     config: Annotated[Optional[Path], typer.Option(help="YAML file with any of the settings")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the run's last checkpoint")] = False,
     progress: Annotated[str, typer.Option(help="auto, json or none")] = "auto",
+    domain: Annotated[
+        Optional[list[str]],
+        typer.Option("--domain", metavar="NAME=DIR", help="multi-domain: a folder of volumes; for each domain"),
+    ] = None,
     **settings: Any,
 ) -> None:
     """Train a style model on two folders of volumes (or pictures) and write it as a model folder.
@@ -65,6 +70,8 @@ def _train(
     elif config is None and settings.get("preset") is None:
         # What stands in a file means what it says; here the hardware decides what is not given.
         settings["preset"] = "auto"
+    if domain:
+        settings["domains"] = joined_domains(domain)
     configuration = load_config(config, settings)
 
     from training_cli.training.loop import train as run_training

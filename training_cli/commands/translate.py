@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
@@ -43,8 +44,21 @@ if TYPE_CHECKING:
 Outcome = tuple[list[dict[str, Any]], list[tuple[Path, str]]]  # entries of a report, and what failed with its reason
 SINGLE = ("mask", "units", "maps", "consistency", "recognised")  # of a volume, that a report on one volume has itself
 
-Input = Annotated[
-    Path, typer.Argument(metavar="INPUT", help="volume or picture, DICOM folder, or folder of volumes (a cohort)")
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="volume or picture, DICOM folder, or folder of volumes (a cohort); with --to one volume or several of one "
+        "patient, on the first one's grid",
+    ),
+]
+To = Annotated[
+    Optional[str],
+    typer.Option("--to", help="the contrast to make, of any that a model for many knows (T1w, T2w, FLAIR, ...)"),
+]
+As = Annotated[
+    Optional[list[str]],
+    typer.Option("--as", metavar="CONTRAST=FILE", help="what an input is, with --to; recognised where it is not said"),
 ]
 Output = Annotated[Path, typer.Argument(help="file to write; for a cohort, or with --dicom, a folder")]
 Model = Annotated[
@@ -119,8 +133,10 @@ MapFolder = Annotated[
 
 
 def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
-    source: Input,
+    source: Inputs,
     output: Output,
+    to: To = None,
+    stated: As = None,
     model: Model = None,
     direction: Direction = "forward",
     plane: Plane = None,
@@ -155,22 +171,27 @@ def translate(  # noqa: PLR0913 - a Typer command: one parameter an option
     worker_memory: WorkerMemory = None,
     progress: ProgressKind = "auto",
 ) -> None:
-    """Translate INPUT with a model and write OUTPUT on exactly the input's grid.
+    """Translate INPUT with a model and write OUTPUT on exactly the (first) input's grid.
 
     A translation is a synthetic image: the header of the output says so. Another modality is refused, another
     contrast warned about. Of a cohort, what cannot be translated or does not fit is left out and named.
     """
     from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
+    from training_cli.routes.asked import route_asked
 
     adjusted = {"structure_guard_mm": structure_guard, "match_by": match_by, "flatten_bias": flatten_bias}
     adjusted |= {"least_consistency": least_consistency, "ensemble": ensemble}
     adjustments = adjustments_of(strength, match, adjusted)
     run = {"device": device, "precision": precision, "backend": backend, "batch_size": batch_size, "force": force}
-    inputs = (source, output, direction, plane, strength, mask, match, pattern, dicom, report)
-    asked = Asked(*inputs, "none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
+    route = route_asked(source, stated or [], to, model, direction)
+    first, *others = route.sources
+    inputs = (first, output, route.direction, plane, strength, mask, match, pattern, dicom, report)
+    judged = ("none" if no_quality else quality, maps, error_map, uncertainty, dicom_deidentify)
+    asked = Asked(*inputs, *judged, tuple(others))
     spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
-    _translate(asked, model, (adjustments, run), Selection(suffix, subject, session), spreading, progress)
+    selection = Selection(suffix, subject, session)
+    _translate(asked, route.model, (adjustments, run), selection, spreading, progress, route.told)
 
 
 def _translate(
@@ -180,8 +201,9 @@ def _translate(
     selection: Selection,
     spreading: Spreading,
     progress: str,
+    said: Sequence[str],
 ) -> None:
-    """Translate what is asked for, and report it. how: adjustments, and arguments of ``RunOptions``."""
+    """Translate what is asked for, and report it. how: adjustments and ``RunOptions``; said: of the inputs."""
     from training_cli.cohort.bids.derivatives import plan_derivatives, write_description
     from training_cli.cohort.checks import told
     from training_cli.commands.works.translate import work_of
@@ -195,7 +217,7 @@ def _translate(
         _refuse_without_model(planned, asked.source, asked.output)
     adjustments, run = how
     work, style = work_of(asked, model, adjustments, {**run, "strict": not planned.single})
-    told(planned.paired)
+    told([*said, *planned.paired])
     with shown:
         if planned.single:
             outcome: Outcome = [_translate_one(work, style, planned.jobs[0], shown)], []
@@ -326,7 +348,7 @@ def _write_report(
             **shared_entry(entries),
             quality=shared_quality(entries),
             warnings=named_warnings([(Path(entry["input"]), entry["warnings"]) for entry in entries]),
-            inputs=[job.source for job in planned.jobs],
+            inputs=[*(job.source for job in planned.jobs), *asked.others],
             output=asked.output,
             model=model_entry(style, asked.direction),
             seconds=seconds,

@@ -38,6 +38,7 @@ class Asked:
     error_map: Path | None
     uncertainty: str
     deidentify: bool
+    others: tuple[Path, ...] = ()  # inputs beside the source
 
     @property
     def blend(self) -> float:
@@ -71,6 +72,7 @@ class Asked:
         if self.deidentify and not self.dicom:
             raise InputError("--dicom-deidentify belongs to --dicom; other formats hold nothing of the patient.")
         checks.check_folders_of(self.report, self.error_map)
+        checks.check_exist(*self.others)
         if derivatives is None:
             planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
         elif self.dicom:
@@ -81,7 +83,7 @@ class Asked:
         if self.error_map is not None and not planned.single:
             raise InputError("--error-map names the file of one volume; for a cohort use --maps FOLDER.")
         check_outputs(
-            [path for job in jobs for path in (job.source, job.mask)] + [self.match],
+            [path for job in jobs for path in (job.source, job.mask)] + [self.match, *self.others],
             [job.output for job in jobs]
             + [path for job in jobs for path in map_files(self.maps, job.name)]
             + ([] if self.error_map is None else [self.error_map]),
@@ -143,6 +145,7 @@ class Asked:
             writing=Writing(dicom=self.dicom, deidentify=self.deidentify, maps=self.maps, error_map=self.error_map),
             options=replace(options, runner=runner),
             uncertainty=cast("Quickness", self.uncertainty),
+            others=self.others,
             stage=shown.stage,
         )
 

@@ -66,7 +66,7 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
         from training_cli.commands.translate import translate
 
         translate(
-            source,
+            [source],
             output,
             model=like,
             pattern=pattern,

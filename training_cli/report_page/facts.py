@@ -57,11 +57,15 @@ def card_facts(card: ModelCard | None) -> list[tuple[str, str]]:
     """What a model's card says; nothing without one."""
     if card is None:
         return []
+    domains = [f"{side.name} ({side.modality})" for side in card.domains.many]
     source, target = card.domains.source, card.domains.target
     arguments = ", ".join(f"{key} {value}" for key, value in card.architecture.arguments.items())
     facts = [
         ("Name", card.name),
-        ("Domains", f"{source.name} ({source.modality}) and {target.name} ({target.modality})"),
+        (
+            "Domains",
+            ", ".join(domains) or f"{source.name} ({source.modality}) and {target.name} ({target.modality})",
+        ),
         ("Directions", ", ".join(card.directions)),
         ("Network", f"{card.architecture.name} ({arguments})"),
         (

@@ -12,15 +12,17 @@ from typing import Any
 import torch
 
 from surgical_style_engine.errors import StyleTransferError
-from surgical_style_engine.models.card import Architecture, Direction, Domain, Domains, ModelCard
+from surgical_style_engine.models.card import MANY_VERSION, Architecture, Direction, Domain, Domains, ModelCard
 from surgical_style_engine.models.folder import save_model
 from surgical_style_engine.volumes.histogram_distance import body_histogram, usual_distance
 from surgical_style_engine.volumes.normalization import Normalization, parse_normalization
 from training_cli.model_card import model_readme
 from training_cli.training.data.items import CachedItem, TrainingData, typical_landmarks
+from training_cli.training.data.many.prepare import ManyData, config_of
 
 from .config import TrainingConfig
 from .config.method_registry import method_entry
+from .config.method_settings import MultiDomainSettings
 from .config.presets import too_few_limit
 from .usual_items import usual_of_items
 
@@ -69,6 +71,8 @@ def export_model(
     Raises:
         StyleTransferError: where the weights are no numbers in half precision, or cannot be written.
     """
+    if isinstance(data, ManyData):
+        return _export_many(config, data, result, folder or Path(config.output) / "model" / config.name)
     generators = dict(result.generators)
     if data.source[0].inputs:
         generators = {"forward": generators["forward"]}
@@ -77,6 +81,37 @@ def export_model(
     card = _card(config, data, result, sorted(generators, reverse=True))
     save_model(target, card, states["forward"], states.get("backward"), model_readme(card), overwrite=True)
     return target
+
+
+def _export_many(config: TrainingConfig, data: ManyData, result: TrainingResult, folder: Path) -> Path:
+    """The folder of a model for many domains, with one generator and a card of schema version 2."""
+    folders = config.section(MultiDomainSettings).domains
+    domains = [_domain(config_of(config, name, folders[name]), "source", data.items(name)) for name in data.names]
+    card = ModelCard.model_validate(
+        {
+            "schema_version": MANY_VERSION,
+            "name": config.name,
+            "title": config.title or f"Any of {', '.join(data.names)} into any other",
+            "architecture": Architecture(name=config.generator, arguments=result.architecture["forward"]),
+            "domains": [domain.model_dump() for domain in domains],
+            "spacing_mm": config.spacing,
+            "plane": config.plane,
+            "stack": config.stack,
+            "stack_spacing_mm": config.stack_spacing,
+            "training": _training(config, data, result) | {"volumes": _volumes(data)},
+            "licence": config.licence,
+            "citation": config.citation,
+            "intended_use": config.intended_use,
+        }
+    )
+    save_model(folder, card, half_precision(result.generators["forward"]), readme=model_readme(card), overwrite=True)
+    return folder
+
+
+def _volumes(data: ManyData) -> dict[str, list[str]]:
+    """Names of the volumes by domain, and what belonged to one patient under "pairs"."""
+    together = [" + ".join(item.name for item in group.values()) for group in data.groups if len(group) > 1]
+    return {name: [item.name for item in data.items(name)] for name in data.names} | {"pairs": together}
 
 
 def _card(config: TrainingConfig, data: TrainingData, result: TrainingResult, directions: list[Direction]) -> ModelCard:

@@ -19,9 +19,10 @@ from accelerate.utils import set_seed
 
 from surgical_style_engine.common.atomic_write import replacing
 from surgical_style_engine.errors import InputError, OutOfMemoryError, StyleTransferError
-from training_cli.training.data.dataset import SampleByNumber, make_loader
+from training_cli.training.data.dataset import make_loader, samples_of
 from training_cli.training.data.items import TrainingData
-from training_cli.training.data.prepare import prepare_data
+from training_cli.training.data.many.prepare import ManyData
+from training_cli.training.data.prepare_any import prepare_any
 from training_cli.training.hardware.preset_choice import apply_preset
 from training_cli.training.methods.base import Losses, Method
 from training_cli.training.methods.build import build_method
@@ -31,7 +32,7 @@ from training_cli.training.optimisation.processes import LostProcessError, agree
 from training_cli.training.optimisation.schedule import budget_used, learning_rate
 from training_cli.training.state.checkpoint import last_good, random_state, save_checkpoint, set_random_state
 from training_cli.training.state.resume import checkpoint_to_resume
-from training_cli.training.state.samples import save_samples
+from training_cli.training.state.samples import save_many_samples, save_samples
 from training_cli.training.state.signals import Stopped, StopRequest
 from training_cli.training.state.tracking import CsvCurve, told_once
 from training_cli.training.state.watch import Watch, check_generator
@@ -211,7 +212,8 @@ class _Training:
         if self.is_main and config.sample_every:
             self.samples = _sample_batches(self.data, config, self.device)
         # Without discriminators or pairs there is no real image that a translation should be like.
-        if self.is_main and config.check_every and (self.method.discriminators or self.data.pairs):
+        has_real = self.data.pairs or (self.method.discriminators and not isinstance(self.data, ManyData))
+        if self.is_main and config.check_every and has_real:
             self.watch = Watch(self.folder, self.step)
             aside = replace(self.data, pairs=self.data.aside) if self.data.aside else None
             self.checked = (
@@ -264,7 +266,8 @@ class _Training:
 
     def _draw(self) -> None:
         path = self.folder / "samples" / f"step-{self.step:08d}.png"
-        save_samples(path, self.method.generators(), self.samples, self.config.stack)
+        save = save_many_samples if isinstance(self.data, ManyData) else save_samples
+        save(path, self.method.generators(), self.samples, self.config.stack)
 
     def _save(self) -> None:
         # A finite loss may still have left an infinite gradient behind; such weights are nothing to go on from.
@@ -358,7 +361,7 @@ def _prepare_together(
     problem: Exception | None = None
     if accelerator.is_main_process:
         try:
-            data = prepare_data(config, folder, report)
+            data = prepare_any(config, folder, report)
         except (StyleTransferError, OSError, Stopped) as error:
             problem = error
     failed = agree_largest(float(problem is not None), accelerator.device) > 0
@@ -366,7 +369,7 @@ def _prepare_together(
         raise problem
     if failed:
         raise Stopped
-    return data or prepare_data(config, folder)
+    return data or prepare_any(config, folder)
 
 
 def _sample_batches(
@@ -374,8 +377,8 @@ def _sample_batches(
 ) -> list[dict[str, torch.Tensor]]:
     """Fixed samples from beyond the numbers that training uses, without augmentation."""
     plain_settings = {"augment": False, "randomise": "none", "randomise_settings": {}, **changes}
-    plain = SampleByNumber(data, config.model_copy(update=plain_settings))
-    keys = ("a", "b", "weight", "paired")
+    plain = samples_of(data, config.model_copy(update=plain_settings))
+    keys = ("clean", "known") if isinstance(data, ManyData) else ("a", "b", "weight", "paired")
     return [{key: plain[n][key][None].to(device) for key in keys} for n in range(2**40, 2**40 + count)]
 
 

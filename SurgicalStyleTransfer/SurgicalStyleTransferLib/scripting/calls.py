@@ -275,7 +275,9 @@ def _own_output(volume: object) -> object:
 
 def _direction(card: Card, direction: str) -> str:
     """The direction by its own name, or by that of the domain it ends in."""
-    ends = {way: way for way in card.directions} | {card.ends_in(way).name: way for way in card.directions}
+    ends = {way: way for way in card.directions}
+    if not card.many:  # whose routes to one domain are several
+        ends |= {card.ends_in(way).name: way for way in card.directions}
     if direction not in ends:
         raise ValueError(
             _("The style {style} has no direction {name}; there is: {known}.").format(

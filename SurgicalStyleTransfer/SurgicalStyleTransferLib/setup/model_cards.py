@@ -17,9 +17,9 @@ from surgical_style_engine.common.home import own_folder
 from .lesion_text import lesion_text
 
 CARD_NAME = "model.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION, MANY_VERSION = 1, 2  # of two domains, and of a list of them
 THUMBNAILS = ("thumbnail.png", "comparison.png")
-OWN_NETWORKS = ("resnet", "bilateral")  # the architectures that the engine can build without torch
+OWN_NETWORKS = ("resnet", "bilateral", "domain_grid")  # the architectures that the engine can build without torch
 STYLE_IMAGE = "style-image"  # the architecture of a picture to optimise for
 FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
 
@@ -67,6 +67,7 @@ class Card:
     lesions: dict = field(default_factory=dict)  # how they fared, a table a direction
     thumbnail: Path | None = None
     inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
+    many: tuple[Side, ...] = ()  # the domains of a model for many, whose directions are routes such as "T1w>T2w"
 
     @property
     def name(self) -> str:
@@ -74,12 +75,20 @@ class Card:
         return self.folder.name
 
     def starts_in(self, direction: str) -> Side:
-        """The domain of the input, in a direction."""
+        """The domain of the input, in a direction; of several inputs that of the first."""
+        if self.many:
+            return self._domain(direction.partition(">")[0].partition("+")[0])
         return self.source if direction == "forward" else self.target
 
     def ends_in(self, direction: str) -> Side:
         """The domain of the result, in a direction."""
+        if self.many:
+            return self._domain(direction.partition(">")[2])
         return self.target if direction == "forward" else self.source
+
+    def _domain(self, name: str) -> Side:
+        """One of many; the first where there is none of that name, as a scene made with another style may ask."""
+        return next((side for side in self.many if side.name == name), self.many[0])
 
 
 def shipped_folder() -> Path:
@@ -110,12 +119,14 @@ def read(folder: Path) -> Card:
     try:
         values = json.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
         version = values["schema_version"]
-        if version != SCHEMA_VERSION:
-            problem = _("The style {name} is of version {version}; this extension reads version {known}.").format(
-                name=folder.name, version=version, known=SCHEMA_VERSION
+        if version not in (SCHEMA_VERSION, MANY_VERSION):
+            problem = _("The style {name} is of version {version}; this extension reads versions {known}.").format(
+                name=folder.name, version=version, known=f"{SCHEMA_VERSION}, {MANY_VERSION}"
             )
             return Card(folder, folder.name, shipped, problem)
-        sides = [_side(values["domains"][role]) for role in ("source", "target")]
+        domains = values["domains"]
+        listed = [domains[role] for role in ("source", "target")] if version == SCHEMA_VERSION else list(domains)
+        sides = [_side(domain) for domain in listed]
         weights = values["weights"]
         if not (folder / weights["file"]).is_file():
             problem = _("The style {name} lacks its weights file {file}.").format(
@@ -125,7 +136,7 @@ def read(folder: Path) -> Card:
         architecture = values.get("architecture", {})
         is_picture = architecture.get("name") == STYLE_IMAGE
         of_openvino = architecture.get("name") in OWN_NETWORKS and weights["file"].endswith(".safetensors")
-        inputs = values["domains"]["source"].get("inputs") or []
+        inputs = listed[0].get("inputs") or []
         if inputs:
             problem = _(
                 "The style {name} makes one image of {count} ({inputs}); choose it as the method under Fusion."
@@ -140,6 +151,7 @@ def read(folder: Path) -> Card:
             shipped=shipped,
             source=sides[0],
             target=sides[1],
+            many=tuple(sides) if version == MANY_VERSION else (),
             directions=tuple(values.get("directions", ("forward",))),
             spacing_mm=None if spacing is None else float(spacing),
             plane=str(values.get("plane", "axial")),

@@ -25,7 +25,7 @@ def contrast_of(name: str) -> str:
 
 def matches(card: Card, text: str) -> bool:
     """Whether every word of a search is in a style's title, name, domains or licence."""
-    sides = [side for side in (card.source, card.target) if side is not None]
+    sides = card.many or [side for side in (card.source, card.target) if side is not None]
     known = " ".join([card.title, card.name, card.licence, *(f"{side.name} {side.modality}" for side in sides)]).lower()
     return all(word in known for word in text.lower().split())
 

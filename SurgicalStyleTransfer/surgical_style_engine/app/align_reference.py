@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,19 @@ import numpy as np
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume, check_volume
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A real image of the same patient to compare with.
+
+    Attributes:
+        path: its file or DICOM folder.
+        register: align it rigidly unless it shares the grid; False takes the scanner's coordinates.
+    """
+
+    path: Path
+    register: bool = True
 
 
 class AlignedReference(NamedTuple):

@@ -17,6 +17,7 @@ from surgical_style_engine.imageio.dicom.source import SourceSeries, open_series
 from surgical_style_engine.imageio.write import check_output, write_volume
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
+from surgical_style_engine.inference.several.stacked import Beside
 from surgical_style_engine.inference.suitability import check_suitable
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.metrics.cycle import CycleMetrics
@@ -29,28 +30,16 @@ from surgical_style_engine.volumes.file_warnings import file_warnings
 from surgical_style_engine.volumes.recognise.verdict import recognise
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
-from .align_reference import align_reference, alignment_doubt
+from .align_reference import Reference, align_reference, alignment_doubt
 from .inputs import VolumeOrPath, left_out, read, read_optional
 from .judge_case import JudgeCase, Judgement, judge_case
 from .judge_set import TargetSet
 from .judging import Judging
 from .maps import save_bound, save_maps, write_error_map
+from .several.beside import beside_first
 from .trust.error_bound import ErrorBound, bound_or_reason
 
 MIXED_NOTE = "mixed: input and translation have different units; the values are no measurements"
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A real image of the same patient to compare with.
-
-    Attributes:
-        path: its file or DICOM folder.
-        register: align it rigidly unless it shares the grid; False takes the scanner's coordinates.
-    """
-
-    path: Path
-    register: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,6 +82,7 @@ class TranslateCase:
         options: how the network is run.
         uncertainty: how the error bound is found where nothing is judged; see ``Judging``.
         title: the case where progress is shown; the volume's name if empty.
+        others: the other inputs of a route of several, in its order.
         stage: told what is done next, in a few words.
         told: told, before the network runs, each sentence on what of the input is not what the model takes.
     """
@@ -111,6 +101,7 @@ class TranslateCase:
     options: RunOptions = field(default_factory=RunOptions)
     uncertainty: Quickness = "quick"
     title: str = ""
+    others: tuple[VolumeOrPath, ...] = ()
     stage: Callable[[str], None] = lambda text: None
     told: Callable[[str], None] = lambda text: None
 
@@ -155,9 +146,11 @@ class _Inputs:
         reference: on the volume's grid.
         valid: where the reference has voxels, bool (z, y, x); None for everywhere.
         registration: how the reference was aligned.
+        beside: the other inputs, on the volume's grid.
     """
 
     volume: Volume
+    beside: tuple[Beside, ...]
     series: SourceSeries | None
     mask: Volume | None
     labels: Volume | None
@@ -265,7 +258,8 @@ def _read(case: TranslateCase, name: str) -> _Inputs:
     if case.writing.output is not None and not case.writing.dicom:
         check_output(case.writing.output, volume)
     mask, labels = read_optional(case.mask), read_optional(case.labels)
-    inputs = _Inputs(volume, _series(case, volume), mask, labels, None, None, None, [])
+    beside, doubts = beside_first(volume, case.others, case.model, case.direction)
+    inputs = _Inputs(volume, beside, _series(case, volume), mask, labels, None, None, None, doubts)
     inputs.warnings += file_warnings(mask, labels, case.adjustments.match)
     if case.reference is not None:
         case.stage("registering the reference")
@@ -310,6 +304,7 @@ def _translate(case: TranslateCase, inputs: _Inputs, name: str) -> Translation:
         strength=case.strength,
         mask=inputs.mask,
         adjustments=case.adjustments,
+        beside=inputs.beside,
         options=replace(case.options, keep_normalized=keep),
     )
 

@@ -10,7 +10,6 @@ from typing_extensions import Unpack
 
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.metrics.cycle import CycleMetrics, cycle_metrics
-from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.resampling import model_size, resize_in_plane
@@ -61,8 +60,8 @@ def cycle_of(
     """
     options = RunOptions.of(options, run)
     card = model.card
-    other = "backward" if direction == "forward" else "forward"
-    if not _has_way_back(card):
+    other = card.way_back(direction)
+    if other is None or card.domain_from(direction).channels != card.domain_to(direction).channels:
         return None
     plane = planes_for(volume, options.planes, card)[0]
     grid = ModelGrid(volume, plane, card.spacing_mm)
@@ -88,12 +87,6 @@ def cycle_of(
 def _without_air(region: np.ndarray, air: np.ndarray | None) -> np.ndarray:
     """A generous mask has air along its rim, whose noise would make the pipeline take it for something to translate."""
     return region & ~air if air is not None and (region & ~air).any() else region
-
-
-def _has_way_back(card: ModelCard) -> bool:
-    return (
-        set(card.directions) == {"forward", "backward"} and card.domains.source.channels == card.domains.target.channels
-    )
 
 
 class _Passes:

@@ -40,8 +40,8 @@ class Request:
 
     @property
     def source(self) -> Domain:
-        """The domain the translation starts in."""
-        return self.model.card.domain_from(self.direction)
+        """The domain the translation starts in; of several inputs that of the first."""
+        return self.model.card.first_domain(self.direction)
 
     @property
     def is_plain(self) -> bool:
@@ -89,7 +89,7 @@ def check_request(
     Raises:
         InputError: for what cannot be.
     """
-    source, target = model.card.domain_from(direction), model.card.domain_to(direction)
+    source, target = model.card.first_domain(direction), model.card.domain_to(direction)
     check_blend(source, target, model.card, strength, mask is not None)
     inside = None if mask is None else mask_on_grid(mask, volume)
     adjustments = adjustments or Adjustments()

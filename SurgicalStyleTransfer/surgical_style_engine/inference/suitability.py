@@ -41,7 +41,7 @@ def check_suitable(
         InputError: for other channels.
         MisfitError: for another modality, by the volume's DICOM header or by values such as Hounsfield units.
     """
-    card, domain = model.card, model.card.domain_from(direction)
+    card, domain = model.card, model.card.first_domain(direction)
     name = volume.name or "The volume"
     if domain.inputs:
         listed = ", ".join(part.name for part in domain.inputs)
@@ -77,7 +77,7 @@ def suitability_warnings(volume: Volume, model: StyleModel, direction: str, land
     Returns:
         Sentences; an empty list if nothing stands out.
     """
-    domain = model.card.domain_from(direction)
+    domain = model.card.first_domain(direction)
     sentences = [volume.metadata["Warning"]] if volume.metadata.get("Warning") else []
     verdict = recognise(volume)
     unfit = misfit(verdict, model.card, domain, volume.name or "The volume")

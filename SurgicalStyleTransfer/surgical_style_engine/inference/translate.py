@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from typing_extensions import Unpack
@@ -22,6 +23,7 @@ from .readjust import adjusted
 from .request import Request, check_request
 from .result import NOTHING, Translation
 from .runners import runner_for
+from .several.stacked import Beside, stacked, without_common_air
 from .suitability import check_suitable, suitability_warnings
 
 LEAST_USEFUL = 0.05  # automatic strength below which a warning says that little was translated
@@ -35,6 +37,7 @@ def translate_volume(
     strength: float = 1.0,
     mask: Volume | None = None,
     adjustments: Adjustments | None = None,
+    beside: Sequence[Beside] = (),
     options: RunOptions | None = None,
     **run: Unpack[RunSettings],
 ) -> Translation:
@@ -48,6 +51,7 @@ def translate_volume(
         mask: labelmap on any grid; outside it the input stays.
         adjustments: what else to do, in the order: flatten the bias (input) -> network (ensemble) -> structure guard
             -> matching -> strength and mask -> output.
+        beside: the other inputs of a route of several; what else is asked for is of the first, which is ``volume``.
         options: how to run the network.
         **run: fields of ``RunOptions``, laid over the options.
 
@@ -68,25 +72,43 @@ def translate_volume(
     blend = request.blend(request.flattened())
     planes = planes_for(blend.input, options.planes, model.card)
     runner = _begun_runner(model, direction, options)
-    network = VolumeRun(blend.input, model.card, blend.target.channels, runner, options, blend.landmarks.forward)
+    inputs = stacked(blend, beside, model.card, direction) if beside else None
+    normalise = blend.landmarks.forward if inputs is None else None
+    network = VolumeRun(inputs or blend.input, model.card, blend.target.channels, runner, options, normalise)
     doubts = suitability_warnings(volume, model, direction, blend.landmarks)
     translation = _begun(volume, runner, doubts, blend.flattened)
     translation.warnings += adapted_sentences(model.card)
     translation.misfit = misfit
-    if _is_written_directly(request, planes, options):
+    if inputs is None and _is_written_directly(request, planes, options):
         translation.volume = volume.with_array(network.written(planes[0], blend.target.inverse.inverse))
     else:
-        with_input = options.keep_normalized or not request.is_plain
-        arrays = network.averaged(planes, request.adjustments.ensemble, with_input)
-        translation.normalized_input, translation.normalized_output, spread = arrays
-        translation.disagreement = None if spread is None else volume.with_array(spread)
-        translation = adjusted(translation, blend, request.adjustments)
+        translation = _averaged(translation, network, planes, request, blend, inputs, options)
     translation.slices = network.counter.total
     translation.warnings += _run_warnings(translation, network.counter, blend, request.adjustments)
     if not options.keep_normalized:
         translation.normalized_input = translation.normalized_output = NOTHING
     translation.seconds = time.monotonic() - started
     return translation
+
+
+def _averaged(
+    translation: Translation,
+    network: VolumeRun,
+    planes: list[str],
+    request: Request,
+    blend: Blend,
+    inputs: Volume | None,
+    options: RunOptions,
+) -> Translation:
+    """The translation with its normalised arrays, and everything that is done after the network."""
+    with_input = inputs is None and (options.keep_normalized or not request.is_plain)
+    first, output, spread = network.averaged(planes, request.adjustments.ensemble, with_input)
+    if inputs is not None:
+        first = blend.landmarks.forward(blend.input.array)
+        output = without_common_air(inputs.array, first, output)
+    translation.normalized_input, translation.normalized_output = first, output
+    translation.disagreement = None if spread is None else blend.volume.with_array(spread)
+    return adjusted(translation, blend, request.adjustments)
 
 
 def translate_normalized(

@@ -7,9 +7,19 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import TypedDict
 
 from surgical_style_engine.common.atomic_write import replacing
@@ -19,14 +29,19 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Landmarks, Normalization
 
 from .lesion_summary import LesionSummary
+from .routes import DOMAIN_NAME, Route, route_of, single_routes
 
 SCHEMA_VERSION: Literal[1] = 1
+MANY_VERSION: Literal[2] = 2  # of cards whose domains are a list
+SCHEMA_VERSIONS = (SCHEMA_VERSION, MANY_VERSION)
 CARD_NAME = "model.json"
 LARGEST_CARD = 8 << 20  # bytes; cards hold some kilobytes
 LARGEST_STACK = 99
+LEAST_MANY, MOST_MANY = 2, 10  # domains of a model for many
 LARGEST_MM = 1000.0
 STYLE_IMAGE = "style-image"  # the architecture's name in a card whose weights are a picture
-Direction = Literal["forward", "backward"]
+# A route (see ``routes``) is the direction of a model for many domains.
+Direction = Annotated[str, Field(pattern="^(forward|backward|[^>]+>[^>]+)$")]
 Plane = Literal["axial", "coronal", "sagittal"]
 WeightsName = Literal["weights.safetensors", "model.onnx"]
 
@@ -122,10 +137,42 @@ class Domain(_Strict):
 
 
 class Domains(_Strict):
-    """Both sides of a model."""
+    """Both sides of a model.
+
+    Attributes:
+        source: Where "forward" starts; of many domains the first one.
+        target: Where it ends; of many domains the second one.
+        many: All domains of a model for many, as a list in the file; else empty.
+    """
 
     source: Domain
     target: Domain
+    many: list[Domain] = Field([], exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, values: Any) -> Any:
+        """A list is that of many domains."""
+        if not isinstance(values, list):
+            if isinstance(values, dict) and "many" in values:
+                raise ValueError("many domains are a list")
+            return values
+        if not LEAST_MANY <= len(values) <= MOST_MANY:
+            raise ValueError(f"a list of domains has {LEAST_MANY} to {MOST_MANY}")
+        return {"source": values[0], "target": values[1], "many": values}
+
+    @model_validator(mode="after")
+    def _apart(self) -> Domains:
+        names = [domain.name for domain in self.many]
+        if len(set(names)) != len(names) or not all(DOMAIN_NAME.fullmatch(name) for name in names):
+            raise ValueError("many domains must have names of their own, without + and >")
+        if any(domain.channels != 1 or domain.inputs for domain in self.many):
+            raise ValueError("each of many domains has one channel")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_listed(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return [domain.model_dump() for domain in self.many] if self.many else handler(self)
 
 
 class Weights(_Strict):
@@ -139,7 +186,7 @@ class Weights(_Strict):
 class ModelCard(_Strict):
     """Everything in ``model.json``. Distances in mm."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     title: str
     architecture: Architecture
@@ -166,11 +213,65 @@ class ModelCard(_Strict):
             raise ValueError("stack must be odd")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _every_route(cls, values: Any) -> Any:
+        """Many domains have, unless the card says otherwise, a direction from each to each."""
+        domains = values.get("domains") if isinstance(values, dict) else None
+        if isinstance(domains, list) and "directions" not in values:
+            names = [str(domain.get("name")) for domain in domains if isinstance(domain, dict)]
+            values = {**values, "directions": single_routes(names)}
+        return values
+
     @model_validator(mode="after")
     def _has_direction(self) -> ModelCard:
+        if (self.schema_version == MANY_VERSION) != bool(self.domains.many):
+            raise ValueError("a list of domains is of schema version 2, and only that")
         if not self.directions or len(set(self.directions)) != len(self.directions):
+            raise ValueError("directions must not be empty, and name each once")
+        if self.is_many:
+            self._check_many()
+        elif not set(self.directions) <= {"forward", "backward"}:
             raise ValueError("directions must name forward, backward or both, once each")
         return self
+
+    def _check_many(self) -> None:
+        for direction in self.directions:
+            try:
+                self.route(direction)
+            except InputError as error:
+                raise ValueError(str(error).rstrip(".")) from None
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the model is one for many domains, whose directions are routes."""
+        return bool(self.domains.many)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the domains."""
+        return [domain.name for domain in self.domains.many or (self.domains.source, self.domains.target)]
+
+    def route(self, direction: str) -> Route:
+        """The route of a direction of a model for many domains. Raises InputError for what is none."""
+        return route_of(direction, self.names, self.name)
+
+    def way_back(self, direction: str) -> str | None:
+        """The direction from where another one ends to where it starts; None where the model has none."""
+        if not self.is_many:
+            other = "backward" if direction == "forward" else "forward"
+        else:
+            route = self.route(direction)
+            other = Route((route.target,), route.given[0]).direction if len(route.given) == 1 else ""
+        return other if other in self.directions else None
+
+    def arguments_of(self, direction: str) -> dict[str, Any]:
+        """The generator's arguments for a direction."""
+        if not self.is_many:
+            return self.architecture.arguments_of(direction)
+        route, names = self.route(direction), self.names
+        given = sum(1 << names.index(name) for name in route.given)
+        return {**self.architecture.arguments, "given": given, "target": names.index(route.target)}
 
     @property
     def stored(self) -> Weights:
@@ -184,12 +285,38 @@ class ModelCard(_Strict):
         return self.weights
 
     def domain_from(self, direction: str) -> Domain:
-        """The domain a direction ("forward" or "backward") starts in."""
+        """The domain a direction ("forward", "backward", or a route) starts in.
+
+        That of several inputs has them as ``inputs``, in their order, and the first one's normalisation.
+        """
+        if self.is_many:
+            return self._given(self.route(direction))
         return self.domains.source if direction == "forward" else self.domains.target
 
     def domain_to(self, direction: str) -> Domain:
-        """The domain a direction ("forward" or "backward") ends in."""
+        """The domain a direction ("forward", "backward", or a route) ends in."""
+        if self.is_many:
+            return self.domain(self.route(direction).target)
         return self.domains.target if direction == "forward" else self.domains.source
+
+    def first_domain(self, direction: str) -> Domain:
+        """The domain of the input of a direction; of several inputs that of the first."""
+        return self.domain(self.route(direction).given[0]) if self.is_many else self.domain_from(direction)
+
+    def domain(self, name: str) -> Domain:
+        """One of many domains, by its name. Raises InputError where there is none."""
+        for domain in self.domains.many:
+            if domain.name == name:
+                return domain
+        raise InputError(f"The model {self.name} knows no domain '{name}'; it has {', '.join(self.names)}.")
+
+    def _given(self, route: Route) -> Domain:
+        domains = [self.domain(name) for name in route.given]
+        if len(domains) == 1:
+            return domains[0]
+        inputs = [InputChannel(name=domain.name, normalization=domain.normalization) for domain in domains]
+        update = {"name": route.bits, "inputs": inputs, "channels": len(inputs), "statistics": {}}
+        return domains[0].model_copy(update=update)
 
 
 def _is_share(value: Any, most: float = 1.0) -> bool:
@@ -233,10 +360,10 @@ def read_card(folder: Path) -> ModelCard:
     if not isinstance(values, dict):
         raise InputError(f"The model card {path} is not a table.")
     version = values.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in SCHEMA_VERSIONS:
         raise InputError(
-            f"The model {path.parent.name} has schema version {shown(version)}; "
-            f"this program reads version {SCHEMA_VERSION}."
+            f"The model {path.parent.name} has schema version {shown(version)}; this program reads versions "
+            f"{' and '.join(map(str, SCHEMA_VERSIONS))}."
         )
     try:
         card = ModelCard.model_validate(clean_all(values, "card"))

@@ -50,10 +50,14 @@ class StyleModel:
         return self.folder / self.card.stored.file
 
     def check_direction(self, direction: str) -> Direction:
-        """The direction itself. Raises InputError for one that the model does not have."""
-        for known in self.card.directions:
-            if direction == known:
-                return known
+        """The direction itself. Raises InputError for one that the model does not have.
+
+        Of many domains any route will do, also of several inputs, which ``directions`` does not list.
+        """
+        if direction in self.card.directions:
+            return direction
+        if self.card.is_many:
+            return self.card.route(direction).direction
         raise InputError(
             f"The model {self.card.name} has no direction '{direction}'; it has {', '.join(self.card.directions)}."
         )
@@ -82,7 +86,7 @@ class StyleModel:
         with torch.device("meta"):
             outline = build_generator(name, **arguments).eval()
         shapes = {key: list(value.shape) for key, value in outline.state_dict().items()}
-        with open_weights(self.weights_path, direction, shapes, "pt", self.card.name) as stored:
+        with open_weights(self.weights_path, self._stored_as(direction), shapes, "pt", self.card.name) as stored:
             network = build_generator(name, **arguments).eval()
             network.load_state_dict(stored.tensors())
             self._check_channels(self._tried_out(network, direction), direction)
@@ -104,7 +108,7 @@ class StyleModel:
         layout = known_layout(self.card.architecture.name, **self._arguments(known))
         if layout is None:
             return None
-        with open_weights(self.weights_path, known, layout.shapes(), "np", self.card.name) as stored:
+        with open_weights(self.weights_path, self._stored_as(known), layout.shapes(), "np", self.card.name) as stored:
             values = stored.arrays()
             fits = layout.in_channels == self._channels_in(known)
             self._check_channels(layout.out_channels if fits else None, known)
@@ -130,7 +134,11 @@ class StyleModel:
             raise InputError(f"The style {self.card.name} is a picture; it has no generator.")
         if self.card.stored.file != SAFETENSORS:
             raise InputError(f"The model {self.card.name} is an ONNX model; it has no torch generator.")
-        return self.card.architecture.arguments_of(direction)
+        return self.card.arguments_of(direction)
+
+    def _stored_as(self, direction: Direction) -> Direction:
+        """Whose weights serve a direction: those of many domains are the same for all routes."""
+        return "forward" if self.card.is_many else direction
 
     def _channels_in(self, direction: Direction) -> int:
         """Channels that the card's domain feeds into the network."""

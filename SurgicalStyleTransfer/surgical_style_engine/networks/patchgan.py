@@ -33,9 +33,36 @@ class PatchDiscriminator(nn.Module):
         self.model = nn.Sequential(*layers)
         initialise(self)
         if spectral_norm:
-            for module in self.model:
-                if isinstance(module, nn.Conv2d):
-                    normalise_spectrum(module)
+            _normalise(self.model)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.model(x)
+
+
+class ClassifyingPatchDiscriminator(PatchDiscriminator):
+    """Scores as of ``PatchDiscriminator``, and behind them ``classes`` channels: logits of the image's domain.
+
+    One network for both, as in StarGAN (Choi et al., CVPR 2018); the logits of an image are the mean of its patches'.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        ndf: int = 64,
+        n_layers: int = 3,
+        spectral_norm: bool = False,
+        classes: int = 2,
+    ) -> None:
+        super().__init__(in_channels, ndf, n_layers)
+        last = self.model[-1]
+        assert isinstance(last, nn.Conv2d)
+        self.model[-1] = nn.Conv2d(last.in_channels, 1 + classes, 4, padding=1)
+        initialise(self)
+        if spectral_norm:
+            _normalise(self.model)
+
+
+def _normalise(layers: nn.Sequential) -> None:
+    for module in layers:
+        if isinstance(module, nn.Conv2d):
+            normalise_spectrum(module)

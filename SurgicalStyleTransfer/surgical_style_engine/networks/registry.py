@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from model cards that anybody may have written
-MAY_BE_ZERO = ("n_blocks", "levels", "detail", "residual_percent", "dropout_percent")
+MAY_BE_ZERO = ("n_blocks", "levels", "detail", "residual_percent", "dropout_percent", "target")
 _HERE = "surgical_style_engine.networks"
 
 
@@ -74,6 +74,9 @@ GENERATORS: dict[str, Generator] = {
         is_shallow=True,
     ),
     "bilateral": Generator(f"{_HERE}.bilateral:BilateralGenerator", layout=f"{_HERE}.bilateral_layout:BilateralLayout"),
+    "domain_grid": Generator(
+        f"{_HERE}.domain_grid:DomainGridGenerator", layout=f"{_HERE}.domain_grid_layout:DomainGridLayout"
+    ),
     "resnet_reference": Generator(
         f"{_HERE}.reference.resnet:ReferenceResnetGenerator", ("ngf", "n_blocks"), is_shallow=True
     ),
@@ -82,6 +85,9 @@ GENERATORS: dict[str, Generator] = {
 }
 DISCRIMINATORS: dict[str, Network] = {
     "patchgan": Network(f"{_HERE}.patchgan:PatchDiscriminator", ("ndf", "n_layers", "spectral_norm")),
+    "patchgan_classes": Network(
+        f"{_HERE}.patchgan:ClassifyingPatchDiscriminator", ("ndf", "n_layers", "spectral_norm")
+    ),
     "article": Network(f"{_HERE}.article:ArticleDiscriminator", ("ndf",)),
 }
 

@@ -8,9 +8,10 @@ from agreement import needs_openvino
 from tiny_models import make_tiny_bilateral, make_tiny_model
 
 from surgical_style_engine.adjust.options import Adjustments
+from surgical_style_engine.app.align_reference import Reference
 from surgical_style_engine.app.judge_set import TargetSet
 from surgical_style_engine.app.judging import Judging
-from surgical_style_engine.app.translate_case import Reference, TranslateCase, Writing, adjust_case, translate_case
+from surgical_style_engine.app.translate_case import TranslateCase, Writing, adjust_case, translate_case
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.read import read_volume

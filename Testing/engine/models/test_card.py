@@ -1,7 +1,10 @@
 """A card is read and checked without running anything, and says what is wrong in one sentence."""
 
+import json
+
 import pytest
 from model_folders import change, refusal
+from tiny_models import make_tiny_many
 
 from surgical_style_engine.models import card as model_card
 from surgical_style_engine.models.card import ModelCard
@@ -9,10 +12,13 @@ from surgical_style_engine.models.folder import load_model
 
 
 class TestCards:
-    @pytest.mark.parametrize("version", [2, 0, None, "1", 1.5, [1]])
+    @pytest.mark.parametrize("version", [3, 0, None, "1", 1.5, [1]])
     def test_other_schema_versions(self, folder, version):
         sentence = refusal(load_model, change(folder, schema_version=version))
-        assert sentence == f"The model tiny has schema version {version}; this program reads version 1."
+        assert sentence == f"The model tiny has schema version {version}; this program reads versions 1 and 2."
+
+    def test_domains_of_the_other_version(self, folder):
+        assert refusal(load_model, change(folder, schema_version=2)).endswith("of schema version 2, and only that.")
 
     @pytest.mark.parametrize(
         "content",
@@ -90,4 +96,52 @@ class TestCards:
 
 def test_the_card_is_a_schema_other_programs_can_check():
     schema = ModelCard.model_json_schema()
-    assert schema["additionalProperties"] is False and schema["properties"]["schema_version"]["const"] == 1
+    assert schema["additionalProperties"] is False and schema["properties"]["schema_version"]["enum"] == [1, 2]
+
+
+class TestManyDomains:
+    @pytest.fixture
+    def many(self, tmp_path):
+        return make_tiny_many(tmp_path)
+
+    def test_the_file_lists_its_domains(self, many):
+        values = json.loads((many / "model.json").read_text())
+        assert values["schema_version"] == 2 and [domain["name"] for domain in values["domains"]] == [
+            "T1w",
+            "T2w",
+            "FLAIR",
+        ]
+        card = load_model(many).card
+        assert ModelCard.model_validate(json.loads(card.model_dump_json())) == card
+
+    @pytest.mark.parametrize(
+        ("values", "part"),
+        [
+            ({"schema_version": 1}, "a list of domains is of schema version 2, and only that"),
+            ({"directions": ["forward"]}, "has no direction 'forward'"),
+            ({"directions": ["T1w>T1w"]}, "T1w is among the inputs already"),
+            ({"directions": []}, "must not be empty"),
+            ({"domains": []}, "a list of domains has 2 to 10"),
+        ],
+    )
+    def test_what_cannot_be(self, many, values, part):
+        assert part in refusal(load_model, change(many, **values))
+
+    @pytest.mark.parametrize("name", ["T2w", "A+B", "A>B", ""])
+    def test_names_that_routes_cannot_name(self, many, name):
+        values = json.loads((many / "model.json").read_text())
+        values["domains"][0]["name"] = name
+        del values["directions"]
+        (many / "model.json").write_text(json.dumps(values))
+        assert "names of their own, without + and >" in refusal(load_model, many)
+
+    def test_a_card_of_two_domains_has_no_more(self, folder):
+        values = json.loads((folder / "model.json").read_text())
+        values["domains"]["many"] = [values["domains"]["source"]] * 2
+        (folder / "model.json").write_text(json.dumps(values))
+        assert "many domains are a list" in refusal(load_model, folder)
+
+    def test_weights_are_checked_for_every_route_at_once(self, many):
+        load_model(many).check_weights()
+        model = load_model(many)
+        assert model.weights("T1w>T2w")[1].keys() == model.weights("T1w+FLAIR>T2w")[1].keys()

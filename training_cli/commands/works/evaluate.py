@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.app.align_reference import Reference
 from surgical_style_engine.app.judge_set import TargetSet
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.lesions import account
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.report_entries import run_entry
 from surgical_style_engine.app.translate_case import (
-    Reference,
     TranslateCase,
     TranslatedCase,
     Writing,

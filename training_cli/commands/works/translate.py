@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from surgical_style_engine.adjust.options import Adjustments
 
 COMPARED = ("expected_psnr", "mean_bound", "untrusted_share")  # what a verdict adds to the metrics
-_NOT_OPTIONS = ("source", "output", "pattern", "report", "mask", "match")
+_NOT_OPTIONS = ("source", "others", "output", "pattern", "report", "mask", "match")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,14 @@ from typing import Any
 
 from surgical_style_engine.errors import InputError
 
-from .method_settings import CUTSettings, CycleGANSettings, MethodSettings, PairedSettings, PerceptualSettings
+from .method_settings import (
+    CUTSettings,
+    CycleGANSettings,
+    MethodSettings,
+    MultiDomainSettings,
+    PairedSettings,
+    PerceptualSettings,
+)
 
 ENTRY_POINTS = "training_cli.methods"
 
@@ -31,6 +38,7 @@ class MethodEntry:
         needs_pairs: whether it learns from registered pairs alone.
         any_generator: whether it works with every generator whose channels fit.
         useful_images: that a training should see, else it is told that it cannot become useful.
+        many_domains: whether it learns from a folder for each of many domains, instead of a source and a target.
     """
 
     implementation: str | type
@@ -38,6 +46,7 @@ class MethodEntry:
     needs_pairs: bool = False
     any_generator: bool = True
     useful_images: int = 20_000
+    many_domains: bool = False
 
 
 def _built_in() -> dict[str, MethodEntry]:
@@ -47,6 +56,9 @@ def _built_in() -> dict[str, MethodEntry]:
         "cut": MethodEntry(f"{here}.cut:CUT", CUTSettings, any_generator=False),
         "fastcut": MethodEntry(f"{here}.cut:FastCUT", CUTSettings, any_generator=False),
         "paired": MethodEntry(f"{here}.paired:Paired", PairedSettings, needs_pairs=True),
+        "multi-domain": MethodEntry(
+            f"{here}.multi_domain:MultiDomain", MultiDomainSettings, any_generator=False, many_domains=True
+        ),
         # One picture's style is learned in fewer images than how two kinds of scans differ.
         "perceptual": MethodEntry(f"{here}.perceptual:Perceptual", PerceptualSettings, useful_images=2_000),
     }

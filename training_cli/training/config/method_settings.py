@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from surgical_style_engine.models.card import LEAST_MANY, MOST_MANY
+from surgical_style_engine.models.routes import DOMAIN_NAME
 from surgical_style_engine.models.style_settings import Features
 
 # What the runs of earlier versions had of settings that are newer, where it is not their default.
@@ -66,6 +69,53 @@ class PairedSettings(MethodSettings):
     section: ClassVar[str] = "paired"
 
     conditional: bool = Field(True, description="the discriminators see input and output together")
+
+
+class MultiDomainSettings(MethodSettings):
+    """Settings of the method multi-domain."""
+
+    section: ClassVar[str] = "multi_domain"
+
+    domains: dict[str, Path] = Field(
+        {}, description="a folder of volumes for each domain, as NAME=DIR, comma-separated; or --domain for each"
+    )
+    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
+    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
+    lambda_class: float = Field(1.0, ge=0, description="weight of the discriminator's class output")
+    cycle_fraction: float = Field(
+        0.15, ge=0, le=1, description="share of steps in which volumes with registered ones also go there and back"
+    )
+    everywhere: bool = Field(
+        False, description="cycle, identity and discriminator in every step also for volumes with registered ones"
+    )
+
+    @field_validator("domains", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return domains_of(value) if isinstance(value, str) else value
+
+    @field_validator("domains")
+    @classmethod
+    def _can_be(cls, value: dict[str, Path]) -> dict[str, Path]:
+        if value and not LEAST_MANY <= len(value) <= MOST_MANY:
+            raise ValueError(f"there must be {LEAST_MANY} to {MOST_MANY}, not {len(value)}")
+        for name in value:
+            if not DOMAIN_NAME.fullmatch(name):
+                raise ValueError(f"a domain cannot be called '{name}'")
+        return value
+
+
+def domains_of(text: str) -> dict[str, str]:
+    """'T1w=a,T2w=b' -> {'T1w': 'a', 'T2w': 'b'}. Raises ValueError."""
+    named: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, folder = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and folder):
+            raise ValueError(f"'{part}' is not of the form NAME=DIR")
+        if name in named:
+            raise ValueError(f"the domain {name} is named twice")
+        named[name] = folder
+    return named
 
 
 class PerceptualSettings(MethodSettings):

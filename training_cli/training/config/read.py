@@ -13,6 +13,7 @@ from surgical_style_engine.common.plain_reasons import first_fault
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.gate.regular import check_small
 
+from .many_domains import with_domains
 from .method_settings import EARLIER
 from .settings import TrainingConfig, comma_separated
 
@@ -33,6 +34,7 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainingConfig:
     values.update({key: value for key, value in overrides.items() if value is not None})
     if str(values.get("pairs")) == "none":
         values["pairs"] = None
+    values = with_domains(values)
     try:
         return TrainingConfig(**values)
     except ValidationError as error:
@@ -86,6 +88,8 @@ def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
             moved[key] = folder / Path(str(values[key])).expanduser()
     if isinstance(values.get("init"), str) and (folder / values["init"]).is_dir():
         moved["init"] = str(folder / values["init"])
+    if isinstance(values.get("domains"), dict):
+        moved["domains"] = {name: folder / Path(str(path)).expanduser() for name, path in values["domains"].items()}
     if isinstance(values.get("extra_sources"), str):
         entries = comma_separated(values["extra_sources"])
         moved["extra_sources"] = ",".join(str(folder / e) if (folder / e).is_dir() else e for e in entries)

@@ -31,14 +31,15 @@ NormalizationKind = Literal["auto", "hu_window", "robust_percentile", "zscore", 
 HOUSEKEEPING = frozenset(
     """source target output pairs max_steps max_minutes device precision workers threads sample_every checkpoint_every
     check_every keep_checkpoints trackers name title licence citation data_description intended_use notes init preset
-    extra_sources
+    extra_sources domains
     """.split()
 )
 # Newer than many models: at what these had (``EARLIER``, or the default) they are left out of what decides a run, so
 # that its digest stays as it was; those of pseudo-pairs also where there are none.
 NEWER = frozenset(
     """generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise randomise_settings
-    hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness""".split()
+    hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness lambda_class cycle_fraction
+    everywhere""".split()
 )
 TRACKERS = ("csv", "tensorboard")
 

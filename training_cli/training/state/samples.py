@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,38 @@ def save_samples(
             fake_a = backward(b)
             columns = [a, fake_b, backward(fake_b), b, fake_a, forward(fake_a)]
         rows.append(np.concatenate([to_rgb(image[0], stack) for image in columns], axis=1))
+    with replacing(path) as temporary:
+        Image.fromarray(np.concatenate(rows, axis=0)).save(temporary)
+
+
+@torch.no_grad()
+def save_many_samples(
+    path: Path,
+    generators: Mapping[Direction, torch.nn.Module],
+    batches: Sequence[Mapping[str, torch.Tensor]],
+    stack: int,
+) -> None:
+    """Write a PNG for many domains: a row of what a patient has, under it each domain made of the first one it has.
+
+    Args:
+        path: of the picture.
+        generators: "forward" is the one for all routes, see ``networks.domain_grid``.
+        batches: "clean" (1, domains, stack, h, w) in [-1, 1], "known" (1, domains) which the patient has.
+        stack: slices of a domain.
+
+    Raises:
+        OSError: where it cannot be written, after which no new file is left.
+    """
+    network: Any = generators["forward"]
+    rows = []
+    for batch in batches:
+        clean, known = batch["clean"], batch["known"][0]
+        first = int(torch.nonzero(known)[0])
+        given = torch.tensor([[first]], device=clean.device)
+        targets = torch.arange(len(known), device=clean.device)[None]
+        result = network.translated(clean[:, first : first + 1], given, targets)[0]
+        rows.append(np.concatenate([to_rgb(image, stack) for image in clean[0]], axis=1))
+        rows.append(np.concatenate([to_rgb(image.clamp(-1, 1), 1) for image in result], axis=1))
     with replacing(path) as temporary:
         Image.fromarray(np.concatenate(rows, axis=0)).save(temporary)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.metrics.uncertainty.bound import NOT_BOUNDED, bound_map
 from surgical_style_engine.metrics.uncertainty.features import NEAR
 from surgical_style_engine.models.calibration import DirectionCalibration, Quickness, read_calibration
-from surgical_style_engine.models.card import Direction, ModelCard
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume
@@ -75,7 +74,7 @@ def calibration_of(model: StyleModel, direction: str) -> tuple[DirectionCalibrat
         calibration = read_calibration(model.folder, model.card)
     except InputError as error:
         return None, str(error)
-    known = None if calibration is None else calibration.directions.get(cast(Direction, direction))
+    known = None if calibration is None else calibration.directions.get(direction)
     if known is None:
         source, target = model.card.domain_from(direction).name, model.card.domain_to(direction).name
         return None, f"The style {title} is not calibrated from {source} to {target}: how far it errs is not known."

@@ -36,14 +36,14 @@ def bilateral_network(layout: BilateralLayout, weights: dict[str, np.ndarray], c
     op = operations()
     image = op.parameter(openvino.PartialShape([-1, layout.in_channels, -1, -1]), np.float32, name="x")
     writer = _Writer(layout, weights, _kept(layout, channels))
-    size = op.slice(op.shape_of(image), _whole(2), _whole(4), _whole(1))
-    x = _padded(image, size, layout.multiple)
-    half = _convolution(x, _mean_of_four(layout.in_channels), 2)
+    size = op.slice(op.shape_of(image), whole(2), whole(4), whole(1))
+    x = padded(image, size, layout.multiple)
+    half = halved(x, layout.in_channels)
     low = writer.context(half)
     y = writer.toned(x, low)
     if layout.residual:
         y = op.add(y, writer.detail(half, low))
-    y = op.slice(op.clamp(y, -1.0, 1.0), _whole(0, 0), size, _whole(1, 1), _whole(*_PIXELS))
+    y = op.slice(op.clamp(y, -1.0, 1.0), whole(0, 0), size, whole(1, 1), whole(*_PIXELS))
     return openvino.Model([y], [image], "bilateral")
 
 
@@ -80,7 +80,7 @@ class _Writer:
         x = self._block(x, f"{name}.before")
         if depth < self.layout.levels:
             down = self._normal_relu(x, f"{name}.down.0", f"{name}.down.1", 2)
-            x = op.add(x, _enlarged(self._level(down, depth + 1), 2))
+            x = op.add(x, enlarged(self._level(down, depth + 1), 2))
         return self._block(x, f"{name}.after")
 
     def _block(self, x: Any, name: str) -> Any:
@@ -88,20 +88,11 @@ class _Writer:
         first, second = self.layout.block(name)
         return op.relu(op.add(x, self._normal(self._normal_relu(x, *first), *second)))
 
-    def _normal_relu(self, x: Any, convolution: str, norm: str, stride: int = 1) -> Any:
-        return operations().relu(self._normal(x, convolution, norm, stride))
+    def _normal_relu(self, x: Any, kernel: str, norm: str, stride: int = 1) -> Any:
+        return operations().relu(self._normal(x, kernel, norm, stride))
 
-    def _normal(self, x: Any, convolution: str, norm: str, stride: int = 1) -> Any:
-        """A convolution of 3 x 3 and group normalisation; its sums are of channels first, and then of their groups."""
-        op = operations()
-        x = _convolution(x, self.weights[f"{convolution}.weight"], stride, 1)
-        weight, bias = (self.weights[f"{norm}.{part}"][None, :, None, None] for part in ("weight", "bias"))
-        size = weight.shape[1] // GROUPS
-        in_groups = np.kron(np.eye(GROUPS), np.full((size, size), 1 / size))[:, :, None, None]
-        centred = op.subtract(x, _convolution(_mean(x), in_groups))
-        variance = _convolution(_mean(op.multiply(centred, centred)), in_groups)
-        scale = op.divide(_constant(weight), op.sqrt(op.add(variance, _constant(np.float32(EPSILON)))))
-        return op.add(op.multiply(centred, scale), _constant(bias))
+    def _normal(self, x: Any, kernel: str, norm: str, stride: int = 1) -> Any:
+        return normal(x, self.weights, kernel, norm, stride)
 
     def toned(self, x: Any, low: Any) -> Any:
         """The slices through their tone curves.
@@ -112,12 +103,12 @@ class _Writer:
         op, bins = operations(), self.layout.bins
         count = self.kept.stop - self.kept.start
         rows = slice(self.kept.start * bins, self.kept.stop * bins)
-        grid = op.tanh(_convolution(low, self.weights["head.weight"][rows], bias=self.weights["head.bias"][rows]))
+        grid = op.tanh(convolution(low, self.weights["head.weight"][rows], bias=self.weights["head.bias"][rows]))
         steps = np.kron(np.eye(count), np.eye(bins) - np.eye(bins, k=-1))[:, :, None, None]
-        curves = _enlarged(_convolution(grid, steps), CELL)
+        curves = enlarged(convolution(grid, steps), CELL)
         share = op.clamp(self._places(x, count), 0.0, 1.0)
         together = np.kron(np.eye(count), np.full((1, bins), LARGEST))[:, :, None, None]
-        return _convolution(op.multiply(curves, share), together)
+        return convolution(op.multiply(curves, share), together)
 
     def _places(self, x: Any, count: int) -> Any:
         """(n, count * bins, h, w): 1 for the curve's first value, and for its steps how far the place is beyond."""
@@ -127,14 +118,14 @@ class _Writer:
         # The slices themselves go through ReLU as their positive and their negative part.
         features = np.concatenate([first, translated, -translated])
         zeros = np.zeros(2 * count)
-        x = operations().relu(_convolution(x, features, bias=np.concatenate([self.weights["guide.0.bias"], zeros])))
+        x = operations().relu(convolution(x, features, bias=np.concatenate([self.weights["guide.0.bias"], zeros])))
         half = np.eye(count)[:, :, None, None] / 2
         place = np.concatenate([last, half, -half], 1) * largest  # (count, features, 1, 1)
         offset = (self.weights["guide.2.bias"][self.kept] + 0.5) * largest
         kernel = np.repeat(place[:, None], bins, 1)
         bias = offset[:, None] - np.arange(-1, bins - 1)
         kernel[:, 0], bias[:, 0] = 0, 1
-        return _convolution(x, kernel.reshape(count * bins, -1, 1, 1), bias=bias.ravel())
+        return convolution(x, kernel.reshape(count * bins, -1, 1, 1), bias=bias.ravel())
 
     @property
     def _of_translated(self) -> slice:
@@ -146,54 +137,75 @@ class _Writer:
         op, weights = operations(), self.weights
 
         def layer(x: Any, name: str, side: int, rows: slice = slice(None)) -> Any:
-            return _convolution(x, weights[f"{name}.weight"][rows], 1, side // 2, weights[f"{name}.bias"][rows])
+            return convolution(x, weights[f"{name}.weight"][rows], 1, side // 2, weights[f"{name}.bias"][rows])
 
-        around = _enlarged(layer(low, "detail.context", 1), CELL // 2)
+        around = enlarged(layer(low, "detail.context", 1), CELL // 2)
         x = op.relu(op.add(layer(half, "detail.first.1", 3), around))
         x = op.relu(layer(x, "detail.last.1", 3))
-        return _doubled(op.tanh(layer(x, "detail.last.3", 1, self.kept)), self.layout.residual)
+        return doubled(op.tanh(layer(x, "detail.last.3", 1, self.kept)), self.layout.residual)
 
 
-def _padded(image: Any, size: Any, multiple: int) -> Any:
+def normal(x: Any, weights: dict[str, np.ndarray], kernel: str, norm: str, stride: int = 1) -> Any:
+    """A convolution of 3 x 3 and group normalisation; its sums are of channels first, and then of their groups.
+
+    Args:
+        x: (n, c, h, w).
+        weights: by name.
+        kernel: name of the convolution.
+        norm: name of the normalisation.
+        stride: of the convolution.
+    """
+    op = operations()
+    x = convolution(x, weights[f"{kernel}.weight"], stride, 1)
+    weight, bias = (weights[f"{norm}.{part}"][None, :, None, None] for part in ("weight", "bias"))
+    size = weight.shape[1] // GROUPS
+    in_groups = np.kron(np.eye(GROUPS), np.full((size, size), 1 / size))[:, :, None, None]
+    centred = op.subtract(x, convolution(_mean(x), in_groups))
+    variance = convolution(_mean(op.multiply(centred, centred)), in_groups)
+    scale = op.divide(constant(weight), op.sqrt(op.add(variance, constant(np.float32(EPSILON)))))
+    return op.add(op.multiply(centred, scale), constant(bias))
+
+
+def halved(x: Any, channels: int) -> Any:
+    """An image of so many channels at half its resolution: means of four pixels."""
+    kernel = np.zeros((channels, channels, 2, 2))
+    kernel[np.arange(channels), np.arange(channels)] = 1 / 4
+    return convolution(x, kernel, 2)
+
+
+def padded(image: Any, size: Any, multiple: int) -> Any:
     """Rows and columns up to a multiple, the far edges repeated."""
     op = operations()
     extra = op.floor_mod(op.negative(size), op.constant(np.int64(multiple)))
-    return op.pad(image, _whole(0, 0, 0, 0), op.concat([_whole(0, 0), extra], 0), "edge")
+    return op.pad(image, whole(0, 0, 0, 0), op.concat([whole(0, 0), extra], 0), "edge")
 
 
 def _mean(x: Any) -> Any:
     """Of every channel, (n, c, 1, 1)."""
-    return operations().reduce_mean(x, _whole(*_PIXELS), True)
+    return operations().reduce_mean(x, whole(*_PIXELS), True)
 
 
-def _mean_of_four(channels: int) -> np.ndarray:
-    """The kernel that halves an image, for stride 2."""
-    kernel = np.zeros((channels, channels, 2, 2))
-    kernel[np.arange(channels), np.arange(channels)] = 1 / 4
-    return kernel
-
-
-def _convolution(x: Any, kernel: np.ndarray, stride: int = 1, width: int = 0, bias: np.ndarray | None = None) -> Any:
+def convolution(x: Any, kernel: np.ndarray, stride: int = 1, width: int = 0, bias: np.ndarray | None = None) -> Any:
     """Zeros around: ``width`` pixels of them."""
     op = operations()
-    y = op.convolution(x, _constant(kernel), [stride] * 2, [width] * 2, [width] * 2, [1, 1])
-    return y if bias is None else op.add(y, _constant(bias[None, :, None, None]))
+    y = op.convolution(x, constant(kernel), [stride] * 2, [width] * 2, [width] * 2, [1, 1])
+    return y if bias is None else op.add(y, constant(bias[None, :, None, None]))
 
 
-def _enlarged(x: Any, factor: int) -> Any:
+def enlarged(x: Any, factor: int) -> Any:
     """Bilinearly."""
     op = operations()
     return op.interpolate(
         x,
-        _constant(np.array([factor, factor])),
+        constant(np.array([factor, factor])),
         "linear_onnx",
         "scales",
         coordinate_transformation_mode="half_pixel",
-        axes=_whole(*_PIXELS),
+        axes=whole(*_PIXELS),
     )
 
 
-def _doubled(x: Any, gain: float) -> Any:
+def doubled(x: Any, gain: float) -> Any:
     """Enlarged bilinearly by two and multiplied: of each pixel's neighbours its four new ones are made at once.
 
     For few channels several times as fast as interpolation.
@@ -204,13 +216,15 @@ def _doubled(x: Any, gain: float) -> Any:
     of_four = np.einsum("ai,bj->abij", near, near).reshape(4, 3, 3) * gain
     kernel = np.zeros((count, 4, count, 3, 3))
     kernel[np.arange(count), :, np.arange(count)] = of_four
-    around = op.pad(x, _whole(0, 0, 1, 1), _whole(0, 0, 1, 1), "edge")
-    return op.depth_to_space(_convolution(around, kernel.reshape(4 * count, count, 3, 3)), "depth_first", 2)
+    around = op.pad(x, whole(0, 0, 1, 1), whole(0, 0, 1, 1), "edge")
+    return op.depth_to_space(convolution(around, kernel.reshape(4 * count, count, 3, 3)), "depth_first", 2)
 
 
-def _constant(values: np.ndarray) -> Any:
+def constant(values: np.ndarray) -> Any:
+    """An array in single precision."""
     return operations().constant(np.ascontiguousarray(values, np.float32))
 
 
-def _whole(*numbers: int) -> Any:
+def whole(*numbers: int) -> Any:
+    """Whole numbers, as sizes and axes are given."""
     return operations().constant(np.array(numbers, np.int64))

@@ -10,14 +10,20 @@ import numpy as np
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.networks import known_layout
 from surgical_style_engine.networks.bilateral_layout import BilateralLayout
+from surgical_style_engine.networks.domain_grid_layout import DomainGridLayout
 
 from .bilateral_graph import bilateral_network
+from .domain_grid_graph import domain_grid_network
 from .resnet_graph import resnet_network
 
 # (layout, float32 weights by the layout's names, channels of a slice) -> ``openvino.Model``
 Writer = Callable[[Any, dict[str, np.ndarray], int], Any]
 # By the generator's name in ``networks.registry``, whose entry names the layout. Others are traced in torch.
-WRITERS: dict[str, Writer] = {"bilateral": bilateral_network, "resnet": resnet_network}
+WRITERS: dict[str, Writer] = {
+    "bilateral": bilateral_network,
+    "domain_grid": domain_grid_network,
+    "resnet": resnet_network,
+}
 
 
 def written_network(model: StyleModel, direction: str) -> Any | None:
@@ -53,6 +59,6 @@ def size_step(model: StyleModel, direction: str) -> int | None:
         which the network itself would repeat the far edges: networks of many small layers, of whose time a fixed size
         saves a third to a half, which makes up for compiling within a volume.
     """
-    architecture = model.card.architecture
-    layout = known_layout(architecture.name, **architecture.arguments_of(model.check_direction(direction)))
-    return layout.multiple if isinstance(layout, BilateralLayout) else None
+    card = model.card
+    layout = known_layout(card.architecture.name, **card.arguments_of(model.check_direction(direction)))
+    return layout.multiple if isinstance(layout, BilateralLayout | DomainGridLayout) else None

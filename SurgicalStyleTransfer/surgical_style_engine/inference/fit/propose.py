@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surgical_style_engine.models.names import list_models
+from surgical_style_engine.models.routes import TO
 from surgical_style_engine.volumes.recognise.verdict import Verdict
 
 from .misfit import fits
@@ -29,6 +30,8 @@ class Proposal:
 
     def options(self) -> str:
         """The options of ``sst translate`` that choose it."""
+        if TO in self.direction:
+            return f"--model {self.model} --to {self.target}"
         return f"--model {self.model}" + ("" if self.direction == "forward" else f" --direction {self.direction}")
 
 

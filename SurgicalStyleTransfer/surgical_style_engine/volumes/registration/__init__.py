@@ -4,7 +4,13 @@
 measures transforms and writes them to files.
 """
 
-from .register import NOTHING_COMMON, RegistrationResult, register_affine, register_rigid
+from .register import (
+    NOTHING_COMMON,
+    RegistrationResult,
+    fits_better_than_displaced,
+    register_affine,
+    register_rigid,
+)
 from .similarity import mutual_information
 from .transforms import LARGEST_STRETCH, TRANSFORM_ENDINGS, write_transform
 
@@ -13,6 +19,7 @@ __all__ = [
     "NOTHING_COMMON",
     "TRANSFORM_ENDINGS",
     "RegistrationResult",
+    "fits_better_than_displaced",
     "mutual_information",
     "register_affine",
     "register_rigid",

@@ -184,6 +184,21 @@ def _register(
     )
 
 
+def fits_better_than_displaced(fixed: Volume, moving: Volume, mask: np.ndarray | None = None) -> bool:
+    """Whether two volumes, as they lie, have more in common than where one of them is displaced.
+
+    Args:
+        fixed: scalar.
+        moving: scalar, on any grid.
+        mask: bool (z, y, x) on the fixed grid, where it is looked.
+    """
+    fixed_image, moving_image = _float_image(fixed, "fixed"), _float_image(moving, "moving")
+    mask_image = None if mask is None else _mask_image(mask, fixed_image)
+    place = identity(fixed_image)
+    value = mutual_information(fixed_image, moving_image, place, mask_image)
+    return bool(value > BETTER_THAN_CHANCE * chance(fixed_image, moving_image, place, mask_image))
+
+
 def _float_image(volume: Volume, role: str) -> sitk.Image:
     """The volume as ITK registers it; role: for messages. Raises InputError where it cannot be registered."""
     if volume.is_2d or volume.channels != 1:

@@ -20,14 +20,14 @@ from surgical_style_engine.backends.select import make_runner
 from surgical_style_engine.backends.torch_runner import TorchRunner
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.models.names import shipped_models_folder
+from surgical_style_engine.models.names import list_models, shipped_models_folder
 from surgical_style_engine.networks.bilateral import BilateralGenerator
 from surgical_style_engine.networks.bilateral_layout import BilateralLayout
 from surgical_style_engine.networks.fast.middle_slice import middle_only
 
 pytestmark = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
 SMALL = {"features": 8, "detail": 8}
-SHIPPED = sorted(folder.name for folder in shipped_models_folder().iterdir())
+SHIPPED = sorted(folder.name for folder, card, _ in list_models([shipped_models_folder()]) if not card.is_many)
 
 
 def lively(**arguments) -> BilateralGenerator:

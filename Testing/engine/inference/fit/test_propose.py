@@ -2,7 +2,7 @@
 
 from recognise_volumes import verdict
 
-from surgical_style_engine.inference.fit.propose import proposals
+from surgical_style_engine.inference.fit.propose import Proposal, proposals
 from surgical_style_engine.models.names import shipped_models_folder
 
 SHIPPED = [shipped_models_folder()]
@@ -16,6 +16,11 @@ def test_both_directions_of_the_shipped_styles():
     assert ("brain-mr-t1w-t2w", "forward", "T2w") in named("T1w")
     assert ("brain-mr-t1w-t2w", "backward", "T1w") in named("T2w")
     assert {target for _, _, target in named("FLAIR")} == {"T1w", "T2w"}
+
+
+def test_a_model_for_many_is_proposed_by_what_it_makes():
+    style = Proposal("any-contrast", "FLAIR>T2w", "FLAIR", "T2w")
+    assert style.options() == "--model any-contrast --to T2w"
 
 
 def test_an_agent_that_is_not_sure_gets_the_styles_of_both():

@@ -1,0 +1,1 @@
+"""Several inputs of one patient through one network."""

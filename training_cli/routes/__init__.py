@@ -1,0 +1,1 @@
+"""Which route of a model for many domains a command is asked for."""
