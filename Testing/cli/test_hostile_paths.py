@@ -49,8 +49,8 @@ COMMANDS = [
     "models features vgg16 --from KIND.pth",
     "demo KIND.nii.gz --output OUT",
     "train --config KIND.yaml",
-    "train --source KIND.nii --target KIND.nii --output RUN --max-steps 1",
-    "train --source FOLDER --target FOLDER --output RUN --max-steps 1 --pairs KIND.csv",
+    "train --source KIND.nii --target KIND.nii --output RUN --max-steps 1 --precision fp32",
+    "train --source FOLDER --target FOLDER --output RUN --max-steps 1 --precision fp32 --pairs KIND.csv",
 ]
 
 

@@ -80,7 +80,9 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     """
     check_exist(source, mask)
     check_folders_of(output)
-    tree = volumes_below(source, pattern, leave_out=[output])
+    # A folder that is its own output is looked into, so that the files that would be overwritten can be named.
+    leave_out = [] if output.resolve() == source.resolve() else [output]
+    tree = volumes_below(source, pattern, leave_out)
     sources = tree.volumes
     if dicom:
         _check_dicom(source, sources, output)

@@ -45,7 +45,7 @@ def test_wrong_settings_are_one_sentence(tmp_path, settings, word):
 
 
 def test_missing_unreadable_and_non_table_files(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="none.yaml does not exist"):
         load_config(tmp_path / "none.yaml", {})
     (tmp_path / "broken.yaml").write_text("a: [1,")
     with pytest.raises(InputError, match="not valid YAML"):

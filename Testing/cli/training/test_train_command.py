@@ -84,7 +84,7 @@ def test_pairs_of_the_file_can_be_left_out(tiny, pairs, tmp_path, sst):
         ({"trackers": ["wandb"]}, "unknown tracker wandb"),
         ({"device": "tpu"}, "no device 'tpu'"),
         ({"progress": "loud"}, "--progress is auto, json or none"),
-        ({"config": "absent.yaml"}, "cannot be read"),
+        ({"config": "absent.yaml"}, "absent.yaml does not exist"),
         ({"pairs": "absent.csv"}, "absent.csv do not exist"),
     ],
 )
@@ -100,7 +100,8 @@ def test_wrong_settings_are_one_sentence(tiny, bad, change, words):
         ("a: [1,", "not valid YAML"),
         ("- 1", "not a table"),
         ("7: 1", "not a table"),
-        ("", "not a table"),
+        ("", "is empty"),
+        ("# nothing", "not a table"),
         (b"\xff\xfe\x00", "not a text file"),
     ],
 )
