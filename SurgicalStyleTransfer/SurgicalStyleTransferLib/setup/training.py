@@ -11,7 +11,7 @@ from .dependencies import TORCH, InstallationError, Requirement
 
 PACKAGE = "training_cli"
 TASKS = "training_cli.adapt.tasks"  # what the second worker serves
-ACCELERATE, MONAI = Requirement("accelerate>=1.0"), Requirement("monai>=1.4")
+ACCELERATE, MONAI = Requirement("accelerate>=1.0"), Requirement("monai>=1.5.1")
 
 
 def training_folder() -> Path | None:
