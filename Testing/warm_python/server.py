@@ -37,6 +37,8 @@ class Forks:
         """Serve; returns in forks only, with the request that one is for."""
         while True:
             for key, _ in self._selector.select():
+                if key.fd not in self._selector.get_map():
+                    continue  # of a fork whose end came in the same round
                 request = key.data(key.fileobj)
                 if request is not None:
                     return request
@@ -45,8 +47,13 @@ class Forks:
         connection, _ = listener.accept()
         head, streams, _, _ = socket.recv_fds(connection, 8, 3)
         content = bytearray()
-        while len(content) < int.from_bytes(head, "big"):
-            content += connection.recv(1 << 20)
+        while len(content) < int.from_bytes(head, "big") and (part := connection.recv(1 << 20)):
+            content += part
+        if not content or len(content) < int.from_bytes(head, "big"):
+            connection.close()  # the launcher was killed before it had said what it wants
+            for stream in streams:
+                os.close(stream)
+            return None
         request = json.loads(content)
         if early_of(request["environment"]) != self._environment:
             connection.sendall(bytes(8))
@@ -59,11 +66,12 @@ class Forks:
                 connection.close()
                 self._leave(streams)
                 return request
-            connection.sendall(pid.to_bytes(8, "big"))
             process = os.pidfd_open(pid)
+            with contextlib.suppress(OSError):  # a launcher that is gone already is seen below
+                connection.sendall(pid.to_bytes(8, "big"))
             self._running[process] = (pid, connection)
             self._selector.register(process, selectors.EVENT_READ, self._ended)
-            self._selector.register(connection, selectors.EVENT_READ, lambda _: os.kill(pid, signal.SIGKILL))
+            self._selector.register(connection, selectors.EVENT_READ, lambda _: self._kill(process))
         for stream in streams:
             os.close(stream)
         return None
@@ -89,10 +97,15 @@ class Forks:
             connection.sendall(status.to_bytes(8, "big"))
         connection.close()
 
+    def _kill(self, process: int) -> None:
+        """End a fork whose launcher is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+
     def _end_all(self, _: object) -> None:
         """The test session is over."""
-        for pid, _ in self._running.values():
-            os.kill(pid, signal.SIGKILL)
+        for process in self._running:
+            self._kill(process)
         os._exit(0)
 
 
