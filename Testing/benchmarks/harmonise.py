@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from surgical_style_engine.errors import InputError
 from surgical_style_engine.harmonise.curve import curve_between
 from surgical_style_engine.harmonise.harmonise import kind_to_harmonise
 from surgical_style_engine.harmonise.look import look_of
@@ -226,11 +227,16 @@ def pseudo_sites(scans: list[Scan]) -> dict:
     features: dict[str, list[np.ndarray]] = {name: [] for name in METHODS}
     sites: list[int] = []
     patients: list[str] = []
+    refused: list[str] = []
     reference = scans[0]
     for number, scan in enumerate(scans):
         for place, site in enumerate(PSEUDO_SITES):
             volume = altered(scan, site, 10 * number + place)
-            landmarks, flat, brain = measure(volume, scan.kind, scan.extracted)
+            try:
+                landmarks, flat, brain = measure(volume, scan.kind, scan.extracted)
+            except InputError as error:
+                refused.append(f"{scan.name}, {site}: {error}")
+                continue
             other = Scan(
                 scan.name, scan.patient, site, scan.kind, scan.extracted, volume, landmarks, flat.array[0], brain, None
             )
@@ -244,6 +250,7 @@ def pseudo_sites(scans: list[Scan]) -> dict:
     return {
         name: {
             "psnr": psnr[name],
+            "refused": refused,
             "told": _told(np.array(features[name])[:, :LEVELS], np.array(sites), np.array(patients)),
             "told_by_texture_too": _told(np.array(features[name]), np.array(sites), np.array(patients)),
         }
