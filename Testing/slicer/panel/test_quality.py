@@ -252,6 +252,7 @@ def test_judging_is_begun_anew_when_the_image_is_blended_meanwhile(done, until):
     ui.computeButton.click()
     assert engine.metrics_job is not None
     ui.strengthSlider.value = 0.25
+    widget.panel.adjust._adjust()  # at once, while the image is judged; by itself it waits for the slider to rest
     until(lambda: quality.verdict is not None, "the figures")
     assert quality.verdict.judged.strength == 0.25 == result.strength
     assert ui.judgedLabel.text.startswith("Of ") and "Strength: 0.25" in ui.judgedLabel.text
