@@ -23,8 +23,8 @@ try:
 except ImportError:  # older than Slicer 5.12; pip carries a copy
     from pip._vendor.packaging.requirements import Requirement
 
-TORCH = Requirement("torch>=2.6")  # before, weights of others could run code in spite of weights_only
-TORCHVISION_SPECIFIER = ">=0.21"
+TORCH = Requirement("torch>=2.4")
+TORCHVISION_SPECIFIER = ">=0.19"
 ONNX_RUNTIME = Requirement("onnxruntime>=1.18")
 OPENVINO = Requirement("openvino>=2024.4")  # faster on the CPU; runs the usual network without torch
 KEPT = ("numpy", "SimpleITK")  # what Slicer ships and must not be replaced

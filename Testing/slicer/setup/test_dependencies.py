@@ -79,13 +79,13 @@ def world(slicer_app, module, monkeypatch):
 
 
 def test_nothing_is_installed_when_all_is_there(world):
-    world.installed |= {"torch": "2.6.0+cu121", "safetensors": "0.5", "pydantic": "2.11.1"}
+    world.installed |= {"torch": "2.4.0+cu121", "safetensors": "0.5", "pydantic": "2.11.1"}
     assert world.dependencies.ensure() is False and world.calls == []
 
 
 def test_all_is_installed_with_consent_and_slicers_own_versions_are_held(world):
     assert world.dependencies.ensure() is True
-    assert world.calls[0] == ("torch", True, ">=2.6", ">=0.21")
+    assert world.calls[0] == ("torch", True, ">=2.4", ">=0.19")
     kind, names, constraints, requester = world.calls[1]
     assert kind == "pip" and [name.partition(">")[0] for name in names] == ["safetensors", "pydantic"]
     assert constraints == "numpy==1.26.4\nSimpleITK==2.3.1\n" and requester == "Surgical Style Transfer"
@@ -94,11 +94,11 @@ def test_all_is_installed_with_consent_and_slicers_own_versions_are_held(world):
 
 def test_installing_again_installs_pytorch_again_too(world):
     """The PyTorch extension leaves what is there, so that it is removed first."""
-    world.installed |= {"torch": "2.6.0", "safetensors": "0.5", "pydantic": "2.11.1"}
+    world.installed |= {"torch": "2.4.0", "safetensors": "0.5", "pydantic": "2.11.1"}
     world.dependencies.install(world.dependencies.Choice(world.dependencies.TORCH))
     assert world.calls == []
     world.dependencies.install(world.dependencies.Choice(world.dependencies.TORCH, again=True))
-    assert world.calls[:2] == ["torch is removed", ("torch", False, ">=2.6", ">=0.21")]
+    assert world.calls[:2] == ["torch is removed", ("torch", False, ">=2.4", ">=0.19")]
     assert world.installed["torch"] == "2.6.0"
     kind, arguments = world.calls[2]
     assert kind == "pip_install" and arguments[:2] == ["safetensors>=0.4", "pydantic>=2.6"]
@@ -243,7 +243,7 @@ class TestWithoutTorch:
         widget._parameterNode.model = "tiny"
         widget.ui.applyButton.click()
         assert "could not be installed: no such backend" in widget.ui.statusLabel.text
-        assert world.calls == [("torch", False, ">=2.6", ">=0.21")], "asked once is enough"
+        assert world.calls == [("torch", False, ">=2.4", ">=0.19")], "asked once is enough"
         assert not widget.ui.fasterButton.isHidden() and "without PyTorch" in widget.ui.fasterButton.text
 
     def test_a_style_of_another_network_is_not_offered_it(self, world, open_panel, volume, tiny_folder, tmp_path):
