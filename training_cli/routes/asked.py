@@ -16,8 +16,6 @@ from surgical_style_engine.volumes.volume import check_volume
 from training_cli.cohort.checks import check_exist
 from training_cli.cohort.matching import volumes_in
 
-FIRST_CHOICE = "brain-mr-any-contrast"  # of the models for many domains, where none is named
-
 
 @dataclass(frozen=True)
 class RouteAsked:
@@ -80,7 +78,7 @@ def _chosen(model: str | None, to: str) -> tuple[str, ModelCard]:
     if model is not None:
         return model, read_card(find_model(model))
     many = {folder.name: card for folder, card, _ in list_models() if card is not None and card.is_many}
-    making = [name for name in sorted(many, key=lambda name: name != FIRST_CHOICE) if to in many[name].names]
+    making = [name for name in sorted(many) if to in many[name].names]
     if making:
         return making[0], many[making[0]]
     known = sorted({name for card in many.values() for name in card.names})

@@ -50,7 +50,8 @@ def curve_between(levels: np.ndarray, targets: np.ndarray, anchor: int, floor: f
         floor: intensity of what gives no signal in the scan.
 
     Returns:
-        The curve, and whether a slope had to be bounded, so that not every tissue reaches its target.
+        The curve, of which no part between tissues is more than STEEPEST ** 2 times as steep as another, and whether
+        a slope had to be bounded for that, so that not every tissue reaches its target.
     """
     gain = float(targets[anchor] / levels[anchor])
     levels, targets = np.concatenate([[0.0], levels]), np.concatenate([[0.0], targets])

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.common.atomic_write import replacing
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.imageio.gate.regular import check_small
 from surgical_style_engine.volumes.tissues.landmarks import EXPECTED, ORDER, Landmarks
 
 SCHEMA = 1
@@ -46,8 +47,11 @@ class Look:
 
     def save(self, path: Path) -> None:
         """Write it as a JSON file, whole or not at all. Raises StyleTransferError where it cannot be written."""
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(self.entry(), indent=2) + "\n", encoding="utf-8")
+        try:
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(self.entry(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise StyleTransferError(f"Cannot write the look {path}: {error.strerror or error}.") from None
 
 
 def look_of(measured: Sequence[Landmarks], kind: str, name: str) -> Look:
@@ -68,6 +72,7 @@ def look_of(measured: Sequence[Landmarks], kind: str, name: str) -> Look:
 
 def load_look(path: Path) -> Look:
     """Read a look that was saved. Raises InputError with one sentence for anything else."""
+    check_small(path)
     try:
         entry = json.loads(path.read_text(encoding="utf-8"))
         kind, levels = entry["kind"], entry["levels"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
 import zlib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 from training_cli.training.data.randomise import Randomise
 from training_cli.training.optimisation.displacement import displaced_target
 
+from .checkpoint import Checkpointed
 from .data import Scene
 from .losses import correlation_term, gradient_term, masked_mean, mind_term, sharpness_term, ssim_term
 from .mr_features import MRFeatures, feature_term
@@ -86,7 +86,7 @@ def displaced(scene: Scene, contrast: str, pixels: int) -> Scene:
     return replace(scene, images={**scene.images, contrast: moved})
 
 
-class Training:
+class Training(Checkpointed):
     """A training that can be run in parts.
 
     direction "forward" is source to target. budget: seconds of the process's own time (what else runs on the machine
@@ -214,31 +214,3 @@ class Training:
         if self.features is not None:
             loss = loss + recipe.mr_features * feature_term(self.features, made, target, mask)
         return loss
-
-    def save(self, path: Path) -> None:
-        """A checkpoint to resume from; written whole or not at all."""
-        state = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "spent": self.spent,
-            "step": self.step,
-            "images": self.images,
-            "history": self.history,
-            "recipe": json.dumps(asdict(self.recipe)),
-            "draw": self.draw.get_state(),
-            "random": json.dumps(self.sampler.random.bit_generator.state),
-        }
-        temporary = path.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.replace(path)
-
-    def resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.spent, self.step, self.images = state["spent"], state["step"], state["images"]
-        self.history = state["history"]
-        self.draw.set_state(state["draw"])
-        self.sampler.random.bit_generator.state = json.loads(state["random"])

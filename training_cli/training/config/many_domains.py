@@ -10,7 +10,7 @@ from surgical_style_engine.errors import InputError
 from .method_registry import methods
 from .method_settings import domains_of
 
-# What the shipped model for many contrasts was trained with, where nothing else is given; see docs/domains.md.
+# What the model in docs/domains.md was trained with; taken where nothing else is given.
 RECIPE: dict[str, Any] = {
     "generator": "domain_grid",
     "stack": 3,

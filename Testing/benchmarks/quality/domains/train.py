@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 from training_cli.training.data.randomise import Randomise
 
+from ..checkpoint import Checkpointed
 from ..data import CONTRASTS, Scene
 from ..losses import masked_mean, sharpness_term, ssim_term
 from ..recipes import RECIPES
@@ -54,7 +54,7 @@ MANY: dict[str, ManyRecipe] = {
 }
 
 
-class ManyTraining:
+class ManyTraining(Checkpointed):
     """A training that can be run in parts. budget: seconds of the process's own time."""
 
     def __init__(self, recipe: ManyRecipe, scenes: list[Scene], budget: float, begin_with: Path | None = None) -> None:
@@ -146,34 +146,6 @@ class ManyTraining:
         loss = masked_mean(difference, mask) + recipe.air * masked_mean(difference, (mask == 0).float())
         loss = loss + recipe.sharpness * sharpness_term(made, real, mask)
         return loss + recipe.ssim * ssim_term(made, real, mask)
-
-    def save(self, path: Path) -> None:
-        """A checkpoint to resume from; written whole or not at all."""
-        state = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "spent": self.spent,
-            "step": self.step,
-            "images": self.images,
-            "history": self.history,
-            "recipe": json.dumps(asdict(self.recipe)),
-            "draw": self.draw.get_state(),
-            "random": json.dumps(self.sampler.random.bit_generator.state),
-        }
-        temporary = path.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.replace(path)
-
-    def resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.spent, self.step, self.images = state["spent"], state["step"], state["images"]
-        self.history = state["history"]
-        self.draw.set_state(state["draw"])
-        self.sampler.random.bit_generator.state = json.loads(state["random"])
 
 
 def take_features(network: torch.nn.Module, path: Path) -> None:
