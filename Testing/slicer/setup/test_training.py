@@ -53,7 +53,7 @@ def test_pytorch_by_the_dialog_and_the_rest_held_to_it(world, monkeypatch):
     assert len(asked) == 1 and not asked[0].processor.enabled and asked[0].graphics.checked
     assert calls[0].library is packages.TORCH
     names, held = calls[1]
-    assert names == ["accelerate>=1.0", "monai>=1.4"]
+    assert names == [str(training.ACCELERATE), str(training.MONAI)]
     assert held == ["numpy==1.26.4", "SimpleITK==2.3.1", "torch==2.6.0+cu124"], "none of them is replaced"
     assert training.missing() == [] and training.what_comes() == ""
     assert packages.provide_training() is False and len(calls) == 2
