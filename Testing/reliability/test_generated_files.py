@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from reliability.generated.drawing import drawn
 from reliability.generated.files import spoilt_bytes
 from reliability.generated.sentences import is_sentence
 from reliability.generated.values import spoilt
@@ -19,14 +19,7 @@ from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.volumes.volume import check_volume
 
-FEW = settings(
-    max_examples=int(os.environ.get("SST_EXAMPLES", "60")),
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+FEW = drawn(60)
 CARD = Path(__file__).resolve().parents[1] / "compatibility" / "next" / "model" / "model.json"
 
 

@@ -6,22 +6,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from reliability.generated.drawing import drawn
 from reliability.generated.messages import KEPT, Talk, fault_of
 from reliability.generated.values import ODD, spoilt
 
 from surgical_style_engine.worker.messages import decode, encode
 
-# Cheap and the same each time; ``fuzz.py`` goes on from there for as long as one likes.
-FEW = settings(
-    max_examples=int(os.environ.get("SST_EXAMPLES", "250")),
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+# Cheap and the same each time; ``fuzz_all.py`` goes on from there for as long as one likes.
+FEW = drawn(250)
 X = "x" * 5000
 
 
