@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.fit.misfit import MisfitError
+from surgical_style_engine.errors import InputError, MisfitError
 from training_cli.cohort.run.work import Done, Task
 
 

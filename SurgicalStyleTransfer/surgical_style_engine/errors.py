@@ -17,6 +17,10 @@ class InputError(StyleTransferError):
     code = "bad_input"
 
 
+class MisfitError(InputError):
+    """The image is not of the kind that this was made for, such as another modality; of a cohort it is left out."""
+
+
 class OutOfMemoryError(StyleTransferError):
     """The device has too little memory, even for the smallest batch."""
 

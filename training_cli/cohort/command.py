@@ -102,9 +102,10 @@ def do_cohort(
         _tell_failure(folder.name, reason)
     write_page(spreading.output, title)
     if shown.kind != "json":
-        done, before = len(result.of_state(DONE)), len(tasks) - len(result.attempted)
+        done = result.of_state(DONE)
+        before = sum(row.volume not in result.attempted for row in done)
         already = f", {before} of them before" if before else ""
-        echo(f"{spreading.output / PAGE}: {done} of {len(tasks)} volumes {work.verb}{already}")
+        echo(f"{spreading.output / PAGE}: {len(done)} of {len(tasks)} volumes {work.verb}{already}")
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surgical_style_engine.common.thresholds import HU_BELOW
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, MisfitError
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, same_family
 from surgical_style_engine.volumes.recognise.verdict import Verdict, recognise
 from surgical_style_engine.volumes.tissues.landmarks import EXPECTED, Landmarks, measure
@@ -40,17 +40,17 @@ def kind_to_harmonise(volume: Volume) -> tuple[str, bool]:
     """What contrast of the head a volume is, and whether it shows the brain alone.
 
     Raises:
-        InputError: for anything but T1w, T2w and FLAIR of the head, with what it is taken for.
+        MisfitError: for anything but T1w, T2w and FLAIR of the head, with what it is taken for.
     """
     verdict = recognise(volume)
     name = volume.name or "The volume"
     if volume.channels != 1 or volume.is_2d:
-        raise InputError(f"{name}: a scalar MR volume is harmonised, not a picture.")
+        raise MisfitError(f"{name}: a scalar MR volume is harmonised, not a picture.")
     if verdict.modality == "CT" or float(volume.array.min()) < HU_BELOW:
-        raise InputError(f"{name} is CT: Hounsfield units mean the same on every scanner; nothing is to be done.")
+        raise MisfitError(f"{name} is CT: Hounsfield units mean the same on every scanner; nothing is to be done.")
     kind = verdict.kind if verdict.kind in CONTRASTS else verdict.look.kind
     if kind not in CONTRASTS:
-        raise InputError(f"{name} is not known to be T1w, T2w or FLAIR of a head ({verdict.sentence().rstrip('.')}).")
+        raise MisfitError(f"{name} is not known to be T1w, T2w or FLAIR of a head ({verdict.sentence().rstrip('.')}).")
     return kind, bool(_extracted(verdict, volume))
 
 
@@ -78,14 +78,15 @@ def harmonise_volume(volume: Volume, look: Look, kind: str = "", extracted: bool
         The scan in the look.
 
     Raises:
-        InputError: for another contrast than the look's, and where the tissues are not found.
+        MisfitError: for another contrast than the look's.
+        InputError: where the tissues are not found.
     """
     if not kind or extracted is None:
         recognised, alone = kind_to_harmonise(volume)
         kind, extracted = kind or recognised, alone if extracted is None else extracted
     name = volume.name or "The volume"
     if not same_family(kind, look.kind):
-        raise InputError(f"{name} is {kind}, the look '{look.name}' is of {look.kind} scans; use sst translate first.")
+        raise MisfitError(f"{name} is {kind}, the look '{look.name}' is of {look.kind} scans; use sst translate first.")
     before, flat, _ = measure(volume, kind, extracted)
     curve, bounded = curve_between(before.levels, look.levels, EXPECTED[look.kind].anchor, before.floor)
     warnings = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from surgical_style_engine.common.thresholds import HU_BELOW
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, MisfitError
 from surgical_style_engine.models.card import Domain
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.histogram_distance import body_histogram, nearest_distance
@@ -14,7 +14,7 @@ from surgical_style_engine.volumes.recognise.network import shipped
 from surgical_style_engine.volumes.recognise.verdict import recognise
 from surgical_style_engine.volumes.volume import Volume
 
-from .fit.misfit import Misfit, MisfitError, misfit
+from .fit.misfit import Misfit, misfit
 from .fit.usual import unusual_distance
 
 LEAST_UNUSUAL = 0.1  # distance of intensity histograms below which no volume stands out

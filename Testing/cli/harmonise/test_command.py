@@ -12,12 +12,13 @@ from tissue_phantom import T1W_LEVELS, tissue_phantom
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.imageio.write import write_volume
 
+T2W_LEVELS = {"CSF": 900.0, "grey": 500.0, "white": 380.0, "scalp": 500.0, "bone": 30.0}
 OTHER = {"CSF": 130.0, "grey": 250.0, "white": 330.0, "scalp": 400.0, "bone": 10.0}
 
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory):
-    """A reference of one scan, and a cohort of a head, a CT and a brain in a folder of its own."""
+    """A reference of one scan; a cohort of a head, a CT, a scan of another contrast, and a brain in its own folder."""
     folder = tmp_path_factory.mktemp("scans")
     (folder / "site").mkdir()
     (folder / "cohort" / "deep").mkdir(parents=True)
@@ -26,6 +27,7 @@ def scans(tmp_path_factory):
     write_volume(tissue_phantom(seed=1), folder / "cohort" / "deep" / "b_T1w.nii.gz")
     ct = tissue_phantom().array - 1000
     write_volume(tissue_phantom().with_array(ct), folder / "cohort" / "c_CT.nii.gz")
+    write_volume(tissue_phantom(T2W_LEVELS), folder / "cohort" / "d_T2w.nii.gz")
     return folder
 
 
@@ -44,14 +46,15 @@ def test_a_cohort_takes_the_look_of_a_folder_and_a_second_call_does_nothing_agai
     for path in results:
         assert white_of(tmp_path / "out" / path) == pytest.approx(OTHER["white"], rel=0.08)
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["look"]["kind"] == "T1w" and report["synthetic"] and len(report["failed"]) == 1
+    assert report["look"]["kind"] == "T1w" and report["synthetic"] and len(report["failed"]) == 2
     before = {path: (tmp_path / "out" / path).stat().st_mtime_ns for path in results}
     again = sst(*arguments, "--like", look)
     assert "2 of them before" in again.out
     assert before == {path: (tmp_path / "out" / path).stat().st_mtime_ns for path in results}
     with next((tmp_path / "out").rglob("manifest.csv")).open() as file:
         states = {row["volume"]: row["state"] for row in csv.DictReader(file)}
-    assert len(states) == 3 and sorted(states.values()).count("done") == 2
+    names = ("a_T1w.nii.gz", "c_CT.nii.gz", "d_T2w.nii.gz", "deep/b_T1w.nii.gz")
+    assert states == dict(zip(names, ("done", "misfit", "misfit", "done"), strict=True))
 
 
 def test_one_scan_is_marked_and_keeps_its_grid(scans, sst, tmp_path):

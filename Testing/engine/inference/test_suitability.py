@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from fakes import COLOUR, CT, MR, T2, Fake, brain, make_model, of, tissue_ct
 
-from surgical_style_engine.errors import InputError
-from surgical_style_engine.inference.fit.misfit import MisfitError
+from surgical_style_engine.errors import InputError, MisfitError
 from surgical_style_engine.inference.suitability import check_suitable
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.volumes.histogram_distance import body_histogram

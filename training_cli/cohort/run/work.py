@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from surgical_style_engine.errors import Cancelled, StyleTransferError
-from surgical_style_engine.inference.fit.misfit import MisfitError
+from surgical_style_engine.errors import Cancelled, MisfitError, StyleTransferError
 
 from .digests import content_of, stamp_of
 

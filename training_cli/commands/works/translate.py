@@ -12,8 +12,7 @@ from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.report_entries import run_entry
 from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase, translate_case
 from surgical_style_engine.common.atomic_write import replacing_folder
-from surgical_style_engine.errors import InputError, StyleTransferError
-from surgical_style_engine.inference.fit.misfit import MisfitError
+from surgical_style_engine.errors import InputError, MisfitError, StyleTransferError
 from surgical_style_engine.metrics import registry
 from surgical_style_engine.models.folder import StyleModel, load_model
 from training_cli.cohort.bids.derivatives import sidecar_of, write_json

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import Domain, ModelCard
 from surgical_style_engine.volumes.recognise.kinds import (
     CONTRASTS,
@@ -16,10 +15,6 @@ from surgical_style_engine.volumes.recognise.kinds import (
     same_family,
 )
 from surgical_style_engine.volumes.recognise.verdict import Verdict
-
-
-class MisfitError(InputError):
-    """The image is of a modality that the style was not made for; whoever knows better may insist."""
 
 
 @dataclass(frozen=True)
