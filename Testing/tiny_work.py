@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError, MisfitError
@@ -36,7 +37,10 @@ class Copy:
     def choice(self):
         return {"backend": f"process {os.getpid()}"}
 
-    def run(self, task, title):
+    def ahead(self, task):
+        return ()
+
+    def run(self, task, title, files):
         self.said.append(task.volume)
         text = task.inputs[0].read_text()
         if text.startswith("bad"):
@@ -46,7 +50,7 @@ class Copy:
         if text.startswith("bug"):
             raise ValueError("nobody\nthought of it")
         task.outputs[0].parent.mkdir(parents=True, exist_ok=True)
-        task.outputs[0].write_text(text.upper())
+        files.later(partial(task.outputs[0].write_text, text.upper()))
         entry = {"warnings": ["It is a copy."], "quality": {}, "backend": self.backend, "precision": "text"}
         return Done(entry, b"png", {"length": float(len(text))})
 
@@ -57,9 +61,9 @@ class Slow(Copy):
 
     seconds: float = 0.05
 
-    def run(self, task, title):
+    def run(self, task, title, files):
         time.sleep(self.seconds)
-        return super().run(task, title)
+        return super().run(task, title, files)
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,13 @@ class Deadly(Slow):
 
     flags: str = ""
 
-    def run(self, task, title):
+    def run(self, task, title, files):
         if task.inputs[0].read_text() == "kill" and _is_first(Path(self.flags) / "killed"):
             half = task.outputs[0].with_name(".0123456789ab.partial")
             half.mkdir(parents=True)
             (half / "half.txt").write_text("KI")
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().run(task, title)
+        return super().run(task, title, files)
 
 
 @dataclass(frozen=True)

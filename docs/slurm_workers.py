@@ -31,7 +31,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     cluster = SLURMCluster(
-        cores=1,  # volumes at once: each is computed by all cores of its job
+        cores=2,  # volumes at once: one is computed by all cores of its job, another one is read or written
         processes=1,
         job_cpu=options.cores,
         memory=options.memory,

@@ -28,6 +28,7 @@ with atheris.instrument_imports(include=["surgical_style_engine"]):
     from surgical_style_engine.volumes.volume import check_volume
     from surgical_style_engine.worker.messages import decode
 
+from reliability.generated.bounds import within_bounds  # noqa: E402
 from reliability.generated.messages import Talk, fault_of  # noqa: E402
 from reliability.generated.sentences import is_sentence  # noqa: E402
 from reliability.hostile.files import WHOLE  # noqa: E402
@@ -43,10 +44,11 @@ def reader(ending: str, folder: Path) -> Callable[[bytes], None]:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        try:
-            check_volume(read_volume(path))
-        except StyleTransferError as error:
-            assert is_sentence(str(error)), str(error)
+        with within_bounds():
+            try:
+                check_volume(read_volume(path))
+            except StyleTransferError as error:
+                assert is_sentence(str(error)), str(error)
 
     return read
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,7 +26,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KEPT = HERE / "fuzzed.json"
 ROUND = 60  # seconds of the processor, as well as can be foreseen
-MEMORY_MB = 4096
+MEMORY_MB = 4096  # that one input may take; torch's libraries alone reserve some gigabytes of addresses
+ADDRESSES_MB = 12_000
 
 ATHERIS = ("nifti", "nifti-gz", "meta", "nrrd", "dicom", "png", "jpeg", "tiff", "card", "protocol")
 FILES, MESSAGES = "test_generated_files.py", "test_generated_messages.py"
@@ -83,12 +85,22 @@ def ran(command: list[str], folder: Path, log: Path, more: dict[str, str]) -> tu
     environment["PYTHONPATH"] = os.pathsep.join(map(str, (HERE.parent, ROOT, ROOT / "SurgicalStyleTransfer")))
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=stream, stderr=subprocess.STDOUT, env={**environment, **more}
+            command,
+            cwd=folder,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**environment, **more},
+            preexec_fn=_bounded,
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     text = log.read_bytes().decode(errors="replace")
     return text, usage.ru_utime + usage.ru_stime, process.returncode
+
+
+def _bounded() -> None:
+    """An input that takes all memory ends its own process, and not those of others."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES_MB << 20, ADDRESSES_MB << 20))
 
 
 def atheris_round(target: str, folder: Path, before: Fuzzed) -> tuple[int, float, str]:

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reliability.generated.bounds import within_bounds
 from reliability.generated.drawing import drawn
 from reliability.generated.files import spoilt_bytes
 from reliability.generated.sentences import is_sentence
 from reliability.generated.values import spoilt
 from reliability.hostile.files import WHOLE
+from reliability.hostile.registry import cases
 
-from surgical_style_engine.errors import StyleTransferError
+from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.card import read_card
 from surgical_style_engine.volumes.volume import check_volume
@@ -34,10 +36,19 @@ def folder(tmp_path_factory) -> Path:
 def test_files(folder, ending, data):
     path = folder / f"v{ending}"
     path.write_bytes(data.draw(spoilt_bytes(WHOLE[ending])))
-    try:
-        check_volume(read_volume(path))
-    except StyleTransferError as error:
-        assert is_sentence(str(error)), error
+    with within_bounds():
+        try:
+            check_volume(read_volume(path))
+        except StyleTransferError as error:
+            assert is_sentence(str(error)), error
+
+
+@pytest.mark.parametrize("name", sorted(name for name in cases() if name.endswith("-4-gb")))
+def test_what_is_claimed_is_not_allocated(folder, name):
+    (folder / "claims").mkdir(exist_ok=True)
+    path = cases()[name].make(folder / "claims")
+    with within_bounds(), pytest.raises(InputError, match="is damaged"):
+        read_volume(path)
 
 
 @FEW

@@ -191,6 +191,7 @@ def _evaluate_all(
     work: EvaluateWork, planned: EvaluatePlan, spreading: Spreading, progress: str
 ) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
     """What a report says of each volume that is done, and what is not; a failure of the only one is raised."""
+    from surgical_style_engine.app.inputs import Files
     from training_cli.cohort.checks import told_warnings
     from training_cli.cohort.command import do_cohort
     from training_cli.commands.works.evaluate import FEATURES, unpacked
@@ -205,7 +206,7 @@ def _evaluate_all(
 
     if not planned.is_cohort:
         (task,) = planned.tasks
-        outcome = work.prepare().run(task, task.name)
+        outcome = work.prepare().run(task, task.name, Files())
         if (targets := work.target_set()) is not None:
             targets.clear()
             targets.put(unpacked(outcome.extra[FEATURES]))

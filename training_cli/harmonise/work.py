@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.app.harmonise_case import HarmonisedCase, digest_of, harmonise_case
+from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.harmonise.look import Look
 from surgical_style_engine.volumes.volume import Volume
 from training_cli.cohort.run.work import Done, Task
@@ -56,13 +57,17 @@ class HarmoniseWork:
         """Nothing is chosen."""
         return {}
 
-    def run(self, task: Task, title: str) -> Done:
+    def ahead(self, task: Task) -> Sequence[Path]:
+        """The volume; see ``cohort.run.work.Ready``."""
+        return task.inputs
+
+    def run(self, task: Task, title: str, files: Files) -> Done:
         """Harmonise a volume; see ``cohort.run.work.Ready``."""
         output = task.outputs[0]
         output.parent.mkdir(parents=True, exist_ok=True)
         if self.shown is not None:
             self.shown.stage(f"harmonising {title}")
-        case = harmonise_case(task.inputs[0], self.look, output)
+        case = harmonise_case(task.inputs[0], self.look, output, files)
         levels = case.harmonised.before.levels / self.look.levels
         quality: dict[str, float | None] = {
             name: float(value) for name, value in zip(self.metrics, levels, strict=True)

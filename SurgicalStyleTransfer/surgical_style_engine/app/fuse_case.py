@@ -15,7 +15,7 @@ from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.volume import Volume
 
-from .inputs import VolumeOrPath, left_out, read, read_optional
+from .inputs import Files, VolumeOrPath, left_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,7 @@ class FuseCase:
         judge: judge the result.
         output: file that the result is to be written to; only whether it can hold it is looked at here.
         options: device, precision, progress and cancelled of the run.
+        files: reads the volumes.
         stage: told what is done next, in a few words.
     """
 
@@ -48,6 +49,7 @@ class FuseCase:
     judge: bool = True
     output: Path | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    files: Files = field(default_factory=Files)
     stage: Callable[[str], None] = lambda text: None
 
 
@@ -93,14 +95,14 @@ def fuse_case(case: FuseCase) -> FusedCase:
     """
     begun = time.perf_counter()
     case.stage("reading")
-    volumes = [read(volume) for volume in case.volumes]
+    volumes = [case.files.read(volume) for volume in case.volumes]
     if case.output is not None:
         check_output(case.output, volumes[0])
     case.stage(f"fusing {len(volumes)} volumes")
     options = case.options
     common: dict[str, Any] = {
         "register": case.register,
-        "mask": read_optional(case.mask),
+        "mask": case.files.read_optional(case.mask),
         "units": case.units,
         "progress": options.progress,
         "cancelled": options.cancelled,

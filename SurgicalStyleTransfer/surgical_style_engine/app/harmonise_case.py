@@ -15,11 +15,11 @@ import numpy as np
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.harmonise.harmonise import Harmonised, harmonise_volume, kind_to_harmonise
 from surgical_style_engine.harmonise.look import Look, look_of
-from surgical_style_engine.imageio.write import check_output, write_volume
+from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.volumes.tissues.landmarks import Landmarks, measure
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
-from .inputs import VolumeOrPath, left_out, read
+from .inputs import Files, VolumeOrPath, left_out, read
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,30 +95,35 @@ def measure_look(references: Sequence[Path], name: str, tell: Callable[[str], No
     return look_of(measured, kind, name)
 
 
-def harmonise_case(source: VolumeOrPath, look: Look, output: Path | None = None) -> HarmonisedCase:
+def harmonise_case(
+    source: VolumeOrPath, look: Look, output: Path | None = None, files: Files | None = None
+) -> HarmonisedCase:
     """Bring a volume into a look, and write it.
 
     Args:
         source: the volume, or its file or DICOM folder.
         look: of the same contrast.
         output: file to write; None for none.
+        files: reads and writes.
 
     Returns:
         What came of it.
 
     Raises:
-        InputError: for another contrast, and where no tissues are found.
+        MisfitError: for another contrast.
+        InputError: where no tissues are found.
         StyleTransferError: for what cannot be written.
     """
     begun = time.perf_counter()
-    volume = read(source)
+    files = files or Files()
+    volume = files.read(source)
     check_volume(volume)
     if output is not None:
         check_output(output, volume)
     done = harmonise_volume(volume, look)
     notes = notes_of(look)
     if output is not None:
-        write_volume(done.volume, output, notes)
+        files.write(done.volume, output, notes)
     warnings = [*(left_out(source) if isinstance(source, Path) else []), *done.warnings]
     return HarmonisedCase(volume, done, notes, warnings, time.perf_counter() - begun)
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.common.torch_presence import check_torch
 from surgical_style_engine.imageio.style_picture import read_picture
-from surgical_style_engine.imageio.write import check_output, write_volume
+from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.models.style_settings import StyleSettings
 from surgical_style_engine.models.weights import sha256_of
 from surgical_style_engine.volumes.file_warnings import file_warnings
 
 from .delivered import for_viewers
-from .inputs import VolumeOrPath, left_out, read, read_optional
+from .inputs import Files, VolumeOrPath, left_out
 from .judge_case import JudgeCase, judge_case
 from .judging import Judging
 from .translate_case import notes_of
@@ -45,6 +45,7 @@ class StylizeCase:
         judge: judge the result.
         output: file to write; None for none.
         options: device, planes, progress and cancelled of the run; the rest has no meaning here.
+        files: reads and writes.
         stage: told what is done next, in a few words.
     """
 
@@ -61,6 +62,7 @@ class StylizeCase:
     judge: bool = False
     output: Path | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    files: Files = field(default_factory=Files)
     stage: Callable[[str], None] = lambda text: None
 
 
@@ -121,10 +123,10 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
     """
     begun = time.perf_counter()
     picture = read_picture(case.picture)
-    volume = read(case.content)
+    volume = case.files.read(case.content)
     if case.output is not None:
         check_output(case.output, volume)
-    mask = read_optional(case.mask)
+    mask = case.files.read_optional(case.mask)
     check_torch("A style picture")
     from surgical_style_engine.inference.stylize import stylize_volume  # noqa: PLC0415 - torch is loaded with it
 
@@ -152,7 +154,7 @@ def stylize_case(case: StylizeCase) -> StylizedCase:
     digest = sha256_of(case.picture)
     notes = notes_of(stylization.model, "forward", translation) | {"StyleModelSHA256": digest}
     if case.output is not None:
-        write_volume(for_viewers(translation.volume), case.output, notes)
+        case.files.write(for_viewers(translation.volume), case.output, notes)
     return StylizedCase(
         stylization=stylization,
         settings=settings,

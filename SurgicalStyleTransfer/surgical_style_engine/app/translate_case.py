@@ -14,7 +14,7 @@ from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.dicom.source import SourceSeries, open_series
-from surgical_style_engine.imageio.write import check_output, write_volume
+from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.inference.readjust import readjust
 from surgical_style_engine.inference.result import Translation
 from surgical_style_engine.inference.several.stacked import Beside
@@ -31,7 +31,7 @@ from surgical_style_engine.volumes.recognise.verdict import recognise
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .align_reference import Reference, align_reference, alignment_doubt
-from .inputs import VolumeOrPath, left_out, read, read_optional
+from .inputs import Files, VolumeOrPath, left_out, read, read_optional
 from .judge_case import JudgeCase, Judgement, judge_case
 from .judge_set import TargetSet
 from .judging import Judging
@@ -84,6 +84,7 @@ class TranslateCase:
         title: the case where progress is shown; the volume's name if empty.
         others: the other inputs of a route of several, in its order.
         stage: told what is done next, in a few words.
+        files: reads and writes.
         told: told, before the network runs, each sentence on what of the input is not what the model takes.
     """
 
@@ -102,6 +103,7 @@ class TranslateCase:
     uncertainty: Quickness = "quick"
     title: str = ""
     others: tuple[VolumeOrPath, ...] = ()
+    files: Files = field(default_factory=Files)
     stage: Callable[[str], None] = lambda text: None
     told: Callable[[str], None] = lambda text: None
 
@@ -254,16 +256,16 @@ def _doubts(translation: Translation) -> dict[str, str]:
 
 def _read(case: TranslateCase, name: str) -> _Inputs:
     case.stage(f"reading {name}")
-    volume = read(case.volume)
+    volume = case.files.read(case.volume)
     if case.writing.output is not None and not case.writing.dicom:
         check_output(case.writing.output, volume)
-    mask, labels = read_optional(case.mask), read_optional(case.labels)
+    mask, labels = case.files.read_optional(case.mask), case.files.read_optional(case.labels)
     beside, doubts = beside_first(volume, case.others, case.model, case.direction)
     inputs = _Inputs(volume, beside, _series(case, volume), mask, labels, None, None, None, doubts)
     inputs.warnings += file_warnings(mask, labels, case.adjustments.match)
     if case.reference is not None:
         case.stage("registering the reference")
-        _align(inputs, case.reference)
+        _align(inputs, case.reference, case.files)
     return inputs
 
 
@@ -276,10 +278,10 @@ def _series(case: TranslateCase, volume: Volume) -> SourceSeries | None:
     return open_series(case.volume, volume, case.model.card.domain_to(case.direction))
 
 
-def _align(inputs: _Inputs, reference: Reference) -> None:
+def _align(inputs: _Inputs, reference: Reference, files: Files) -> None:
     """Bring the reference onto the volume's grid; one that does not fit is left out."""
     check_volume(inputs.volume)
-    real = read(reference.path)
+    real = files.read(reference.path)
     inputs.warnings += file_warnings(real)
     aligned = align_reference(inputs.volume, real, reference.path, reference.register)
     inputs.registration = aligned.how
@@ -349,7 +351,7 @@ def _write(case: TranslateCase, series: SourceSeries | None, translation: Transl
         return
     output.parent.mkdir(parents=True, exist_ok=True)
     if series is None:
-        write_volume(translation.volume, output, notes)
+        case.files.write(translation.volume, output, notes)
         return
     write_dicom_series(
         translation.volume,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surgical_style_engine.common.thresholds import HU_BELOW
-from surgical_style_engine.errors import InputError, MisfitError
+from surgical_style_engine.errors import MisfitError
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, same_family
 from surgical_style_engine.volumes.recognise.verdict import Verdict, recognise
 from surgical_style_engine.volumes.tissues.landmarks import EXPECTED, Landmarks, measure

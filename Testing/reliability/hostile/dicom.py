@@ -72,6 +72,11 @@ def whole(syntax: str = EXPLICIT, **changes) -> bytes:
     return packed(b"".join(parts(**changes).values()), syntax)
 
 
+def overlong(data: bytes, place: int) -> bytes:
+    """The element there has no value representation, so that GDCM takes four bytes for its length, and allocates it."""
+    return data[:place] + struct.pack("<I", 0xFFFF0055) + data[place + 4 :]
+
+
 def fragments(*data: bytes) -> bytes:
     """Encapsulated PixelData with an empty table of offsets."""
     items = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(part)) + part for part in (b"", *data))
@@ -167,6 +172,10 @@ DAMAGED = {
     "unknown-photometric": whole(t00280004=("CS", "BANANA")),
     "deep-sequences": whole(t00081140=("SQ", NESTED)),
     "pixels-longer": whole(t7fe00010=("OW", VOXELS * 3)),
+    "head-of-4-gb": overlong(whole(), 136),
+    "first-element-of-4-gb": overlong(whole(), whole().index(b"\x08\0\x16\0") + 4),
+    "implicit-element-of-4-gb": overlong(implicit(), implicit().index(b"\x08\0\x16\0") + 4),
+    "no-magic-4-gb": overlong(whole()[132:], 4),
     "negative-representation": whole(t00280103=("US", 9)),
     "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),
 }

@@ -68,7 +68,7 @@ def _started(workers: int, memory: str | None) -> Iterator[Client]:
         try:
             cluster = LocalCluster(
                 n_workers=workers,
-                threads_per_worker=1,
+                threads_per_worker=2,  # one computes, beside the other's reading and writing: see ``worker``
                 processes=True,
                 memory_limit=limit,
                 host="127.0.0.1",

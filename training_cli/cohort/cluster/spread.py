@@ -25,7 +25,7 @@ from training_cli.cohort.run.work import Doing, Failed, Finished, Spread, Task, 
 from .connect import ClusterOptions, connected
 from .worker import Probed, Unready, do_task, probe
 
-AHEAD = 2  # tasks a thread that are on their way to workers at once
+AHEAD = 1  # tasks a worker that are on their way beside those that its threads have
 FIRST_WORKER_SECONDS = 600  # schedulers of batch systems start workers when there is room
 OTHER_WORKER_SECONDS = 30  # in which others may come where none of those that are there can do it
 _LOOK_SECONDS = 2.0  # after which it is looked whether the scheduler is still there
@@ -105,7 +105,7 @@ class _Crew:
         running: dict[Future, _Sent] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < AHEAD * self._threads():
+                while waiting and len(running) < self._room():
                     sent = _Sent(waiting.popleft(), self._able())
                     running[self._submit(do_task, sent.able, work, sent.task)] = sent
                 for future in self._finished(running):
@@ -208,11 +208,12 @@ class _Crew:
             workers = list(self.client.scheduler_info(n_workers=-1)["workers"])
         return workers
 
-    def _threads(self) -> int:
+    def _room(self) -> int:
+        """How many tasks may be on their way."""
         threads: list[int] = []
         with self._reaching():
             threads = list(self.client.nthreads().values())
-        return max(1, sum(threads))
+        return max(1, sum(threads) + AHEAD * len(threads))
 
 
 def _absolute(task: Task) -> Task:

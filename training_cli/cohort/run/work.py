@@ -1,21 +1,18 @@
 """What is done with the volumes of a cohort, as data that other processes and machines can be sent.
 
 A command says what it does in a ``Work`` and names the volumes in ``Task``s. Whoever does them (``here.run_here``, or
-the workers of a cluster) makes the work ready once, with its model loaded, and attempts one task after the other.
+the workers of a cluster) makes the work ready once, with its model loaded, and attempts the tasks (``steps``).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from surgical_style_engine.errors import Cancelled, MisfitError, StyleTransferError
-
-from .digests import content_of, stamp_of
+from surgical_style_engine.app.inputs import Files
 
 Tell = Callable[[str], None]
 
@@ -95,12 +92,17 @@ class Ready(Protocol):
         """Device, backend and precision that were chosen, for all others to use the same; empty where none are."""
         ...
 
-    def run(self, task: Task, title: str) -> Done:
+    def ahead(self, task: Task) -> Sequence[Path]:
+        """The volumes of a task that can be read while another task is done."""
+        ...
+
+    def run(self, task: Task, title: str, files: Files) -> Done:
         """Do a task: read, compute, write its outputs whole or not at all.
 
         Args:
             task: One volume.
             title: What it is called where progress is shown.
+            files: Reads and writes; others may have read before, and may write later.
 
         Raises:
             StyleTransferError: Where it cannot be done.
@@ -150,39 +152,3 @@ class Work(Protocol):
 Doing = Callable[[Sequence[Task]], Iterator[Finished]]
 # Makes ready for a work, or raises why that cannot be; what it gives does tasks in any order, each given when finished.
 Spread = Callable[[Work], AbstractContextManager[Doing]]
-
-
-def attempt(ready: Ready, task: Task, title: str = "") -> Finished:
-    """Do a task, whatever comes of it.
-
-    Args:
-        ready: What does it.
-        task: One volume.
-        title: What it is called where progress is shown; its name if empty.
-
-    Raises:
-        Cancelled: Where the caller asked to stop.
-    """
-    begun = time.perf_counter()
-    stamp = digest = ""
-    outcome: Done | Failed
-    try:
-        stamp = stamp_of(task.inputs)
-        digest = content_of(task.inputs)
-        outcome = ready.run(task, title or task.name)
-    except Cancelled:
-        raise
-    except StyleTransferError as error:
-        outcome = Failed(_one_line(str(error)), is_misfit=isinstance(error, MisfitError))
-    except MemoryError:
-        outcome = Failed("There is too little memory for this volume.")
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        outcome = Failed(_one_line(f"{place}{error.strerror or error}."))
-    except Exception as error:  # the other volumes are not to wait for a fault that one of them uncovers
-        outcome = Failed(_one_line(f"An unexpected error, {type(error).__name__}: {error}"))
-    return Finished(task, outcome, time.perf_counter() - begun, stamp, digest)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

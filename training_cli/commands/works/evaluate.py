@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from surgical_style_engine.app.align_reference import Reference
+from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.app.judge_set import TargetSet
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.lesions import account
@@ -148,7 +149,12 @@ class _Ready:
         runner = self.case.options.runner
         return {"device": runner.device, "backend": runner.backend, "precision": runner.precision}
 
-    def run(self, task: Task, title: str) -> Done:
+    def ahead(self, task: Task) -> Sequence[Path]:
+        """All but the lesions; see ``cohort.run.work.Ready``."""
+        roles = ("source", *task.values["has"])
+        return [path for role, path in zip(roles, task.inputs, strict=True) if role != "lesion"]
+
+    def run(self, task: Task, title: str, files: Files) -> Done:
         """Judge the translation of a volume; see ``cohort.run.work.Ready``."""
         inputs = dict(zip(["source", *task.values["has"]], task.inputs, strict=True))
         source, reference, mask = inputs["source"], inputs.get("reference"), inputs.get("mask")
@@ -163,6 +169,7 @@ class _Ready:
             target_set=targets,
             writing=replace(self.case.writing, name=task.values["name"]),
             title=title,
+            files=files,
         )
         translated = translate_case(case)
         entry = _entry(source, reference, mask, translated)

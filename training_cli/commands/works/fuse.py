@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
+from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.write import check_output, write_volume
+from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.metrics import registry
 from surgical_style_engine.models.folder import StyleModel, load_model
 from training_cli.cohort.fusion_files import registrations
@@ -77,7 +78,11 @@ class _Ready:
         """Nothing is chosen."""
         return {}
 
-    def run(self, task: Task, title: str) -> Done:
+    def ahead(self, task: Task) -> Sequence[Path]:
+        """All modalities and the mask; see ``cohort.run.work.Ready``."""
+        return task.inputs
+
+    def run(self, task: Task, title: str, files: Files) -> Done:
         """Fuse the modalities of a patient; see ``cohort.run.work.Ready``."""
         count = task.values["modalities"]
         volumes, mask = list(task.inputs[:count]), (*task.inputs[count:], None)[0]
@@ -89,12 +94,13 @@ class _Ready:
             mask=mask,
             output=output,
             options=RunOptions(progress=self.shown, **self.work.run_options),  # type: ignore[arg-type]
+            files=files,
             stage=lambda text: self.shown.stage(f"{text}: {title}"),
             **self.work.asked,
         )
         fused = fuse_case(case)
         fusion = fused.fusion
-        write_volume(fusion.volume, output, fused.notes)
+        files.write(fusion.volume, output, fused.notes)
         entry = {
             "input": volumes[0],
             "others": volumes[1:],

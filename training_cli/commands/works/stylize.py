@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.stylize_case import StylizeCase, StylizedCase, stylize_case
 from surgical_style_engine.backends.devices import device_name
@@ -62,7 +64,11 @@ class StylizeWork:
         """The device."""
         return {"device": device_name(self.device)}
 
-    def run(self, task: Task, title: str) -> Done:
+    def ahead(self, task: Task) -> Sequence[Path]:
+        """Volume and mask; see ``cohort.run.work.Ready``."""
+        return task.inputs
+
+    def run(self, task: Task, title: str, files: Files) -> Done:
         """Stylise a volume; see ``cohort.run.work.Ready``."""
         content, mask = task.inputs[0], (*task.inputs, None)[1]
         task.outputs[0].parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +79,7 @@ class StylizeWork:
             output=task.outputs[0],
             settings=self.settings,
             options=RunOptions(device=self.device, planes=planes_of(self.plane), progress=shown),
+            files=files,
             stage=lambda text: shown.stage(f"stylising {title}" if text.startswith("stylising") else text),
             **self.asked,
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.app.report import plain
 from surgical_style_engine.app.report_entries import run_entry
 from surgical_style_engine.app.translate_case import TranslateCase, TranslatedCase, translate_case
@@ -99,11 +100,15 @@ class _Ready:
         runner = self.case.options.runner
         return {"device": runner.device, "backend": runner.backend, "precision": runner.precision}
 
-    def run(self, task: Task, title: str) -> Done:
+    def ahead(self, task: Task) -> Sequence[Path]:
+        """Volume and mask; see ``cohort.run.work.Ready``."""
+        return task.inputs
+
+    def run(self, task: Task, title: str, files: Files) -> Done:
         """Translate a volume; see ``cohort.run.work.Ready``."""
         source, mask = task.inputs[0], (*task.inputs, None)[1]
         writing = replace(self.case.writing, output=task.outputs[0], name=task.values.get("name", stem(source)))
-        one = replace(self.case, volume=source, mask=mask, writing=writing, title=title)
+        one = replace(self.case, volume=source, mask=mask, writing=writing, title=title, files=files)
         translated = _translated(one, task.outputs[0])
         job = Job(source, task.outputs[0], mask)
         translation = translated.translation
@@ -114,7 +119,8 @@ class _Ready:
         figures |= {each["key"]: each["value"] for each in compared if each["key"] in COMPARED}
         entry = plain(entry_of(job, translated, one.adjustments.sentence()))
         for sidecar in task.outputs[1:]:
-            write_json(sidecar, sidecar_of(entry, task.volume, one.model.card, one.direction))
+            values = sidecar_of(entry, task.volume, one.model.card, one.direction)
+            files.later(partial(write_json, sidecar, values))
         return Done(entry, thumbnail(translation.volume, arrays), figures)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.elements import claims_too_much
 
 from .frames import read_frames
 from .tags import (
@@ -103,6 +104,8 @@ def read_header(name: str) -> SliceHeader | None:
     """Read a file's header; None for files without pixels and for damaged ones."""
     import SimpleITK as sitk
 
+    if claims_too_much(name):
+        return None
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, is_dicom
+from surgical_style_engine.imageio.gate.elements import claims_too_much
 from surgical_style_engine.imageio.gate.regular import check_no_holes, is_regular
 from surgical_style_engine.imageio.itk import silent_itk
 
@@ -65,6 +66,8 @@ def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
     for path in folder.iterdir():
         if is_regular(path):
             check_no_holes(path, path.stat())  # GDCM looks through all files
+            if claims_too_much(path):
+                raise InputError(f"The folder {folder} has a DICOM file that cannot be read.")
     reader = sitk.ImageSeriesReader
     try:
         return {uid: reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in reader.GetGDCMSeriesIDs(str(folder))}

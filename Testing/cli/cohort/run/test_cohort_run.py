@@ -108,10 +108,10 @@ def test_files_of_others_are_not_replaced(cohort, tmp_path):
 
 def test_one_run_at_a_time(cohort, tmp_path):
     class Twice(Copy):
-        def run(self, task, title):
+        def run(self, task, title, files):
             with pytest.raises(InputError, match="Another run writes into"):
                 cohort()
-            return super().run(task, title)
+            return super().run(task, title, files)
 
     assert cohort(Twice())[1] == ALL
     assert not list((tmp_path / "out").glob(".*"))

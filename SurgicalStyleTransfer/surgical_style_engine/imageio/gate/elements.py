@@ -1,0 +1,114 @@
+"""Whether an element of a DICOM file claims to be far longer than the file: GDCM allocates what is claimed first.
+
+Elements are walked through as GDCM does it: where no value representation stands that DICOM knows, four bytes of length
+follow the tag, also in the file's own head. What cannot be followed is left to GDCM, which refuses it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+LARGE = 64 << 20  # bytes; shorter lies cost GDCM no more than a good file
+_SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL"}
+_SHORT |= {b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
+_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_SYNTAX, _PIXELS = 0x00020010, 0x7FE00010
+_IMPLICIT, _BIG_ENDIAN, _DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
+_PREAMBLE, _MOST_ELEMENTS, _BLOCK = 128, 500_000, 1 << 16
+
+
+def claims_too_much(path: Path | str) -> bool:
+    """Whether an element of a file is said to reach far behind its end.
+
+    Args:
+        path: A regular file, DICOM or not.
+
+    Raises:
+        OSError: Where it cannot be read.
+    """
+    size = os.path.getsize(path)
+    with Path(path).open("rb") as stream:
+        return any(length > max(LARGE, size - start) for start, length in _values(_Blocks(stream), size))
+
+
+class _Blocks:
+    """Bytes of a file at any place, read in blocks."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._first, self._block = stream, 0, b""
+
+    def at(self, place: int, count: int) -> bytes:
+        if not self._first <= place <= place + count <= self._first + len(self._block):
+            self._stream.seek(place)
+            self._first, self._block = place, self._stream.read(max(count, _BLOCK))
+        return self._block[place - self._first : place - self._first + count]
+
+
+@dataclass
+class _Way:
+    """How the elements that come next are written.
+
+    Attributes:
+        order: Of the bytes of numbers.
+        is_explicit: Whether value representations are written.
+        syntax: What the file's head names; None within it.
+        in_fragments: Whether items hold compressed pixels, and no elements.
+    """
+
+    order: Literal["little", "big"] = "little"
+    is_explicit: bool = True
+    syntax: bytes | None = None
+    in_fragments: bool = False
+
+    def leave_head(self, vr: bytes) -> None:
+        """After the head; ``vr`` stands where the first element's value representation does, if it has one."""
+        self.syntax = self.syntax or b""
+        self.is_explicit = self.syntax != _IMPLICIT if self.syntax else vr in _SHORT | _LONG
+        self.order = "big" if self.syntax == _BIG_ENDIAN else "little"
+
+
+def _values(data: _Blocks, size: int) -> Iterator[tuple[int, int]]:
+    """Where the values of a file's elements begin, and their lengths; those of sequences, and not these themselves."""
+    place = _PREAMBLE + 4 if data.at(_PREAMBLE, 4) == b"DICM" else 0
+    if place == 0 and data.at(0, 2) not in (b"\2\0", b"\x08\0"):
+        return  # not DICOM
+    way, in_head = _Way(), True
+    for _ in range(_MOST_ELEMENTS):
+        head = data.at(place, 12)
+        if len(head) < 8:
+            return
+        if in_head and head[:2] != b"\2\0":
+            in_head = False
+            way.leave_head(head[4:6])
+            if way.syntax == _DEFLATED:
+                return
+        group, number = (int.from_bytes(head[n : n + 2], way.order) for n in (0, 2))
+        tag = group << 16 | number
+        width, length, is_sequence = _length(head, tag, way)
+        place += width
+        if tag == _SYNTAX and in_head:
+            way.syntax = data.at(place, min(length, 64)).strip(b" \0")
+        if tag == _ITEM and not way.in_fragments or tag in (_ITEM_END, _SEQUENCE_END):
+            way.in_fragments = way.in_fragments and tag != _SEQUENCE_END
+        elif length == _UNDEFINED:
+            way.in_fragments = tag == _PIXELS
+        elif not is_sequence and data.at(place, 4) != b"\xfe\xff\x00\xe0":
+            yield place, length
+            place += length
+
+
+def _length(head: bytes, tag: int, way: _Way) -> tuple[int, int, bool]:
+    """Bytes before an element's value, bytes that it is said to have, and whether it is a sequence."""
+    vr = head[4:6]
+    if way.is_explicit and tag >> 16 != _ITEM >> 16:
+        if vr in _SHORT:
+            return 8, int.from_bytes(head[6:8], way.order), False
+        if vr in _LONG:
+            return 12, int.from_bytes(head[8:12], way.order), vr == b"SQ"
+    return 8, int.from_bytes(head[4:8], way.order), False
