@@ -82,6 +82,38 @@ class Deadly(Slow):
 
 
 @dataclass(frozen=True)
+class Beside(Copy):
+    """Computes a text only when another one has been read, and writes it only when another one is computed."""
+
+    flags: str = ""
+    count: int = 12
+
+    def ahead(self, task):
+        self._flag("read", task)
+        return ()
+
+    def run(self, task, title, files):
+        self._flag("run", task)
+        turn = self._flags("run")
+        self._wait("read", min(turn + 1, self.count))
+        files.later(partial(self._wait, "run", min(turn + 1, self.count)))
+        return super().run(task, title, files)
+
+    def _flag(self, what, task):
+        (Path(self.flags) / f"{what}-{task.volume}").touch()
+
+    def _flags(self, what):
+        return len(list(Path(self.flags).glob(f"{what}-*")))
+
+    def _wait(self, what, count):
+        until = time.monotonic() + 20
+        while self._flags(what) < count:
+            if time.monotonic() > until:
+                raise InputError(f"Fewer than {count} texts are {what}.")
+            time.sleep(0.005)
+
+
+@dataclass(frozen=True)
 class Modelless(Slow):
     """The ``lacking`` processes that come first have no model; ``flags``: a folder."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_work
-from tiny_work import Deadly, Modelless, Slow, text_tasks
+from tiny_work import Beside, Deadly, Modelless, Slow, text_tasks
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 from surgical_style_engine.imageio.read import read_volume
@@ -102,12 +102,12 @@ def test_translations_are_those_of_one_process(cluster, sst, head_volume, tiny_m
     assert "3 of 3 volumes translated, 3 of them before" in again.out  # whoever computed them
 
 
-def test_processes_of_this_machine(tmp_path):
+def test_processes_of_this_machine_read_and_write_beside_computing(tmp_path):
     from training_cli.cohort.cluster.connect import ClusterOptions
     from training_cli.cohort.cluster.spread import on_cluster
 
     spread = on_cluster(ClusterOptions(workers=1, memory="2GB"))
-    run_cohort(Slow(), text_tasks(tmp_path, 12), Places(tmp_path / "out"), spread, lambda finished, row: None)
+    run_cohort(Beside(flags=str(tmp_path)), text_tasks(tmp_path, 12), Places(tmp_path / "out"), spread, lambda finished, row: None)
     check_whole(read_manifest(tmp_path / "out" / "manifest.csv")[1], tmp_path)
 
 
