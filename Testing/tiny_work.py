@@ -106,7 +106,7 @@ class Beside(Copy):
         return len(list(Path(self.flags).glob(f"{what}-*")))
 
     def _wait(self, what, count):
-        until = time.monotonic() + 20
+        until = time.monotonic() + 10
         while self._flags(what) < count:
             if time.monotonic() > until:
                 raise InputError(f"Fewer than {count} texts are {what}.")

@@ -86,6 +86,8 @@ def _compute(ready: Ready, step: Step) -> Step:
 def _prepared(work: Work, run: str, version: str) -> Ready | Unready:
     if version != __version__:
         return Unready(_address(), f"It has version {__version__} of this program, and version {version} asks.")
+    if (ready := _ready.get(run)) is not None:  # without waiting for what is just computed
+        return ready
     try:
         return _network.submit(_prepare, work, run).result()
     except StyleTransferError as error:

@@ -107,7 +107,8 @@ def test_processes_of_this_machine_read_and_write_beside_computing(tmp_path):
     from training_cli.cohort.cluster.spread import on_cluster
 
     spread = on_cluster(ClusterOptions(workers=1, memory="2GB"))
-    run_cohort(Beside(flags=str(tmp_path)), text_tasks(tmp_path, 12), Places(tmp_path / "out"), spread, lambda finished, row: None)
+    work = Beside(flags=str(tmp_path))
+    run_cohort(work, text_tasks(tmp_path, 12), Places(tmp_path / "out"), spread, lambda finished, row: None)
     check_whole(read_manifest(tmp_path / "out" / "manifest.csv")[1], tmp_path)
 
 
