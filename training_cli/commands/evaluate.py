@@ -20,6 +20,9 @@ from .options import (
     Precision,
     ProgressKind,
     Scheduler,
+    Sessions,
+    Subjects,
+    Suffix,
     WorkerMemory,
     Workers,
 )
@@ -73,6 +76,9 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     pattern_source: PatternSource = "*",
     pattern_reference: PatternReference = "*",
     pattern_masks: PatternMasks = "*",
+    suffix: Suffix = None,
+    subject: Subjects = None,
+    session: Sessions = None,
     register: Register = True,
     cycle: Cycle = True,
     lpips: Lpips = False,
@@ -97,6 +103,7 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     """
     from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.models.folder import load_model
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.checks import told
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.run.digests import model_of
@@ -107,7 +114,9 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     style = load_model(model)
     style.check_direction(direction)
     patterns = {"source": pattern_source, "reference": pattern_reference, "mask": pattern_masks}
-    planned = evaluate_plan(source, {"reference": reference, "mask": masks, "lesion": lesions}, patterns)
+    folders = {"reference": reference, "mask": masks, "lesion": lesions}
+    selection = Selection(suffix, subject, session)
+    planned = evaluate_plan(source, folders, patterns, (style.card, direction, selection))
     _check_outputs(planned, style, maps, report)
     told(planned.paired)
     judging = Judging(cycle=cycle, lpips=lpips)

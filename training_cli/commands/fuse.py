@@ -12,12 +12,13 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import ProgressKind, Report, Scheduler, WorkerMemory, Workers
+from .options import ProgressKind, Report, Scheduler, Sessions, Subjects, WorkerMemory, Workers
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.fuse_case import FuseCase, FusedCase
     from surgical_style_engine.models.folder import StyleModel
     from training_cli.cohort.all_or_nothing import Files
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
     from training_cli.commands.works.fuse import FuseWork
     from training_cli.progress import Progress
@@ -61,6 +62,12 @@ Transforms = Annotated[
 ]
 Picture = Annotated[Optional[Path], typer.Option("--picture", help="PNG of inputs and result side by side")]
 Quality = Annotated[bool, typer.Option("--quality/--no-quality", help="figures in the report")]
+Suffixes = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--suffix", help="BIDS: fuse the images of these suffixes, the reference's first; T1w-Gd: with a contrast agent"
+    ),
+]
 LearnedDevice = Annotated[str, typer.Option("--device", help="learned: auto, cpu, cuda, cuda:N or mps")]
 LearnedPrecision = Annotated[str, typer.Option("--precision", help="learned: auto, fp32, bf16 or fp16")]
 Overwrite = Annotated[
@@ -83,6 +90,9 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     picture: Picture = None,
     report: Report = None,
     quality: Quality = True,
+    suffix: Suffixes = None,
+    subject: Subjects = None,
+    session: Sessions = None,
     device: LearnedDevice = "auto",
     precision: LearnedPrecision = "auto",
     overwrite: Overwrite = False,
@@ -99,6 +109,7 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     """
     from surgical_style_engine.app.fuse_case import FuseCase
     from surgical_style_engine.common.run_options import RunOptions
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.checks import numbers_of
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.tree import is_cohort
@@ -111,14 +122,18 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
     is_set = reference.is_dir() and is_cohort(reference)
     if not is_set:
+        if suffix or subject or session:
+            raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {reference} is not.")
         places.check(paths, overwrite)
+    count = len(suffix) if suffix else len(paths)
     numbers = None if weights is None else numbers_of(weights, "--weights")
-    style = _model(method, model, (numbers, window), len(paths))
-    asked: dict[str, Any] = {"method": method, "weights": numbers, "windows": _windows(window or [], len(paths))}
+    style = _model(method, model, (numbers, window), count)
+    asked: dict[str, Any] = {"method": method, "weights": numbers, "windows": _windows(window or [], count)}
     asked |= {"register": register, "units": units, "judge": quality and (is_set or report is not None)}
     run: dict[str, Any] = {"device": device, "precision": precision}
     if is_set:
-        _fuse_cohort(with_model(FuseWork(asked, run), style, model), paths, places, spreading, shown)
+        chosen = (suffix or [], Selection(None, subject, session))
+        _fuse_cohort(with_model(FuseWork(asked, run), style, model), (paths, *chosen), places, spreading, shown)
         return
     options = RunOptions(progress=shown, **run)
     _fuse_one(
@@ -181,27 +196,47 @@ class _Places:
             raise InputError(f"The output {self.output} exists already; --overwrite replaces it.")
 
 
-def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: Spreading, shown: Progress) -> None:
-    """Fuse what of a cohort is missing, changed or failed; paths: folders, the reference's first."""
+def _fuse_cohort(
+    work: FuseWork,
+    what: tuple[list[Path], list[str], Selection],
+    places: _Places,
+    spreading: Spreading,
+    shown: Progress,
+) -> None:
+    """Fuse what of a cohort is missing, changed or failed.
+
+    Args:
+        work: What is done.
+        what: Folders, the reference's first; suffixes of a data set, and what else is chosen of it.
+        places: What is written.
+        spreading: Who works.
+        shown: Where progress is shown.
+    """
+    from training_cli.cohort.bids.derivatives import write_about
     from training_cli.cohort.checks import check_exist, check_folders_of, told
     from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.tree import volumes_below
-    from training_cli.commands.works.fuse import fuse_plan
+    from training_cli.commands.works.fuse import fuse_dataset_plan, fuse_plan
 
     begun = time.perf_counter()
+    paths, suffixes, selection = what
     check_exist(*paths, places.mask)
     check_folders_of(places.output, places.report)
     if places.transforms is not None or places.picture is not None:
         raise InputError("--transforms and --picture are for one patient, not for a cohort.")
-    if len(paths) < 2:
+    dataset = None
+    if suffixes or selection.is_any:
+        planned, dataset = fuse_dataset_plan(paths, suffixes, selection, places.output, places.mask)
+    elif len(paths) < 2:
         raise InputError("Fusion needs at least two folders and an output: sst fuse REFERENCE OTHER... OUTPUT.")
-    planned = fuse_plan(volumes_below(paths[0], leave_out=[places.output]), paths[1:], places.output, places.mask)
+    else:
+        planned = fuse_plan(volumes_below(paths[0], leave_out=[places.output]), paths[1:], places.output, places.mask)
     read = [path for task in planned.tasks for path in task.inputs]
     check_outputs(read, [path for task in planned.tasks for path in task.outputs], places.report)
     told(planned.told)
     with shown:
-        title = f"Fusion of {len(paths)} modalities ({work.asked['method']})"
+        title = f"Fusion of {len(suffixes) or len(paths)} modalities ({work.asked['method']})"
         result = do_cohort(
             work,
             planned.tasks,
@@ -211,6 +246,9 @@ def _fuse_cohort(work: FuseWork, paths: list[Path], places: _Places, spreading: 
             unless_json(shown, lambda entry: f"{entry['output']}: fused in {entry['seconds']:.1f} s"),
             planned.problems,
         )
+    if dataset is not None:
+        how = f"Fuses {', '.join(suffixes)} of every visit ({work.asked['method']}); the first has the grid."
+        write_about(dataset, f"Fused {' and '.join(suffixes)}", how, places.output)
     if places.report is not None:
         write_cohort_report(places.report, result, time.perf_counter() - begun, fusion={"method": work.asked["method"]})
     fail_if_any(work, result, planned.problems)

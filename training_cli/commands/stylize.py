@@ -13,11 +13,24 @@ import typer
 from surgical_style_engine.errors import InputError
 from training_cli.terminal import echo
 
-from .options import Device, Overwrite, Pattern, ProgressKind, Report, Scheduler, WorkerMemory, Workers
+from .options import (
+    Device,
+    Overwrite,
+    Pattern,
+    ProgressKind,
+    Report,
+    Scheduler,
+    Sessions,
+    Subjects,
+    Suffix,
+    WorkerMemory,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from surgical_style_engine.app.stylize_case import StylizeCase, StylizedCase
     from surgical_style_engine.models.style_settings import StyleSettings
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
     from training_cli.progress import Progress
 
@@ -98,6 +111,9 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     device: Device = "auto",
     report: Report = None,
     pattern: Pattern = "*",
+    suffix: Suffix = None,
+    subject: Subjects = None,
+    session: Sessions = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -109,6 +125,7 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     Every slice begins from its neighbour's result, so that a volume does not flicker. The result is a synthetic image:
     its header says so.
     """
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.tree import is_cohort
     from training_cli.progress import Progress
@@ -121,9 +138,11 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     how = {"strength": strength, "features_file": file, "compare_independent": compare_flicker, "window": window}
     if content.is_dir() and is_cohort(content):
         spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
-        places = _Places(content, style, mask, report, pattern, spreading)
+        places = _Places(content, style, mask, report, pattern, spreading, Selection(suffix, subject, session))
         _run_cohort(places, how, values, (plane, device), download_features, Progress(progress))
         return
+    if any(value is not None for value in (suffix, subject, session)):
+        raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {content} is not.")
     _check(content, output, style, mask, report, plane)
     where = {"content": content, "output": output, "picture": style, "mask": mask}
     _run({**where, **how}, values, (plane, device), download_features, report, progress)
@@ -139,6 +158,7 @@ class _Places:
     report: Path | None
     pattern: str
     spreading: Spreading
+    selection: Selection
 
 
 def _run_cohort(
@@ -152,6 +172,8 @@ def _run_cohort(
     """Stylise what of a cohort is missing, changed or failed. values: of the settings; run: plane and device."""
     from surgical_style_engine.models.style_settings import parse_settings
     from training_cli.cohort import checks
+    from training_cli.cohort.bids.choice import chosen
+    from training_cli.cohort.bids.derivatives import write_about
     from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.matching import stem
     from training_cli.cohort.paths import check_outputs
@@ -163,7 +185,13 @@ def _run_cohort(
     checks.check_exist(places.picture)
     checks.check_folders_of(places.report)
     checks.check_plane(run[0])
-    planned = plan(places.content, places.spreading.output, places.pattern, places.mask)
+    output, name = places.spreading.output, stem(places.picture)
+    bids = chosen(places.content, places.selection)
+    planned = (
+        plan(places.content, output, places.pattern, places.mask)
+        if bids is None
+        else bids.plan(name, output, places.mask)
+    )
     read = [path for job in planned.jobs for path in (job.source, job.mask)]
     check_outputs([*read, places.picture], [job.output for job in planned.jobs], places.report)
     checks.told(planned.paired)
@@ -171,7 +199,7 @@ def _run_cohort(
     features = get_features(settings.features, how["features_file"], download)
     settings = settings.model_copy(update={"features": features})
     how["features_file"] = how["features_file"] and how["features_file"].absolute()
-    common = {**how, "picture": places.picture.absolute(), "style_name": stem(places.picture)}
+    common = {**how, "picture": places.picture.absolute(), "style_name": name}
     work = StylizeWork({**common, "judge": True}, settings, *run)
     with shown:
         result = do_cohort(
@@ -179,10 +207,12 @@ def _run_cohort(
             translate_tasks(planned.jobs),
             places.spreading,
             shown,
-            f"In the style of {stem(places.picture)}",
+            f"In the style of {name}",
             unless_json(shown, _line),
             planned.problems,
         )
+    if bids is not None:
+        write_about(bids.dataset, f"In the style of {name}", f"Gives images the style of the picture {name}.", output)
     if places.report is not None:
         first = next(iter(result.entries()), {})
         write_cohort_report(places.report, result, time.perf_counter() - begun, model=first.get("model"), plane=run[0])

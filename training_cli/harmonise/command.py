@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from surgical_style_engine.errors import InputError
-from training_cli.commands.options import Overwrite, Pattern, ProgressKind, Report, Scheduler, WorkerMemory, Workers
+from training_cli.commands.options import (
+    Overwrite,
+    Pattern,
+    ProgressKind,
+    Report,
+    Scheduler,
+    Sessions,
+    Subjects,
+    Suffix,
+    WorkerMemory,
+    Workers,
+)
 from training_cli.terminal import echo
 
 if TYPE_CHECKING:
     from surgical_style_engine.harmonise.look import Look
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
     from training_cli.progress import Progress
 
@@ -37,6 +49,9 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
     like: Like,
     save_look: SaveLook = None,
     pattern: Pattern = "*",
+    suffix: Suffix = None,
+    subject: Subjects = None,
+    session: Sessions = None,
     report: Report = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
@@ -52,6 +67,7 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
     """
     from surgical_style_engine.harmonise.look import ENDING
     from training_cli.cohort import checks
+    from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
     from training_cli.progress import Progress
 
@@ -70,6 +86,9 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
             output,
             model=like,
             pattern=pattern,
+            suffix=suffix,
+            subject=subject,
+            session=session,
             report=report,
             overwrite=overwrite,
             workers=workers,
@@ -83,7 +102,7 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
         look = _look(Path(like), shown)
         if save_look is not None:
             look.save(save_look)
-        _run(source, look, pattern, report, spreading, shown)
+        _run((source, pattern, Selection(suffix, subject, session)), look, report, spreading, shown)
 
 
 def _is_model(like: str) -> bool:
@@ -109,8 +128,13 @@ def _look(path: Path, shown: Progress) -> Look:
     )
 
 
-def _run(source: Path, look: Look, pattern: str, report: Path | None, spreading: Spreading, shown: Progress) -> None:
+def _run(
+    what: tuple[Path, str, Selection], look: Look, report: Path | None, spreading: Spreading, shown: Progress
+) -> None:
+    """Harmonise what is asked for; what: the source, the pattern of its volumes' names, and which of a data set."""
     from training_cli.cohort import checks
+    from training_cli.cohort.bids.choice import chosen
+    from training_cli.cohort.bids.derivatives import write_about
     from training_cli.cohort.command import do_cohort, fail_if_any, unless_json, write_cohort_report
     from training_cli.cohort.paths import check_outputs
     from training_cli.cohort.plan import plan
@@ -118,7 +142,9 @@ def _run(source: Path, look: Look, pattern: str, report: Path | None, spreading:
     from training_cli.harmonise.work import HarmoniseWork
 
     begun = time.perf_counter()
-    planned = plan(source, spreading.output, pattern, None)
+    source, pattern, selection = what
+    bids = chosen(source, selection, look.kind, "as the look is")
+    planned = plan(source, spreading.output, pattern, None) if bids is None else bids.plan("", spreading.output, None)
     check_outputs([job.source for job in planned.jobs], [job.output for job in planned.jobs], report)
     checks.told(planned.paired)
     if planned.single:
@@ -134,6 +160,9 @@ def _run(source: Path, look: Look, pattern: str, report: Path | None, spreading:
         unless_json(shown, lambda entry: _line(entry["output"], look, entry["seconds"])),
         planned.problems,
     )
+    if bids is not None:
+        how = f"Brings {look.kind} into the look {look.name} by one increasing tone curve an image; no network."
+        write_about(bids.dataset, f"{look.kind} in the look {look.name}", how, spreading.output)
     if report is not None:
         write_cohort_report(report, result, time.perf_counter() - begun, model=look.entry(), look=look.entry())
     fail_if_any(work, result, planned.problems)

@@ -13,6 +13,7 @@ from surgical_style_engine.app.harmonise_case import HarmonisedCase, digest_of, 
 from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.harmonise.look import Look
 from surgical_style_engine.volumes.volume import Volume
+from training_cli.cohort.bids.choice import write_sidecars
 from training_cli.cohort.run.work import Done, Task
 from training_cli.cohort.summary.thumbnail import thumbnail
 from training_cli.progress import Progress
@@ -73,7 +74,10 @@ class HarmoniseWork:
             name: float(value) for name, value in zip(self.metrics, levels, strict=True)
         }
         pictures = [_shown(case.source), _shown(case.harmonised.volume, float(self.look.levels[-1]))]
-        return Done(entry_of(case, self.look, task.inputs[0], output), thumbnail(case.source, pictures), quality)
+        entry = entry_of(case, self.look, task.inputs[0], output)
+        said = {"Description": f"{self.look.kind} in the look {self.look.name}. Not for diagnosis.", "Modality": "MR"}
+        write_sidecars(task, files, entry, {**said, "StyleModel": f"look {self.look.name}"})
+        return Done(entry, thumbnail(case.source, pictures), quality)
 
 
 def entry_of(case: HarmonisedCase, look: Look, source: Path, output: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .names import BidsName, is_image, labels_of, parse
 
 DESCRIPTION = "dataset_description.json"
 ANATOMY = "anat"
+_LABELS = ("mask", "seg")  # how the suffixes of labelmaps end
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ class Dataset:
     root: Path
     images: list[Image]
 
-    def of(self, suffix: str, agent: bool | None, selection: Selection) -> list[Image]:
+    def of(self, suffix: str | None, agent: bool | None, selection: Selection) -> list[Image]:
         """The images of a suffix.
 
         Args:
-            suffix: Such as "T1w".
+            suffix: Such as "T1w"; None for all but labelmaps.
             agent: Whether those with or those without a contrast agent are meant; None for both.
             selection: Subjects and sessions.
 
@@ -77,15 +78,16 @@ class Dataset:
         fitting = [
             image
             for image in within
-            if image.name.suffix == suffix and (agent is None or ("ce" in image.name.entities) == agent)
+            if (image.name.suffix == suffix if suffix else not image.name.suffix.endswith(_LABELS))
+            and (agent is None or ("ce" in image.name.entities) == agent)
         ]
         if not fitting:
             counts = Counter(image.name.suffix for image in within)
             there = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
             with_agent = "" if agent is None or agent is False else " with a contrast agent (entity ce)"
+            of_suffix = f" with the suffix {suffix}{with_agent}" if suffix else ""
             raise InputError(
-                f"No anatomical image with the suffix {suffix}{with_agent} is asked for in the BIDS data set "
-                f"{self.root}; there are: {there}."
+                f"No anatomical image{of_suffix} is asked for in the BIDS data set {self.root}; there are: {there}."
             )
         return fitting
 

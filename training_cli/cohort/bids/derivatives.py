@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from training_cli.cohort.run.manifest import NAME
 from training_cli.cohort.summary.page import PAGE
 from training_cli.cohort.tree import Tree
 
-from .dataset import DESCRIPTION, Dataset, Selection, read_description
-from .names import has_agent, suffix_of, synthetic_name
+from .dataset import DESCRIPTION, Dataset, Image, Selection, read_description
+from .names import BidsName, has_agent, suffix_of, synthetic_name
 
 BIDS_VERSION = "1.10.0"
 PROGRAM = "SurgicalStyleTransfer"
@@ -87,11 +87,34 @@ def plan_derivatives(dataset: Dataset, domains: Domains, selection: Selection, o
     check_exist(mask)
     check_derivatives(dataset, output)
     images = dataset.of(domains.suffix, domains.agent, selection)
+
+    def naming(source: BidsName) -> BidsName:
+        return synthetic_name(source, domains.target_suffix, domains.target, domains.target_agent)
+
+    return plan_images(dataset, images, naming, output, mask)
+
+
+def plan_images(
+    dataset: Dataset, images: Sequence[Image], naming: Callable[[BidsName], BidsName], output: Path, mask: Path | None
+) -> Plan:
+    """Where what is made of images of a data set goes.
+
+    Args:
+        dataset: Of the images.
+        images: Them.
+        naming: The name of a result by its image's.
+        output: Folder of the derivatives.
+        mask: Folder of masks, in the same folders as the images.
+
+    Raises:
+        InputError: Where an image has no mask, or two results would be one.
+    """
+    check_exist(mask)
     tree = Tree(dataset.root, [image.path for image in images])
     jobs = []
     for image, (mask_file, paired) in zip(images, masks_of(tree, mask), strict=True):
-        place = image.path.absolute().relative_to(dataset.root.absolute())
-        name = synthetic_name(image.name, domains.target_suffix, domains.target, domains.target_agent)
+        place = place_of(dataset, image.path)
+        name = naming(image.name)
         written = output / place.parent / str(name)
         sidecar = written.with_name(str(name).removesuffix(name.ending) + ".json")
         jobs.append(Job(image.path, written, mask_file, paired, place.as_posix(), sidecar))
@@ -125,7 +148,7 @@ def sidecar_of(entry: Mapping[str, Any], source: str, card: ModelCard, direction
     extracted = (entry.get("recognised") or {}).get("brain_extracted")
     values: dict[str, Any] = {
         "Description": f"Synthetic {domain_to.name}, translated from {domain_from.name}. Not for diagnosis.",
-        "Sources": [f"bids:{_LINK}:{quote(source)}"],
+        "Sources": [source_uri(source)],
         "SpatialReference": "orig",
         "SkullStripped": bool(extracted),
         "Modality": domain_to.modality,
@@ -148,6 +171,16 @@ def sidecar_of(entry: Mapping[str, Any], source: str, card: ModelCard, direction
     return {key: value for key, value in values.items() if value not in (None, "")}
 
 
+def place_of(dataset: Dataset, path: Path) -> Path:
+    """The path of an image in its data set."""
+    return path.absolute().relative_to(dataset.root.absolute())
+
+
+def source_uri(source: str) -> str:
+    """The BIDS URI of an image; source: its path in its data set, with slashes."""
+    return f"bids:{_LINK}:{quote(source)}"
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all. Raises OSError."""
     with replacing(path) as temporary:
@@ -166,13 +199,31 @@ def write_description(dataset: Dataset, domains: Domains, card: ModelCard, outpu
     Raises:
         OSError: Where they cannot be written.
     """
+    model = f"{card.name} (weights {card.stored.sha256})"
+    how = f"Translates {domains.suffix} into {domains.target} by the model {model}."
+    write_about(dataset, f"Synthetic {domains.target}", how, output, " ".join(card.intended_use.split()))
+
+
+def write_about(
+    dataset: Dataset, title: str, how: str, output: Path, use: str = "Research. Not for diagnosis."
+) -> None:
+    """As ``write_description``, for results of any kind.
+
+    Args:
+        dataset: The source.
+        title: What the images are: "Synthetic T2w".
+        how: A sentence on how they were made.
+        output: Folder of the derivatives.
+        use: What they are for.
+
+    Raises:
+        OSError: Where they cannot be written.
+    """
     own = dataset.description()
     name = str(own.get("Name") or dataset.root.resolve().name)
     source = {"URL": f"bids:{_LINK}:", "DOI": own.get("DatasetDOI")}
-    model = f"{card.name} (weights {card.stored.sha256})"
-    how = f"Translates {domains.suffix} into {domains.target} by the model {model}."
     values = {
-        "Name": f"Synthetic {domains.target} of {name}",
+        "Name": f"{title} of {name}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "License": own.get("License"),
@@ -186,8 +237,8 @@ def write_description(dataset: Dataset, domains: Domains, card: ModelCard, outpu
         temporary.write_text("\n".join(_NOT_BIDS) + "\n", encoding="utf-8")
     with replacing(output / "README.md") as temporary:
         temporary.write_text(
-            f"# Synthetic {domains.target} of {name}\n\n**Synthetic images, not for diagnosis: lesions, tumours and "
-            f"contrast enhancement may be lost or invented.**\n\n{how} {' '.join(card.intended_use.split())}\n\n"
+            f"# {title} of {name}\n\n**Synthetic images, not for diagnosis: lesions, tumours and "
+            f"contrast enhancement may be lost or invented.**\n\n{how} {use}\n\n"
             f"`{NAME}` has a row for every image (state, verdict, warnings, digests), `{PAGE}` shows them.\n",
             encoding="utf-8",
         )

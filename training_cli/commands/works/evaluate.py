@@ -27,7 +27,10 @@ from surgical_style_engine.app.translate_case import (
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.metrics import registry
+from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel, load_model
+from training_cli.cohort.bids.choice import chosen_for_model, references_of
+from training_cli.cohort.bids.dataset import Selection
 from training_cli.cohort.matching import match_all, stem, told_match, volumes_in
 from training_cli.cohort.run.digests import model_of
 from training_cli.cohort.run.work import Done, Task
@@ -185,18 +188,26 @@ class _Ready:
         return Done(plain(entry), thumbnail(translation.volume, arrays), figures, extra)
 
 
-def evaluate_plan(source: Path, folders: Mapping[str, Path | None], patterns: Mapping[str, str]) -> EvaluatePlan:
+def evaluate_plan(
+    source: Path,
+    folders: Mapping[str, Path | None],
+    patterns: Mapping[str, str],
+    bids: tuple[ModelCard, str, Selection],
+) -> EvaluatePlan:
     """Find the volumes, and what belongs to each.
 
     Args:
         source: A volume, or a folder of them.
         folders: Of each of the roles reference, mask and lesion: a file, a folder, or None.
         patterns: Names of the files of the source and of each role.
+        bids: Card of the model and direction, by which images of a BIDS data set and their references are chosen; and
+            what else is chosen of it.
 
     Raises:
         InputError: Where something is not there, or fits nothing.
     """
-    tree = volumes_below(source, patterns["source"], what="source")
+    chosen = chosen_for_model(source, *bids)
+    tree = volumes_below(source, patterns["source"], what="source") if chosen is None else chosen.tree
     columns: dict[str, list[Path | None]] = {}
     references: list[Path] = []
     paired: list[str] = []
@@ -204,10 +215,11 @@ def evaluate_plan(source: Path, folders: Mapping[str, Path | None], patterns: Ma
         folder = folders.get(role)
         if folder is None:
             continue
-        candidates, matched = _matched(tree, folder, role, patterns.get(role, "*"))
+        by_suffix = references_of(chosen.images, folder, *bids) if chosen is not None and role == "reference" else None
+        candidates, matched = by_suffix or _matched(tree, folder, role, patterns.get(role, "*"))
         columns[role] = matched
         references = candidates if role == "reference" else references
-        if candidates != [folder] or len(tree.volumes) > 1:
+        if by_suffix is None and (candidates != [folder] or len(tree.volumes) > 1):
             for path, file in zip(tree.volumes, matched, strict=True):
                 paired.extend(told_match(path, file, role))
     if "lesion" in columns and not any(columns["lesion"]):

@@ -16,6 +16,10 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.metrics import registry
 from surgical_style_engine.models.folder import StyleModel, load_model
+from training_cli.cohort.bids.choice import Chosen, write_sidecars
+from training_cli.cohort.bids.dataset import Dataset, Selection, open_dataset
+from training_cli.cohort.bids.derivatives import place_of
+from training_cli.cohort.bids.pairs import matched
 from training_cli.cohort.fusion_files import registrations
 from training_cli.cohort.matching import told_match
 from training_cli.cohort.plan import check_folder_of_results, output_of
@@ -24,6 +28,8 @@ from training_cli.cohort.run.work import Done, Task
 from training_cli.cohort.summary.thumbnail import thumbnail
 from training_cli.cohort.tree import Tree, match_below
 from training_cli.progress import Progress
+
+_AGENTS = {"T1w": False, "T1w-Gd": True}  # whether images of a suffix show a contrast agent
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +123,11 @@ class _Ready:
             "warnings": fused.warnings,
         }
         figures = {line.metric.key: line.value for line in registry.lines(fused.quality)}
+        entry = plain(entry)
+        said = {"Description": "Several images of one visit in one. Not for diagnosis.", "StyleModel": self.work.model}
+        write_sidecars(task, files, entry, {**said, "FusionMethod": fusion.method})
         return Done(
-            plain(entry),
+            entry,
             thumbnail(fusion.volume, [*(part[None] for part in fusion.inputs), fusion.volume.array]),
             figures,
         )
@@ -169,6 +178,51 @@ def fuse_plan(tree: Tree, others: list[Path], output: Path, mask: Path | None) -
         values = {"modalities": 1 + len(others)}
         planned.tasks.append(Task(tree.place(path).as_posix(), inputs, (written,), values))
     return planned
+
+
+def fuse_dataset_plan(
+    paths: list[Path], suffixes: list[str], selection: Selection, output: Path, mask: Path | None
+) -> tuple[FusePlan, Dataset]:
+    """What is to be fused of a BIDS data set.
+
+    Args:
+        paths: The data set, or a part of one, alone.
+        suffixes: Of the images, the reference's first.
+        selection: Subjects and sessions.
+        output: Folder of the derivatives.
+        mask: Folder of masks, in the same folders as the images.
+
+    Returns:
+        The plan, and the data set.
+
+    Raises:
+        InputError: Where it is no data set, or lacks images, or two fit equally well.
+    """
+    dataset = open_dataset(paths[0])
+    if len(paths) > 1 or dataset is None:
+        raise InputError(f"--suffix, --subject and --session are for one BIDS data set, which {paths[-1]} is not.")
+    if len(suffixes) < 2:
+        raise InputError("Fusion of a BIDS data set needs two suffixes at least: --suffix T1w --suffix FLAIR.")
+    agents = [_AGENTS.get(suffix) for suffix in suffixes]
+    columns = [
+        dataset.of(suffix.removesuffix("-Gd"), agent, selection) for suffix, agent in zip(suffixes, agents, strict=True)
+    ]
+    chosen = Chosen(dataset, columns[0])
+    others = [matched(columns[0], column, suffix) for column, suffix in zip(columns[1:], suffixes[1:], strict=True)]
+    planned = FusePlan([], [], [])
+    for number, job in enumerate(chosen.plan("Fused", output, mask).jobs):
+        beside = [column[number] for column in others]
+        if lacking := [suffix for suffix, image in zip(suffixes[1:], beside, strict=True) if image is None]:
+            planned.problems.append((job.source, f"Its visit has no {lacking[0]}."))
+            continue
+        images = [job.source, *(image.path for image in beside if image is not None)]
+        inputs = (*images, *([] if job.mask is None else [job.mask]))
+        sources = [place_of(dataset, path).as_posix() for path in images]
+        outputs = tuple(path for path in (job.output, job.sidecar) if path is not None)
+        values = {"modalities": len(images), "sources": sources}
+        planned.told.extend(job.paired)
+        planned.tasks.append(Task(job.volume, inputs, outputs, values))
+    return planned, dataset
 
 
 def with_model(work: FuseWork, style: StyleModel | None, name: str | None) -> FuseWork:

@@ -15,6 +15,7 @@ from surgical_style_engine.backends.devices import device_name
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.metrics import registry
 from surgical_style_engine.models.style_settings import StyleSettings
+from training_cli.cohort.bids.choice import write_sidecars
 from training_cli.cohort.checks import planes_of
 from training_cli.cohort.run.work import Done, Task
 from training_cli.cohort.summary.thumbnail import thumbnail
@@ -88,7 +89,10 @@ class StylizeWork:
         quality = {line.metric.key: line.value for line in registry.lines(stylized.quality)}
         quality["flicker"] = stylized.quality.get("flicker")
         picture = thumbnail(translation.volume, [translation.normalized_input, translation.volume.array])
-        return Done(plain(entry_of(case, stylized)), picture, quality)
+        entry = plain(entry_of(case, stylized))
+        said = {"Description": f"In the style of {case.style_name}. Not for diagnosis.", "StyleModel": case.style_name}
+        write_sidecars(task, files, entry, {**said, "StyleModelSHA256": stylized.digest})
+        return Done(entry, picture, quality)
 
 
 def entry_of(case: StylizeCase, stylized: StylizedCase) -> dict[str, Any]:
