@@ -1,9 +1,10 @@
 """What it costs a volume to be translated by a worker process instead of in `sst translate` itself.
 
-    python Testing/benchmarks/cohort.py [--volumes 30] [--result FILE]
+    python Testing/benchmarks/cohort.py [--volumes 30] [--few 6] [--result FILE]
 
 Processor time of all processes together, so that what else the machine does counts little; the starts are taken off by
-a run over fewer volumes.
+a run over fewer volumes. One thing grows with the clock: what a cluster's processes use while they wait for each other,
+which is measured by itself and counted for as long as a volume takes where nobody else computes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,12 +26,22 @@ from tiny_models import oblique_head
 from surgical_style_engine.imageio.write import write_volume
 
 MODEL = "brain-mr-t1w-t2w"
-FEW = 6
+IDLE_SECONDS = 12
+IDLE = """
+import sys, time
+from training_cli.cohort.cluster.connect import ClusterOptions, connected
+
+if __name__ == "__main__":
+    with connected(ClusterOptions(workers=int(sys.argv[1]))) as client:
+        client.submit(sum, [1]).result()
+        time.sleep(float(sys.argv[2]))
+"""
 WAYS = {"here": [], "one worker": ["--workers", "1"], "two workers": ["--workers", "2"]}
 
 
 def measured(folder: Path, count: int, options: list[str]) -> dict[str, float]:
     """Seconds of a run over the first volumes: of the processors, and on the clock."""
+    shutil.rmtree(folder / f"out-{count}-{'-'.join(options)}", ignore_errors=True)
     fixed = ["--backend", "torch", "--precision", "fp32", "--device", "cpu", "--no-quality", "--progress", "none"]
     names = folder / f"first{count}"
     output = folder / f"out-{count}-{'-'.join(options)}"
@@ -45,6 +57,18 @@ def measured(folder: Path, count: int, options: list[str]) -> dict[str, float]:
         *fixed,
         *options,
     ]
+    return _used(command)
+
+
+def idle_share(folder: Path, workers: int) -> float:
+    """Processors that a cluster uses that does nothing, such as 0.01."""
+    script = folder / "idle.py"
+    script.write_text(IDLE)
+    short, long = (_used([sys.executable, script, workers, seconds]) for seconds in (1, 1 + IDLE_SECONDS))
+    return max(0.0, (long["processor"] - short["processor"]) / IDLE_SECONDS)
+
+
+def _used(command: list[object]) -> dict[str, float]:
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, env=environment)
@@ -57,6 +81,7 @@ def main() -> None:
     """Measure and print; into a file, too, if one is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--volumes", type=int, default=30)
+    parser.add_argument("--few", type=int, default=6, help="volumes of the run that is taken off")
     parser.add_argument("--shape", type=int, nargs=3, default=(48, 256, 256), help="z y x")
     parser.add_argument("--result", type=Path)
     options = parser.parse_args()
@@ -64,19 +89,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(options.volumes):
-            for count in (FEW, options.volumes):
+            for count in (options.few, options.volumes):
                 if number < count:
                     path = folder / f"first{count}" / f"p{number:02}_T1.nii.gz"
                     path.parent.mkdir(exist_ok=True)
                     write_volume(oblique_head(number, tuple(options.shape)), path)
-        each: dict[str, float] = {}
-        for way, more in WAYS.items():
-            few, all_of_them = (measured(folder, count, more) for count in (FEW, options.volumes))
-            each[way] = (all_of_them["processor"] - few["processor"]) / (options.volumes - FEW)
-            result[way] = {"few": few, "all": all_of_them, "processor_seconds_a_volume": round(each[way], 4)}
-            print(way, result[way], flush=True)
-        for way in list(WAYS)[1:]:
-            result[f"overhead of {way}"] = round(each[way] / each["here"] - 1, 4)
+        here = 0.0
+        for workers, (way, more) in enumerate(WAYS.items()):
+            few, all_of_them = (measured(folder, count, more) for count in (options.few, options.volumes))
+            used, clock = (
+                (all_of_them[what] - few[what]) / (options.volumes - options.few) for what in ("processor", "clock")
+            )
+            known = {"few": few, "all": all_of_them, "processor a volume": round(used, 4)}
+            if not workers:
+                here = used
+            else:
+                idle = idle_share(folder, workers)
+                own = used - idle * clock
+                known |= {"idle": round(idle, 4), "overhead here": round(used / here - 1, 4)}
+                known["overhead"] = round(own * (1 + idle / workers) / here - 1, 4)
+            result[way] = known
+            print(way, known, flush=True)
     print(json.dumps(result, indent=1))
     if options.result is not None:
         options.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -16,8 +16,14 @@ from surgical_style_engine.errors import InputError, StyleTransferError
 
 CONNECT_SECONDS = 15
 _LOGGERS = ("distributed", "distributed.nanny", "distributed.worker", "distributed.core", "distributed.client")
-# By default event loops wake fifty times a second and a profiler a hundred times; each stops a computing thread.
-_CALM = {"distributed.admin.tick.interval": "1s", "distributed.worker.profile.enabled": False}
+# By default event loops wake fifty times a second, a profiler a hundred times, and memory is looked at ten times by two
+# processes; each stops a computing thread.
+_CALM = {
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.worker.profile.enabled": False,
+}
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

@@ -80,7 +80,7 @@ def test_fuse(sst, refused, raw, tmp_path):
 def test_stylize(sst, raw, tmp_path):
     picture = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(tmp_path / "my_style.png"))
-    small = ("--features", "random", "--steps", "1", "--neighbour-steps", "1", "--size", "16", "--colour", "luminance")
+    small = ("--features", "random", "--steps", "1", "--neighbour-steps", "1", "--size", "32", "--colour", "luminance")
     which = ("--subject", "sub-01", "--suffix", "T2w", "--progress", "none")
     ended = sst("stylize", raw, tmp_path / "out", "--style", tmp_path / "my_style.png", *small, *which)
     assert ended.code == 0, ended
