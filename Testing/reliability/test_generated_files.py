@@ -43,11 +43,11 @@ def test_files(folder, ending, data):
             assert is_sentence(str(error)), error
 
 
-@pytest.mark.parametrize("name", sorted(name for name in cases() if name.endswith("-4-gb")))
+@pytest.mark.parametrize("name", sorted(name for name in cases() if name.endswith("-gb")))
 def test_what_is_claimed_is_not_allocated(folder, name):
     (folder / "claims").mkdir(exist_ok=True)
     path = cases()[name].make(folder / "claims")
-    with within_bounds(), pytest.raises(InputError, match="is damaged"):
+    with within_bounds(), pytest.raises(InputError, match="is damaged|holds no image"):
         read_volume(path)
 
 

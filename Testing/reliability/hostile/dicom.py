@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .registry import READ, REFUSED, add, written
+from .registry import READ, REFUSED, add, altered, written
 
 ROWS, COLUMNS = 12, 10
 VOXELS = np.arange(ROWS * COLUMNS, dtype="<u2").tobytes()
@@ -175,6 +175,7 @@ DAMAGED = {
     "head-of-4-gb": overlong(whole(), 136),
     "first-element-of-4-gb": overlong(whole(), whole().index(b"\x08\0\x16\0") + 4),
     "implicit-element-of-4-gb": overlong(implicit(), implicit().index(b"\x08\0\x16\0") + 4),
+    "command-element-of-1-gb": altered(whole(), (358, b"\0\0\0\0\0\0\1\x22")),
     "no-magic-4-gb": overlong(whole()[132:], 4),
     "negative-representation": whole(t00280103=("US", 9)),
     "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),

@@ -1,7 +1,8 @@
 """Whether an element of a DICOM file claims to be far longer than the file: GDCM allocates what is claimed first.
 
-Elements are walked through as GDCM does it: where no value representation stands that DICOM knows, four bytes of length
-follow the tag, also in the file's own head. What cannot be followed is left to GDCM, which refuses it.
+Elements are walked through as GDCM does it: where no value representation stands that DICOM knows, a length of four
+bytes follows the tag in the file's own head and where the first element behind it has none either, else one of two bytes.
+What cannot be followed is left to GDCM.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _SHORT |= {b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_SYNTAX, _PIXELS = 0x00020010, 0x7FE00010
+_HEAD, _SYNTAX, _PIXELS = 2, 0x00020010, 0x7FE00010
 _IMPLICIT, _BIG_ENDIAN, _DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
 _PREAMBLE, _MOST_ELEMENTS, _BLOCK = 128, 500_000, 1 << 16
 
@@ -59,17 +60,19 @@ class _Way:
         is_explicit: Whether value representations are written.
         syntax: What the file's head names; None within it.
         in_fragments: Whether items hold compressed pixels, and no elements.
+        past_pixels: Whether the pixels have begun; behind them is padding.
     """
 
     order: Literal["little", "big"] = "little"
     is_explicit: bool = True
     syntax: bytes | None = None
     in_fragments: bool = False
+    past_pixels: bool = False
 
     def leave_head(self, vr: bytes) -> None:
         """After the head; ``vr`` stands where the first element's value representation does, if it has one."""
         self.syntax = self.syntax or b""
-        self.is_explicit = self.syntax != _IMPLICIT if self.syntax else vr in _SHORT | _LONG
+        self.is_explicit = self.syntax != _IMPLICIT and vr in _SHORT | _LONG
         self.order = "big" if self.syntax == _BIG_ENDIAN else "little"
 
 
@@ -92,6 +95,9 @@ def _values(data: _Blocks, size: int) -> Iterator[tuple[int, int]]:
         tag = group << 16 | number
         width, length, is_sequence = _length(head, tag, way)
         place += width
+        if group == 0 and not way.past_pixels:  # of no file; GDCM looks for a length at several places
+            yield place, max(int.from_bytes(head[n : n + 4], "little") for n in (4, 6, 8))
+        way.past_pixels = way.past_pixels or tag == _PIXELS
         if tag == _SYNTAX and in_head:
             way.syntax = data.at(place, min(length, 64)).strip(b" \0")
         if tag == _ITEM and not way.in_fragments or tag in (_ITEM_END, _SEQUENCE_END):
@@ -107,8 +113,8 @@ def _length(head: bytes, tag: int, way: _Way) -> tuple[int, int, bool]:
     """Bytes before an element's value, bytes that it is said to have, and whether it is a sequence."""
     vr = head[4:6]
     if way.is_explicit and tag >> 16 != _ITEM >> 16:
-        if vr in _SHORT:
-            return 8, int.from_bytes(head[6:8], way.order), False
         if vr in _LONG:
             return 12, int.from_bytes(head[8:12], way.order), vr == b"SQ"
+        if vr in _SHORT or tag >> 16 != _HEAD:
+            return 8, int.from_bytes(head[6:8], way.order), False
     return 8, int.from_bytes(head[4:8], way.order), False
