@@ -1,12 +1,14 @@
 """Makes the fixtures of what has been added since 0.1.0: ``python Testing/compatibility/make_next.py FOLDER``.
 
 ``next`` stands for the schema of the version to come, and is made anew until that is released; then it gets the
-version's name, is not made again, and the whole of ``make_fixtures.py`` is run for it. A manifest of a cohort belongs
-into it, too. All in it is made up. Contents:
+version's name, is not made again, and the whole of ``make_fixtures.py`` is run for it. All in it is made up. Contents:
 
     model/      a generator of tone curves in stacks, with a calibration, lesions and its training volumes' looks
     run/        a run folder of `sst train` after 2 of 4 steps, without its cache
     report.json of sst translate, with verdict and recognised input
+    cohort/     manifest and summary of two volumes that model/ translated, and one that it refused
+    made-up.look.json of `sst harmonise`
+    scene/      a scene that the panel filled (``make_next_scene.py``), as 0.1.0 has one
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -67,9 +70,44 @@ def main(folder: Path) -> None:
         sst(["translate", "data/head_T1.nii.gz", "o.nii.gz", *run, "--report", "report.json"])
     except SystemExit as ended:
         assert not ended.code
+    make_cohort(folder)
+    make_look(folder)
+    (folder / "scene").mkdir()
+    subprocess.run([sys.executable, HERE / "make_next_scene.py", folder / "scene"], check=True)
     for name in ("run/cache", "run/model", "data"):
         shutil.rmtree(name)
     Path("o.nii.gz").unlink()
+
+
+def make_cohort(folder: Path) -> None:
+    """Of a folder with "model": what a run over a cohort leaves beside the images."""
+    from training_cli.main import main as sst
+
+    data = HERE / "v0_1_0" / "data"
+    source = folder / "cohort-in"
+    for name, file in (("a/p1_T1.nii.gz", "head_T1.nii.gz"), ("b/p2_T1.nii.gz", "head_T2.nii.gz")):
+        (source / name).parent.mkdir(parents=True)
+        shutil.copy(data / file, source / name)
+    (source / "broken.nii.gz").write_bytes(b"no image")
+    run = ["--model", str(folder / "model"), "--device", "cpu", "--precision", "fp32", "--backend", "torch"]
+    os.chdir(folder)
+    try:
+        sst(["translate", source.name, "cohort", *run, "--progress", "none"])
+    except SystemExit as ended:
+        assert ended.code == 1
+    for path in [source, *(folder / "cohort").glob("[ab]")]:
+        shutil.rmtree(path)
+    (folder / "cohort" / "summary.html").unlink()
+
+
+def make_look(folder: Path) -> None:
+    """The look of a head of three tissues."""
+    from tissue_phantom import tissue_phantom
+
+    from surgical_style_engine.harmonise.look import look_of
+    from surgical_style_engine.volumes.tissues.landmarks import measure
+
+    look_of([measure(tissue_phantom(), "T1w", True)[0]], "T1w", "made up").save(folder / "made-up.look.json")
 
 
 if __name__ == "__main__":

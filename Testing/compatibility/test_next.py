@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.app.report import read_report
+from surgical_style_engine.harmonise.look import load_look
 from surgical_style_engine.inference.fit.usual import unusual_distance
 from surgical_style_engine.models.calibration import read_calibration
 from surgical_style_engine.models.folder import load_model
+from training_cli.cohort.run.manifest import read_manifest
+from training_cli.cohort.summary.page import write_page
 from training_cli.training.config import TrainingConfig
 from training_cli.training.state.checkpoint import load_checkpoint
 from training_cli.training.state.resume import changed_settings
@@ -44,6 +47,23 @@ def test_the_report_opens(sst_page):
     report = read_report(NEXT / "report.json")
     assert report["quality"]["verdict"] and report["recognised"]
     assert report["model"]["name"] in sst_page
+
+
+def test_the_manifest_opens_and_its_page_is_made_of_it(tmp_path):
+    metrics, rows = read_manifest(NEXT / "cohort" / "manifest.csv")
+    states = {row.volume: (row.state, bool(row.reason)) for row in rows}
+    assert states["a/p1_T1.nii.gz"][0] == states["b/p2_T1.nii.gz"][0] == "done"
+    assert states["broken.nii.gz"] == ("failed", True)
+    done = next(row for row in rows if row.state == "done")
+    assert "look_ahead_score" in metrics and done.number("seconds") and done.input_sha256 and done.backend == "torch"
+    shutil.copytree(NEXT / "cohort", tmp_path / "cohort")
+    write_page(tmp_path / "cohort", "Then")
+    assert "a/p1_T1.nii.gz" in (tmp_path / "cohort" / "summary.html").read_text(encoding="utf-8")
+
+
+def test_the_look_opens():
+    look = load_look(NEXT / "made-up.look.json")
+    assert (look.kind, look.name, len(look.levels)) == ("T1w", "made up", len(look.tissues))
 
 
 @pytest.fixture

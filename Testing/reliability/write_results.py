@@ -1,15 +1,19 @@
-"""Writes RESULTS.md: how every hostile file and model ended, and what kills and full disks left.
+"""Writes RESULTS.md: how every hostile file and model ended, what kills and full disks left, what was fuzzed.
 
-``python Testing/reliability/write_results.py`` takes some ten minutes of one core.
+``python Testing/reliability/write_results.py`` takes some ten minutes of one core. ``--part files`` (or models, faults,
+fuzzing) does that part anew and leaves the others as this script wrote them before; each part has its day.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 TESTING = Path(__file__).resolve().parent.parent
@@ -17,14 +21,16 @@ sys.path[:0] = [str(TESTING), str(TESTING.parent), str(TESTING.parent / "Surgica
 # What is forked must have run no threads; nothing is measured, and remembered in the home folder.
 os.environ |= {"OMP_NUM_THREADS": "1", "SST_PROBE": "off", "SST_FEATURES": "/nonexistent/features"}
 
-from reliability import batch, faults, models_batch  # noqa: E402
+from reliability import batch, faults, fuzz_all, models_batch  # noqa: E402
 from reliability.hostile.registry import cases  # noqa: E402
 
 WORKER_KILLS, TRAINING_KILLS, WRITERS = 100, 20, 10
+RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = """# What was tried, and how it ended
 
-Written by `write_results.py`.
-
+Written by `write_results.py`, nothing by hand.
+"""
+FILES = """
 ## Hostile files
 
 Each file is read in a process with 2 GB of address space; those that can be are read twice, with other bytes in fresh
@@ -49,24 +55,18 @@ and a worker gives the same array.
 |---|---|---|
 """
 
-# Written by hand: what takes hours is not run each time.
-NOTES = """
-## Memory, fuzzing
+FUZZED = """
+## Fuzzing
 
-Of the seven commands with a megabyte of memory left, `sst fuse` was ended by the system's loader of libraries ("cannot
-allocate memory for thread-local data"), before any Python could say so.
+`fuzz_all.py` runs the targets of `fuzz.py` (atheris, guided by coverage) and the generated tests (hypothesis, each time
+with other examples) for a time of the processor, an hour over all targets of a tool by default, and goes on where it
+was. A find is what ended a round: no sentence, a traceback, a crash, more than 10 s or 1 GB. Each is mended, and a case
+of the tests.
 
-atheris 3.0, on two cores shared with twenty other processes, 2026-11-28; seconds of processor and inputs. An hour
-each it was not. Two runs ended at a limit of the clock: the NIfTI file takes 0.07 s of the processor alone;
-the message to the worker was not kept (it is now).
-
-| | nifti | nifti-gz | meta | nrrd | dicom | png | jpeg | tiff | model.json | protocol |
-|---|---|---|---|---|---|---|---|---|---|---|
-| s | 9 | 3 | 11 | 9 | 10 | 4 | 3 | 9 | 7 | 17 |
-| inputs | 3,445 | 2,956 | 9,424 | 11,376 | 242 | 3,163 | 1,849 | 9,789 | 11,038 | 11,647 |
-
-hypothesis, messages to the worker: 41,000 in 220 s of the processor while they were written, which gave the cases of
-`test_generated_messages.py`; the tests draw 60 to 250 each.
+"""
+OF_MEMORY = """
+With little memory the system's loader of libraries can end a process ("cannot allocate memory for thread-local data")
+before any Python could say so: seen of `sst fuse`, and counted as not as it should be.
 """
 
 
@@ -141,16 +141,50 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def main() -> None:
-    """Run everything, and write the tables."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = fault_rows(Path(folder))
-    models = models_batch.table()
+def files_part() -> str:
+    """Hostile files."""
     first = batch.run(cases())
     again = batch.run([name for name, ending in first.items() if ending.outcome == "read"], batch.FILLS[1])
-    text = HEAD + table(first, again) + MODELS + models + FAULTS + rows + NOTES
-    (Path(__file__).parent / "RESULTS.md").write_text(text, encoding="utf-8")
-    print(text)
+    return FILES + table(first, again)
+
+
+def faults_part() -> str:
+    """Kills, full disks and the like."""
+    with tempfile.TemporaryDirectory() as folder:
+        return FAULTS + fault_rows(Path(folder)) + OF_MEMORY
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "files": files_part,
+    "models": lambda: MODELS + models_batch.table(),
+    "faults": faults_part,
+    "fuzzing": lambda: FUZZED + fuzz_all.table(),
+}
+
+
+def written_before() -> list[str]:
+    """The parts of RESULTS.md as they are, in their order."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+    return [f"## {part.strip()}" for part in text.split("\n## ")[1:]]
+
+
+def main() -> None:
+    """Run everything, or a part, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be repeated")
+    asked = parser.parse_args().part or list(PARTS)
+    before = written_before()
+    if len(before) != len(PARTS):
+        asked = list(PARTS)
+    texts = []
+    for number, (name, make) in enumerate(PARTS.items()):
+        if name in asked:
+            heading, _, rest = make().strip().partition("\n")
+            texts.append(f"{heading}\n\nRun on {datetime.now(timezone.utc):%Y-%m-%d}.\n\n{rest.strip()}")
+        else:
+            texts.append(before[number])
+    RESULTS.write_text("\n\n".join([HEAD.strip(), *texts]) + "\n", encoding="utf-8")
+    print(RESULTS.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
+
+
+_one_at_a_time = threading.RLock()  # what one thread has bounded another must not take for the bound before
 
 
 @contextlib.contextmanager
@@ -25,6 +29,11 @@ def at_most_more(size: int) -> Iterator[None]:
     if resource is None or sys.platform != "linux":
         yield
         return
+    with _one_at_a_time:
+        yield from _bounded(size)
+
+
+def _bounded(size: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = _used() + size
     if any(bound != resource.RLIM_INFINITY and bound < limit for bound in (soft, hard)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.imageio.gate.elements import claims_too_much
+from surgical_style_engine.imageio.gate.elements import claims_too_much, with_little_memory
 
 from .frames import read_frames
 from .tags import (
@@ -110,8 +110,9 @@ def read_header(name: str) -> SliceHeader | None:
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(name)
     try:
-        reader.ReadImageInformation()
-    except RuntimeError:
+        with with_little_memory(name):
+            reader.ReadImageInformation()
+    except (RuntimeError, MemoryError):
         return None
     if reader.GetDimension() != 3:
         return None

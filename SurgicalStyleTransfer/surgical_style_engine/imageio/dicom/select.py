@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import DICOM_ENDINGS, ending_of, is_dicom
-from surgical_style_engine.imageio.gate.elements import claims_too_much
+from surgical_style_engine.imageio.gate.elements import claims_too_much, with_little_memory
 from surgical_style_engine.imageio.gate.regular import check_no_holes, is_regular
 from surgical_style_engine.imageio.itk import silent_itk
 
@@ -70,8 +71,12 @@ def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
                 raise InputError(f"The folder {folder} has a DICOM file that cannot be read.")
     reader = sitk.ImageSeriesReader
     try:
-        return {uid: reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in reader.GetGDCMSeriesIDs(str(folder))}
-    except RuntimeError:
+        with contextlib.ExitStack() as stack:
+            for path in filter(is_regular, folder.iterdir()):
+                stack.enter_context(with_little_memory(path))
+            uids = reader.GetGDCMSeriesIDs(str(folder))
+            return {uid: reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
+    except (RuntimeError, MemoryError):
         for path in sorted(folder.iterdir()):
             if is_dicom(path):
                 check_claims(str(path), f"The folder {folder}")

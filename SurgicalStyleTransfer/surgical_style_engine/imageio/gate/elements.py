@@ -1,18 +1,22 @@
 """Whether an element of a DICOM file claims to be far longer than the file: GDCM allocates what is claimed first.
 
 Elements are walked through as GDCM does it: where no value representation stands that DICOM knows, a length of four
-bytes follows the tag in the file's own head and where the first element behind it has none either, else one of two bytes.
-What cannot be followed is left to GDCM.
+bytes follows the tag in the file's own head, and where the first element behind it has none either; else one of two
+bytes. Where this cannot be followed to the pixels, GDCM may look for lengths elsewhere, and gets little memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from surgical_style_engine.common.memory_limit import at_most_more
+
+ROOM = 512 << 20  # bytes of memory
 LARGE = 64 << 20  # bytes; shorter lies cost GDCM no more than a good file
 _SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL"}
 _SHORT |= {b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
@@ -33,9 +37,33 @@ def claims_too_much(path: Path | str) -> bool:
     Raises:
         OSError: Where it cannot be read.
     """
-    size = os.path.getsize(path)
+    return _looked_at(path)[0]
+
+
+@contextlib.contextmanager
+def with_little_memory(path: Path | str) -> Iterator[None]:
+    """For GDCM: where a file's elements cannot be followed, it gets ROOM and a few times the file's size (Linux).
+
+    Args:
+        path: A regular file, DICOM or not.
+    """
+    with contextlib.ExitStack() as stack:
+        if not _looked_at(path)[1]:
+            stack.enter_context(at_most_more(ROOM + 4 * os.path.getsize(path)))
+        yield
+
+
+def _looked_at(path: Path | str) -> tuple[bool, bool]:
+    """Whether an element reaches far behind the file's end; whether all can be followed, to the pixels or that end."""
+    size, way, end = os.path.getsize(path), _Way(), 0
     with Path(path).open("rb") as stream:
-        return any(length > max(LARGE, size - start) for start, length in _values(_Blocks(stream), size))
+        for start, length in _values(_Blocks(stream), size, way):
+            end = start + length
+            if end > size and length > LARGE:
+                return True, False
+            if end > size or way.past_pixels:
+                break
+    return False, not way.is_odd and end <= size and (way.past_pixels or way.in_fragments or end == size)
 
 
 class _Blocks:
@@ -61,6 +89,7 @@ class _Way:
         syntax: What the file's head names; None within it.
         in_fragments: Whether items hold compressed pixels, and no elements.
         past_pixels: Whether the pixels have begun; behind them is padding.
+        is_odd: Whether an element was not as DICOM has it.
     """
 
     order: Literal["little", "big"] = "little"
@@ -68,20 +97,23 @@ class _Way:
     syntax: bytes | None = None
     in_fragments: bool = False
     past_pixels: bool = False
+    is_odd: bool = False
 
     def leave_head(self, vr: bytes) -> None:
         """After the head; ``vr`` stands where the first element's value representation does, if it has one."""
         self.syntax = self.syntax or b""
         self.is_explicit = self.syntax != _IMPLICIT and vr in _SHORT | _LONG
+        self.is_odd = self.is_odd or self.syntax not in (b"", _IMPLICIT) and not self.is_explicit
         self.order = "big" if self.syntax == _BIG_ENDIAN else "little"
 
 
-def _values(data: _Blocks, size: int) -> Iterator[tuple[int, int]]:
+def _values(data: _Blocks, size: int, way: _Way) -> Iterator[tuple[int, int]]:
     """Where the values of a file's elements begin, and their lengths; those of sequences, and not these themselves."""
     place = _PREAMBLE + 4 if data.at(_PREAMBLE, 4) == b"DICM" else 0
     if place == 0 and data.at(0, 2) not in (b"\2\0", b"\x08\0"):
-        return  # not DICOM
-    way, in_head = _Way(), True
+        way.past_pixels = True  # not DICOM: GDCM does not begin
+        return
+    in_head = True
     for _ in range(_MOST_ELEMENTS):
         head = data.at(place, 12)
         if len(head) < 8:
@@ -96,6 +128,7 @@ def _values(data: _Blocks, size: int) -> Iterator[tuple[int, int]]:
         width, length, is_sequence = _length(head, tag, way)
         place += width
         if group == 0 and not way.past_pixels:  # of no file; GDCM looks for a length at several places
+            way.is_odd = True
             yield place, max(int.from_bytes(head[n : n + 4], "little") for n in (4, 6, 8))
         way.past_pixels = way.past_pixels or tag == _PIXELS
         if tag == _SYNTAX and in_head:
@@ -115,6 +148,7 @@ def _length(head: bytes, tag: int, way: _Way) -> tuple[int, int, bool]:
     if way.is_explicit and tag >> 16 != _ITEM >> 16:
         if vr in _LONG:
             return 12, int.from_bytes(head[8:12], way.order), vr == b"SQ"
+        way.is_odd = way.is_odd or vr not in _SHORT
         if vr in _SHORT or tag >> 16 != _HEAD:
             return 8, int.from_bytes(head[6:8], way.order), False
     return 8, int.from_bytes(head[4:8], way.order), False

@@ -1,6 +1,7 @@
 """Elements of DICOM files that claim to be longer than their file."""
 
 import struct
+import sys
 
 import pytest
 from reliability.hostile.dicom import (
@@ -16,7 +17,7 @@ from reliability.hostile.dicom import (
     whole,
 )
 
-from surgical_style_engine.imageio.gate.elements import claims_too_much
+from surgical_style_engine.imageio.gate.elements import claims_too_much, with_little_memory
 
 HUGE = 0x7FFFFFF0
 
@@ -79,3 +80,22 @@ def test_big_endian(tmp_path):
 def test_a_short_lie_is_left_to_gdcm(tmp_path):
     assert not claims(tmp_path, whole()[:-100])
     assert claims(tmp_path, overlong(whole(), 136))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux only")
+def test_what_cannot_be_followed_gets_little_memory(tmp_path):
+    resource, bounds = pytest.importorskip("resource"), {}
+    before = resource.getrlimit(resource.RLIMIT_AS)[0]
+    for name, data in {
+        "good": whole(),
+        "implicit": implicit(),
+        "compressed": encapsulated(RLE, rle(bytes(240))),
+        "no DICOM": b"GIF89a" * 40,
+        "odd": whole().replace(b"CS\2\0MR", b"\3S\2\0MR"),
+        "cut": whole()[:-100],
+    }.items():
+        (tmp_path / "s.dcm").write_bytes(data)
+        with with_little_memory(tmp_path / "s.dcm"):
+            bounds[name] = resource.getrlimit(resource.RLIMIT_AS)[0] != before
+    assert bounds == {name: name in ("odd", "cut") for name in bounds}
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == before

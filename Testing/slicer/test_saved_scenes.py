@@ -1,22 +1,23 @@
-"""A scene that the panel of version 0.1.0 filled and saved opens in the present panel (made by make_fixtures.py)."""
+"""Scenes that the panel of version 0.1.0, and that of the version to come, filled and saved open in the present one."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-SCENE = Path(__file__).resolve().parents[1] / "compatibility" / "v0_1_0" / "scene"
+KEPT = Path(__file__).resolve().parents[1] / "compatibility"  # made by make_fixtures.py and make_next.py
 
 
-@pytest.fixture
-def opened(scene, open_panel):
+@pytest.fixture(params=["v0_1_0", "next"])
+def opened(request, scene, open_panel):
     """The panel after the scene was loaded, and what has to be in it."""
-    widget = open_panel(folder=SCENE.parent / "models")
+    folder = KEPT / request.param / "scene"
+    widget = open_panel(folder=KEPT / "v0_1_0" / "models")
     scene.Clear(0)
-    scene.SetURL(str(SCENE / "scene.mrml"))
-    scene.SetRootDirectory(str(SCENE))
+    scene.SetURL(str(folder / "scene.mrml"))
+    scene.SetRootDirectory(str(folder))
     assert scene.Import()
-    return widget, json.loads((SCENE / "expected.json").read_text(encoding="utf-8"))
+    return widget, json.loads((folder / "expected.json").read_text(encoding="utf-8"))
 
 
 def test_every_choice_is_as_it_was(opened):
