@@ -104,7 +104,6 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     from surgical_style_engine.app.judging import Judging
     from surgical_style_engine.models.folder import load_model
     from training_cli.cohort.bids.dataset import Selection
-    from training_cli.cohort.checks import told
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.run.digests import model_of
     from training_cli.commands.works.evaluate import EvaluateWork, evaluate_plan
@@ -115,10 +114,8 @@ def evaluate(  # noqa: PLR0913 - a Typer command: one parameter an option
     style.check_direction(direction)
     patterns = {"source": pattern_source, "reference": pattern_reference, "mask": pattern_masks}
     folders = {"reference": reference, "mask": masks, "lesion": lesions}
-    selection = Selection(suffix, subject, session)
-    planned = evaluate_plan(source, folders, patterns, (style.card, direction, selection))
+    planned = evaluate_plan(source, folders, patterns, (style.card, direction, Selection(suffix, subject, session)))
     _check_outputs(planned, style, maps, report)
-    told(planned.paired)
     judging = Judging(cycle=cycle, lpips=lpips)
     run = {"device": device, "precision": precision, "backend": backend}
     where = str(Path(model).absolute()) if Path(model).is_dir() else model
@@ -134,6 +131,9 @@ def _evaluate(
     work: EvaluateWork, planned: EvaluatePlan, spreading: Spreading, told: tuple[Path, str, str], begun: float
 ) -> None:
     """Judge what is asked for, and report it. told: the report, the label in the card, and how progress is shown."""
+    from training_cli.cohort import checks
+
+    checks.told(planned.paired)
     report, label, progress = told
     style = work.loaded()
     entries, failures = _evaluate_all(work, planned, spreading, progress)

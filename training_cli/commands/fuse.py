@@ -107,8 +107,6 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     no measurements. Where no other volume has voxels, the reference stays as it is. Nothing is written unless
     everything succeeds.
     """
-    from surgical_style_engine.app.fuse_case import FuseCase
-    from surgical_style_engine.common.run_options import RunOptions
     from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.checks import numbers_of
     from training_cli.cohort.command import Spreading
@@ -122,8 +120,7 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
     is_set = reference.is_dir() and is_cohort(reference)
     if not is_set:
-        if suffix or subject or session:
-            raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {reference} is not.")
+        Selection((suffix or [None])[0], subject, session).check_none(reference)
         places.check(paths, overwrite)
     count = len(suffix) if suffix else len(paths)
     numbers = None if weights is None else numbers_of(weights, "--weights")
@@ -135,21 +132,18 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
         chosen = (suffix or [], Selection(None, subject, session))
         _fuse_cohort(with_model(FuseWork(asked, run), style, model), (paths, *chosen), places, spreading, shown)
         return
-    options = RunOptions(progress=shown, **run)
-    _fuse_one(
-        FuseCase(paths, model=style, mask=mask, output=output, options=options, stage=shown.stage, **asked),
-        places,
-        shown,
-    )
+    _fuse_one({"volumes": paths, "model": style, "mask": mask, "output": output, **asked}, run, places, shown)
 
 
-def _fuse_one(case: FuseCase, places: _Places, shown: Progress) -> None:
-    """Fuse the volumes of one patient, and write all or nothing."""
-    from surgical_style_engine.app.fuse_case import fuse_case
+def _fuse_one(asked: dict[str, Any], run: dict[str, Any], places: _Places, shown: Progress) -> None:
+    """Fuse the volumes of one patient, and write all or nothing; asked: of ``FuseCase``, run: of ``RunOptions``."""
+    from surgical_style_engine.app.fuse_case import FuseCase, fuse_case
+    from surgical_style_engine.common.run_options import RunOptions
     from training_cli.cohort.all_or_nothing import all_or_nothing
     from training_cli.cohort.checks import told_warnings
 
     start = time.perf_counter()
+    case = FuseCase(options=RunOptions(progress=shown, **run), stage=shown.stage, **asked)
     with shown:
         fused = fuse_case(case)
     with all_or_nothing() as files:

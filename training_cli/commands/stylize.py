@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from surgical_style_engine.models.style_settings import StyleSettings
     from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
-    from training_cli.progress import Progress
 
 Content = Annotated[Path, typer.Argument(help="volume, DICOM folder or picture, or folder of volumes (a cohort)")]
 Output = Annotated[Path, typer.Argument(help="file to write, on exactly CONTENT's grid; for a cohort, a folder")]
@@ -122,13 +121,11 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
 ) -> None:
     """Give CONTENT the style of a picture and write OUTPUT (Gatys et al., CVPR 2016).
 
-    Every slice begins from its neighbour's result, so that a volume does not flicker. The result is a synthetic image:
-    its header says so.
+    Every slice begins from its neighbour's result, against flicker. The result is synthetic, as its header says.
     """
     from training_cli.cohort.bids.dataset import Selection
     from training_cli.cohort.command import Spreading
     from training_cli.cohort.tree import is_cohort
-    from training_cli.progress import Progress
 
     kind, file = _features(features)
     values: dict[str, Any] = {"colour": colour, "features": kind, "steps": steps, "neighbour_steps": neighbour_steps}
@@ -136,14 +133,13 @@ def stylize(  # noqa: PLR0913 - a Typer command: one parameter an option
     values |= {"content_weight": content_weight, "style_weight": style_weight, "variation_weight": variation_weight}
     values |= {"consistency_weight": consistency_weight, "background": background, "seed": seed}
     how = {"strength": strength, "features_file": file, "compare_independent": compare_flicker, "window": window}
+    selection = Selection(suffix, subject, session)
     if content.is_dir() and is_cohort(content):
         spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
-        places = _Places(content, style, mask, report, pattern, spreading, Selection(suffix, subject, session))
-        _run_cohort(places, how, values, (plane, device), download_features, Progress(progress))
+        places = _Places(content, style, mask, report, pattern, spreading, selection)
+        _run_cohort(places, how, values, (plane, device), download_features, progress)
         return
-    if any(value is not None for value in (suffix, subject, session)):
-        raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {content} is not.")
-    _check(content, output, style, mask, report, plane)
+    _check(content, output, style, mask, report, plane, selection)
     where = {"content": content, "output": output, "picture": style, "mask": mask}
     _run({**where, **how}, values, (plane, device), download_features, report, progress)
 
@@ -167,7 +163,7 @@ def _run_cohort(
     values: dict[str, Any],
     run: tuple[str, str],
     download: bool,
-    shown: Progress,
+    progress: str,
 ) -> None:
     """Stylise what of a cohort is missing, changed or failed. values: of the settings; run: plane and device."""
     from surgical_style_engine.models.style_settings import parse_settings
@@ -180,8 +176,9 @@ def _run_cohort(
     from training_cli.cohort.plan import plan
     from training_cli.commands.works.stylize import StylizeWork
     from training_cli.commands.works.translate import translate_tasks
+    from training_cli.progress import Progress
 
-    begun = time.perf_counter()
+    begun, shown = time.perf_counter(), Progress(progress)
     checks.check_exist(places.picture)
     checks.check_folders_of(places.report)
     checks.check_plane(run[0])
@@ -324,11 +321,20 @@ def _features(text: str) -> tuple[str, Path | None]:
     return "auto", path
 
 
-def _check(content: Path, output: Path, style: Path, mask: Path | None, report: Path | None, plane: str) -> None:
+def _check(
+    content: Path,
+    output: Path,
+    style: Path,
+    mask: Path | None,
+    report: Path | None,
+    plane: str,
+    selection: Selection,
+) -> None:
     from surgical_style_engine.imageio.write import check_output
     from training_cli.cohort import checks
     from training_cli.cohort.paths import check_outputs
 
+    selection.check_none(content)
     for path, what in ((content, "content"), (style, "style picture"), (mask, "mask")):
         if path is not None and not path.exists():
             raise InputError(f"The {what} {path} does not exist.")

@@ -10,7 +10,6 @@ from typing import Any
 
 from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.common.version import __version__
-from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes.recognise.kinds import T1W, T1W_GD
@@ -80,8 +79,7 @@ def chosen(source: Path, selection: Selection, kind: str | None = None, why: str
     """
     dataset = open_dataset(source) if source.is_dir() else None
     if dataset is None:
-        if selection.is_any:
-            raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {source} is not.")
+        selection.check_none(source)
         return None
     if selection.suffix is not None:
         return Chosen(dataset, dataset.of(selection.suffix, None, selection))
@@ -128,8 +126,8 @@ def references_of(
         return None
     agent = domains.target_agent if domains.target_suffix == "T1w" else None
     there = dataset.of(domains.target_suffix, agent, Selection(None, selection.subjects, selection.sessions))
-    found = matched(images, there, "reference")
-    return [image.path for image in there], [None if image is None else image.path for image in found]
+    own = matched(images, there, "reference")
+    return [image.path for image in there], [None if image is None else image.path for image in own]
 
 
 def write_sidecars(task: Task, files: Files, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -36,6 +36,11 @@ class Selection:
         """Whether anything is asked for."""
         return any(value is not None for value in (self.suffix, self.subjects, self.sessions))
 
+    def check_none(self, source: Path) -> None:
+        """Raise InputError where something of a data set is asked for, and the source is none."""
+        if self.is_any:
+            raise InputError(f"--suffix, --subject and --session are for a BIDS data set, which {source} is not.")
+
 
 @dataclass(frozen=True)
 class Image:

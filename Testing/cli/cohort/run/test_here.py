@@ -100,10 +100,19 @@ def test_voxels_are_those_of_one_step_after_the_other(tmp_path, head_volume, tin
         path.parent.mkdir(exist_ok=True)
         write_volume(head_volume(number), path)
         tasks.append(Task(path.name, (path,), (tmp_path / "out" / path.name,)))
+    nothing = dict.fromkeys(("plane", "mask", "match", "report", "maps", "error_map"))
     asked = Asked(
-        tmp_path / "in", tmp_path / "out", "forward", None, "1", None, None, "*", False, None, "none", None, None,
-        "quick", False,
-    )  # fmt: skip
+        source=tmp_path / "in",
+        output=tmp_path / "out",
+        direction="forward",
+        strength="1",
+        pattern="*",
+        dicom=False,
+        quality="none",
+        uncertainty="quick",
+        deidentify=False,
+        **nothing,
+    )
     run = {"device": "cpu", "precision": "fp32", "backend": "torch", "batch_size": None, "force": False}
     work, _ = work_of(asked, str(tiny_model), Adjustments(), run)
     assert all(isinstance(each.outcome, Done) for each in done_here(work, tasks))
