@@ -26,15 +26,24 @@ from tiny_models import oblique_head
 from surgical_style_engine.imageio.write import write_volume
 
 MODEL = "brain-mr-t1w-t2w"
-IDLE_SECONDS = 12
+IDLE_SECONDS = 20
 IDLE = """
 import sys, time
+import psutil
 from training_cli.cohort.cluster.connect import ClusterOptions, connected
+
+def used():
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 if __name__ == "__main__":
     with connected(ClusterOptions(workers=int(sys.argv[1]))) as client:
         client.submit(sum, [1]).result()
+        time.sleep(3)
+        own = psutil.Process()
+        processes = [own, *own.children(recursive=True)]
+        before, begun = used(), time.perf_counter()
         time.sleep(float(sys.argv[2]))
+        print((used() - before) / (time.perf_counter() - begun))
 """
 WAYS = {"here": [], "one worker": ["--workers", "1"], "two workers": ["--workers", "2"]}
 
@@ -64,8 +73,8 @@ def idle_share(folder: Path, workers: int) -> float:
     """Processors that a cluster uses that does nothing, such as 0.01."""
     script = folder / "idle.py"
     script.write_text(IDLE)
-    short, long = (_used([sys.executable, script, workers, seconds]) for seconds in (1, 1 + IDLE_SECONDS))
-    return max(0.0, (long["processor"] - short["processor"]) / IDLE_SECONDS)
+    command = [sys.executable, str(script), str(workers), str(IDLE_SECONDS)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _used(command: list[object]) -> dict[str, float]:

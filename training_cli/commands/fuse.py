@@ -120,7 +120,7 @@ def fuse(  # noqa: PLR0913 - a Typer command: one parameter an option
     spreading = Spreading(output, overwrite, workers, scheduler, worker_memory)
     is_set = reference.is_dir() and is_cohort(reference)
     if not is_set:
-        Selection((suffix or [None])[0], subject, session).check_none(reference)
+        Selection(suffix[0] if suffix else None, subject, session).check_none(reference)
         places.check(paths, overwrite)
     count = len(suffix) if suffix else len(paths)
     numbers = None if weights is None else numbers_of(weights, "--weights")
