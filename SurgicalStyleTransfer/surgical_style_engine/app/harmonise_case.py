@@ -62,7 +62,8 @@ def look_like(
 
     Args:
         path: a file that ends in ``look.ENDING``, a volume's file or DICOM folder, or a folder of volumes.
-        tell, step: see ``measure_look``.
+        tell: gets a sentence for each scan that does not count.
+        step: called with (steps done, steps in all) before each, see ``measure_look``.
 
     Raises:
         InputError: for a path that holds neither, and as ``measure_look`` does.

@@ -48,7 +48,8 @@ class Looks:
                 other, name = kind_to_harmonise(reference)[0], reference.name
             if other and not same_family(kind, other):
                 raise InputError(
-                    f"{volume.name or 'The volume'} is {kind}, the look '{name}' is of {other} scans; translate it first."
+                    f"{volume.name or 'The volume'} is {kind}, the look '{name}' is of {other} scans; translate it "
+                    "first."
                 )
         except InputError as error:
             return {"problem": str(error), "look": None}

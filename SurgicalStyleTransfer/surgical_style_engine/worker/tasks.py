@@ -77,7 +77,7 @@ class Tasks:
         return {"problem": "", "warnings": suitability_warnings(volume, model, request.direction, landmarks)}
 
     def recognise(self, request: schema.Recognise, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
-        """``domain`` of a model for many that a volume belongs to, empty where nobody knows; ``sentence``: what it is."""
+        """``domain`` of a model for many that a volume is of, empty where nobody knows; ``sentence``: what it is."""
         card, message = self._warm.model(request.model).card, request.volume
         domain, sentence = domain_of(card, message.read(), message.title or "The volume")
         return {"domain": domain, "sentence": sentence}
