@@ -71,9 +71,9 @@ class Panel:
         self.help = HelpSection(context, self.compare.on_compare)
         self._sections = (
             self.inputs,
+            self.routes,  # the direction, before the style says what it is
             self.style,
             self.looks,
-            self.routes,
             self.apply,
             self.packages,
             self.compare,

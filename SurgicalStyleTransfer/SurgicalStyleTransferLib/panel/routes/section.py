@@ -47,6 +47,8 @@ class RouteSection(Section):
         self.context.route_problem = ""
         if card is None:
             return
+        if not card.goes(self.parameters.direction):
+            self.parameters.direction = card.directions[0]
         entries = inputs_list.entries(self.parameters)
         given = [self._domain(card, node, kind) for node, kind in entries]
         self.context.route_problem = self._why_not(card, entries, given)
@@ -142,7 +144,8 @@ class RouteSection(Section):
 
     def _is_open(self, card: Card, node: object) -> bool:
         """Whether an answer is still to come."""
-        return _question(card, node) not in self._answers and not dependencies.missing(torch=False)
+        question = _question(card, node)
+        return bool(question) and question not in self._answers and not dependencies.missing(torch=False)
 
     def _ask(self) -> None:
         for key, node in self._unknown():
