@@ -56,6 +56,7 @@ def add(widget, node):
 
 def test_several_inputs_into_a_contrast(slicer_app, scene, opened, patient, apply, until, tmp_path):
     ui, parameters = opened.ui, opened._parameterNode
+    assert opened.panel.help.section_of_tutorial() == "any-contrast-from-several-inputs"
     assert not ui.routeFrame.isHidden() and ui.directionLabel.text == "To:"
     assert ui.reasonLabel.text == "It is being found out what p1_T1 is." and not ui.applyButton.enabled
     until(lambda: ui.applyButton.enabled, "the recognition")

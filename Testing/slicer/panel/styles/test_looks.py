@@ -89,21 +89,26 @@ def test_a_volume_takes_on_the_look_of_another(slicer_app, scene, opened, scans,
     np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(again), case.harmonised.volume.array[0])
     assert len(volume_names(scene)) == 4
 
-    # Another contrast is refused before anything is run.
-    levels = {"CSF": 1.0, "white matter": 2.0, "grey matter": 3.0}
-    flair = {"schema": 1, "kind": "FLAIR", "levels": levels, "volumes": 2, "name": "F"}
-    (tmp_path / "f.look.json").write_text(json.dumps(flair))
-    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *arguments: str(tmp_path / "f.look.json"))
-    ui.lookFileButton.click()
-    until(lambda: "is of FLAIR scans" in ui.reasonLabel.text, "the refusal")
-    assert not ui.applyButton.enabled and "FLAIR of a head" in ui.cardLabel.text
-    # It goes from the list alone, a saved one from the disk after a question.
+    another_contrast_is_refused_before_anything_is_run(opened, until, tmp_path, monkeypatch)
+    # A look goes from the list alone, a saved one from the disk after a question.
     monkeypatch.setattr(slicer_app.util, "confirmOkCancelDisplay", lambda text: True)
     ui.removeButton.click()
     assert (tmp_path / "f.look.json").exists() and parameters.model == LOOK and "Look of f" not in titles(opened)
     parameters.model = f"{LOOK}{saved}"
     ui.removeButton.click()
     assert not saved.exists() and parameters.model == LOOK
+
+
+def another_contrast_is_refused_before_anything_is_run(opened, until, tmp_path, monkeypatch):
+    import qt
+
+    levels = {"CSF": 1.0, "white matter": 2.0, "grey matter": 3.0}
+    flair = {"schema": 1, "kind": "FLAIR", "levels": levels, "volumes": 2, "name": "F"}
+    (tmp_path / "f.look.json").write_text(json.dumps(flair))
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *arguments: str(tmp_path / "f.look.json"))
+    opened.ui.lookFileButton.click()
+    until(lambda: "is of FLAIR scans" in opened.ui.reasonLabel.text, "the refusal")
+    assert not opened.ui.applyButton.enabled and "FLAIR of a head" in opened.ui.cardLabel.text
 
 
 def test_a_folder_is_measured_with_apply_and_can_be_left(opened, scans, until, tmp_path, monkeypatch):
