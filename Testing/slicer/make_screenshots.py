@@ -158,7 +158,7 @@ def _adapt(widget: object, wait: object, shot: object) -> None:
 
 
 def _route(widget: object, models: Path, wait: object, shot: object) -> None:
-    """Two inputs of a style for many contrasts, which is untrained: nothing is made by it. The T2w is as in ``_adapt``."""
+    """Two inputs of a style for many contrasts, untrained: nothing is made by it. The T2w is as in ``_adapt``."""
     from tiny_models import make_tiny_many
 
     from SurgicalStyleTransferLib.mrml import outputs

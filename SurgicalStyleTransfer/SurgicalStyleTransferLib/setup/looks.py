@@ -154,7 +154,10 @@ def describe(card: LookCard) -> str:
         return escape(card.problem)
     kind = (card.entry or {}).get("kind") or _("T1w, T2w or FLAIR, as the look is")
     count = (card.entry or {}).get("volumes")
-    known = _("{levels} (of {count} scans)").format(levels=card.levels(), count=count) if card.levels() else ""
+    known = card.levels()
+    if known:
+        text = _("{levels} (one scan)") if count == 1 else _("{levels} (median of {count} scans)")
+        known = text.format(levels=known, count=count)
     rows = [
         (_("Expects"), _("{kind} of a head, with or without skull").format(kind=kind)),
         (_("Makes"), _("the same in this look, synthetic; nothing is trained, nothing appears or vanishes")),

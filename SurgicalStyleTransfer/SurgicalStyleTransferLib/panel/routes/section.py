@@ -12,6 +12,7 @@ from ..context import Context, Section
 from ..tools import fill, select, single_shot_timer
 from . import inputs_list
 
+MOST_ROWS = 4  # of the table, which scrolls then
 DELAY_MS = 150  # after the last change of several, as when a scene is loaded
 
 
@@ -32,8 +33,8 @@ class RouteSection(Section):
         ui = self.ui
         ui.routeTable.setHorizontalHeaderLabels([_("Input"), _("Is")])
         header = ui.routeTable.horizontalHeader()
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        header.setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
+        for column in (0, 1):
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
         ui.routeTable.verticalHeader().visible = False
         ui.routeAddButton.connect("clicked(bool)", self.on_add)
         ui.routeRemoveButton.connect("clicked(bool)", self.on_remove)
@@ -190,6 +191,8 @@ class RouteSection(Section):
             box.connect("currentIndexChanged(int)", lambda index, row=row: self._on_kind(row))
             table.setCellWidget(row, 1, box)
             self._boxes.append(box)
+        # The headings are no higher than a line.
+        table.minimumHeight = table.maximumHeight = table.rowHeight(0) * (1 + min(len(rows), MOST_ROWS))
 
     def _on_kind(self, row: int) -> None:
         if self.context.is_updating or self.parameters is None:

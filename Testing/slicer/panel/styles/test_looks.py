@@ -134,7 +134,7 @@ def test_a_folder_is_measured_with_apply_and_can_be_left(opened, scans, until, t
     node = parameters.resultVolume
     assert node is not None and node.GetName() == "Scan T1w in the look of site3 (synthetic)", ui.statusLabel.text
     assert "Measuring the look, 75 %..." in said and "Bringing the volume into the look..." in said
-    assert "(of 2 scans)" in ui.cardLabel.text
+    assert "(median of 2 scans)" in ui.cardLabel.text
 
 
 def test_what_cannot_be_taken_on_is_said_at_once(opened, scans, volume, tmp_path):
