@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from surgical_style_engine.app.harmonise_case import harmonise_case, look_like, measure_look
+from surgical_style_engine.common.plain_reasons import shown
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.harmonise.harmonise import kind_to_harmonise
 from surgical_style_engine.harmonise.look import ENDING, Look, load_look
@@ -38,6 +39,7 @@ class Looks:
         try:
             volume, like = request.volume.read(), request.like
             check_volume(volume, request.volume.title)
+            _check_path(like)
             kind, _ = kind_to_harmonise(volume)
             look, other, name = self._known(like), "", ""
             if look is not None:
@@ -97,6 +99,7 @@ class Looks:
 
     def _find(self, like: schema.Like, progress: Progress) -> tuple[Look, list[str]]:
         """The look, and a sentence on each scan that does not count for it."""
+        _check_path(like)
         stamp, told = _stamp(like), list[str]()
         if stamp in self._measured:
             return self._measured[stamp]
@@ -116,6 +119,16 @@ def _measured(like: schema.Like, tell: Callable[[str], None], step: Callable[[in
         return look_like(like.path, tell, step)
     volume = cast("schema.VolumeMessage", like.volume).read()
     return measure_look([volume], volume.name, tell, step)
+
+
+def _check_path(like: schema.Like) -> None:
+    """Raise InputError for a path where nothing is."""
+    try:
+        is_there = like.path is None or like.path.exists()
+    except (OSError, ValueError):  # a name that cannot be
+        is_there = False
+    if not is_there:
+        raise InputError(f"{shown(str(like.path))} does not exist.")
 
 
 def _stamp(like: schema.Like) -> tuple:
