@@ -16,7 +16,8 @@ def test_by_what_is_known_of_it(tmp_path):
     def of(name, **metadata):
         return domain_of(card, Volume(head()[None], (2.0, 2.0, 4.0), metadata=metadata, name=name), name)
 
-    assert of("p1_FLAIR.nii.gz")[0] == "FLAIR" and "the name 'p1_FLAIR.nii.gz'" in of("p1_FLAIR.nii.gz")[1]
+    domain, sentence = of("p1_T1.nii.gz")
+    assert domain == "T1w" and "the name 'p1_T1.nii.gz'" in sentence
     assert of("p1.nii.gz", Modality="CT")[0] == ""
     with pytest.raises(InputError, match="x.nii.gz"):
         domain_of(card, Volume(np.full((1, 2, 3, 4), np.nan), name="x.nii.gz"), "x.nii.gz")
