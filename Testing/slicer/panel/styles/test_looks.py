@@ -111,7 +111,7 @@ def another_contrast_is_refused_before_anything_is_run(opened, until, tmp_path, 
     assert not opened.ui.applyButton.enabled and "FLAIR of a head" in opened.ui.cardLabel.text
 
 
-def test_a_folder_is_measured_with_apply_and_can_be_left(opened, scans, until, tmp_path, monkeypatch):
+def test_a_folder_is_measured_with_apply_and_can_be_left(scene, opened, scans, until, tmp_path, monkeypatch):
     import qt
 
     ui, parameters, engine = opened.ui, opened._parameterNode, opened.logic.engine
@@ -135,6 +135,16 @@ def test_a_folder_is_measured_with_apply_and_can_be_left(opened, scans, until, t
     assert node is not None and node.GetName() == "Scan T1w in the look of site3 (synthetic)", ui.statusLabel.text
     assert "Measuring the look, 75 %..." in said and "Bringing the volume into the look..." in said
     assert "(median of 2 scans)" in ui.cardLabel.text
+
+    # All volumes of the scene, one after the other; of none there is a verdict.
+    ui.batchCollapsibleButton.collapsed = False
+    assert ui.batchTable.rowCount == 2 and ui.batchButton.enabled, ui.batchButton.toolTip
+    ui.batchButton.click()
+    until(lambda: not opened.panel.batch.runner.is_running, "the end of both")
+    states = [[ui.batchTable.item(row, column).text() for column in (1, 2)] for row in range(2)]
+    assert states == [["done", ""], ["done", ""]] and engine.metrics_job is None
+    named = [name for name in volume_names(scene) if "T1w in the look of site3 (synthetic)" in name]
+    assert [name.split()[0] for name in named] == ["Scan", "Scan", "Site"], "the first of them by Apply"
 
 
 def test_what_cannot_be_taken_on_is_said_at_once(opened, scans, volume, tmp_path):
