@@ -1,5 +1,7 @@
 """Which scans a reference has."""
 
+import os
+
 import pytest
 
 from surgical_style_engine.errors import InputError
@@ -12,7 +14,8 @@ def test_the_volumes_of_a_tree_and_none_of_what_a_run_has_made(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "out" / "manifest.csv").write_text("volume,state,seconds\n")
-    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    if os.name != "nt":  # where links need a right of their own
+        (tmp_path / "a" / "loop").symlink_to(tmp_path)
     listed = [path.relative_to(tmp_path).as_posix() for path in references_below(tmp_path)]
     assert listed == ["b.nii.gz", "a/x.nrrd", "series"]
     assert references_below(tmp_path / "out") == [tmp_path / "out" / "z.nrrd"], "named itself, it is meant"
