@@ -23,7 +23,7 @@ def main(model: Path, output: Path) -> None:
     sys.path[:] = [entry for entry in sys.path if entry != str(HERE)]
     import slicer
 
-    sys.path[:0] = [str(HERE), str(HERE.parents[1] / "SurgicalStyleTransfer")]
+    sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "SurgicalStyleTransfer")]
     import make_window
     from slicer_stand_in import install
 
@@ -80,6 +80,9 @@ def _take(slicer: object, models: Path, name: str, output: Path) -> None:
     _apply(widget, wait, shot)
     _fuse(widget, wait, shot)
     _adapt(widget, wait, shot)
+    _route(widget, models, wait, shot)
+    _look(slicer, widget, wait, shot)
+    widget._parameterNode.model = name
     _warn(slicer, widget, wait, shot)
     widget._parameterNode.inputVolume = node
     _damage(widget, next((models / name).glob("weights*")), wait, shot)
@@ -152,6 +155,47 @@ def _adapt(widget: object, wait: object, shot: object) -> None:
     scans.outputs.is_synthetic = is_synthetic
     result.SetName(name)
     ui.adaptCollapsibleButton.collapsed = True
+
+
+def _route(widget: object, models: Path, wait: object, shot: object) -> None:
+    """Two inputs of a style for many contrasts, untrained: nothing is made by it. The T2w is as in ``_adapt``."""
+    from tiny_models import make_tiny_many
+
+    from SurgicalStyleTransferLib.mrml import outputs
+
+    ui, parameters = widget.ui, widget._parameterNode
+    result = parameters.resultVolume
+    name, is_synthetic = result.GetName(), outputs.is_synthetic
+    result.SetName("ICBM152 T2")
+    outputs.is_synthetic = lambda node: False
+    make_tiny_many(models)
+    widget.panel.refresh_styles()
+    parameters.model = "tiny-many"
+    ui.routeSelector.setCurrentNode(result)
+    ui.routeAddButton.click()
+    wait(lambda: ui.applyButton.enabled, 60)
+    widget.panel.context.status.show("")
+    shot("route")
+    ui.routeRemoveButton.click()
+    outputs.is_synthetic = is_synthetic
+    result.SetName(name)
+
+
+def _look(slicer: object, widget: object, wait: object, shot: object) -> None:
+    """The template in the look of another scanner, which is the template with another contrast, in other units."""
+    import numpy as np
+
+    parameters, node = widget._parameterNode, widget._parameterNode.inputVolume
+    array = slicer.util.arrayFromVolume(node)
+    site = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Scanner B T1")
+    slicer.util.updateVolumeFromArray(site, (400 * (array / array.max()) ** 1.3).astype(np.float32))
+    site.CopyOrientation(node)
+    site.CreateDefaultDisplayNodes()
+    parameters.model, parameters.lookVolume = "look:", site
+    wait(seconds=1)
+    widget.ui.applyButton.click()
+    wait(lambda: widget.logic.engine.style_job is None, 600)
+    shot("look")
 
 
 def _warn(slicer: object, widget: object, wait: object, shot: object) -> None:

@@ -45,7 +45,7 @@ def engines_volume(node, moved_l=0.0):
     from surgical_style_engine.volumes.volume import Volume
 
     matrix = np.diag([-1, -1, 1, 1]) @ matrix_of(node)
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    spacing = np.round(np.linalg.norm(matrix[:3, :3], axis=0), 6)
     origin = matrix[:3, 3] + (moved_l, 0, 0)
     array = np.array(slicer.util.arrayFromVolume(node))[None]
     return Volume(array, tuple(spacing), tuple(origin), matrix[:3, :3] / spacing, False, {}, node.GetName())

@@ -113,19 +113,13 @@ def _is_model(like: str) -> bool:
 
 def _look(path: Path, shown: Progress) -> Look:
     """The saved look, or that of the reference's volumes."""
-    from surgical_style_engine.app.harmonise_case import measure_look
-    from surgical_style_engine.harmonise.look import ENDING, load_look
+    from surgical_style_engine.app.harmonise_case import look_like
+    from surgical_style_engine.harmonise.look import ENDING
     from training_cli.cohort.checks import told
-    from training_cli.cohort.matching import stem
-    from training_cli.cohort.tree import volumes_below
 
-    if path.is_file() and path.name.endswith(ENDING):
-        return load_look(path)
-    shown.stage("measuring the reference")
-    volumes = volumes_below(path, what="reference").volumes
-    return measure_look(
-        volumes, stem(path) if path.is_file() else path.resolve().name, lambda sentence: told([sentence])
-    )
+    if not path.name.endswith(ENDING):
+        shown.stage("measuring the reference")
+    return look_like(path, lambda sentence: told([sentence]))
 
 
 def _run(

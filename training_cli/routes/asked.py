@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from surgical_style_engine.app.several.recognised import domain_of
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.read import read_volume
-from surgical_style_engine.inference.fit.misfit import fits
 from surgical_style_engine.models.card import ModelCard, read_card
 from surgical_style_engine.models.names import find_model, list_models
-from surgical_style_engine.volumes.recognise.verdict import recognise
-from surgical_style_engine.volumes.volume import check_volume
 from training_cli.cohort.checks import check_exist
 from training_cli.cohort.matching import volumes_in
 
@@ -118,16 +116,13 @@ def _by_many(card: ModelCard, name: str, sources: tuple[Path, ...], said: dict[P
 
 def _recognised(card: ModelCard, path: Path) -> tuple[str, str]:
     """The domain that an image belongs to, and the sentence that says what it is. Raises InputError."""
-    volume = read_volume(path)
-    check_volume(volume, path.name)
-    verdict = recognise(volume)
-    fitting = [domain.name for domain in card.domains.many if fits(verdict, domain)]
-    if not fitting:
+    domain, sentence = domain_of(card, read_volume(path), path.name)
+    if not domain:
         raise InputError(
-            f"{path.name}: {verdict.sentence()[:-1]}; the model {card.name} takes {', '.join(card.names)}: "
+            f"{path.name}: {sentence[:-1]}; the model {card.name} takes {', '.join(card.names)}: "
             f"say what it is, as --as {card.names[0]}={path.name}."
         )
-    return (verdict.kind if verdict.kind in fitting else fitting[0]), verdict.sentence()
+    return domain, sentence
 
 
 def _check_one_patient(sources: tuple[Path, ...]) -> None:

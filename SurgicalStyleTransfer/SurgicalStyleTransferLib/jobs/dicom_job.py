@@ -23,6 +23,8 @@ def why_not(result: Result | None) -> str:
     """
     if result is None:
         return _("The translation is no longer in memory; press Apply first.")
+    if not result.keys:
+        return _("A volume in another look is not exported as DICOM; save it as NRRD, whose header says what it is.")
     if len(result.keys) > 1:
         return _("Sequences cannot be exported as DICOM; translate one frame.")
     if result.plan.card.ends_in(result.plan.direction).channels != 1:

@@ -10,9 +10,9 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from SurgicalStyleTransferLib.mrml import outputs
 from SurgicalStyleTransferLib.mrml.saved_files import SavedFiles
 from SurgicalStyleTransferLib.setup import dependencies
+from SurgicalStyleTransferLib.setup.looks import LookCard
 from SurgicalStyleTransferLib.setup.model_cards import Card
 from SurgicalStyleTransferLib.setup.models import Models
 from SurgicalStyleTransferLib.worker.client import WorkerClient
@@ -25,19 +25,22 @@ from .adjustments import Adjustments
 from .dicom_job import DicomJob
 from .fusion_job import FusionJob, FusionPlan
 from .job import Job, Listener, Progress
+from .look_job import LookJob, MeasuredLooks, SaveLookJob
 from .metrics_job import Extent, MetricsJob
+from .questions import Questions
 from .style_job import Plan, Result, StyleJob
 
 QUICK_SLICES = 24
 
 
-class Engine:
+class Engine(Questions):
     """The worker, the exchanged files, the jobs under way, and the results that can still be adjusted or judged.
 
     Attributes:
         models: the models on this machine.
         results: by the ID of their nodes.
-        style_job, adjust_job, metrics_job, fusion_job, dicom_job: what is under way, or None.
+        style_job, adjust_job, metrics_job, fusion_job, dicom_job, look_job: what is under way, or None.
+        looks: what was measured of looks in this session.
         adaptation: of a style, in a worker of its own.
         style_progress: how far the style is that is being applied; None while nothing is known.
     """
@@ -56,6 +59,8 @@ class Engine:
         self.metrics_job: MetricsJob | None = None
         self.fusion_job: FusionJob | None = None
         self.dicom_job: DicomJob | None = None
+        self.look_job: SaveLookJob | None = None
+        self.looks = MeasuredLooks()
         self.adaptation = Adaptation(lambda: self._notify("jobs"))
         self._saved_files = SavedFiles(slicer.mrmlScene)
         self._closed = False
@@ -67,7 +72,7 @@ class Engine:
     def close(self) -> None:
         """End the worker and delete the exchanged files."""
         self._closed = True
-        for job in (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job):
+        for job in self._jobs():
             if job is not None:
                 job.abandon("")
         self.adaptation.close()
@@ -84,6 +89,8 @@ class Engine:
 
         def done(result: Result) -> None:
             self.results[result.output_id] = result
+            if result.plan.card.is_look:
+                self.looks.remember(result.plan.card)
             listener.on_done(result)
 
         def progressed(progress: Progress) -> None:
@@ -94,7 +101,7 @@ class Engine:
         self.style_progress = None
         self._start(
             "style_job",
-            lambda told: StyleJob(self.client, self.exchange, plan, told),
+            lambda told: (LookJob if plan.card.is_look else StyleJob)(self.client, self.exchange, plan, told),
             replace(listener, on_done=done, on_progress=progressed),
         )
 
@@ -216,6 +223,19 @@ class Engine:
         result = self.results[output_id]
         self._start("dicom_job", lambda told: DicomJob(self.client, self.exchange, result, folder, told), listener)
 
+    def save_look(self, card: LookCard, path: Path, listener: Listener) -> None:
+        """Save a look, measured first where it was not; the outcome is (what the file holds, warnings)."""
+
+        def done(outcome: tuple[dict, list[str]]) -> None:
+            self.looks.remember(replace(card, entry=outcome[0]))
+            listener.on_done(outcome)
+
+        self._start(
+            "look_job",
+            lambda told: SaveLookJob(self.client, self.exchange, card, path, told),
+            replace(listener, on_done=done),
+        )
+
     def _start(self, name: str, make: Callable[[Listener], Job], listener: Listener) -> None:
         """Start a job and keep it under a name until it ends; the listener is told when it is no longer there."""
 
@@ -238,38 +258,7 @@ class Engine:
         job.start()
         self._notify("jobs")
 
-    # Questions
-
-    def check(self, node: object, card: Card, direction: str, on_done: Callable[[str, list[str]], None]) -> None:
-        """Ask the worker whether a volume looks like what a model expects.
-
-        Silent where the engine's packages are not installed yet, and where the worker cannot tell.
-
-        Args:
-            node: the volume.
-            card: the style.
-            direction: "forward" or "backward".
-            on_done: called with why it cannot be used ("" if it can) and warnings.
-        """
-        if dependencies.missing(torch=False):
-            return
-        try:
-            volume = self.exchange.upload(node, outputs.modality_of(node))
-        except (ValueError, OSError):
-            return
-        self.client.request(
-            "check",
-            lambda answer: on_done(answer["problem"], answer["warnings"]),
-            lambda code, message: on_done(message, []) if code == "bad_input" else None,
-            volume=volume,
-            model=str(card.folder),
-            direction=direction,
-        )
-
-    def devices(self, on_done: Callable[[list[dict]], None]) -> None:
-        """The devices that styles can run on, by the worker. Silent where its packages are not installed."""
-        if not dependencies.missing(openvino=True):
-            self.client.request("devices", lambda answer: on_done(answer["devices"]), lambda code, message: None)
+    # Measuring
 
     def measure(self, card: Card, direction: str, listener: Listener) -> None:
         """Find out in the worker what runs a style fastest here; the next runs use it. The outcome is None."""
@@ -307,8 +296,10 @@ class Engine:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way and no answer is awaited."""
-        jobs = (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job)
-        return not self.client.busy and not any(job is not None for job in jobs)
+        return not self.client.busy and not any(job is not None for job in self._jobs())
+
+    def _jobs(self) -> tuple[Job | None, ...]:
+        return self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job, self.look_job
 
     # Results
 

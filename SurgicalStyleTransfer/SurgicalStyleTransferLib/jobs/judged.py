@@ -108,7 +108,7 @@ def of_parameters_now(parameters: object, results: dict[str, Result], before: Ju
     return replace(
         before,
         output_id=node.GetID() if node is not None else "",
-        run=result.keys[0] if result is not None else before.run,
+        run=result.keys[0] if result is not None and result.keys else before.run,
         strength=None if parameters.automaticStrength else parameters.strength,
         adjustments=of_parameters(parameters),
         region=region,

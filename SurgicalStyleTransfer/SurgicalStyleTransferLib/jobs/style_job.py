@@ -40,6 +40,7 @@ class Plan:
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         batch_size: slices at once; None leaves it to the engine.
         adjustments: what is adjusted beside the strength.
+        other_ids: the other inputs of a route of several, in its order.
     """
 
     input_id: str
@@ -55,6 +56,7 @@ class Plan:
     precision: str = "auto"
     batch_size: int | None = None
     adjustments: Adjustments = Adjustments()
+    other_ids: tuple[str, ...] = ()
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Result:
     Attributes:
         plan: what was to be done.
         output_id: the node of the result.
-        keys: of the translations that the worker keeps, one a frame.
+        keys: of the translations that the worker keeps, one a frame; none of what has no network, such as a look.
         strength: as asked for; another one after adjusting.
         seconds: from Apply to the result.
         slices: how many were translated.
@@ -77,6 +79,7 @@ class Result:
         disagreement: float32 (z, y, x), normalised intensities: how far the averaged runs differ; None for a single
             run, and for sequences.
         is_unmeasured: whether another way of running the style may be faster here, which ``Engine.measure`` finds out.
+        tissues: of a look: the levels of the input's tissues "before" and "after"; {} for a style.
     """
 
     plan: Plan
@@ -95,17 +98,22 @@ class Result:
     region: regions.RegionState = regions.WHOLE_VOLUME
     disagreement: np.ndarray | None = None
     is_unmeasured: bool = False
+    tissues: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def plan_of(parameters: object, card: Card, all_frames: bool) -> Plan:
+def plan_of(parameters: object, card: Card, all_frames: bool, other_ids: tuple[str, ...] = ()) -> Plan:
     """The plan that the panel's parameter node describes.
 
     Args:
         parameters: the parameter node; its input volume is there.
         card: the style.
         all_frames: whether all frames of a sequence are meant; they make a new sequence, whatever output is chosen.
+        other_ids: the other inputs, in the order of the direction.
     """
     output = None if all_frames else parameters.outputVolume
+    if card.is_look:  # which is of the whole volume, and taken on wholly
+        output_id = output.GetID() if output else ""
+        return Plan(parameters.inputVolume.GetID(), card, all_frames=all_frames, output_id=output_id)
     return Plan(
         input_id=parameters.inputVolume.GetID(),
         card=card,
@@ -120,21 +128,24 @@ def plan_of(parameters: object, card: Card, all_frames: bool) -> Plan:
         precision=parameters.precision,
         batch_size=parameters.batchSize or None,
         adjustments=of_parameters(parameters),
+        other_ids=other_ids,
     )
 
 
 def plan_for(parameters: object, card: Card, volume: object) -> Plan:
-    """The plan for one of several volumes: as the panel says, without its region and into a new volume.
+    """The plan for one of several volumes: as the panel says, without its region, its other inputs and its output.
 
     Args:
         parameters: the parameter node.
         card: the style.
         volume: the volume to translate.
     """
+    if card.is_look:
+        return Plan(volume.GetID(), card)
     return Plan(
         input_id=volume.GetID(),
         card=card,
-        direction=parameters.direction,
+        direction=card.alone(parameters.direction),
         strength=parameters.strength,
         planes=_planes(parameters, volume),
         device=parameters.device,
@@ -194,6 +205,7 @@ class StyleJob(FramewiseJob):
         adjustments = plan.adjustments.message(self._exchange)
         if self._labelmap is not None:
             self._mask = regions.upload(self._exchange, self._labelmap, plan.segment, source)
+        others = self._upload_others(source)
         volume = self._exchange.upload(self._frames[index], outputs.modality_of(source))
         if not plan.all_frames:
             self._disagreement = self._new_file("disagreement")
@@ -203,6 +215,7 @@ class StyleJob(FramewiseJob):
             "translate",
             self._on_frame,
             volume=volume,
+            others=others,
             model=str(plan.card.folder),
             output=str(path),
             keep=path.stem,
@@ -216,6 +229,18 @@ class StyleJob(FramewiseJob):
             batch_size=plan.batch_size,
             adjustments=adjustments,
         )
+
+    def _others(self) -> list[object]:
+        nodes = [slicer.mrmlScene.GetNodeByID(node_id) for node_id in self.plan.other_ids]
+        if any(node is None or node.GetImageData() is None for node in nodes):
+            raise ValueError(_("A volume beside the input was deleted or is empty; nothing was written."))
+        return nodes
+
+    def _upload_others(self, source: object) -> list[dict]:
+        """The other inputs where the first one sees them, whatever transforms moved them there."""
+        messages = [self._exchange.upload_once(node, outputs.modality_of(node), source) for node in self._others()]
+        self._files += [message["file"] for message in messages]
+        return messages
 
     def _on_message(self, stage: str, done: int, total: int) -> None:
         index, frames = self.frames_done, self._frame_count()
@@ -274,8 +299,13 @@ class StyleJob(FramewiseJob):
             if target is not None:
                 overwriting.take_over(target, source, plan.card.ends_in(plan.direction))
             node = outputs.write_volume(source, arrays[0], plan.card, plan.direction, self._answers[0], target)
+            if plan.other_ids:
+                outputs.mark(node, self._source_names(), self._answers[0]["notes"])
         node.SetNodeReferenceID(outputs.INPUT_ROLE, source.GetID())
         return node
+
+    def _source_names(self) -> str:
+        return " + ".join(node.GetName() for node in (self._source(), *self._others()))
 
     def _write_sequence(self, source: object, arrays: list) -> object:
         """A sequence beside the input's, with a proxy of its own; returns the proxy."""
@@ -286,14 +316,14 @@ class StyleJob(FramewiseJob):
             volume = getattr(slicer, outputs.volume_class(side.channels))()
             slicer.util.updateVolumeFromArray(volume, array)
             mrml_geometry.copy(frame, volume)
-            outputs.mark(volume, source.GetName(), answer["notes"])
+            outputs.mark(volume, self._source_names(), answer["notes"])
             volumes.append(volume)
         name = outputs.synthetic_name(source.GetName(), side)
         proxy = sequences.add_sequence(source, volumes, name)
         proxy.SetName(name)
         proxy.SetAndObserveTransformNodeID(source.GetTransformNodeID())
         for node in (proxy, sequences.browser_of(proxy).GetSequenceNode(proxy)):
-            outputs.mark(node, source.GetName(), first["notes"])
+            outputs.mark(node, self._source_names(), first["notes"])
         outputs.show_as(proxy, side, plan.card, first["range"])
         outputs.place_beside(proxy, source)
         dicom_tags.set_tags(proxy, side.modality, first["notes"])

@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+ROUNDING = 1e-12  # relative, of what a few products of matrices lose
 SHEAR = 0.02  # largest deviation from right angles that the engine takes
 
 
@@ -38,7 +39,7 @@ def of_volume(node: object, relative_to: object | None = None) -> Geometry:
     if relative_to is not None:
         values = _between(node, relative_to) @ values
     values = LPS_FROM_RAS @ values
-    spacing = np.linalg.norm(values[:3, :3], axis=0)
+    spacing = np.array([stated(float(length)) for length in np.linalg.norm(values[:3, :3], axis=0)])
     direction = values[:3, :3] / np.where(spacing > 0, spacing, 1)
     if relative_to is not None and not np.allclose(direction.T @ direction, np.eye(3), atol=SHEAR):
         raise ValueError(
@@ -48,6 +49,15 @@ def of_volume(node: object, relative_to: object | None = None) -> Geometry:
     return Geometry(
         tuple(spacing.tolist()), tuple(values[:3, 3].tolist()), direction, is_2d=size[2] == 1 and _is_picture(node)
     )
+
+
+def stated(length: float) -> float:
+    """The spacing that a file has stated, of which matrices lose the last bits: a short decimal or in single precision.
+
+    The engine reads it from the file as it stands there, and results may hang on its last bit, as those of N4 do.
+    """
+    likely = (round(length, 6), float(np.float32(length)))
+    return next((value for value in likely if abs(value - length) <= ROUNDING * length), length)
 
 
 def place(node: object, relative_to: object) -> tuple:

@@ -71,6 +71,14 @@ def set_notes(node: object, notes: dict[str, str]) -> None:
 def mark(node: object, input_name: str, notes: dict[str, str]) -> None:
     """Attributes and description that say the volume is synthetic, by which model, by which weights."""
     set_notes(node, notes)
+    if notes["StyleModel"].startswith("look "):  # which no style's name can
+        node.SetDescription(
+            _(
+                "Synthetic {target} image made from {input}: bias field removed, grey values by one increasing curve. "
+                "Not acquired. {use}"
+            ).format(target=notes["SyntheticTo"], input=input_name, use=notes["IntendedUse"])
+        )
+        return
     node.SetDescription(
         _(
             "Synthetic {target} image made from {input} ({source}) by the style {model}, weights {digest}, strength "

@@ -24,8 +24,12 @@ class SurgicalStyleTransferParameterNode:
     region - segmentation or labelmap outside of which the input stays.
     segment - segment ID within a segmentation.
     frames - for sequences: "ask", "current" or "all".
-    model - name of the model's folder.
-    direction - "forward" or "backward".
+    model - name of the model's folder; or a look: "look:" with a path, or alone for that of lookVolume.
+    lookVolume - volume whose look is taken on.
+    direction - "forward" or "backward"; of a model for many domains a route, such as "T1w+FLAIR>T2w".
+    otherInputs - volumes of which a model for many domains makes the result beside the input volume.
+    inputKinds - JSON list: the domain that the input volume and each of them is said to be; "" where it is recognised.
+    inputKindOf - the input volume of which that is said.
     outputVolume - volume to overwrite; none makes a new one.
     strength - blend of input (0) and translation (1).
     resultVolume - the latest result; what strength, compare and figures work on.
@@ -52,7 +56,11 @@ class SurgicalStyleTransferParameterNode:
     segment: str = ""
     frames: str = "ask"
     model: str = ""
+    lookVolume: AnyVolume
     direction: str = "forward"
+    otherInputs: list[vtkMRMLScalarVolumeNode]
+    inputKinds: str = "[]"
+    inputKindOf: AnyVolume
     outputVolume: AnyVolume
     strength: Annotated[float, WithinRange(0, 1)] = 1.0
     resultVolume: AnyVolume

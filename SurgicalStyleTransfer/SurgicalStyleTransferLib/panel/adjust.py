@@ -26,7 +26,8 @@ class AdjustSection(Section):
 
     def update(self) -> None:
         """Show what can be set, and the strength that was chosen automatically."""
-        ui, parameters = self.ui, self.parameters
+        ui, parameters, card = self.ui, self.parameters, self.context.card()
+        is_look = card is not None and card.is_look
         ui.matchByComboBox.enabled = parameters.matchVolume is not None
         ui.consistencySpinBox.enabled = parameters.automaticStrength
         ui.strengthSlider.enabled = not parameters.automaticStrength
@@ -34,8 +35,12 @@ class AdjustSection(Section):
         result = self.engine.results.get(node.GetID()) if node is not None else None
         is_chosen = result is not None and result.consistency is not None
         # The slider keeps the strength for when none is chosen automatically; till then it would show another one.
-        ui.strengthSlider.visible = not parameters.automaticStrength
-        ui.strengthNoteLabel.visible = parameters.automaticStrength
+        ui.strengthSlider.visible = not parameters.automaticStrength and not is_look
+        ui.strengthNoteLabel.visible = parameters.automaticStrength or is_look
+        if is_look:
+            ui.strengthNoteLabel.text = _("a look is taken on wholly; nothing of Adjust is done to it")
+            ui.adjustNoteLabel.visible = False
+            return
         ui.strengthNoteLabel.text = (
             _("{strength:.2f}, chosen automatically (see Adjust)").format(strength=result.used_strength)
             if is_chosen and result.used_strength is not None
@@ -66,7 +71,7 @@ class AdjustSection(Section):
         """The result that the strength slider changes: the latest, as long as nothing else was chosen since."""
         parameters, node = self.parameters, self.parameters.resultVolume if self.parameters else None
         result = self.engine.results.get(node.GetID()) if node is not None else None
-        if result is None or self.engine.style_job is not None or parameters.inputVolume is None:
+        if result is None or self.engine.style_job is not None or parameters.inputVolume is None or not result.keys:
             return None
         plan = result.plan
         is_same = plan.input_id == parameters.inputVolume.GetID() and plan.card.name == parameters.model

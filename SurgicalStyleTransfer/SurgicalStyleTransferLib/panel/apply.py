@@ -15,6 +15,7 @@ from SurgicalStyleTransferLib.setup.model_cards import Card
 from .context import Context, Section, existing
 from .dialogs.packages import provide
 from .dialogs.question import choose
+from .styles.looks import show_look_progress
 from .tools import duration
 
 
@@ -44,6 +45,9 @@ class ApplySection(Section):
             button.enabled, button.toolTip = True, _("Stop. The scene stays as it was.")
         elif engine.fusion_job is not None:
             button.enabled, button.toolTip = False, _("Volumes are being fused.")
+            reason = button.toolTip
+        elif engine.look_job is not None:
+            button.enabled, button.toolTip = False, _("A look is being saved.")
             reason = button.toolTip
         elif self.parameters is not None:
             reason = self.context.why_not_apply()
@@ -107,7 +111,7 @@ class ApplySection(Section):
         status.show(_("Starting..."))
         listener = Listener(self._on_done, self._on_failed, self._on_progress)
         self._is_mine = True
-        self.engine.apply(plan_of(self.parameters, card, all_frames), listener)
+        self.engine.apply(plan_of(self.parameters, card, all_frames, context.other_inputs()), listener)
         context.update_buttons()
 
     def _wants_all_frames(self) -> bool | None:
@@ -158,6 +162,9 @@ class ApplySection(Section):
 
     def _on_progress(self, progress: Progress) -> None:
         status = self.context.status
+        if progress.stage in ("look", "harmonise"):
+            show_look_progress(status, progress)
+            return
         if progress.stage != "translate" or not progress.total:
             status.show_progress()
             status.show(_("Loading the style..."))
@@ -182,8 +189,11 @@ class ApplySection(Section):
         self._links.refresh()
         node = existing(result.output_id)
         self.parameters.resultVolume = node
+        text = _("{name}: {slices} slices in {time} on {device} ({precision}).")
+        if result.plan.card.is_look:
+            text = _("{name}: {slices} slices in {time}.")
         context.status.show(
-            _("{name}: {slices} slices in {time} on {device} ({precision}).").format(
+            text.format(
                 name=node.GetName(),
                 slices=result.slices,
                 time=duration(result.seconds),

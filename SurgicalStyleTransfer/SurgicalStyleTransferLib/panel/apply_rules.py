@@ -24,6 +24,7 @@ def why_not(parameters: object, card: Card | None, any_cards: bool, problem: str
     return (
         why_not_style(parameters, card, any_cards)
         or _why_not_input(volume, card.starts_in(parameters.direction).channels)
+        or _why_not_look(parameters, card)
         or _why_not_region(parameters)
         or _why_not_output(parameters, card)
         or problem
@@ -42,7 +43,7 @@ def why_not_style(parameters: object, card: Card | None, any_cards: bool) -> str
         return _("Select a style.") if any_cards else _("There is no style yet. Import one under Style.")
     if card.problem:
         return card.problem
-    return "" if parameters.direction in card.directions else _("Select a direction.")
+    return "" if card.goes(parameters.direction) else _("Select a direction.")
 
 
 def _why_not_input(volume: object, channels_of_style: int) -> str:
@@ -56,6 +57,14 @@ def _why_not_input(volume: object, channels_of_style: int) -> str:
     if channels_of_style == 3 and channels == 1:
         return _("The style takes colour volumes; the input is greyscale.")
     return ""
+
+
+def _why_not_look(parameters: object, card: Card) -> str:
+    if not card.is_look:
+        return ""
+    if card.volume_id and card.volume_id == parameters.inputVolume.GetID():
+        return _("The look is that of the input itself; select another volume as input, or another look.")
+    return _("A look is taken on by the whole volume; choose no region.") if parameters.region is not None else ""
 
 
 def _why_not_region(parameters: object) -> str:

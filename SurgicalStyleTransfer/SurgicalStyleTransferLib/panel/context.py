@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from SurgicalStyleTransferLib.jobs.engine import Engine
-from SurgicalStyleTransferLib.setup import dependencies
+from SurgicalStyleTransferLib.setup import dependencies, looks
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .apply_rules import why_not
@@ -81,10 +81,12 @@ class Context:
         status: the status line and the progress bar.
         cards: the styles and fusion models on this machine.
         problem: what the worker found wrong with the input volume; "" for nothing.
+        route_problem: why the inputs of a style for many domains do not go together; "" for nothing.
         in_front: whether the module is shown.
         installing: whether packages or features are being fetched; nothing else may be started then.
         features: the question for the network that describes style pictures.
         is_style_listed: whether a style is among those to choose from.
+        other_inputs: IDs of the volumes that a style for many domains takes beside the input volume.
         is_updating: whether widgets are being set, so that what they signal is nobody's choice.
         preview_active: whether a slice view shows the preview.
         run_starting: a job that makes a new volume is about to start.
@@ -100,13 +102,14 @@ class Context:
         self.parameters: object | None = None
         self.status = Status(ui.statusLabel, ui.progressBar)
         self.cards: list[Card] = []
-        self.problem = ""
+        self.problem = self.route_problem = ""
         self.in_front = True
         self.installing = False
         self.is_updating = False
         self.preview_active = False
         self.features = FeatureQuestion(self)
         self.is_style_listed: Callable[[Card], bool] = lambda card: True
+        self.other_inputs: Callable[[], tuple[str, ...]] = lambda: ()
         self.run_starting, self.translated, self.fused = Signal(), Signal(), Signal()
         self.packages_missing, self.adjusted, self.worker_changed = Signal(), Signal(), Signal()
         self._update_wanted, self._buttons_wanted, self._styles_wanted = Signal(), Signal(), Signal()
@@ -131,7 +134,12 @@ class Context:
         self._styles_wanted.emit()
 
     def card(self) -> Card | None:
-        """The style that is selected, if it is on this machine."""
+        """The style that is selected, if it is on this machine; or the look."""
+        key = self.parameters.model
+        if looks.is_key(key):
+            volume = None if looks.path_of(key) else self.parameters.lookVolume
+            entry = self.engine.looks.entry(key, "" if volume is None else volume.GetID())
+            return looks.card_of(key, volume, entry)
         return next((card for card in self.cards if card.name == self.parameters.model), None)
 
     def why_not_apply(self, problem: str | None = None) -> str:
@@ -140,7 +148,8 @@ class Context:
         Args:
             problem: in place of what the worker found wrong with the input.
         """
-        return why_not(self.parameters, self.card(), bool(self.cards), self.problem if problem is None else problem)
+        problem = self.problem if problem is None else problem
+        return why_not(self.parameters, self.card(), bool(self.cards), self.route_problem or problem)
 
     def bind(self, combo: object, name: str) -> None:
         """Bind a combo box to a parameter, which Slicer's parameter nodes only do for fixed choices."""

@@ -133,7 +133,13 @@ class InputsSection(Section):
     def _check_key(self) -> tuple | None:
         """What the answer depends on; None where there is nothing to ask."""
         volume, card = self.parameters.inputVolume, self.context.card()
-        if volume is None or volume.GetImageData() is None or card is None or card.problem:
+        if (
+            volume is None
+            or volume.GetImageData() is None
+            or card is None
+            or card.problem
+            or self.context.route_problem
+        ):
             return None
         return volume.GetID(), volume.GetImageData().GetMTime(), card.name, card.sha256, self.parameters.direction
 
@@ -153,4 +159,8 @@ class InputsSection(Section):
                 self._show_warnings([text for text in (problem, *warnings) if text and text != said])
                 self.context.update_buttons()
 
-        self.engine.check(self.parameters.inputVolume, self.context.card(), self.parameters.direction, answered)
+        card = self.context.card()
+        if card.is_look:
+            self.engine.check_look(self.parameters.inputVolume, card, answered)
+        else:
+            self.engine.check(self.parameters.inputVolume, card, self.parameters.direction, answered)

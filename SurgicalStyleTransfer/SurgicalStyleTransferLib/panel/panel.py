@@ -21,8 +21,10 @@ from .output.measuring import MeasuringSection
 from .packages import PackagesSection
 from .preview import PreviewSection
 from .quality.section import QualitySection
+from .routes.section import RouteSection
 from .style import StyleSection
 from .styles.finder import FinderSection
+from .styles.looks import LookSection
 from .styles.presets import PresetSection
 from .tools import single_shot_timer
 
@@ -32,8 +34,8 @@ class Panel:
 
     Attributes:
         context: what the sections know of each other.
-        inputs, style, apply, packages, compare, preview, quality, adjust, dicom, disagreement, measuring, fusion,
-            batch, adaptation, advanced, finder, presets, help: the sections.
+        inputs, style, looks, routes, apply, packages, compare, preview, quality, adjust, dicom, disagreement,
+            measuring, fusion, batch, adaptation, advanced, finder, presets, help: the sections.
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
@@ -49,6 +51,8 @@ class Panel:
         # The order in which they are told of everything: what was applied is shown before it is judged.
         self.inputs = InputsSection(context)
         self.style = StyleSection(context)
+        self.looks = LookSection(context)
+        self.routes = RouteSection(context)
         self.apply = ApplySection(context)
         self.packages = PackagesSection(context)
         self.compare = CompareSection(context)
@@ -67,7 +71,9 @@ class Panel:
         self.help = HelpSection(context, self.compare.on_compare)
         self._sections = (
             self.inputs,
+            self.routes,  # the direction, before the style says what it is
             self.style,
+            self.looks,
             self.apply,
             self.packages,
             self.compare,

@@ -36,6 +36,14 @@ class PreviewSection(Section):
             self._stop()
             return
         card = context.card()
+        if card.is_look or len(card.given(parameters.direction)) > 1:
+            self._stop()
+            self._show_message(
+                _("A look has no preview: it takes the tissues of the whole volume.")
+                if card.is_look
+                else _("The preview is of one input; here are several.")
+            )
+            return
         if dependencies.missing(**dependencies.needs_of(card)):
             self._show_message(_("The preview needs packages that the first Apply installs."))
             return

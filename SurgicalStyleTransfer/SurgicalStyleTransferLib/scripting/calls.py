@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
@@ -15,14 +16,15 @@ from SurgicalStyleTransferLib.jobs.job import Listener
 from SurgicalStyleTransferLib.jobs.metrics_job import Verdict
 from SurgicalStyleTransferLib.jobs.style_job import Plan, Result
 from SurgicalStyleTransferLib.mrml import outputs
-from SurgicalStyleTransferLib.setup import dependencies
+from SurgicalStyleTransferLib.setup import dependencies, looks
 from SurgicalStyleTransferLib.setup.model_cards import Card
 
 from .turns import Turn, Turns
 
 TIMEOUT = 3600.0  # seconds
 FUSION_METHODS = ("pyramid", "guided", "detail", "weighted")
-OWN_ARGUMENTS = {"input_id", "card", "direction", "output_id", "region_id", "segment", "adjustments", "match_id"}
+# Of plans and adjustments, what ``translate`` takes under other names.
+OWN_ARGUMENTS = set("input_id card direction output_id other_ids region_id segment adjustments match_id".split())
 Done = Callable[[object], None]
 Failed = Callable[[str], None]
 
@@ -51,6 +53,7 @@ class ScriptCalls:
         style: str,
         *,
         direction: str = "forward",
+        others: Sequence[object] = (),
         output: object | None = None,
         region: object | None = None,
         on_done: Done | None = None,
@@ -67,7 +70,9 @@ class ScriptCalls:
         Args:
             node: the volume.
             style: name of the style, of ``styles()``.
-            direction: "forward", "backward", or the name of the domain to end in, such as "T1w".
+            direction: "forward", "backward", or the name of the domain to end in, such as "T1w"; of a style for many
+                domains a route, such as "T1w+FLAIR>T2w".
+            others: the other inputs of such a route, in its order.
             output: an earlier result, or an empty volume, to write to; None makes a new volume beside the input.
             region: labelmap, or (segmentation, segment ID), outside of which the input stays.
             on_done: called with the new volume; None waits for it.
@@ -86,6 +91,9 @@ class ScriptCalls:
         timeout = float(settings.pop("timeout", TIMEOUT))
         card = self._card(style)
         plan = self._plan(_volume(node), card, _direction(card, direction), settings)
+        plan = replace(plan, other_ids=tuple(_volume(other).GetID() for other in others))
+        if len(card.given(plan.direction)) != 1 + len(others):
+            raise ValueError(_("Give as many volumes as the direction names."))
         if output is not None:
             plan = replace(plan, output_id=_own_output(_volume(output, empty=True)).GetID())
         if region is not None:
@@ -98,6 +106,45 @@ class ScriptCalls:
             on_error,
             timeout,
         )
+
+    def harmonise(
+        self,
+        node: object,
+        like: object,
+        *,
+        output: object | None = None,
+        on_done: Done | None = None,
+        on_error: Failed | None = None,
+        timeout: float = TIMEOUT,
+    ) -> object | None:
+        """Bring a T1w, T2w or FLAIR volume of a head into the look of another, without training.
+
+        Args:
+            node: the volume.
+            like: a volume of the same contrast, or the path of a folder of scans, of a scan or of a saved look.
+            output: as for ``translate``.
+            on_done: called with the new volume; None waits for it.
+            on_error: called with one sentence, where ``on_done`` is given; None logs it.
+            timeout: in seconds.
+
+        Returns:
+            The volume node; None where ``on_done`` is given.
+
+        Raises:
+            ValueError: an argument names what is not there.
+            RuntimeError: the look cannot be taken on, with the sentence that the panel would show.
+        """
+        is_path = isinstance(like, Path) or (isinstance(like, str) and Path(like).exists())
+        key, volume = (looks.key_of(Path(like).absolute()), None) if is_path else (looks.KEY, _volume(like))
+        card = looks.card_of(key, volume)
+        if card.problem:
+            raise ValueError(card.problem)
+        plan = Plan(_volume(node).GetID(), card)
+        if output is not None:
+            plan = replace(plan, output_id=_own_output(_volume(output, empty=True)).GetID())
+        self._ensure(**dependencies.needs_of(card))
+        turn = Turn(lambda told: self.engine.apply(plan, told), lambda: self.engine.style_job, _node_of)
+        return self._take(turn, on_done, on_error, timeout)
 
     def fuse(
         self,
@@ -179,7 +226,8 @@ class ScriptCalls:
             RuntimeError: it could not be judged.
         """
         volume, other = _volume(node), None if reference is None else _volume(reference)
-        if volume.GetID() not in self.engine.results:
+        result = self.engine.results.get(volume.GetID())
+        if result is None or not result.keys:
             raise ValueError(
                 _("{name} is no translation that the worker still keeps; translate it anew to judge it.").format(
                     name=volume.GetName()
@@ -275,6 +323,8 @@ def _own_output(volume: object) -> object:
 
 def _direction(card: Card, direction: str) -> str:
     """The direction by its own name, or by that of the domain it ends in."""
+    if card.goes(direction):
+        return direction
     ends = {way: way for way in card.directions}
     if not card.many:  # whose routes to one domain are several
         ends |= {card.ends_in(way).name: way for way in card.directions}

@@ -59,7 +59,7 @@ def needs_of(card: Card) -> dict[str, bool]:
     """A style's arguments for ``missing`` and ``ensure``."""
     return {
         "onnx": card.is_onnx,
-        "torch": not card.is_onnx or torch_exists(),
+        "torch": not card.is_look and (not card.is_onnx or torch_exists()),
         "openvino": card.runs_in_openvino,
     }
 

@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from slicer.i18n import tr as _
 
@@ -69,6 +70,8 @@ class Card:
     inputs: tuple[str, ...] = ()  # names of the modalities, where a model makes one image of several
     many: tuple[Side, ...] = ()  # the domains of a model for many, whose directions are routes such as "T1w>T2w"
 
+    is_look: ClassVar[bool] = False  # whether it is none of a folder, but a look (see ``looks``)
+
     @property
     def name(self) -> str:
         """Of the folder, which is what scenes keep."""
@@ -85,6 +88,24 @@ class Card:
         if self.many:
             return self._domain(direction.partition(">")[2])
         return self.target if direction == "forward" else self.source
+
+    def given(self, direction: str) -> list[str]:
+        """Names of the domains of the inputs, in a direction; several where a route has them."""
+        if self.many:
+            return direction.partition(">")[0].split("+")
+        return [self.starts_in(direction).name]
+
+    def goes(self, direction: str) -> bool:
+        """Whether there is such a direction, also one of several inputs."""
+        if not self.many:
+            return direction in self.directions
+        names, given = [side.name for side in self.many], self.given(direction)
+        target = direction.partition(">")[2]
+        return target in names and target not in given and set(given) <= set(names) and len(set(given)) == len(given)
+
+    def alone(self, direction: str) -> str:
+        """The direction for the first of several inputs alone."""
+        return f"{self.given(direction)[0]}>{direction.partition('>')[2]}" if self.many else direction
 
     def _domain(self, name: str) -> Side:
         """One of many; the first where there is none of that name, as a scene made with another style may ask."""
@@ -187,11 +208,13 @@ def _side(values: dict) -> Side:
 def describe(card: Card, direction: str, brief: bool = False) -> str:
     """The card as a few lines of rich text; in brief what it expects and what it makes."""
     if card.problem:
-        return _escape(card.problem)
+        return escape(card.problem)
     start, end = card.starts_in(direction), card.ends_in(direction)
+    given = card.given(direction)
+    expected = start.title if len(given) == 1 else " + ".join(given)
     resolution = _("{spacing:g} mm").format(spacing=card.spacing_mm) if card.spacing_mm else _("any resolution")
     rows = [
-        (_("Expects"), f"{start.title}, {_colour(start)}, {_plane(card.plane)}, {resolution}"),
+        (_("Expects"), f"{expected}, {_colour(start)}, {_plane(card.plane)}, {resolution}"),
         (_("Makes"), f"{end.title}, {_('synthetic')}"),
     ]
     more = [
@@ -204,7 +227,7 @@ def describe(card: Card, direction: str, brief: bool = False) -> str:
     return (
         "<table>"
         + "".join(
-            f"<tr><td><b>{_escape(label)}</b>&nbsp;&nbsp;</td><td>{_escape(text)}</td></tr>"
+            f"<tr><td><b>{escape(label)}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>"
             for label, text in (rows if brief else rows + more)
             if text
         )
@@ -248,6 +271,7 @@ def _metrics(metrics: dict, way: str, other_way: str) -> str:
     return ", ".join(text.format(value=stated[key]) for key, text in known.items() if key in stated) or _("unknown")
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Text that is shown as it is where rich text is shown."""
     # Titles and licences come from files and must not be read as markup.
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from surgical_style_engine.common.cancelling import check_cancelled
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.harmonise.harmonise import Harmonised, harmonise_volume, kind_to_harmonise
-from surgical_style_engine.harmonise.look import Look, look_of
+from surgical_style_engine.harmonise.look import ENDING, Look, load_look, look_of
+from surgical_style_engine.harmonise.references import references_below
+from surgical_style_engine.imageio.formats import ending_of
 from surgical_style_engine.imageio.write import check_output
 from surgical_style_engine.volumes.tissues.landmarks import Landmarks, measure
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -50,19 +53,50 @@ class HarmonisedCase:
         }
 
 
-def measure_look(references: Sequence[Path], name: str, tell: Callable[[str], None] = lambda sentence: None) -> Look:
+def look_like(
+    path: Path,
+    tell: Callable[[str], None] = lambda sentence: None,
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> Look:
+    """The look that a path stands for: one that was saved, or that of a scan or of all scans in a folder tree.
+
+    Args:
+        path: a file that ends in ``look.ENDING``, a volume's file or DICOM folder, or a folder of volumes.
+        tell: gets a sentence for each scan that does not count.
+        step: called with (steps done, steps in all) before each, see ``measure_look``.
+
+    Raises:
+        InputError: for a path that holds neither, and as ``measure_look`` does.
+        Cancelled: as ``measure_look`` does.
+    """
+    if path.is_file() and path.name.endswith(ENDING):
+        return load_look(path)
+    name = path.name.removesuffix(ending_of(path)) if path.is_file() and path.suffix else path.resolve().name
+    return measure_look(references_below(path), name, tell, step)
+
+
+def measure_look(
+    references: Sequence[VolumeOrPath],
+    name: str,
+    tell: Callable[[str], None] = lambda sentence: None,
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> Look:
     """The look of a set of scans: of the contrast that most of them have.
 
     Args:
-        references: files or DICOM folders of MR of the head.
+        references: MR of the head, or their files or DICOM folders.
         name: of the look, for headers and reports.
         tell: gets a sentence for each scan that does not count.
+        step: called with (steps done, steps in all) before each; every scan is read and then measured.
 
     Raises:
         InputError: where no scan can be measured, or contrasts are mixed evenly.
+        Cancelled: between two scans, and within one.
     """
-    kinds: dict[Path, tuple[str, bool, Volume]] = {}
-    for path in references:
+    kinds: dict[VolumeOrPath, tuple[str, bool, Volume]] = {}
+    for number, path in enumerate(references):
+        check_cancelled()
+        step(number, 2 * len(references))
         try:
             volume = read(path)
             check_volume(volume)
@@ -80,7 +114,9 @@ def measure_look(references: Sequence[Path], name: str, tell: Callable[[str], No
         )
     kind = counted[0][0]
     measured: list[Landmarks] = []
-    for path, (own, extracted, volume) in kinds.items():
+    for number, (path, (own, extracted, volume)) in enumerate(kinds.items()):
+        check_cancelled()
+        step(len(references) + number, 2 * len(references))
         if own != kind:
             tell(f"Left out of the reference: {path.name} is {own}, most are {kind}.")
             continue

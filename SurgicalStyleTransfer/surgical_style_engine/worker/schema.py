@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from surgical_style_engine.adjust.options import Adjustments
 from surgical_style_engine.app.import_model import ImportDetails
@@ -133,12 +133,14 @@ class Translate(Request):
 
     Attributes:
         disagreement: file for the standard deviation of every voxel over planes and the runs of an ensemble.
+        others: the other inputs of a route of several, in its order.
     """
 
     volume: VolumeMessage
     model: str
     output: NewFile
     keep: str
+    others: list[VolumeMessage] = []
     disagreement: NewFile | None = None
     direction: str = "forward"
     strength: float = 1.0
@@ -249,6 +251,48 @@ class Fuse(Request):
     model: str = ""
 
 
+class Recognise(Request):
+    """Which domain of a model for many a volume belongs to."""
+
+    volume: VolumeMessage
+    model: str
+
+
+class Like(Request):
+    """Whose look is meant: that of a volume, or of a path, which is a saved look, a scan, or a folder of scans."""
+
+    volume: VolumeMessage | None = None
+    path: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Like:
+        if (self.volume is None) == (self.path is None):
+            raise ValueError("it must name a volume or a path, and not both")
+        return self
+
+
+class CheckLook(Request):
+    """Why a volume may not be brought into a look, as far as that is known without measuring anything."""
+
+    volume: VolumeMessage
+    like: Like
+
+
+class Harmonise(Request):
+    """Bring a volume into a look, into the file ``output``."""
+
+    volume: VolumeMessage
+    like: Like
+    output: NewFile
+
+
+class SaveLook(Request):
+    """Measure a look where that was not done yet, and save it in the file ``output``."""
+
+    like: Like
+    output: NewFile
+
+
 TASKS: dict[str, type[BaseModel]] = {
     "check": Check,
     "translate": Translate,
@@ -262,6 +306,10 @@ TASKS: dict[str, type[BaseModel]] = {
     "export_dicom": ExportDicom,
     "forget": Forget,
     "fuse": Fuse,
+    "recognise": Recognise,
+    "check_look": CheckLook,
+    "harmonise": Harmonise,
+    "save_look": SaveLook,
 }
 
 

@@ -17,6 +17,7 @@ from surgical_style_engine.app.import_model import import_model as import_case
 from surgical_style_engine.app.judge_case import JudgeCase, judge_case
 from surgical_style_engine.app.judging import Judging
 from surgical_style_engine.app.report import plain
+from surgical_style_engine.app.several.recognised import domain_of
 from surgical_style_engine.app.translate_case import TranslateCase, adjust_case, translate_case
 from surgical_style_engine.backends import autotune
 from surgical_style_engine.backends.devices import list_devices
@@ -29,6 +30,7 @@ from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from . import schema
 from .kept import Kept, Warm
+from .looks import Looks
 from .messages import write_array
 
 Progress = Callable[[str, int, int], None]
@@ -54,6 +56,8 @@ class Tasks:
             "export_dicom": self.export_dicom,
             "forget": self.forget,
             "fuse": self.fuse,
+            "recognise": self.recognise,
+            **Looks().tasks,
         }
 
     def run(self, message: dict[str, Any], progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
@@ -71,6 +75,12 @@ class Tasks:
             return {"problem": str(error), "warnings": []}
         landmarks = model.card.domain_from(request.direction).normalization.fit(volume.array)
         return {"problem": "", "warnings": suitability_warnings(volume, model, request.direction, landmarks)}
+
+    def recognise(self, request: schema.Recognise, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
+        """``domain`` of a model for many that a volume is of, empty where nobody knows; ``sentence``: what it is."""
+        card, message = self._warm.model(request.model).card, request.volume
+        domain, sentence = domain_of(card, message.read(), message.title or "The volume")
+        return {"domain": domain, "sentence": sentence}
 
     def translate(self, request: schema.Translate, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
         """Translate, and keep the translation.
@@ -108,6 +118,7 @@ class Tasks:
                 mask=mask,
                 adjustments=adjustments,
                 options=running,
+                others=tuple(other.read() for other in request.others),
             )
         )
         translation = translated.translation

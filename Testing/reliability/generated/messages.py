@@ -77,5 +77,9 @@ def _good(folder: Path, model: str) -> list[dict[str, Any]]:
         {"task": "export_dicom", "keep": "a", "files": [output], "output": str(folder / "dicom")},
         {"task": "forget", "keep": "other"},
         {"task": "fuse", "volumes": [volume, volume], "output": output, "weights": [0.5, 0.5], "register": "none"},
+        {"task": "recognise", "volume": volume, "model": model},
+        {"task": "check_look", "volume": volume, "like": {"volume": volume}},
+        {"task": "harmonise", "volume": volume, "like": {"volume": volume}, "output": output},
+        {"task": "save_look", "like": {"path": str(folder)}, "output": str(folder / "a.look.json")},
         {"task": None},
     ]

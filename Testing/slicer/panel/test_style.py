@@ -46,7 +46,7 @@ def test_import_remove_and_another_folder(open_panel, until, tiny_folder, tmp_pa
     widget.ui.removeButton.click()
     assert not (tmp_path / "mine" / "tiny").exists() and "No style yet" in widget.ui.styleComboBox.currentText
     widget.ui.folderButton.directory = str(tiny_folder)
-    assert widget.ui.styleComboBox.count == 4
+    assert widget.ui.styleComboBox.count == 5, "four styles, and the look of a volume or folder"
 
 
 def test_a_folder_that_may_be_anything_is_not_removed(open_panel, tmp_path, monkeypatch):

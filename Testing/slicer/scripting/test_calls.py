@@ -136,3 +136,28 @@ def test_a_script_that_just_ends_leaves_no_worker_behind(slicer_app, tiny_folder
         while (proc := Path("/proc", ended[1])).exists() and "surgical" in (proc / "cmdline").read_text():
             assert time.monotonic() < until, "the worker lives on"
             time.sleep(0.1)
+
+
+def test_several_inputs_and_the_look_of_another_scan(logic, volume, slicer_app, tmp_path):
+    import qt
+    from tiny_models import make_tiny_many
+    from tissue_phantom import tissue_phantom
+
+    from SurgicalStyleTransferLib.setup.models import FOLDER_SETTING
+
+    make_tiny_many(tmp_path)
+    qt.QSettings().setValue(FOLDER_SETTING, str(tmp_path))
+    first, second = volume("A"), volume("B", seed=2)
+    made = logic.translate(first, style="tiny-many", direction="T1w+FLAIR>T2w", others=[second], device="cpu")
+    assert made.GetAttribute("SurgicalStyleTransfer.SyntheticFrom") == "T1w + FLAIR"
+    with pytest.raises(ValueError, match="as many volumes as the direction names"):
+        logic.translate(first, style="tiny-many", direction="T1w+FLAIR>T2w")
+    scan = volume("Scan_T1w", array=tissue_phantom().array[0])
+    again = logic.harmonise(scan, like=volume("Site_T1w", array=2 * tissue_phantom(seed=1).array[0]))
+    ratio = np.median(slicer_app.util.arrayFromVolume(again)[24]) / np.median(slicer_app.util.arrayFromVolume(scan)[24])
+    assert 1.8 < ratio < 2.2 and "in the look of Site_T1w" in again.GetName()
+    for wrong, part in (("nowhere", "no node with the name"), (Path("nowhere"), "is not on this computer")):
+        with pytest.raises(ValueError, match=part):
+            logic.harmonise(scan, like=wrong)
+    with pytest.raises(ValueError, match="is no translation that the worker still keeps"):
+        logic.judge(again)

@@ -177,7 +177,7 @@ class AdaptationSection(Section):
         title = str(ui.adaptNameLineEdit.text).strip()
         plan = AdaptPlan(
             card=self.context.card(),
-            direction=self.parameters.direction,
+            direction=self.context.card().alone(self.parameters.direction),
             source_ids=tuple(sources),
             target_ids=tuple(targets),
             name=_name_of(title),

@@ -117,7 +117,7 @@ class BatchRunner:
         self._engine.apply(self._plans[number], listener)
 
     def _applied(self, result: Result) -> None:
-        if not self._is_judged or not self.is_running or self._engine.metrics_job is not None:
+        if not self._is_judged or not result.keys or not self.is_running or self._engine.metrics_job is not None:
             self._over(State("done", 1.0, result))
             return
         self._set(self._number, State("judging", 1.0, result))
@@ -142,4 +142,7 @@ class BatchRunner:
 
 
 def _share(progress: Progress) -> float:
-    return progress.done / progress.total if progress.stage == "translate" and progress.total else 0.0
+    if progress.stage == "harmonise":
+        return 0.5  # the look is known, and the volume takes it on
+    share = progress.done / progress.total if progress.total else 0.0
+    return {"translate": share, "look": 0.5 * share}.get(progress.stage, 0.0)

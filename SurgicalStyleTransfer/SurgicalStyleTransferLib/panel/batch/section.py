@@ -133,7 +133,8 @@ class BatchSection(Section):
             return _("A style is being applied.")
         if not self._listed:
             return _("There are no acquired volumes here.")
-        return why_not_style(self.parameters, self.context.card(), bool(self.context.cards))
+        problem = self.context.route_problem
+        return why_not_style(self.parameters, self.context.card(), bool(self.context.cards)) or problem
 
     # The run
 

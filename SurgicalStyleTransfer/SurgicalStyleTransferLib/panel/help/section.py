@@ -94,6 +94,11 @@ class HelpSection(Section):
         ):
             if not section.collapsed:
                 return heading
+        card = self.context.card()
+        if card is not None and card.is_look:
+            return "the-look-of-other-scans"
+        if card is not None and card.many and parameters.resultVolume is None:
+            return "any-contrast-from-several-inputs"
         return "5-compare" if parameters.resultVolume is not None else "3-choose-a-style"
 
     def on_help(self, _checked: bool = False) -> None:

@@ -56,7 +56,7 @@ class BoundMap:
             source: node of the input, on whose grid the bound lies.
         """
         if verdict.bound_map is None or source is None:
-            self._remove()
+            self.remove()
             return
         limit = verdict.metrics["verdict"]["bound"]["limit"]
         node = existing(self._node_id)
@@ -79,14 +79,15 @@ class BoundMap:
         if node_id == self._node_id:
             self.clear()
         elif node_id == self._result_id:
-            self._remove()
+            self.remove()
 
     def clear(self) -> None:
         """Forget the node, which stays in the scene."""
         self._probe.look_at(None, None, 0)
         self._node_id, self._result_id, self.is_shown = "", "", False
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Take the bound out of the scene."""
         node = existing(self._node_id)
         if self.is_shown:
             metrics_table.hide_map(self._node_id)

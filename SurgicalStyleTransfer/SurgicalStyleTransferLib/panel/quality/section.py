@@ -93,16 +93,20 @@ class QualitySection(Section):
         """Compute or Stop, and why not."""
         button, engine = self.ui.computeButton, self.engine
         result = self.parameters.resultVolume if self.parameters is not None else None
-        is_known = result is not None and result.GetID() in engine.results
+        known = engine.results.get(result.GetID()) if result is not None else None
+        is_known = known is not None and bool(known.keys)
         is_running = engine.metrics_job is not None or self._wants_judging
         is_busy = engine.style_job is not None or engine.fusion_job is not None
         button.enabled = (is_running or is_known) and not is_busy
         button.text = _("Stop") if is_running else _("Compute")
-        button.toolTip = (
-            _("Judge the latest result by all figures, which runs the network again (six translations).")
-            if is_known
-            else _("The translation is no longer in memory; press Apply first.")
-        )
+        if is_known:
+            button.toolTip = _(
+                "Judge the latest result by all figures, which runs the network again (six translations)."
+            )
+        elif known is not None:
+            button.toolTip = _("A look runs no network, and no bound of it is calibrated: there are no figures.")
+        else:
+            button.toolTip = _("The translation is no longer in memory; press Apply first.")
 
     def follow(self) -> None:
         """Show or hide the maps; of both, the error bound."""
@@ -163,8 +167,10 @@ class QualitySection(Section):
         if self.engine.metrics_job is not None:
             self.engine.metrics_job.abandon("")
 
-    def _on_translated(self, _result: Result) -> None:
-        if self.parameters.figures != "off":
+    def _on_translated(self, result: Result) -> None:
+        if not result.keys:
+            self._forget()
+        elif self.parameters.figures != "off":
             self._judge(with_figures=self.parameters.figures != "verdict")
 
     def _on_adjusted(self) -> None:
@@ -176,7 +182,8 @@ class QualitySection(Section):
         """The verdict and what costs no run of the network; with figures, everything, and the status line says so."""
         self._with_figures = with_figures
         node = self.parameters.resultVolume
-        if node is None or node.GetID() not in self.engine.results:
+        result = self.engine.results.get(node.GetID()) if node is not None else None
+        if result is None or not result.keys:
             return
         if self.engine.adjust_job is not None:
             self._wants_judging = True
@@ -242,6 +249,13 @@ class QualitySection(Section):
         self._bound.take(verdict, node, source)
         self._fill_table()
         self.context.update()
+
+    def _forget(self) -> None:
+        """Nothing is said of an image that is not judged: what another one's was would be taken for this one's."""
+        self.verdict = None
+        self._remove_map()
+        self._bound.remove()
+        self._fill_table()
 
     def _remove_map(self) -> None:
         """That of an earlier image would be taken for this one's."""

@@ -41,6 +41,8 @@ class PresetSection(Section):
         if now == OWN:
             entries.append((_("As set under Adjust and Advanced"), OWN))
         fill(self.ui.presetComboBox, entries)
+        card = self.context.card()
+        self.ui.presetComboBox.enabled = card is None or not card.is_look
         select(self.ui.presetComboBox, now)
 
     def _on_chosen(self, _index: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surgical_style_engine.common.cancelling import check_cancelled
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.bias_field import flatten_bias
 from surgical_style_engine.volumes.body_mask import body_mask
@@ -65,12 +66,16 @@ def measure(volume: Volume, kind: str, extracted: bool) -> tuple[Landmarks, Volu
 
     Raises:
         InputError: where no brain, no bias field or no three tissues are found; for HU and colours.
+        Cancelled: between the steps.
     """
     body = body_mask(volume)
     if not body.any():
         raise InputError(f"{volume.name or 'The volume'} shows no body.")
+    check_cancelled()
     flat = flatten_bias(volume, body)
+    check_cancelled()
     brain = find_brain(flat, body, extracted)
+    check_cancelled()
     values = flat.array[0][brain].astype(np.float64)
     floor = min(0.0, float(volume.array.min()))
     dark, middle, bright = np.percentile(volume.array[0][brain] - floor, (2, 50, 98))

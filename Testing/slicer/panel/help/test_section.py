@@ -31,6 +31,9 @@ def test_help_opens_what_the_panel_shows(slicer_app, open_panel, volume, monkeyp
         seen.append(widget.panel.help.section_of_tutorial())
         if section:
             getattr(ui, f"{section}CollapsibleButton").collapsed = True
+    widget._parameterNode.model = "look:"
+    assert widget.panel.help.section_of_tutorial() == "the-look-of-other-scans" in anchors()
+    assert "any-contrast-from-several-inputs" in anchors()
     assert seen[0] == "2-sample-data" and len(set(seen)) == 7
     assert set(seen) <= anchors(), set(seen) - anchors()
 
