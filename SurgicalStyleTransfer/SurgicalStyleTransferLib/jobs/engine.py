@@ -26,6 +26,7 @@ from .dicom_job import DicomJob
 from .fusion_job import FusionJob, FusionPlan
 from .job import Job, Listener, Progress
 from .metrics_job import Extent, MetricsJob
+from .register_job import RegisterJob, RegisterPlan
 from .style_job import Plan, Result, StyleJob
 
 QUICK_SLICES = 24
@@ -37,7 +38,7 @@ class Engine:
     Attributes:
         models: the models on this machine.
         results: by the ID of their nodes.
-        style_job, adjust_job, metrics_job, fusion_job, dicom_job: what is under way, or None.
+        style_job, adjust_job, metrics_job, fusion_job, dicom_job, register_job: what is under way, or None.
         adaptation: of a style, in a worker of its own.
         style_progress: how far the style is that is being applied; None while nothing is known.
     """
@@ -56,6 +57,7 @@ class Engine:
         self.metrics_job: MetricsJob | None = None
         self.fusion_job: FusionJob | None = None
         self.dicom_job: DicomJob | None = None
+        self.register_job: RegisterJob | None = None
         self.adaptation = Adaptation(lambda: self._notify("jobs"))
         self._saved_files = SavedFiles(slicer.mrmlScene)
         self._closed = False
@@ -67,7 +69,7 @@ class Engine:
     def close(self) -> None:
         """End the worker and delete the exchanged files."""
         self._closed = True
-        for job in (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job):
+        for job in self._jobs():
             if job is not None:
                 job.abandon("")
         self.adaptation.close()
@@ -205,6 +207,12 @@ class Engine:
             raise RuntimeError(_("Volumes are being fused already."))
         self._start("fusion_job", lambda told: FusionJob(self.client, self.exchange, plan, told), listener)
 
+    def register(self, plan: RegisterPlan, listener: Listener) -> None:
+        """Lay a volume over another; the outcome is a ``RegisterResult``. Raises RuntimeError if one is under way."""
+        if self.register_job is not None:
+            raise RuntimeError(_("A volume is being registered already."))
+        self._start("register_job", lambda told: RegisterJob(self.client, self.exchange, plan, told), listener)
+
     def export_dicom(self, output_id: str, folder: Path, listener: Listener) -> None:
         """Write a result as a DICOM series of its input's study; the outcome is the folder.
 
@@ -307,8 +315,11 @@ class Engine:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way and no answer is awaited."""
+        return not self.client.busy and not any(job is not None for job in self._jobs())
+
+    def _jobs(self) -> tuple[Job | None, ...]:
         jobs = (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job)
-        return not self.client.busy and not any(job is not None for job in jobs)
+        return (*jobs, self.register_job)
 
     # Results
 

@@ -21,6 +21,7 @@ from .output.measuring import MeasuringSection
 from .packages import PackagesSection
 from .preview import PreviewSection
 from .quality.section import QualitySection
+from .registration.section import RegistrationSection
 from .style import StyleSection
 from .styles.finder import FinderSection
 from .styles.presets import PresetSection
@@ -33,7 +34,7 @@ class Panel:
     Attributes:
         context: what the sections know of each other.
         inputs, style, apply, packages, compare, preview, quality, adjust, dicom, disagreement, measuring, fusion,
-            batch, adaptation, advanced, finder, presets, help: the sections.
+            registration, batch, adaptation, advanced, finder, presets, help: the sections.
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
@@ -59,6 +60,7 @@ class Panel:
         self.disagreement = DisagreementSection(context)
         self.measuring = MeasuringSection(context)
         self.fusion = FusionSection(context)
+        self.registration = RegistrationSection(context)
         self.batch = BatchSection(context)
         self.adaptation = AdaptationSection(context)
         self.advanced = AdvancedSection(context)
@@ -78,6 +80,7 @@ class Panel:
             self.disagreement,
             self.measuring,
             self.fusion,
+            self.registration,
             self.batch,
             self.adaptation,
             self.advanced,

@@ -249,6 +249,26 @@ class Fuse(Request):
     model: str = ""
 
 
+class Register(Request):
+    """Lay a volume over another one.
+
+    Attributes:
+        output: file for the moving volume on the fixed one's grid.
+        displacement: file for the displacement of a deformation.
+        model: the folder of one through whose translation; "" for mutual information alone.
+        kind: "rigid", "affine" or "deformable".
+    """
+
+    fixed: VolumeMessage
+    moving: VolumeMessage
+    output: NewFile
+    displacement: NewFile
+    model: str = ""
+    kind: str = "rigid"
+    device: str = "auto"
+    precision: str = "auto"
+
+
 TASKS: dict[str, type[BaseModel]] = {
     "check": Check,
     "translate": Translate,
@@ -262,6 +282,7 @@ TASKS: dict[str, type[BaseModel]] = {
     "export_dicom": ExportDicom,
     "forget": Forget,
     "fuse": Fuse,
+    "register": Register,
 }
 
 

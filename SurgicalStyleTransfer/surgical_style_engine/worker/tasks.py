@@ -54,6 +54,7 @@ class Tasks:
             "export_dicom": self.export_dicom,
             "forget": self.forget,
             "fuse": self.fuse,
+            "register": self.register,
         }
 
     def run(self, message: dict[str, Any], progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
@@ -289,6 +290,13 @@ class Tasks:
             "seconds": fusion.seconds,
             "notes": fused.notes,
         }
+
+    def register(self, request: schema.Register, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Lay a volume over another one; see ``registering.register``."""
+        from .registering import register  # noqa: PLC0415 - it loads SimpleITK
+
+        model = self._warm.model(request.model) if request.model else None
+        return register(request, model, progress, cancelled)
 
 
 def _write_disagreement(path: Path | None, disagreement: Volume | None) -> bool:

@@ -1,0 +1,95 @@
+"""What a registration that was found by other means than ``register`` is worth, in the same figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from surgical_style_engine.errors import InputError
+from surgical_style_engine.volumes.volume import Volume
+
+from .bspline import refine_bspline
+from .register import RegistrationResult, float_image, mask_image_of, resampled
+from .same_contrast.register import Found
+from .search import LEVELS_MM, MINIMUM_OVERLAP, pyramid
+from .similarity import chance, covered_voxels, mutual_information, overlap
+from .transforms import angle, identity, shift_of_centre, stretch
+
+
+def delivered(fixed: Volume, moving: Volume, found: Found, mask: np.ndarray | None = None) -> RegistrationResult:
+    """Resample a volume by a transform, and measure how well it fits, as ``register_rigid`` does.
+
+    Args:
+        fixed: Whose grid the result gets.
+        moving: To be moved.
+        found: The transform.
+        mask: Bool (z, y, x) on the fixed grid.
+
+    Raises:
+        InputError: Where the two hardly overlap.
+    """
+    images = float_image(moving, "moving"), float_image(fixed, "fixed")
+    mask_image = None if mask is None else mask_image_of(mask, images[1])
+    moving_level, fixed_level = (pyramid(image, LEVELS_MM[-1:])[0] for image in images)
+    covered = overlap(fixed_level, moving_level, found.transform, mask_image)
+    if covered < MINIMUM_OVERLAP:
+        raise InputError(f"The registration failed: the volumes overlap by {100 * covered:.0f} % only.")
+    return RegistrationResult(
+        transform=found.transform,
+        moved=resampled(moving, fixed, images, found.transform),
+        metric=mutual_information(fixed_level, moving_level, found.transform, mask_image),
+        metric_before=mutual_information(fixed_level, moving_level, identity(fixed_level), mask_image),
+        iterations=found.steps,
+        initializer=found.initializer,
+        overlap=covered,
+        coverage=covered_voxels(images[1], images[0], found.transform),
+        rotation_deg=angle(found.linear),
+        translation_mm=shift_of_centre(found.transform, images[1]),
+        kind=found.kind,
+        stretch=stretch(found.linear),
+        chance=chance(fixed_level, moving_level, found.transform, mask_image),
+        method="weighted difference to a translation",
+    )
+
+
+def deformed_by_mutual_information(
+    fixed: Volume,
+    moving: Volume,
+    rigid: RegistrationResult,
+    mask: np.ndarray | None = None,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> RegistrationResult:
+    """Put a B-spline on top of a rigid registration, by mutual information; kept only if it fits better.
+
+    Args:
+        fixed: Whose grid the result gets.
+        moving: To be moved.
+        rigid: What ``register_rigid`` found.
+        mask: Bool (z, y, x) on the fixed grid.
+        cancelled: Asked at every iteration.
+
+    Raises:
+        InputError: Where the two do not overlap enough.
+        Cancelled: Once ``cancelled`` says so.
+    """
+    images = float_image(moving, "moving"), float_image(fixed, "fixed")
+    mask_image = None if mask is None else mask_image_of(mask, images[1])
+    moving_levels, fixed_levels = (pyramid(image) for image in images)
+    transform, steps = refine_bspline(fixed_levels, moving_levels, rigid.transform, mask_image, cancelled)
+    value = mutual_information(fixed_levels[-1], moving_levels[-1], transform, mask_image)
+    if not value > rigid.metric:
+        return rigid
+    return replace(
+        rigid,
+        transform=transform,
+        moved=resampled(moving, fixed, images, transform),
+        metric=value,
+        iterations=rigid.iterations + steps,
+        overlap=overlap(fixed_levels[0], moving_levels[0], transform, mask_image),
+        coverage=covered_voxels(images[1], images[0], transform),
+        translation_mm=shift_of_centre(transform, images[1]),
+        kind="deformable",
+    )
