@@ -63,13 +63,13 @@ def translated_for(volume: Volume, model: StyleModel, way: Way, options: RunOpti
         return Translated(None, verdict.level, verdict.sentence)
     weight = weights_of(bound, body)
     made = replace(translation.volume, name=volume.name)
-    return Translated(Weighed(made, with_air(weight, thinned)), verdict.level, verdict.sentence)
+    return Translated(Weighed(made, with_air(weight, body, thinned)), verdict.level, verdict.sentence)
 
 
 def as_it_is(volume: Volume) -> Weighed:
     """A real volume: its body, all of which is trusted."""
-    body = body_mask(volume).astype(np.float32)
-    return Weighed(volume, with_air(body, volume))
+    body = body_mask(volume)
+    return Weighed(volume, with_air(body.astype(np.float32), body, volume))
 
 
 def weights_of(bound: ErrorBound, body: np.ndarray) -> np.ndarray:

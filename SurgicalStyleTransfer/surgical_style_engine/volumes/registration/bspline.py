@@ -11,7 +11,7 @@ from .similarity import matching
 
 MESH_MM = 32.0  # between control points
 GRIDS = (0, 1)  # levels of the pyramid that it is refined on, coarse to fine
-STEPS = 25  # of the optimiser on each
+STEPS = 15  # of the optimiser on each
 
 
 def refine_bspline(

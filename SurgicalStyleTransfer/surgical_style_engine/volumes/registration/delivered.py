@@ -36,10 +36,12 @@ def delivered(fixed: Volume, moving: Volume, found: Found, mask: np.ndarray | No
     covered = overlap(fixed_level, moving_level, found.transform, mask_image)
     if covered < MINIMUM_OVERLAP:
         raise InputError(f"The registration failed: the volumes overlap by {100 * covered:.0f} % only.")
+    levels = fixed_level, moving_level
+    first, then = (found.linear, None) if found.displacement is None else (identity(fixed_level), found.transform)
     return RegistrationResult(
         transform=found.transform,
         moved=resampled(moving, fixed, images, found.transform),
-        metric=mutual_information(fixed_level, moving_level, found.transform, mask_image),
+        metric=mutual_information(*levels, first, mask_image, then),
         metric_before=mutual_information(fixed_level, moving_level, identity(fixed_level), mask_image),
         iterations=found.steps,
         initializer=found.initializer,
@@ -49,7 +51,7 @@ def delivered(fixed: Volume, moving: Volume, found: Found, mask: np.ndarray | No
         translation_mm=shift_of_centre(found.transform, images[1]),
         kind=found.kind,
         stretch=stretch(found.linear),
-        chance=chance(fixed_level, moving_level, found.transform, mask_image),
+        chance=chance(*levels, first, mask_image, then),
         method="weighted difference to a translation",
     )
 
@@ -79,7 +81,8 @@ def deformed_by_mutual_information(
     mask_image = None if mask is None else mask_image_of(mask, images[1])
     moving_levels, fixed_levels = (pyramid(image) for image in images)
     transform, steps = refine_bspline(fixed_levels, moving_levels, rigid.transform, mask_image, cancelled)
-    value = mutual_information(fixed_levels[-1], moving_levels[-1], transform, mask_image)
+    start = identity(fixed_levels[-1])
+    value = mutual_information(fixed_levels[-1], moving_levels[-1], start, mask_image, transform)
     if not value > rigid.metric:
         return rigid
     return replace(

@@ -87,8 +87,9 @@ def shrunk(image: sitk.Image, grid_mm: float) -> sitk.Image:
 
 
 def _standardised(image: sitk.Image, weight: sitk.Image) -> sitk.Image:
-    """Less the local mean, divided by the local deviation, both of what has weight."""
-    values, shares = array_of(image).astype(np.float64), np.maximum(array_of(weight), 0).astype(np.float64)
+    """Less the local mean, divided by the local deviation, both of all that has any weight."""
+    # Not by weight: both images have to be measured against the same surroundings.
+    values, shares = array_of(image).astype(np.float64), (array_of(weight) > 0).astype(np.float64)
     if not shares.any():
         return sitk.Image(image.GetSize(), sitk.sitkFloat32)
     mean = float(np.average(values, weights=shares))

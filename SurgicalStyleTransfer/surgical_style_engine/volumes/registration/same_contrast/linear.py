@@ -22,6 +22,7 @@ MOST_STEPS = 20  # on a level
 STILL_MM = 0.01  # mean motion of a step, of the grid, below which a level is done
 LARGEST_STEP = 2.0  # grids that a voxel of the body moves in one step, at most
 LEAST_OVERLAP = 0.3  # of the fixed image's weight that must lie in the moving image
+LOST = 0.02  # of correlation below the best one that was met, from where a step has lost its way
 ROBUST = 2.5  # deviations from where a difference counts less
 
 
@@ -106,8 +107,9 @@ def refine(
         if cancelled is not None and cancelled():
             raise Cancelled("The registration was cancelled.")
         step, score = _step(points, image, moving.weight, fixed, (matrix, shift), affine)
-        if score > best[0]:
-            best = score, matrix, shift
+        # Where voxels that differ count less, the last step is the best one, unless it has lost its way.
+        if score > best[0] - LOST:
+            best = max(score, best[0]), matrix, shift
         if step is None:
             break
         turn, move, moved_mm = step

@@ -104,13 +104,13 @@ def register_same_contrast(
     return Found(composed(linear, displacement), linear, kind, displacement, correlation, name, steps)
 
 
-def with_air(weight: np.ndarray, volume: Volume) -> np.ndarray:
-    """Weights of a body (z, y, x) with those of the air around it."""
-    image = sitk.GetImageFromArray((weight > 0).astype(np.float32))
+def with_air(weight: np.ndarray, body: np.ndarray, volume: Volume) -> np.ndarray:
+    """Weights (z, y, x) of a body, with those of the air around it; body: bool (z, y, x)."""
+    image = sitk.GetImageFromArray(body.astype(np.float32))
     image.SetSpacing([float(mm) for mm in volume.spacing])
     radius = [min(round(AIR_MM / mm), size - 1) for mm, size in zip(volume.spacing, volume.size, strict=True)]
     near = sitk.GetArrayViewFromImage(sitk.BoxMean(image, radius)) > 1e-3
-    return np.where(weight > 0, weight, np.where(near, np.float32(AIR), np.float32(0))).astype(np.float32)
+    return np.where(body, weight, np.where(near, np.float32(AIR), np.float32(0))).astype(np.float32)
 
 
 def _levels(weighed: Weighed, role: str) -> list[Level]:
