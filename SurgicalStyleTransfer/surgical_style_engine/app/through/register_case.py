@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 MUTUAL_INFORMATION, THROUGH = "mutual information", "translation"
+NEGLIGIBLE = 1e-3  # times the weight of what lies outside of a region
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +191,7 @@ def _register(
 
 
 def _within(fixed: Weighed, case: RegisterCase) -> Weighed:
-    """What lies in the region that counts. Raises InputError where nothing does."""
+    """What lies in the region that counts; the rest is only surroundings. Raises InputError where nothing does."""
     from surgical_style_engine.volumes.resampling import resample_like  # noqa: PLC0415 - rarely needed
 
     assert case.region is not None
@@ -199,4 +200,4 @@ def _within(fixed: Weighed, case: RegisterCase) -> Weighed:
     inside = resample_like(labels, fixed.volume, "nearest", default=0).array[0] > 0
     if not inside.any():
         raise InputError("The registration mask is empty.")
-    return replace(fixed, weight=np.where(inside, fixed.weight, 0).astype(np.float32))
+    return replace(fixed, weight=fixed.weight * np.where(inside, 1, np.float32(NEGLIGIBLE)))

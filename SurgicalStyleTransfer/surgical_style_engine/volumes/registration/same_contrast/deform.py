@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from surgical_style_engine.errors import Cancelled
 
 from ..transforms import LinearTransform
-from .images import Level, array_of, like, smooth
+from .images import Level, array_of, inner, like, smooth
 
 STEPS = (6, 6, 4)  # on each level, coarse to fine
 WINDOWS = (2.2, 2.2, 2.2)  # Gaussian of the surroundings, in voxels
@@ -94,7 +94,7 @@ def _step(
     transform = composed(start, like(field, frame))
     moved = array_of(sitk.Resample(moving.local, frame, transform, sitk.sitkLinear, 0.0))
     trust = array_of(sitk.Resample(moving.weight, frame, transform, sitk.sitkLinear, 0.0))
-    values, weights = array_of(frame), array_of(fixed.weight) * trust
+    values, weights = array_of(frame), inner(array_of(fixed.weight)) * inner(trust)
     rest = values - moved
     known = weights > 0
     if not known.any():

@@ -73,6 +73,20 @@ def smooth(image: sitk.Image, sigma_mm: float) -> sitk.Image:
     return image
 
 
+def inner(weights: np.ndarray) -> np.ndarray:
+    """Weights (z, y, x) of the voxels whose neighbours along the axes have weight too; a gradient needs these."""
+    known = weights > 0
+    kept = known.copy()
+    for axis in range(3):
+        for step in (-1, 1):
+            beside = np.roll(known, step, axis)
+            edge: list[slice | int] = [slice(None)] * 3
+            edge[axis] = 0 if step == 1 else -1
+            beside[tuple(edge)] = True
+            kept &= beside
+    return np.where(kept, weights, 0)
+
+
 def shrunk(image: sitk.Image, grid_mm: float) -> sitk.Image:
     """Smooth an image and take every so many voxels, to a grid of about ``grid_mm``; every voxel stays in its place."""
     for axis, (size, spacing) in enumerate(zip(image.GetSize(), image.GetSpacing(), strict=True)):

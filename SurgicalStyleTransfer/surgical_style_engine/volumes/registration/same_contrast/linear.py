@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from surgical_style_engine.errors import Cancelled
 
 from ..transforms import LinearTransform, as_affine
-from .images import Level, array_of
+from .images import Level, array_of, inner
 
 MOST_STEPS = 20  # on a level
 STILL_MM = 0.01  # mean motion of a step, of the grid, below which a level is done
@@ -52,7 +52,7 @@ class Points:
 def points_of(fixed: Level, local: bool) -> Points:
     """The voxels of a level that have weight."""
     image = fixed.local if local else fixed.plain
-    weights = array_of(fixed.weight)
+    weights = inner(array_of(fixed.weight))
     inside = weights > 0
     index = np.argwhere(inside)[:, ::-1]
     spacing, direction = np.array(image.GetSpacing()), np.array(image.GetDirection()).reshape(3, 3)
@@ -154,7 +154,7 @@ def _step(
     """((turn or stretch (3, 3), move (3,), mean motion in mm) or None, weighted correlation as it is)."""
     transform = transform_of(*place, points.centre, True)
     moved = array_of(sitk.Resample(image, fixed.plain, transform, sitk.sitkLinear, 0.0))
-    trust = array_of(sitk.Resample(weight, fixed.plain, transform, sitk.sitkLinear, 0.0))[points.inside]
+    trust = inner(array_of(sitk.Resample(weight, fixed.plain, transform, sitk.sitkLinear, 0.0)))[points.inside]
     weights = points.weights * trust
     total = weights.sum()
     if total < LEAST_OVERLAP * points.weights.sum() * max(float(trust.max()), 1e-9):
