@@ -103,7 +103,7 @@ def test_a_deformation_and_a_region(pair, model):
     registered = register_case(case(pair, model, kind="deformable", region=region))
     assert registered.by == THROUGH and registered.result.kind == "deformable" and registered.displacement is not None
     assert phantom.errors(registered.linear, pair[2], pair[3]).mean() < 0.5
-    assert phantom.errors(registered.result.transform, pair[2], region).mean() < 1.2
+    assert phantom.errors(registered.result.transform, pair[2], region).mean() < 2.0
     with pytest.raises(InputError, match="no registration 'elastic'"):
         register_case(case(pair, model, kind="elastic"))
 

@@ -106,11 +106,20 @@ def register_same_contrast(
 
 def with_air(weight: np.ndarray, body: np.ndarray, volume: Volume) -> np.ndarray:
     """Weights (z, y, x) of a body, with those of the air around it; body: bool (z, y, x)."""
-    image = sitk.GetImageFromArray(body.astype(np.float32))
-    image.SetSpacing([float(mm) for mm in volume.spacing])
-    radius = [min(round(AIR_MM / mm), size - 1) for mm, size in zip(volume.spacing, volume.size, strict=True)]
-    near = sitk.GetArrayViewFromImage(sitk.BoxMean(image, radius)) > 1e-3
+    near = body
+    for axis, (mm, size) in enumerate(zip(volume.spacing[::-1], body.shape, strict=True)):
+        near = _widened(near, min(round(AIR_MM / mm), size - 1), axis)
     return np.where(body, weight, np.where(near, np.float32(AIR), np.float32(0))).astype(np.float32)
+
+
+def _widened(region: np.ndarray, by: int, axis: int) -> np.ndarray:
+    """A region (z, y, x) and what lies up to so many voxels beside it along an axis."""
+    padding = [(0, 0)] * 3
+    padding[axis] = (by + 1, by)
+    counted = np.cumsum(np.pad(region, padding), axis=axis, dtype=np.int32)
+    size = region.shape[axis]
+    ends, begins = (np.take(counted, range(start, start + size), axis) for start in (2 * by + 1, 0))
+    return ends > begins
 
 
 def _levels(weighed: Weighed, role: str) -> list[Level]:
