@@ -141,17 +141,20 @@ class _Asked:
 
     def write(self, fixed: Volume, registered: RegisteredCase) -> None:
         """Write everything but the report, or nothing."""
-        result = registered.result
         from surgical_style_engine.imageio.write import write_volume
         from surgical_style_engine.volumes.registration import write_transform
+        from training_cli.cohort.all_or_nothing import all_or_nothing
 
-        write_volume(result.moved, self.output)
-        if self.transform is not None:
-            write_transform(result.transform, self.transform)
-        if self.overlay is not None:
-            from training_cli.pictures.overlay import save_overlay
+        result = registered.result
+        with all_or_nothing() as files:
+            write_volume(result.moved, files.add(self.output))
+            if self.transform is not None:
+                write_transform(result.transform, files.add(self.transform))
+            if self.overlay is not None:
+                from training_cli.pictures.overlay import save_overlay
 
-            save_overlay(fixed, result.moved, self.overlay, title=f"{self.moving.name} on {self.fixed.name}")
+                title = f"{self.moving.name} on {self.fixed.name}"
+                save_overlay(fixed, result.moved, files.add(self.overlay), title=title)
 
     def write_report(
         self, report: Path, fixed: Volume, registered: RegisteredCase, warnings: list[str], seconds: float

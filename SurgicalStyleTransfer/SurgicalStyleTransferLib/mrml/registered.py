@@ -86,11 +86,11 @@ def _grid_transform(displacement: np.ndarray, grid: dict) -> object:
     """A displacement in LPS as VTK's transform in RAS: the axes to Left and Posterior are turned over."""
     values = np.ascontiguousarray(displacement[:, ::-1, ::-1] * np.array([-1.0, -1.0, 1.0]))
     depth, height, width = values.shape[:3]
-    spacing, origin = grid["spacing"], grid["origin"]
+    spacing, first = grid["spacing"], grid["origin"]
     image = vtk.vtkImageData()
     image.SetDimensions(width, height, depth)
     image.SetSpacing(*spacing)
-    image.SetOrigin(-(origin[0] + (width - 1) * spacing[0]), -(origin[1] + (height - 1) * spacing[1]), origin[2])
+    image.SetOrigin(-(first[0] + (width - 1) * spacing[0]), -(first[1] + (height - 1) * spacing[1]), first[2])
     image.AllocateScalars(vtk.VTK_DOUBLE, 3)
     scalars = image.GetPointData().GetScalars()
     numpy_support.vtk_to_numpy(scalars)[:] = values.reshape(-1, 3)

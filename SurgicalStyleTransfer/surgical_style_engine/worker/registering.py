@@ -56,9 +56,9 @@ def register(
     write_array(request.output, result.moved.array)
     grid = None
     if registered.displacement is not None:
-        array, spacing, origin = displacement_along_axes(registered.displacement, fixed)
+        array, spacing, first = displacement_along_axes(registered.displacement, fixed)
         write_array(request.displacement, array)
-        grid = {"spacing": list(spacing), "origin": list(origin)}
+        grid = {"spacing": list(spacing), "origin": list(first)}
     matrix = np.eye(4)
     start = np.array(registered.linear.TransformPoint((0.0, 0.0, 0.0)))
     for axis in range(3):

@@ -44,9 +44,7 @@ def a_network_that_exchanges_dark_and_bright(monkeypatch):
     def exchanged(batch):
         return np.where(batch > -0.95, -batch, batch)
 
-    monkeypatch.setattr(
-        "surgical_style_engine.inference.translate.runner_for", lambda *_, **__: Fake(exchanged)
-    )
+    monkeypatch.setattr("surgical_style_engine.inference.translate.runner_for", lambda *_, **__: Fake(exchanged))
 
 
 def case(pair, model, **more):

@@ -53,11 +53,13 @@ def test_what_is_not_trusted_does_not_count(head):
     made_up[:, :, inside.shape[2] // 2 :] = True  # what a network has put in another place
     wrong[0][made_up] = np.roll(first.array[0], 2, axis=1)[made_up]
     fixed = first.with_array(wrong)
-    sure = register_same_contrast(weighed(fixed, inside, np.where(made_up, 0.02, 1).astype(np.float32)), weighed(there, body(there)))
+    sure = register_same_contrast(
+        weighed(fixed, inside, np.where(made_up, 0.02, 1).astype(np.float32)), weighed(there, body(there))
+    )
     misled = register_same_contrast(weighed(fixed, inside), weighed(there, body(there)))
     right = back.GetInverse()
     least, most = (phantom.errors(each.transform, right, inside).mean() for each in (sure, misled))
-    assert least < 0.6 * most and least < 0.8, (least, most)
+    assert least < 0.4 * most and least < 1.5, (least, most)
 
 
 def test_an_affine_transform_stretches_only_as_scanners_do(head):
