@@ -162,10 +162,11 @@ def _through(case: RegisterCase, model: StyleModel) -> _Through:
             reasons.append(f"{way.source} to {way.target}: {translated.sentence}")
             continue
         case.stage("register")
-        found = _register(case, way, translated)
-        if found is not None:
+        registered = _register(case, way, translated)
+        if registered is not None:
+            result, displacement, linear = registered
             how = f"Registered through the translation of the {way.translated} volume ({way.source} to {way.target})"
-            return _Through(found[0], way, found[1], found[2], f"{how}; {what}.", verdict)
+            return _Through(result, way, displacement, linear, f"{how}; {what}.", verdict)
         reasons.append("Where that leads, the volumes have less in common than as the scanner placed them.")
     return _Through(None, None, None, None, " ".join(reasons), first)
 
@@ -182,12 +183,12 @@ def _register(
     if case.region is not None:
         fixed = _within(fixed, case)
     try:
-        found = register_same_contrast(fixed, moving, case.kind, case.options.cancelled)
-        result = delivered(case.fixed, case.moving, found, case.region)
+        fit = register_same_contrast(fixed, moving, case.kind, case.options.cancelled)
+        result = delivered(case.fixed, case.moving, fit, case.region)
     except InputError:
         return None
     worse = np.isfinite(result.metric_before) and result.metric < result.metric_before
-    return None if worse or not result.found_common else (result, found.displacement, found.linear)
+    return None if worse or not result.found_common else (result, fit.displacement, fit.linear)
 
 
 def _within(fixed: Weighed, case: RegisterCase) -> Weighed:

@@ -62,8 +62,8 @@ def translated_for(volume: Volume, model: StyleModel, way: Way, options: RunOpti
     if verdict.level not in ("green", "amber") or bound is None:
         return Translated(None, verdict.level, verdict.sentence)
     weight = weights_of(bound, body)
-    made = replace(translation.volume, name=volume.name)
-    return Translated(Weighed(made, with_air(weight, body, thinned)), verdict.level, verdict.sentence)
+    synthetic = replace(translation.volume, name=volume.name)
+    return Translated(Weighed(synthetic, with_air(weight, body, thinned)), verdict.level, verdict.sentence)
 
 
 def as_it_is(volume: Volume) -> Weighed:

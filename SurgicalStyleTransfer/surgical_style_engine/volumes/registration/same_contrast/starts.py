@@ -40,17 +40,17 @@ def best_of_starts(
     """
     tried, taken = [], 0
     for name, transform in _starts(fixed, moving):
-        found, score, steps = refine(fixed, moving, transform, local=False, steps=FIRST_STEPS, cancelled=cancelled)
+        better, score, steps = refine(fixed, moving, transform, local=False, steps=FIRST_STEPS, cancelled=cancelled)
         taken += steps
-        tried.append((score, name, found))
+        tried.append((score, name, better))
     tried = sorted(tried, key=lambda entry: -entry[0])[:GO_ON]
     if tried[0][0] <= 0:
         raise InputError("The registration failed: the two volumes do not overlap.")
     refined = []
     for _, name, transform in tried:
-        found, score, steps = refine(fixed, moving, transform, local=False, steps=LATER_STEPS, cancelled=cancelled)
+        better, score, steps = refine(fixed, moving, transform, local=False, steps=LATER_STEPS, cancelled=cancelled)
         taken += steps
-        refined.append((score, name, found))
+        refined.append((score, name, better))
     _, name, transform = max(refined, key=lambda entry: entry[0])
     return transform, name, taken
 
