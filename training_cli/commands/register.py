@@ -66,8 +66,8 @@ def register(  # noqa: PLR0913 - a Typer command: one parameter an option
         asked.write_report(report, volume, registered, warnings, seconds)
     if registered.way is not None:
         echo(registered.sentence)
-    if kind != result.kind:
-        echo(f"The transform stayed {result.kind}: a {kind} one fits no better.")
+    if kind == "affine" != result.kind:
+        echo("The transform stayed rigid: an affine one fits no better.")
     echo(
         f"Moved by {result.translation_mm:.1f} mm and {result.rotation_deg:.1f} degrees in {seconds:.1f} s; mutual "
         f"information {result.metric_before:.3f} -> {result.metric:.3f}; {100 * result.overlap:.0f} % overlap: {output}"
@@ -104,6 +104,8 @@ class _Asked:
             raise InputError(f"There is no registration '{self.kind}'; use {', '.join(KINDS)}.")
         if self.through is not None:
             find_model(self.through)
+        elif self.kind == "deformable":
+            raise InputError("--kind deformable goes through a translation: name a model with --through.")
         if self.transform is not None and ending_of(self.transform) not in TRANSFORM_ENDINGS:
             endings = ", ".join(TRANSFORM_ENDINGS)
             raise InputError(f"The transform {self.transform.name} needs one of the endings {endings}.")

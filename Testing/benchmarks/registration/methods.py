@@ -18,6 +18,7 @@ from surgical_style_engine.volumes.registration.same_contrast.images import shru
 from surgical_style_engine.volumes.registration.similarity import mutual_information
 from surgical_style_engine.volumes.registration.transforms import LinearTransform
 
+from .bspline import refine_bspline
 from .tries import Made, Points, Try
 
 MODELS = {"T2w": "brain-mr-t1w-t2w", "FLAIR": "brain-mr-t1w-flair"}  # by what is not T1w
@@ -26,15 +27,19 @@ Outcome = tuple[Points, dict]
 
 
 def by_mutual_information(one: Try, made: Made, models: Path) -> Outcome:
-    """``sst register``."""
-    case = RegisterCase(made.fixed, made.moving, kind=one.kind)
-    return _outcome(case)
+    """``sst register``; for deformations with B-splines on top, which it does not have."""
+    if one.kind == "rigid":
+        return _outcome(RegisterCase(made.fixed, made.moving))
+    rigid = register.register_rigid(made.fixed, made.moving)
+    levels = [search.pyramid(register.float_image(each, "")) for each in (made.fixed, made.moving)]
+    transform, _ = refine_bspline(*levels, rigid.transform, None)
+    return points_under(transform), {"start": rigid.initializer}
 
 
 def by_more_starts(one: Try, made: Made, models: Path) -> Outcome:
     """The same from as many starts as the registration through a translation has, and with a pyramid in its place."""
     with _as_many_starts():
-        return _outcome(RegisterCase(made.fixed, made.moving, kind=one.kind))
+        return _outcome(RegisterCase(made.fixed, made.moving))
 
 
 def through_translation(one: Try, made: Made, models: Path) -> Outcome:

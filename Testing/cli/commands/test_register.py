@@ -157,7 +157,7 @@ def test_an_uncalibrated_model_is_not_gone_through(study, tmp_path):
     assert written["registration"]["metric"] == usual["registration"]["metric"]
     np.testing.assert_array_equal(read_volume(out / "m.nii.gz").array, read_volume(out / "plain.nii.gz").array)
     before = sorted(out.iterdir())
-    for wrong in (("--through", tmp_path / "absent"), ("--kind", "elastic")):
+    for wrong in (("--through", tmp_path / "absent"), ("--kind", "elastic"), ("--kind", "deformable")):
         refused = sst(fixed, moving, out / "n.nii.gz", *wrong)
         assert isinstance(refused.exception, InputError) and refused.exception.exit_code == 2
         assert sorted(out.iterdir()) == before

@@ -95,7 +95,8 @@ class RegistrationSection(Section):
             return
         moving, fixed = self.parameters.inputVolume, ui.registerSelector.currentNode()
         card = self.context.card() if ui.registerThroughCheckBox.checked else None
-        reason = why_not(moving, fixed) or self._why_not_through(card)
+        kind = ui.registerKindComboBox.currentData or "rigid"
+        reason = why_not(moving, fixed) or self._why_not_through(card, kind)
         if reason:
             status.show(reason, error=True)
             return
@@ -106,7 +107,6 @@ class RegistrationSection(Section):
             return
         if self.parameters is None or not all(slicer.mrmlScene.IsNodePresent(node) for node in (moving, fixed)):
             return  # the scene was changed while packages were installed
-        kind = ui.registerKindComboBox.currentData or "rigid"
         status.show_progress()
         status.show(_("Starting..."))
         self._is_mine = True
@@ -124,9 +124,11 @@ class RegistrationSection(Section):
         self.status.show(_("{name} is where it was before.").format(name="" if moving is None else moving.GetName()))
         self.context.update()
 
-    def _why_not_through(self, card: Card | None) -> str:
+    def _why_not_through(self, card: Card | None, kind: str) -> str:
         if not self.ui.registerThroughCheckBox.checked:
-            return ""
+            if kind != "deformable":
+                return ""
+            return _("A deformable registration goes through a translation: tick that, with a style.")
         if card is None:
             return _("Select a style that translates one of the two contrasts into the other.")
         return card.problem

@@ -13,8 +13,7 @@ from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.registration import RegistrationResult, register_affine, register_rigid
-from surgical_style_engine.volumes.registration.delivered import deformed_by_mutual_information, delivered
-from surgical_style_engine.volumes.registration.displacement import displacement_of_first
+from surgical_style_engine.volumes.registration.delivered import delivered
 from surgical_style_engine.volumes.registration.same_contrast import KINDS
 from surgical_style_engine.volumes.registration.same_contrast.register import Weighed, register_same_contrast
 from surgical_style_engine.volumes.volume import Volume
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 MUTUAL_INFORMATION, THROUGH = "mutual information", "translation"
+NEEDS_MODEL = "A deformable registration goes through a translation: name a model for it."
 NEGLIGIBLE = 1e-3  # times the weight of what lies outside of a region
 
 
@@ -109,6 +109,8 @@ def register_case(case: RegisterCase) -> RegisteredCase:
     begun = time.perf_counter()
     if case.kind not in KINDS:
         raise InputError(f"There is no registration '{case.kind}'; use {', '.join(KINDS)}.")
+    if case.kind == "deformable" and case.model is None:
+        raise InputError(NEEDS_MODEL)
     through = None if case.model is None else _through(case, case.model)
     if through is not None and through.registered is not None and through.linear is not None:
         return RegisteredCase(
@@ -123,28 +125,22 @@ def register_case(case: RegisterCase) -> RegisteredCase:
             time.perf_counter() - begun,
         )
     case.stage("register")
-    result, displacement, linear = _by_mutual_information(case)
+    result = _by_mutual_information(case)
     sentence, warnings = "Registered by mutual information.", []
     if through is not None:
-        sentence = f"Registered by mutual information, not through a translation. {through.sentence}"
+        stiff = ", rigidly" if case.kind == "deformable" else ""
+        sentence = f"Registered by mutual information{stiff}, not through a translation. {through.sentence}"
         warnings = [sentence]
     verdict = None if through is None else through.verdict
     seconds = time.perf_counter() - begun
-    return RegisteredCase(result, MUTUAL_INFORMATION, None, displacement, linear, sentence, warnings, verdict, seconds)
-
-
-def _by_mutual_information(case: RegisterCase) -> tuple[RegistrationResult, sitk.Image | None, sitk.Transform]:
-    """(result, displacement, linear part)."""
-    find = register_affine if case.kind == "affine" else register_rigid
-    result = find(case.fixed, case.moving, case.region, cancelled=case.options.cancelled)
-    if case.kind != "deformable":
-        return result, None, result.transform
-    deformed = deformed_by_mutual_information(
-        case.fixed, case.moving, result, case.region, cancelled=case.options.cancelled
+    return RegisteredCase(
+        result, MUTUAL_INFORMATION, None, None, result.transform, sentence, warnings, verdict, seconds
     )
-    if deformed.kind != "deformable":
-        return deformed, None, result.transform
-    return deformed, displacement_of_first(deformed.transform, case.fixed), result.transform
+
+
+def _by_mutual_information(case: RegisterCase) -> RegistrationResult:
+    find = register_affine if case.kind == "affine" else register_rigid
+    return find(case.fixed, case.moving, case.region, cancelled=case.options.cancelled)
 
 
 def _through(case: RegisterCase, model: StyleModel) -> _Through:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
 
-from .bspline import refine_bspline
 from .register import RegistrationResult, float_image, mask_image_of, resampled
 from .same_contrast.register import Found
 from .search import LEVELS_MM, MINIMUM_OVERLAP, pyramid
@@ -53,46 +49,4 @@ def delivered(fixed: Volume, moving: Volume, by: Found, mask: np.ndarray | None 
         stretch=stretch(by.linear),
         chance=chance(*levels, first, mask_image, then),
         method="weighted difference to a translation",
-    )
-
-
-def deformed_by_mutual_information(
-    fixed: Volume,
-    moving: Volume,
-    rigid: RegistrationResult,
-    mask: np.ndarray | None = None,
-    *,
-    cancelled: Callable[[], bool] | None = None,
-) -> RegistrationResult:
-    """Put a B-spline on top of a rigid registration, by mutual information; kept only if it fits better.
-
-    Args:
-        fixed: Whose grid the result gets.
-        moving: To be moved.
-        rigid: What ``register_rigid`` by.
-        mask: Bool (z, y, x) on the fixed grid.
-        cancelled: Asked at every iteration.
-
-    Raises:
-        InputError: Where the two do not overlap enough.
-        Cancelled: Once ``cancelled`` says so.
-    """
-    images = float_image(moving, "moving"), float_image(fixed, "fixed")
-    mask_image = None if mask is None else mask_image_of(mask, images[1])
-    moving_levels, fixed_levels = (pyramid(image) for image in images)
-    transform, steps = refine_bspline(fixed_levels, moving_levels, rigid.transform, mask_image, cancelled)
-    start = identity(fixed_levels[-1])
-    value = mutual_information(fixed_levels[-1], moving_levels[-1], start, mask_image, transform)
-    if not value > rigid.metric:
-        return rigid
-    return replace(
-        rigid,
-        transform=transform,
-        moved=resampled(moving, fixed, images, transform),
-        metric=value,
-        iterations=rigid.iterations + steps,
-        overlap=overlap(fixed_levels[0], moving_levels[0], transform, mask_image),
-        coverage=covered_voxels(images[1], images[0], transform),
-        translation_mm=shift_of_centre(transform, images[1]),
-        kind="deformable",
     )

@@ -32,13 +32,3 @@ def displacement_along_axes(
     place = sitk.Transform(3, sitk.sitkIdentity)
     sampled = sitk.Resample(displacement, frame, place, sitk.sitkLinear, 0.0, sitk.sitkVectorFloat64)
     return sitk.GetArrayFromImage(sampled), (GRID_MM,) * 3, tuple(low.tolist())
-
-
-def displacement_of_first(transform: sitk.Transform, fixed: Volume) -> sitk.Image:
-    """What the part of a composite transform that is applied first moves points by; vector image of float64, mm LPS."""
-    parts = sitk.CompositeTransform(transform)
-    first = parts.GetNthTransform(parts.GetNumberOfTransforms() - 1)
-    corners = fixed.corners()
-    low, high = corners.min(0) - GRID_MM, corners.max(0) + GRID_MM
-    size = [int(count) for count in np.ceil((high - low) / GRID_MM).astype(int) + 1]
-    return sitk.TransformToDisplacementField(first, sitk.sitkVectorFloat64, size, low.tolist(), [GRID_MM] * 3)

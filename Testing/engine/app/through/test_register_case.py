@@ -104,6 +104,8 @@ def test_a_deformation_and_a_region(pair, model):
     assert phantom.errors(registered.result.transform, pair[2], region).mean() < 2.0
     with pytest.raises(InputError, match="no registration 'elastic'"):
         register_case(case(pair, model, kind="elastic"))
+    with pytest.raises(InputError, match="goes through a translation"):
+        register_case(case(pair, None, kind="deformable"))
 
 
 def test_only_so_many_slices_are_translated():

@@ -124,7 +124,7 @@ def refine(
 
 def transform_of(matrix: np.ndarray, shift: np.ndarray, centre: np.ndarray, affine: bool) -> LinearTransform:
     """The transform of x to matrix (x - centre) + centre + shift."""
-    transform = sitk.VersorRigid3DTransform()
+    transform: LinearTransform = sitk.VersorRigid3DTransform()
     transform.SetCenter(centre.tolist())
     if affine:
         transform = as_affine(transform)

@@ -1,13 +1,15 @@
-"""Deformable registration by mutual information: cubic B-splines on a rigid transform (Rueckert et al., TMI 1999)."""
+"""Deformable registration by mutual information: cubic B-splines on a rigid transform (Rueckert et al., TMI 1999).
+
+Not part of the product: on the tries it bent as often away from the truth as towards it.
+"""
 
 from __future__ import annotations
 
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import Cancelled, InputError
-
-from .search import Cancel
-from .similarity import matching
+from surgical_style_engine.volumes.registration.search import Cancel
+from surgical_style_engine.volumes.registration.similarity import matching
 
 MESH_MM = 32.0  # between control points
 GRIDS = (0, 1)  # levels of the pyramid that it is refined on, coarse to fine
