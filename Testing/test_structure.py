@@ -27,6 +27,7 @@ MANY_PARAMETERS = {
     "training_cli/commands/evaluate.py evaluate": COMMAND,
     "training_cli/commands/fuse.py fuse": COMMAND,
     "training_cli/commands/models.py import_": COMMAND,
+    "training_cli/commands/register.py register": COMMAND,
     "training_cli/commands/stylize.py stylize": COMMAND,
     "training_cli/commands/translate.py translate": COMMAND,
 }

@@ -28,6 +28,7 @@ from .job import Job, Listener, Progress
 from .look_job import LookJob, MeasuredLooks, SaveLookJob
 from .metrics_job import Extent, MetricsJob
 from .questions import Questions
+from .register_job import RegisterJob, RegisterPlan
 from .style_job import Plan, Result, StyleJob
 
 QUICK_SLICES = 24
@@ -39,7 +40,7 @@ class Engine(Questions):
     Attributes:
         models: the models on this machine.
         results: by the ID of their nodes.
-        style_job, adjust_job, metrics_job, fusion_job, dicom_job, look_job: what is under way, or None.
+        style_job, adjust_job, metrics_job, fusion_job, dicom_job, look_job, register_job: what is under way, or None.
         looks: what was measured of looks in this session.
         adaptation: of a style, in a worker of its own.
         style_progress: how far the style is that is being applied; None while nothing is known.
@@ -61,6 +62,7 @@ class Engine(Questions):
         self.dicom_job: DicomJob | None = None
         self.look_job: SaveLookJob | None = None
         self.looks = MeasuredLooks()
+        self.register_job: RegisterJob | None = None
         self.adaptation = Adaptation(lambda: self._notify("jobs"))
         self._saved_files = SavedFiles(slicer.mrmlScene)
         self._closed = False
@@ -212,6 +214,12 @@ class Engine(Questions):
             raise RuntimeError(_("Volumes are being fused already."))
         self._start("fusion_job", lambda told: FusionJob(self.client, self.exchange, plan, told), listener)
 
+    def register(self, plan: RegisterPlan, listener: Listener) -> None:
+        """Lay a volume over another; the outcome is a ``RegisterResult``. Raises RuntimeError if one is under way."""
+        if self.register_job is not None:
+            raise RuntimeError(_("A volume is being registered already."))
+        self._start("register_job", lambda told: RegisterJob(self.client, self.exchange, plan, told), listener)
+
     def export_dicom(self, output_id: str, folder: Path, listener: Listener) -> None:
         """Write a result as a DICOM series of its input's study; the outcome is the folder.
 
@@ -299,7 +307,8 @@ class Engine(Questions):
         return not self.client.busy and not any(job is not None for job in self._jobs())
 
     def _jobs(self) -> tuple[Job | None, ...]:
-        return self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job, self.look_job
+        jobs = (self.style_job, self.adjust_job, self.metrics_job, self.fusion_job, self.dicom_job)
+        return (*jobs, self.look_job, self.register_job)
 
     # Results
 

@@ -37,7 +37,7 @@ def of_volume(node: object, relative_to: object | None = None) -> Geometry:
     node.GetIJKToRASMatrix(matrix)
     values = slicer.util.arrayFromVTKMatrix(matrix)
     if relative_to is not None:
-        values = _between(node, relative_to) @ values
+        values = matrix_between(node, relative_to) @ values
     values = LPS_FROM_RAS @ values
     spacing = np.array([stated(float(length)) for length in np.linalg.norm(values[:3, :3], axis=0)])
     direction = values[:3, :3] / np.where(spacing > 0, spacing, 1)
@@ -81,7 +81,7 @@ def _is_picture(node: object) -> bool:
     return all(abs(value - 1) < 1e-6 for value in node.GetSpacing())
 
 
-def _between(node: object, other: object) -> np.ndarray:
+def matrix_between(node: object, other: object) -> np.ndarray:
     """4x4: the coordinates of one node (RAS, inside its transforms) to those of another."""
     first, second = node.GetParentTransformNode(), other.GetParentTransformNode()
     if first is second:

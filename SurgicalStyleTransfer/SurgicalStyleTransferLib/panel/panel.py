@@ -21,6 +21,7 @@ from .output.measuring import MeasuringSection
 from .packages import PackagesSection
 from .preview import PreviewSection
 from .quality.section import QualitySection
+from .registration.section import RegistrationSection
 from .routes.section import RouteSection
 from .style import StyleSection
 from .styles.finder import FinderSection
@@ -35,7 +36,7 @@ class Panel:
     Attributes:
         context: what the sections know of each other.
         inputs, style, looks, routes, apply, packages, compare, preview, quality, adjust, dicom, disagreement,
-            measuring, fusion, batch, adaptation, advanced, finder, presets, help: the sections.
+            measuring, fusion, registration, batch, adaptation, advanced, finder, presets, help: the sections.
     """
 
     def __init__(self, ui: object, engine: Engine) -> None:
@@ -63,6 +64,7 @@ class Panel:
         self.disagreement = DisagreementSection(context)
         self.measuring = MeasuringSection(context)
         self.fusion = FusionSection(context)
+        self.registration = RegistrationSection(context)
         self.batch = BatchSection(context)
         self.adaptation = AdaptationSection(context)
         self.advanced = AdvancedSection(context)
@@ -84,6 +86,7 @@ class Panel:
             self.disagreement,
             self.measuring,
             self.fusion,
+            self.registration,
             self.batch,
             self.adaptation,
             self.advanced,

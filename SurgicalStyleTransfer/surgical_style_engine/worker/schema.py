@@ -293,6 +293,26 @@ class SaveLook(Request):
     output: NewFile
 
 
+class Register(Request):
+    """Lay a volume over another one.
+
+    Attributes:
+        output: file for the moving volume on the fixed one's grid.
+        displacement: file for the displacement of a deformation.
+        model: the folder of one through whose translation; "" for mutual information alone.
+        kind: "rigid", "affine" or "deformable".
+    """
+
+    fixed: VolumeMessage
+    moving: VolumeMessage
+    output: NewFile
+    displacement: NewFile
+    model: str = ""
+    kind: str = "rigid"
+    device: str = "auto"
+    precision: str = "auto"
+
+
 TASKS: dict[str, type[BaseModel]] = {
     "check": Check,
     "translate": Translate,
@@ -310,6 +330,7 @@ TASKS: dict[str, type[BaseModel]] = {
     "check_look": CheckLook,
     "harmonise": Harmonise,
     "save_look": SaveLook,
+    "register": Register,
 }
 
 

@@ -58,6 +58,7 @@ class Tasks:
             "fuse": self.fuse,
             "recognise": self.recognise,
             **Looks().tasks,
+            "register": self.register,
         }
 
     def run(self, message: dict[str, Any], progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
@@ -300,6 +301,13 @@ class Tasks:
             "seconds": fusion.seconds,
             "notes": fused.notes,
         }
+
+    def register(self, request: schema.Register, progress: Progress, cancelled: Cancelled) -> dict[str, Any]:
+        """Lay a volume over another one; see ``registering.register``."""
+        from .registering import register  # noqa: PLC0415 - it loads SimpleITK
+
+        model = self._warm.model(request.model) if request.model else None
+        return register(request, model, progress, cancelled)
 
 
 def _write_disagreement(path: Path | None, disagreement: Volume | None) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import typer
+from tiny_models import make_tiny_model
 from typer.testing import CliRunner
 
 from surgical_style_engine.app.report import read_report
@@ -140,3 +141,23 @@ def test_what_was_odd_about_the_files_is_told(study, tmp_path, monkeypatch):
     told = [f"p1_{name}.nii.gz: The slices are shifted (tilted gantry)." for name in ("T1", "T2")]
     assert read_report(tmp_path / "r.json")["warnings"] == told
     assert all(f"Warning: {sentence}" in result.output for sentence in told)
+
+
+def test_an_uncalibrated_model_is_not_gone_through(study, tmp_path):
+    folder, _ = study
+    fixed, moving, out = folder / "p1_T1.nii.gz", folder / "p1_T2.nii.gz", tmp_path / "out"
+    out.mkdir()
+    model = make_tiny_model(tmp_path)
+    plain = sst(fixed, moving, out / "plain.nii.gz", "--report", out / "plain.json")
+    result = sst(fixed, moving, out / "m.nii.gz", "--through", model, "--report", out / "r.json")
+    assert plain.exit_code == result.exit_code == 0, result.output
+    assert "by mutual information, not through a translation" in result.output and "not calibrated" in result.output
+    written, usual = (read_report(out / name) for name in ("r.json", "plain.json"))
+    assert written["registration"]["by"] == "mutual information" and "not calibrated" in written["warnings"][-1]
+    assert written["registration"]["metric"] == usual["registration"]["metric"]
+    np.testing.assert_array_equal(read_volume(out / "m.nii.gz").array, read_volume(out / "plain.nii.gz").array)
+    before = sorted(out.iterdir())
+    for wrong in (("--through", tmp_path / "absent"), ("--kind", "elastic"), ("--kind", "deformable")):
+        refused = sst(fixed, moving, out / "n.nii.gz", *wrong)
+        assert isinstance(refused.exception, InputError) and refused.exception.exit_code == 2
+        assert sorted(out.iterdir()) == before

@@ -16,7 +16,7 @@ from surgical_style_engine.volumes.volume import Volume
 
 from .search import MINIMUM_OVERLAP, Cancel, best_start, pyramid, refine_affine, refine_rigid
 from .similarity import chance, covered_voxels, mutual_information, overlap
-from .transforms import LinearTransform, angle, identity, shift_of_centre, stretch, stretches_plausibly
+from .transforms import angle, identity, shift_of_centre, stretch, stretches_plausibly
 
 BETTER_THAN_CHANCE = 1.5  # times the mutual information of displaced volumes; real pairs reach 2.2 to 8, noise 1
 NOTHING_COMMON = "the registration found nothing that they have in common"
@@ -50,13 +50,14 @@ class RegistrationResult:
         coverage: bool (z,y,x) on the fixed grid, where the moving volume has voxels; compare nothing outside.
         rotation_deg: Degrees.
         translation_mm: How far the centre of the fixed grid moves.
-        kind: Of the transform, "rigid" or "affine".
+        kind: Of the transform, "rigid", "affine" or "deformable".
         stretch: Smallest and largest scale of the transform along any direction, 1 and 1 for a rigid one.
         chance: The metric that the moving volume has elsewhere, displaced by a quarter of the fixed one; a metric that
             is hardly higher means that nothing common was found.
+        method: What the transform was found by; the metric is mutual information in any case.
     """
 
-    transform: LinearTransform
+    transform: sitk.Transform
     moved: Volume
     metric: float
     metric_before: float
@@ -69,6 +70,7 @@ class RegistrationResult:
     kind: str = "rigid"
     stretch: tuple[float, float] = (1.0, 1.0)
     chance: float = 0.0
+    method: str = "Mattes mutual information"
 
     @property
     def found_common(self) -> bool:
@@ -78,7 +80,7 @@ class RegistrationResult:
     def figures(self) -> dict:
         """Return the numbers for a report."""
         return {
-            "method": f"{self.kind}, Mattes mutual information",
+            "method": f"{self.kind}, {self.method}",
             **{name: getattr(self, name) for name in _REPORTED},
         }
 
@@ -139,8 +141,8 @@ def register_affine(
 def _register(
     fixed: Volume, moving: Volume, mask: np.ndarray | None, default: float | None, kind: str, cancelled: Cancel
 ) -> RegistrationResult:
-    fixed_image, moving_image = _float_image(fixed, "fixed"), _float_image(moving, "moving")
-    mask_image = None if mask is None else _mask_image(mask, fixed_image)
+    fixed_image, moving_image = float_image(fixed, "fixed"), float_image(moving, "moving")
+    mask_image = None if mask is None else mask_image_of(mask, fixed_image)
     fixed_levels, moving_levels = pyramid(fixed_image), pyramid(moving_image)
 
     initial, name = best_start(fixed_levels[0], moving_levels[0], mask_image)
@@ -164,12 +166,9 @@ def _register(
     if covered < MINIMUM_OVERLAP:
         raise InputError(f"The registration failed: the volumes overlap by {100 * covered:.0f} % only.")
 
-    if default is None:
-        default = float(moving.array.min())
-    moved_image = sitk.Resample(moving_image, fixed_image, transform, sitk.sitkLinear, default, sitk.sitkFloat32)
     return RegistrationResult(
         transform=transform,
-        moved=replace(fixed, array=sitk.GetArrayFromImage(moved_image)[None], metadata=dict(moving.metadata)),
+        moved=resampled(moving, fixed, (moving_image, fixed_image), transform, default),
         metric=value,
         metric_before=mutual_information(*finest, scanner, mask_image),
         iterations=iterations,
@@ -184,6 +183,20 @@ def _register(
     )
 
 
+def resampled(
+    moving: Volume,
+    fixed: Volume,
+    images: tuple[sitk.Image, sitk.Image],
+    transform: sitk.Transform,
+    default: float | None = None,
+) -> Volume:
+    """Bring a volume onto another's grid, linear; images: the two as ITK has them, the moving one first."""
+    if default is None:
+        default = float(moving.array.min())
+    image = sitk.Resample(*images, transform, sitk.sitkLinear, default, sitk.sitkFloat32)
+    return replace(fixed, array=sitk.GetArrayFromImage(image)[None], metadata=dict(moving.metadata))
+
+
 def fits_better_than_displaced(fixed: Volume, moving: Volume, mask: np.ndarray | None = None) -> bool:
     """Whether two volumes, as they lie, have more in common than where one of them is displaced.
 
@@ -192,14 +205,14 @@ def fits_better_than_displaced(fixed: Volume, moving: Volume, mask: np.ndarray |
         moving: scalar, on any grid.
         mask: bool (z, y, x) on the fixed grid, where it is looked.
     """
-    fixed_image, moving_image = _float_image(fixed, "fixed"), _float_image(moving, "moving")
-    mask_image = None if mask is None else _mask_image(mask, fixed_image)
+    fixed_image, moving_image = float_image(fixed, "fixed"), float_image(moving, "moving")
+    mask_image = None if mask is None else mask_image_of(mask, fixed_image)
     place = identity(fixed_image)
     value = mutual_information(fixed_image, moving_image, place, mask_image)
     return bool(value > BETTER_THAN_CHANCE * chance(fixed_image, moving_image, place, mask_image))
 
 
-def _float_image(volume: Volume, role: str) -> sitk.Image:
+def float_image(volume: Volume, role: str) -> sitk.Image:
     """The volume as ITK registers it; role: for messages. Raises InputError where it cannot be registered."""
     if volume.is_2d or volume.channels != 1:
         raise InputError(f"Registration needs scalar 3-D volumes, but the {role} one is 2-D or in colour.")
@@ -212,7 +225,7 @@ def _float_image(volume: Volume, role: str) -> sitk.Image:
     return sitk.Cast(volume.to_sitk(), sitk.sitkFloat32)
 
 
-def _mask_image(mask: np.ndarray, fixed: sitk.Image) -> sitk.Image:
+def mask_image_of(mask: np.ndarray, fixed: sitk.Image) -> sitk.Image:
     """The mask (z,y,x) or (1,z,y,x) on the fixed grid. Raises InputError."""
     array = np.asarray(mask).astype(bool)
     array = array[0] if array.ndim == 4 else array

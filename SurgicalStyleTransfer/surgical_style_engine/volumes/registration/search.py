@@ -6,7 +6,7 @@ in voxels would leave a handful of thick slices.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,10 +21,10 @@ MINIMUM_OVERLAP = 0.1  # of the fixed volume's samples that must fall inside the
 Cancel = Callable[[], bool] | None
 
 
-def pyramid(image: sitk.Image) -> list[sitk.Image]:
-    """Return the image at each of LEVELS_MM, anti-aliased; an axis is never shrunk below 8 voxels."""
+def pyramid(image: sitk.Image, grids_mm: Sequence[float] = LEVELS_MM) -> list[sitk.Image]:
+    """Return the image at each of ``grids_mm``, anti-aliased; an axis is never shrunk below 8 voxels."""
     levels = []
-    for grid_mm in LEVELS_MM:
+    for grid_mm in grids_mm:
         level, factors = image, []
         for axis, (size, spacing) in enumerate(zip(image.GetSize(), image.GetSpacing(), strict=True)):
             factor = max(1, min(round(grid_mm / spacing), size // 8))

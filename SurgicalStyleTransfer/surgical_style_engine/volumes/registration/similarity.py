@@ -17,7 +17,11 @@ COVERED = 0.99  # of a voxel that must lie inside the moving volume's field of v
 
 
 def mutual_information(
-    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, mask: sitk.Image | None = None
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    transform: sitk.Transform,
+    mask: sitk.Image | None = None,
+    then: sitk.Transform | None = None,
 ) -> float:
     """Measure the mutual information of two volumes under a transform.
 
@@ -26,12 +30,16 @@ def mutual_information(
         moving: Scalar 3-D image, on any grid.
         transform: Points of the fixed image -> points of the moving one, mm LPS.
         mask: Where voxels of the fixed image count, on any grid.
+        then: Another transform, from where the first one leads to points of the moving image; of those with many
+            parameters ITK would also prepare the derivatives by all of them, which takes minutes.
 
     Returns:
         Nats, higher is better; NaN where the volumes do not overlap.
     """
     method = matching(fixed, mask)
     method.SetInitialTransform(transform)
+    if then is not None:
+        method.SetMovingInitialTransform(then)
     method.SetInterpolator(sitk.sitkLinear)
     try:
         return -method.MetricEvaluate(fixed, moving)
@@ -59,7 +67,13 @@ def matching(fixed: sitk.Image, mask: sitk.Image | None) -> sitk.ImageRegistrati
     return method
 
 
-def chance(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, mask: sitk.Image | None) -> float:
+def chance(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    transform: sitk.Transform,
+    mask: sitk.Image | None,
+    then: sitk.Transform | None = None,
+) -> float:
     """Return the highest mutual information (nats) with the moving volume displaced by a quarter of the fixed one."""
     values = [0.0]
     for axis in range(3):
@@ -68,7 +82,7 @@ def chance(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, mas
             index[axis] += sign * fixed.GetSize()[axis] / 4
             shift = np.subtract(fixed.TransformContinuousIndexToPhysicalPoint(index), centre(fixed)).tolist()
             displaced = sitk.CompositeTransform([transform, sitk.TranslationTransform(3, shift)])
-            values.append(mutual_information(fixed, moving, displaced, mask))
+            values.append(mutual_information(fixed, moving, displaced, mask, then))
     return float(np.nanmax(values))
 
 

@@ -1,0 +1,1 @@
+"""The section Register to...: the input volume laid over another one by a transform."""

@@ -1,0 +1,1 @@
+"""Registration of two contrasts through the translation of one of them."""

@@ -1,0 +1,1 @@
+"""Registration through translation beside mutual information: known motions and deformations of left-out patients."""
