@@ -8,10 +8,10 @@ from recognise_volumes import ct, head
 
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.volumes.recognise.kinds import KINDS
-from surgical_style_engine.volumes.recognise.voxels import decided, look_at, pooled
+from surgical_style_engine.volumes.recognise.voxels import LIKE_HU, decided, look_at, pooled, with_values
 from surgical_style_engine.volumes.volume import Volume
 
-SURE = {"least_kind": 0.6, "least_part": 0.95, "least_agent": 0.8}
+SURE = {"least_whole": 0.6, "least_part": 0.95, "least_slice": 0.97, "least_agent": 0.8}
 
 
 def shares(**given):
@@ -24,7 +24,8 @@ class TestDecisions:
         assert decided(shares(T2w=0.9), SURE).kind == "T2w"
         unsure = decided(shares(T2w=0.5, FLAIR=0.4), SURE)
         assert unsure.kind == "" and unsure.reason
-        assert decided(shares(T2w=0.9), SURE, is_part=True).kind == "", "of a part, more is asked"
+        assert decided(shares(T2w=0.9), SURE, "part").kind == "", "of a part, more is asked"
+        assert decided(shares(T2w=0.96), SURE, "part").kind == "T2w" != decided(shares(T2w=0.96), SURE, "slice").kind
 
     def test_t1w_is_said_where_only_the_agent_is_open(self):
         look = decided(shares(T1w=0.5, T1w_Gd=0.4), SURE)
@@ -47,6 +48,13 @@ class TestDecisions:
         likely = np.full((1, len(KINDS)), -50.0)
         likely[0, KINDS.index("picture")] = 0
         assert pooled(likely, features)["picture"] == pytest.approx(1), "of which the features know nothing"
+
+    def test_a_ct_is_known_by_its_values_alone(self):
+        flair = decided(shares(FLAIR=0.9), SURE)
+        assert with_values(flair, True).kind == "CT" and with_values(flair, True).certain
+        assert with_values(flair, None).kind == "" and with_values(flair, None).reason == LIKE_HU
+        assert with_values(flair, False) is flair
+        assert with_values(decided(shares(CT=0.9), SURE), False).kind == ""
 
 
 class TestWhateverComes:
