@@ -1,4 +1,4 @@
-"""The measures of wholes, crops and single slices as other scanners would have given them, for the linear classifier."""
+"""The measures of wholes, crops and single slices as other scanners would give them, for the linear classifier."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def make_table(runs: Path, data: Path, drawn: Drawn) -> dict[str, float]:
         (runs / "answers.json").write_text(json.dumps(found))
     results = nested(found)
     brains = [result for result in results if result["truth"] in CONTRASTS]
-    whole = [result for result in brains if result["variant"] not in PARTS]
+    whole = [result for result in brains if result["variant"] not in FAMILIES]
     report = {
         "constants": choose(found),
         "left_out": {

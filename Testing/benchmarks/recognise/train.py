@@ -15,7 +15,7 @@ from surgical_style_engine.volumes.recognise.kinds import CT, KINDS, OTHER, T2W
 
 from .augment import cut, patches
 from .cohort import Grid, Image
-from .parts import SHARE_DRESSED, dressed, drawn
+from .parts import SHARE_DRESSED, drawn, dressed
 
 BATCH = 64
 RATE = 3e-3

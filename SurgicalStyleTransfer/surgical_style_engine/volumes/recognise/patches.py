@@ -186,7 +186,7 @@ def depth_of(body: np.ndarray, spacing: tuple[float, float, float], planes: tupl
     """Distance to the body's surface.
 
     The image's sides count as surface, but for the faces of a single slice, and for those that cut through the body:
-    what lies behind them is more of it. Of thick slices the first and the last stay a surface, since a neck is no brain.
+    behind them is more of it. Of thick slices the first and the last stay a surface, since a neck is no brain.
 
     Args:
         body: bool (z, y, x).
