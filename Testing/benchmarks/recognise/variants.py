@@ -86,7 +86,7 @@ def _another_tone(volume: Volume, random: np.random.Generator) -> Volume:
 
 
 def store_variants(data: Path, folder: Path) -> None:
-    """Write the standardised patches of every variant of every image into a folder, and how much is seen there; once."""
+    """Write the standardised patches of every variant of every image into a folder once, and how much is seen there."""
     folder.mkdir(parents=True, exist_ok=True)
     for image in images(data):
         path = folder / f"{image.name}.npz"
