@@ -83,8 +83,8 @@ def _of_image(image: Image, networks: list[Network], linear: Linear, features: d
                 "in_hu": {"True": True, "False": False, "None": None}[str(stored[f"{variant}|in_hu"])],
             }
             measured = features.get((image.name, variant))
-            by_features = None if measured is None else linear.contrasts(measured)
-            shares = pooled(look(networks, patches), by_features) if len(patches) else None
+            is_enough = len(patches) and measured is not None
+            shares = pooled(look(networks, patches), linear.contrasts(measured)) if is_enough else None
             found.append({**common, "probabilities": shares})
     return found
 

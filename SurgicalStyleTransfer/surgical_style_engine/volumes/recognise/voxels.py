@@ -67,11 +67,10 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         return Look(NOT_KNOWN, reason=str(error).rstrip("."))
     in_hu = hounsfield(grid)
     patches = standardised(*deep_patches(grid))
-    if not len(patches):
+    features = features_of(patches) if len(patches) else None
+    if features is None:
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
-    features = features_of(patches)
-    by_features = None if features is None else recogniser.contrasts(features)
-    probabilities = pooled(recogniser.look(patches)[0], by_features)
+    probabilities = pooled(recogniser.look(patches)[0], recogniser.contrasts(features))
     look = with_values(decided(probabilities, recogniser.constants, seen(grid)), in_hu)
     if look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
         look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
@@ -82,7 +81,7 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         look.with_agent,
         probabilities,
         is_extracted(grid) if is_brain else None,
-        None if features is None else recogniser.scaled(features),
+        recogniser.scaled(features),
         look.reason,
     )
 
@@ -103,20 +102,19 @@ def with_values(look: Look, in_hu: bool | None) -> Look:
     return look
 
 
-def pooled(by_patch: np.ndarray, by_features: np.ndarray | None = None) -> dict[str, float]:
-    """Probabilities of a volume: the geometric mean of its patches' times those of its features.
+def pooled(by_patch: np.ndarray, by_features: np.ndarray) -> dict[str, float]:
+    """Probabilities of a volume: the networks say whether it is one of CONTRASTS, the measures which of them.
 
     Args:
-        by_patch: (n, kinds) logarithms of what the networks say of every patch.
-        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together; it knows
-            nothing of the other kinds, which then count as its likeliest.
+        by_patch: (n, kinds) logarithms of what the networks say of every patch; their mean counts.
+        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together.
     """
     total = by_patch.mean(axis=0)
-    if by_features is not None:
-        known = dict(zip(CONTRASTS, by_features.tolist(), strict=True))
-        total = total + [known.get(kind, float(by_features.max())) for kind in KINDS]
     shares = np.exp(total - total.max())
-    return dict(zip(KINDS, (shares / shares.sum()).tolist(), strict=True))
+    shares /= shares.sum()
+    number = len(CONTRASTS)  # which come first in KINDS
+    shares[:number] = shares[:number].sum() * np.exp(by_features)
+    return dict(zip(KINDS, shares.tolist(), strict=True))
 
 
 def decided(probabilities: Mapping[str, float], constants: Mapping[str, float], much: str = WHOLE) -> Look:

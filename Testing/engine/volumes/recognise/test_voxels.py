@@ -7,7 +7,7 @@ import pytest
 from recognise_volumes import ct, head
 
 from surgical_style_engine.imageio.read import read_volume
-from surgical_style_engine.volumes.recognise.kinds import KINDS
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, KINDS
 from surgical_style_engine.volumes.recognise.voxels import LIKE_HU, decided, look_at, pooled, with_values
 from surgical_style_engine.volumes.volume import Volume
 
@@ -37,17 +37,15 @@ class TestDecisions:
     def test_a_kind_that_is_none_is_not_sure(self):
         assert decided(shares(other=0.95), SURE).kind == ""
 
-    def test_patches_and_features_count_alike(self):
-        logarithms = np.log(np.array([[0.8, 0.2], [0.2, 0.8], [0.8, 0.2]]))
-        padded = np.full((3, len(KINDS)), -50.0)
-        padded[:, :2] = logarithms
+    def test_networks_say_whether_it_is_a_contrast_and_measures_which(self):
+        by_patch = np.full((3, len(KINDS)), -50.0)
+        by_patch[:, KINDS.index("T1w")] = np.log([0.8, 0.2, 0.8])
+        by_patch[:, KINDS.index("picture")] = np.log([0.2, 0.8, 0.2])
         odds = 4 ** (1 / 3)  # two patches of three at odds of four, one against
-        assert pooled(padded)["T1w"] == pytest.approx(odds / (1 + odds))
-        features = np.log([0.25, 0.75, 1e-9, 1e-9])
-        assert pooled(padded, features)["T1w"] == pytest.approx(odds / (3 + odds))
-        likely = np.full((1, len(KINDS)), -50.0)
-        likely[0, KINDS.index("picture")] = 0
-        assert pooled(likely, features)["picture"] == pytest.approx(1), "of which the features know nothing"
+        result = pooled(by_patch, np.log([0.1, 0.1, 0.7, 0.1]))
+        assert result["picture"] == pytest.approx(1 / (1 + odds)), "of which the measures know nothing"
+        assert result["T2w"] == pytest.approx(0.7 * odds / (1 + odds)) and sum(result.values()) == pytest.approx(1)
+        assert KINDS[: len(CONTRASTS)] == CONTRASTS
 
     def test_a_ct_is_known_by_its_values_alone(self):
         flair = decided(shares(FLAIR=0.9), SURE)
