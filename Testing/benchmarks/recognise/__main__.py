@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("folds", nargs="*", default=list(FOLDS))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, default=Path("runs/recognise"))
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=1, help="networks of an ensemble")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -44,25 +44,30 @@ def main() -> None:
 
         print("\n".join(write_usual(arguments.data, arguments.runs)))
     else:
+        from .drawn import drawn_features
         from .linear import fit, stored_features
         from .table import load_networks, make_table
         from .weights import write
 
-        constants = make_table(arguments.runs, arguments.data)
+        drawn = drawn_features(_entries(arguments), arguments.runs / "drawn.npz")
+        constants = make_table(arguments.runs, arguments.data, drawn)
         if networks := load_networks(arguments.runs, "all"):
             known = [image for image in cohort.images(arguments.data) if image.patient not in CHECK]
             features = stored_features(cohort.images(arguments.data), arguments.runs)
-            print(write(networks, fit(known, features), constants))
+            print(write(networks, fit(known, features, drawn), constants))
+
+
+def _entries(arguments) -> list[tuple]:
+    """What banks and measures are drawn from: all images but the check patients', mixtures, and healed tumours."""
+    loaded = cohort.load(arguments.data, arguments.runs / "grids")
+    healed = cohort.load_healed(arguments.data, arguments.runs / "healed")
+    return train.wanted_banks([pair for pair in loaded if pair[0].patient not in CHECK], healed)
 
 
 def _banks(arguments) -> list[train.Bank]:
-    """The patches of all images but the check patients'."""
+    """The patches of these, kept in a file."""
     path = arguments.runs / "banks.pt"
-    if path.exists():
-        return train.banks([], [], path)
-    loaded = cohort.load(arguments.data, arguments.runs / "grids")
-    healed = cohort.load_healed(arguments.data, arguments.runs / "healed")
-    return train.banks([pair for pair in loaded if pair[0].patient not in CHECK], healed, path)
+    return train.banks([] if path.exists() else _entries(arguments), path)
 
 
 def _train(banks: list[train.Bank], arguments, name: str) -> None:

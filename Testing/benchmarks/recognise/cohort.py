@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,22 +98,27 @@ class Grid:
     Attributes:
         values: (z, y, x) float16 in [0, 1] between the 0.5 and 99.5 percentiles of the body.
         depth: (z, y, x) float16, share of the largest depth.
+        body: bool (z, y, x).
         planes: axes that slices are taken across.
+        spacing: (x, y, z) in mm.
+        least: depth from which on patches are taken; 0 for pictures and radiographs, of which any place will do.
     """
 
     values: np.ndarray
     depth: np.ndarray
+    body: np.ndarray
     planes: tuple[int, ...]
+    spacing: tuple[float, float, float]
+    least: float = 0.5
     _places: dict[int, list] = field(default_factory=dict)
 
     def places(self, axis: int) -> list[tuple[int, tuple]]:
         """Slices across an axis that hold something deep: their number, and the middle, rows and columns of that."""
         if axis not in self._places:
             depth = np.moveaxis(self.depth, axis, 0)
-            least = 0.5 if len(depth) > 1 else 0.0
             places = []
-            for index in np.flatnonzero((depth >= least).any(axis=(1, 2))).tolist():
-                rows, columns = (part.astype(np.int16) for part in np.nonzero(depth[index] >= least))
+            for index in np.flatnonzero((depth >= self.least).any(axis=(1, 2))).tolist():
+                rows, columns = (part.astype(np.int16) for part in np.nonzero(depth[index] >= self.least))
                 places.append((index, ((float(rows.mean()), float(columns.mean())), rows, columns)))
             self._places[axis] = places
         return self._places[axis]
@@ -125,7 +131,31 @@ def grid_of(volume: Volume) -> Grid:
     low, high = np.percentile(values[working.body], (0.5, 99.5))
     deepest = max(float(working.depth.max()), 1e-6)
     scaled = np.clip((values - low) / max(high - low, 1e-6), -1, 3)
-    return Grid(scaled.astype(np.float16), (working.depth / deepest).astype(np.float16), working.planes)
+    depth = (working.depth / deepest).astype(np.float16)
+    values = scaled.astype(np.float16)
+    return Grid(values, depth, working.body, working.planes, working.volume.spacing, _least(values))
+
+
+def _least(values: np.ndarray) -> float:
+    return 0.0 if 1 in values.shape else 0.5
+
+
+def _kept(path: Path, make: Callable[[], Grid]) -> Grid:
+    """A grid that is kept in a file, and made where there is none."""
+    if not path.exists():
+        grid = make()
+        np.savez(
+            path,
+            values=grid.values,
+            depth=grid.depth,
+            body=grid.body,
+            planes=np.array(grid.planes),
+            spacing=np.array(grid.spacing),
+        )
+    with np.load(path) as stored:
+        planes, spacing = tuple(stored["planes"].tolist()), tuple(stored["spacing"].tolist())
+        values = stored["values"]
+        return Grid(values, stored["depth"], stored["body"], planes, spacing, _least(values))
 
 
 def healed(image: Image, volume: Volume) -> Volume | None:
@@ -153,14 +183,9 @@ def load_healed(data: Path, cache: Path) -> list[tuple[Image, Grid]]:
         path = cache / f"{image.name}.npz"
         if image.patient in CHECK or image.path is None or image.path.parent.name != "brats":
             continue
-        if not path.exists():
-            volume = healed(image, image.read())
-            if volume is None:
-                continue
-            grid = grid_of(volume)
-            np.savez(path, values=grid.values, depth=grid.depth, planes=np.array(grid.planes))
-        with np.load(path) as stored:
-            loaded.append((image, Grid(stored["values"], stored["depth"], tuple(stored["planes"].tolist()))))
+        volume = None if path.exists() else healed(image, image.read())
+        if path.exists() or volume is not None:
+            loaded.append((image, _kept(path, lambda volume=volume: grid_of(volume))))
     return loaded
 
 
@@ -170,9 +195,5 @@ def load(data: Path, cache: Path) -> list[tuple[Image, Grid]]:
     loaded = []
     for image in images(data):
         path = cache / f"{image.name}.npz"
-        if not path.exists():
-            grid = grid_of(image.read())
-            np.savez(path, values=grid.values, depth=grid.depth, planes=np.array(grid.planes))
-        with np.load(path) as stored:
-            loaded.append((image, Grid(stored["values"], stored["depth"], tuple(stored["planes"].tolist()))))
+        loaded.append((image, _kept(path, lambda image=image: grid_of(image.read()))))
     return loaded

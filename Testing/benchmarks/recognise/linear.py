@@ -12,8 +12,10 @@ from surgical_style_engine.volumes.recognise.features import features_of
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
 
 from .cohort import Image
+from .drawn import Drawn
+from .variants import variants_of
 
-PENALTY = 0.03  # inverse strength of the penalty on the squared weights
+PENALTY = 0.003  # inverse strength of the penalty on the squared weights
 FARTHEST = 6.0
 
 
@@ -45,7 +47,7 @@ def stored_features(all_images: list[Image], runs: Path) -> dict[tuple[str, str]
     rows: dict[tuple[str, str], np.ndarray] = {}
     for image in all_images:
         with np.load(runs / "variants" / f"{image.name}.npz") as stored:
-            for variant in stored.files:
+            for variant in variants_of(stored):
                 patches = stored[variant]
                 features = features_of(patches.astype(np.float32)) if len(patches) else None
                 if features is not None:
@@ -54,14 +56,16 @@ def stored_features(all_images: list[Image], runs: Path) -> dict[tuple[str, str]
     return rows
 
 
-def fit(seen: list[Image], features: dict[tuple[str, str], np.ndarray]) -> Linear:
-    """Fit on all variants of these images; contrasts count alike."""
+def fit(seen: list[Image], features: dict[tuple[str, str], np.ndarray], drawn: Drawn) -> Linear:
+    """Fit on all variants of these images, and on what was drawn of their patients; contrasts count alike."""
     truth = {image.name: image.truth for image in seen if image.truth in CONTRASTS}
     chosen = [(truth[name], row) for (name, _), row in features.items() if name in truth]
-    table = np.array([row for _, row in chosen])
+    more = drawn.of({image.site for image in seen}, {image.patient for image in seen})
+    table = np.concatenate([np.array([row for _, row in chosen]), more.features])
+    kinds = [kind for kind, _ in chosen] + more.truths.tolist()
     mean, scale = table.mean(axis=0), table.std(axis=0) + 1e-6
     scaled = np.clip((table - mean) / scale, -FARTHEST, FARTHEST)
     model = LogisticRegression(C=PENALTY, max_iter=1000, class_weight="balanced")
-    model.fit(scaled, [kind for kind, _ in chosen])
+    model.fit(scaled, kinds)
     order = [model.classes_.tolist().index(kind) for kind in CONTRASTS]
     return Linear(mean, scale, model.coef_[order], model.intercept_[order])

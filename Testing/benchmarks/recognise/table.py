@@ -10,20 +10,25 @@ import numpy as np
 import torch
 
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, T1W, T1W_GD
-from surgical_style_engine.volumes.recognise.voxels import decided, pooled
+from surgical_style_engine.volumes.recognise.network import turned
+from surgical_style_engine.volumes.recognise.values import PART, SLICE, WHOLE
+from surgical_style_engine.volumes.recognise.voxels import Look, decided, pooled, with_values
 
 from .cohort import CHECK, FOLDS, Image, images
+from .drawn import Drawn
 from .linear import Linear, fit, stored_features
 from .train import Network
 from .usual import coverage
+from .variants import variants_of
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "recognise.json"
-PARTS = ("cropped", "one slice")
+FAMILIES = ("cropped", "one slice")  # of variants, several of each
+SEEN = (WHOLE, PART, SLICE)
 MOST_WRONG = 0.02  # of the verdicts given
 STEPS = np.round(np.arange(0.4, 0.996, 0.005), 3)
 
 
-def answers(runs: Path, data: Path, check: bool = False) -> list[dict]:
+def answers(runs: Path, data: Path, drawn: Drawn, check: bool = False) -> list[dict]:
     """What networks say of images of sites that they have not seen: of the check patients, or of all others."""
     found = []
     everything = images(data)
@@ -31,7 +36,7 @@ def answers(runs: Path, data: Path, check: bool = False) -> list[dict]:
     for fold, left in FOLDS.items():
         networks = load_networks(runs, "all" if check else fold)
         known = [image for image in everything if image.patient not in CHECK and (check or not _is_left(image, left))]
-        linear = fit(known, features)
+        linear = fit(known, features, drawn)
         for image in everything:
             if (image.patient in CHECK) != check or not (check or _is_left(image, left)):
                 continue
@@ -54,19 +59,18 @@ def load_networks(runs: Path, name: str) -> list[Network]:
     return networks
 
 
-def look(networks: list[Network], patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What ``Recogniser.look`` gives: logarithms of probabilities, and embeddings side by side."""
-    batch = torch.from_numpy(patches.astype(np.float32))
+def look(networks: list[Network], patches: np.ndarray) -> np.ndarray:
+    """What ``Recogniser.look`` gives: logarithms of probabilities (n, kinds)."""
+    batches = [torch.from_numpy(np.ascontiguousarray(view, np.float32)) for view in turned(patches)]
     with torch.inference_mode():
-        logs = torch.stack([network(batch).log_softmax(dim=1) for network in networks]).mean(dim=0)
-        embedded = torch.cat([network.embedded(batch) for network in networks], dim=1)
-    return logs.numpy(), embedded.numpy()
+        looks = [network(batch).log_softmax(dim=1) for batch in batches for network in networks]
+    return torch.stack(looks).mean(dim=0).numpy()
 
 
 def _of_image(image: Image, networks: list[Network], linear: Linear, features: dict, runs: Path) -> list[dict]:
     found = []
     with np.load(runs / "variants" / f"{image.name}.npz") as stored:
-        for variant in stored.files:
+        for variant in variants_of(stored):
             patches = stored[variant]
             common = {
                 "image": image.name,
@@ -74,11 +78,13 @@ def _of_image(image: Image, networks: list[Network], linear: Linear, features: d
                 "group": f"{image.site}, {'brains' if image.extracted else 'heads'}"
                 if image.truth in CONTRASTS
                 else image.site,
-                "variant": variant,
+                "variant": next((family for family in FAMILIES if variant.startswith(family)), variant),
+                "seen": str(stored[f"{variant}|seen"]),
+                "in_hu": {"True": True, "False": False, "None": None}[str(stored[f"{variant}|in_hu"])],
             }
             measured = features.get((image.name, variant))
-            by_features = None if measured is None else linear.contrasts(measured)
-            shares = pooled(look(networks, patches)[0], by_features) if len(patches) else None
+            is_enough = len(patches) and measured is not None
+            shares = pooled(look(networks, patches), linear.contrasts(measured)) if is_enough else None
             found.append({**common, "probabilities": shares})
     return found
 
@@ -87,7 +93,7 @@ def outcome(answer: dict, constants: dict[str, float]) -> str:
     """right, wrong, "not sure", or "agent not sure" where T1w is right but the contrast agent is left open."""
     if answer["probabilities"] is None:
         return "not sure"
-    said, truth = decided(answer["probabilities"], constants, answer["variant"] in PARTS), answer["truth"]
+    said, truth = _said(answer, constants), answer["truth"]
     if not said.kind or said.kind == "other":
         return "not sure"
     if truth in (T1W, T1W_GD) and said.kind == T1W and said.with_agent is None:
@@ -98,11 +104,12 @@ def outcome(answer: dict, constants: dict[str, float]) -> str:
 def choose(found: list[dict]) -> dict[str, float]:
     """The least thresholds under which at most MOST_WRONG of the verdicts on contrasts are wrong.
 
-    Parts of an image (a crop, one slice) have one of their own.
+    Parts of an image have one of their own, and single slices another.
     """
     judged = [answer for answer in found if answer["truth"] in CONTRASTS]
-    whole, parts = ([answer for answer in judged if (answer["variant"] in PARTS) == part] for part in (False, True))
-    constants = {name: 2.0 for name in ("least_kind", "least_part", "least_agent")}  # none is sure of the agent
+    constants = {
+        name: 2.0 for name in (*(f"least_{much}" for much in SEEN), "least_agent")
+    }  # none is sure of the agent
 
     def least(name: str, answers: list[dict], agents: bool = False) -> float:
         for threshold in STEPS[STEPS >= 0.5]:
@@ -112,9 +119,14 @@ def choose(found: list[dict]) -> dict[str, float]:
                 return float(threshold)
         return 0.995
 
-    constants["least_kind"], constants["least_part"] = least("least_kind", whole), least("least_part", parts)
+    for much in SEEN:
+        constants[f"least_{much}"] = least(f"least_{much}", [a for a in judged if a["seen"] == much])
     constants["least_agent"] = least("least_agent", [a for a in judged if a["truth"] in (T1W, T1W_GD)], agents=True)
     return constants
+
+
+def _said(answer: dict, constants: dict[str, float]) -> Look:
+    return with_values(decided(answer["probabilities"], constants, answer["seen"]), answer["in_hu"])
 
 
 def _result(answer: dict, constants: dict[str, float], agents: bool) -> str:
@@ -122,7 +134,7 @@ def _result(answer: dict, constants: dict[str, float], agents: bool) -> str:
     result = outcome(answer, constants)
     if result != "wrong" or answer["probabilities"] is None:
         return result
-    said = decided(answer["probabilities"], constants, answer["variant"] in PARTS).kind
+    said = _said(answer, constants).kind
     return "not sure" if agents and said not in (T1W, T1W_GD) else "wrong"
 
 
@@ -154,43 +166,44 @@ def _shares(counts: Counter) -> dict[str, float]:
     }
 
 
-def make_table(runs: Path, data: Path) -> dict[str, float]:
+def make_table(runs: Path, data: Path, drawn: Drawn) -> dict[str, float]:
     """Print the tables and write the results; gives the thresholds."""
     if (runs / "answers.json").exists():
         found = json.loads((runs / "answers.json").read_text())
     else:
-        found = answers(runs, data)
+        found = answers(runs, data, drawn)
         (runs / "answers.json").write_text(json.dumps(found))
     results = nested(found)
     brains = [result for result in results if result["truth"] in CONTRASTS]
-    whole = [result for result in brains if result["variant"] not in PARTS]
+    whole = [result for result in brains if result["variant"] not in FAMILIES]
     report = {
         "constants": choose(found),
         "left_out": {
             "as it is": _shares(Counter(r["outcome"] for r in brains if r["variant"] == "as it is")),
             "whole, all variants": _shares(Counter(r["outcome"] for r in whole)),
             "by variant": table(brains, "variant"),
+            "heads, by variant": table([r for r in brains if "heads" in r["group"]], "variant"),
             "by kind, as it is": table([r for r in results if r["variant"] == "as it is"], "truth"),
             "by kind": table(results, "truth"),
             "by site, whole": table(whole, "group"),
-            "wrong": [f"{r['image']}, {r['variant']}: {_said(r)}" for r in results if r["outcome"] == "wrong"],
+            "wrong": [f"{r['image']}, {r['variant']}: {_named(r)}" for r in results if r["outcome"] == "wrong"],
         },
     }
-    report["unusual"] = coverage(runs, data)
+    report["unusual"] = coverage(runs, data, drawn)
     if load_networks(runs, "all"):
-        checked = answers(runs, data, check=True)
+        checked = answers(runs, data, drawn, check=True)
         checked = [{**answer, "outcome": outcome(answer, report["constants"])} for answer in checked]
         report["check patients"] = {
             "as it is": _shares(Counter(r["outcome"] for r in checked if r["variant"] == "as it is")),
             "by variant": table(checked, "variant"),
-            "wrong": [f"{r['image']}, {r['variant']}: {_said(r)}" for r in checked if r["outcome"] == "wrong"],
+            "wrong": [f"{r['image']}, {r['variant']}: {_named(r)}" for r in checked if r["outcome"] == "wrong"],
         }
     RESULT.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
     return report["constants"]
 
 
-def _said(result: dict) -> str:
+def _named(result: dict) -> str:
     shares = result["probabilities"]
     kind = max(shares, key=shares.get)
     return f"{kind} {shares[kind]:.2f}"

@@ -4,44 +4,48 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from surgical_style_engine.volumes.recognise.kinds import KINDS, OTHER
+from surgical_style_engine.volumes.recognise.kinds import CT, KINDS, OTHER, T2W
 
 from .augment import cut, patches
 from .cohort import Grid, Image
+from .parts import SHARE_DRESSED, drawn, dressed
 
 BATCH = 64
 RATE = 3e-3
+MIXED = "mixed"  # the group of contrasts that are none
 WEIGHTS = {
     "T1w": 1.0,
     "T1w-Gd": 1.0,
     "T2w": 1.0,
     "FLAIR": 1.0,
-    "CT": 0.25,
+    CT: 0.0,  # told by its values; an average brain of CT looks like FLAIR
     "radiograph": 0.15,
     "picture": 0.25,
     OTHER: 0.4,
 }
 
 
-class Network(nn.Module):
-    """Four convolutions with strides, the mean and the largest of every feature, and two layers on these."""
+LAYERS = ((24, 5, 2), (48, 3, 2), (64, 3, 1), (96, 3, 2))  # width, side and stride of the convolutions
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), embedding: int = 32) -> None:
+
+class Network(nn.Module):
+    """Convolutions, the mean and the largest of every feature, and two layers on these."""
+
+    def __init__(self, layers: tuple[tuple[int, int, int], ...] = LAYERS, embedding: int = 32) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
+        parts: list[nn.Module] = []
         before = 2
-        for index, width in enumerate(widths):
-            side = 5 if index == 0 else 3
-            layers += [nn.Conv2d(before, width, side, 2, side // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        for width, side, stride in layers:
+            parts += [nn.Conv2d(before, width, side, stride, side // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             before = width
-        self.features = nn.Sequential(*layers)
+        self.features = nn.Sequential(*parts)
         self.embed = nn.Linear(2 * before, embedding)
         self.classify = nn.Linear(embedding, len(KINDS))
         self.drop = nn.Dropout(0.15)
@@ -75,31 +79,58 @@ class Bank:
     patches: torch.Tensor
 
 
-def banks(loaded: list[tuple[Image, Grid]], healed: list[tuple[Image, Grid]], path: Path, report=print) -> list[Bank]:
-    """The patches of all images, kept in a file; where there is a tumour, more of them without it."""
+def banks(entries: list[tuple], path: Path, report=print) -> list[Bank]:
+    """The patches of all images, kept in a file.
+
+    Args:
+        entries: as ``wanted_banks`` gives them.
+        path: of the file; where it exists, it is read.
+        report: takes a line about the progress.
+    """
     if path.exists():
         return [Bank(**entry) for entry in torch.load(path, weights_only=True)]
-    random, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    made = []
+    for number, entry in enumerate(entries):
+        made.append(bank_of(*entry, seed=number))
+        report(f"{number + 1}/{len(entries)} {made[-1].group}")
+    torch.save([vars(bank) for bank in made], path)
+    return made
+
+
+def wanted_banks(loaded: list[tuple[Image, Grid]], healed: list[tuple[Image, Grid]]) -> list[tuple]:
+    """What ``bank_of`` takes, of every image; where there is a tumour, more patches are taken without it."""
     counts = Counter((image.truth, image.site, image.extracted) for image, _ in loaded)
     wanted = []
     has_healed = {image.name for image, _ in healed}
     for image, grid in [*loaded, *healed, *_of_other_scanners(loaded, healed)]:
         group = f"{image.site} {'brains' if image.extracted else 'heads'}"
-        count = 192 if counts[image.truth, image.site, image.extracted] < 3 else 128
-        count = 64 if image.name in has_healed else count
+        count = 256 if counts[image.truth, image.site, image.extracted] < 3 else 192
+        count = 96 if image.name in has_healed else count
         wanted.append((KINDS.index(image.truth), group, image.site, image.patient, grid, count))
-    wanted += [(KINDS.index(OTHER), "mixed", site, patient, grid, 48) for site, patient, grid in _of_no_kind(loaded)]
-    made = []
-    for kind, group, site, patient, grid, count in wanted:
-        parts = []
-        for _ in range(count // BATCH + (count % BATCH > 0)):
-            cuts = [cut(grid, random) for _ in range(min(BATCH, count))]
-            values, depths = (torch.from_numpy(np.stack(part)) for part in zip(*cuts, strict=True))
-            parts.append(patches(values, depths, generator).half())
-        made.append(Bank(kind, group, site, patient, torch.cat(parts)))
-        report(f"{len(made)}/{len(wanted)} {group}")
-    torch.save([vars(bank) for bank in made], path)
-    return made
+    return wanted + [
+        (KINDS.index(OTHER), MIXED, site, patient, grid, 64) for site, patient, grid in _of_no_kind(loaded)
+    ]
+
+
+def bank_of(kind: int, group: str, site: str, patient: str, grid: Grid, count: int, seed: int) -> Bank:
+    """So many patches of one image."""
+    random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    as_head = grid
+    if group.endswith("brains") or group == MIXED:
+        bright = random.random() < 0.5 if kind == KINDS.index(OTHER) else kind == KINDS.index(T2W)
+        as_head = dressed(grid, random, bright)
+    cuts = _cuts((grid, as_head), random, count)
+    values, depths = (torch.from_numpy(np.stack(part)) for part in zip(*cuts, strict=True))
+    return Bank(kind, group, site, patient, patches(values, depths, generator).half())
+
+
+def _cuts(grids: tuple[Grid, Grid], random: np.random.Generator, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """So many cuts of the whole, of crops and of single slices; of an image as it is, and as a head."""
+    cuts: list[tuple[np.ndarray, np.ndarray]] = []
+    while len(cuts) < count:
+        part, of_it = drawn(grids[int(random.random() < SHARE_DRESSED)], random)
+        cuts += [cut(part, random) for _ in range(min(of_it, count - len(cuts)))]
+    return cuts
 
 
 def _of_other_scanners(loaded: list[tuple[Image, Grid]], healed: list[tuple[Image, Grid]]) -> list[tuple[Image, Grid]]:
@@ -120,7 +151,7 @@ def _of_other_scanners(loaded: list[tuple[Image, Grid]], healed: list[tuple[Imag
                 continue
             image, grid = scan[kind]
             values = grid.values.astype(np.float32) + share * scan[other][1].values
-            mixed.append((image, Grid(values.astype(np.float16), grid.depth, grid.planes)))
+            mixed.append((image, replace(grid, values=values.astype(np.float16), _places={})))
     return mixed
 
 
@@ -139,7 +170,7 @@ def _of_no_kind(loaded: list[tuple[Image, Grid]]) -> list[tuple[str, str, Grid]]
         arrays = [1 - third]
         if first.shape == second.shape == third.shape:
             arrays += [0.48 * second + 0.52 * third, 0.57 * second + 0.43 * third, 0.5 * first + 0.5 * second]
-        mixed += [(site, patient, Grid(array.astype(np.float16), flair.depth, flair.planes)) for array in arrays]
+        mixed += [(site, patient, replace(flair, values=array.astype(np.float16), _places={})) for array in arrays]
     return mixed
 
 
@@ -150,7 +181,8 @@ class Sampler:
         self.random = np.random.default_rng(seed)
         self.by_kind: dict[int, dict[str, list[Bank]]] = {}
         for bank in banks:
-            self.by_kind.setdefault(bank.kind, {}).setdefault(bank.group, []).append(bank)
+            if WEIGHTS[KINDS[bank.kind]]:
+                self.by_kind.setdefault(bank.kind, {}).setdefault(bank.group, []).append(bank)
         self.kinds = sorted(self.by_kind)
         shares = np.array([WEIGHTS[KINDS[kind]] for kind in self.kinds])
         self.shares = shares / shares.sum()
@@ -173,7 +205,7 @@ class Sampler:
 def train(banks: list[Bank], steps: int, seed: int = 0, report=print) -> Network:
     """A network that has seen these patches."""
     torch.manual_seed(seed)
-    sampler, network = Sampler(banks, seed), Network()
+    sampler, network = Sampler(banks, seed), Network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.15)
     objective = nn.CrossEntropyLoss(label_smoothing=0.02)

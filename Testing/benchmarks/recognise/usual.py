@@ -14,6 +14,7 @@ from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, kind_of_dom
 from surgical_style_engine.volumes.recognise.network import shipped
 
 from .cohort import CHECK, FOLDS, Image, images, same_person
+from .drawn import Drawn
 from .linear import Linear, fit, stored_features
 
 AS_IT_IS = "as it is"
@@ -30,7 +31,7 @@ def _statistics(
     return usual_statistics(scaled, [same_person(image.patient) for _, image in kept], digest, margin)
 
 
-def coverage(runs: Path, data: Path, margin: float = MARGIN) -> dict[str, Any]:
+def coverage(runs: Path, data: Path, drawn: Drawn, margin: float = MARGIN) -> dict[str, Any]:
     """Of images of sites that the statistics have not seen: how many are usual for their contrast, and for others."""
     everything = images(data)
     features = stored_features(everything, runs)
@@ -40,7 +41,7 @@ def coverage(runs: Path, data: Path, margin: float = MARGIN) -> dict[str, Any]:
     for left in FOLDS.values():
         unseen = [image for image in known if {image.site, image.patient} & set(left)]
         seen = [image for image in known if image not in unseen]
-        linear = fit(seen, features)
+        linear = fit(seen, features, drawn)
         for kind in CONTRASTS:
             statistics = _statistics(linear, features, [image for image in seen if image.truth == kind], "", margin)
             for image in unseen if statistics else []:

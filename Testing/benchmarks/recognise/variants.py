@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
 from surgical_style_engine.volumes.recognise.patches import deep_patches, standardised, working_grid
+from surgical_style_engine.volumes.recognise.values import hounsfield, seen
 from surgical_style_engine.volumes.volume import Volume
 
 from .cohort import Image, images
 
 NAMES = ("as it is", "3 mm slices", "cropped", "one slice", "axes and sides swapped", "tone, bias and noise")
+MORE_CROPS = 3  # of images of MR contrasts, so that a few tenths of a percent can be told
+MORE_SLICES = (0.35, 0.45, 0.55, 0.65)  # where in the stack
 
 
 def variants(image: Image) -> Iterator[tuple[str, Volume]]:
@@ -31,6 +35,13 @@ def variants(image: Image) -> Iterator[tuple[str, Volume]]:
         yield NAMES[3], replace(volume, array=volume.array[:, place : place + 1])
         yield NAMES[4], _swapped(volume)
     yield NAMES[5], _another_tone(volume, random)
+    if image.truth in CONTRASTS and depth > 1:
+        random = np.random.default_rng(zlib.crc32(f"{image.name}more".encode()))
+        for number in range(MORE_CROPS):
+            yield f"{NAMES[2]} {number}", _cropped(volume, random)
+        for number, share in enumerate(MORE_SLICES):
+            place = round(depth * share)
+            yield f"{NAMES[3]} {number}", replace(volume, array=volume.array[:, place : place + 1])
     if image.truth == "CT":
         yield "stored from 0 on", replace(volume, array=np.clip(volume.array + 1024.0, 0, 4095).astype(np.uint16))
         yield "signed 16 bit", replace(volume, array=np.clip(volume.array, -1024, 3071).astype(np.int16))
@@ -75,7 +86,7 @@ def _another_tone(volume: Volume, random: np.random.Generator) -> Volume:
 
 
 def store_variants(data: Path, folder: Path) -> None:
-    """Write the standardised patches of every variant of every image into a folder, once."""
+    """Write the standardised patches of every variant of every image into a folder once, and how much is seen there."""
     folder.mkdir(parents=True, exist_ok=True)
     for image in images(data):
         path = folder / f"{image.name}.npz"
@@ -83,5 +94,12 @@ def store_variants(data: Path, folder: Path) -> None:
             continue
         patches = {}
         for name, volume in variants(image):
-            patches[name] = standardised(*deep_patches(working_grid(volume))).astype(np.float16)
+            grid = working_grid(volume)
+            patches[name] = standardised(*deep_patches(grid)).astype(np.float16)
+            patches[f"{name}|seen"], patches[f"{name}|in_hu"] = np.array(seen(grid)), np.array(str(hounsfield(grid)))
         np.savez(path, **patches)
+
+
+def variants_of(stored: Mapping) -> list[str]:
+    """The names of the variants in such a file."""
+    return [name for name in stored if "|" not in name]

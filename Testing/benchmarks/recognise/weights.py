@@ -22,6 +22,7 @@ def folded(network: Network) -> dict[str, np.ndarray]:
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         weights[f"conv{number}.weight"] = convolution.weight * scale[:, None, None, None]
         weights[f"conv{number}.bias"] = norm.bias - norm.running_mean * scale
+        weights[f"conv{number}.stride"] = torch.tensor(float(convolution.stride[0]))
     for name in ("embed", "classify"):
         layer = getattr(network, name)
         weights[f"{name}.weight"], weights[f"{name}.bias"] = layer.weight, layer.bias

@@ -15,6 +15,7 @@ from surgical_style_engine.volumes.recognise.kinds import (
     same_family,
 )
 from surgical_style_engine.volumes.recognise.verdict import Verdict
+from surgical_style_engine.volumes.recognise.voxels import LIKE_HU
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,15 @@ def misfit(verdict: Verdict, card: ModelCard, domain: Domain, name: str) -> Misf
         return Misfit("", looks, _always(verdict))
     contrast = ""
     if kind in CONTRASTS and (verdict.kind == OTHER or verdict.kind in CONTRASTS and not _fits(verdict, kind)):
-        shown = "MR of another contrast" if verdict.kind == OTHER else verdict.kind
+        what = "MR of another contrast" if verdict.kind == OTHER else verdict.kind
         contrast = (
-            f"The image is {shown} by {sources_of(verdict)}, but the model {card.name} translates {domain.name}: "
+            f"The image is {what} by {sources_of(verdict)}, but the model {card.name} translates {domain.name}: "
             "what it makes of this image cannot be trusted."
         )
-    return Misfit("", contrast, _always(verdict), all(source.startswith("the name") for source in verdict.sources))
+    others = _always(verdict)
+    if not shown and not verdict.is_known and expected == "MR" and verdict.look.reason == LIKE_HU:
+        others.append(f"The image may be a CT: {LIKE_HU}.")
+    return Misfit("", contrast, others, all(source.startswith("the name") for source in verdict.sources))
 
 
 def fits(verdict: Verdict, domain: Domain) -> bool:

@@ -13,7 +13,8 @@ import numpy as np
 from surgical_style_engine.errors import StyleTransferError
 
 FILE_NAME = "recogniser.npz"
-_STRIDE = 2
+MOST_LOOKS = 16  # a few patches are also looked at turned and mirrored, up to so many in all
+_STRIDE = 2  # where the weights name no other
 _FARTHEST = 6.0
 
 
@@ -40,10 +41,15 @@ class Recogniser:
             patches: (n, 2, h, w) float32, standardised.
 
         Returns:
-            (n, kinds) logarithms of probabilities, and (n, features) the embedding of all networks side by side.
+            (n, kinds) logarithms of probabilities, means over networks and views, and (n, features) the embedding of
+            all networks side by side.
         """
-        outputs, embeddings = zip(*(_forward(network, patches) for network in self.networks), strict=True)
-        return np.mean([_log_softmax(output) for output in outputs], axis=0), np.concatenate(embeddings, axis=1)
+        logs, embeddings = [], []
+        for view in turned(patches):
+            outputs, embedded = zip(*(_forward(network, view) for network in self.networks), strict=True)
+            logs += [_log_softmax(output) for output in outputs]
+            embeddings.append(np.concatenate(embedded, axis=1))
+        return np.mean(logs, axis=0), embeddings[0]
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
         """Features (n,) in units of their spread over the training images, far outliers drawn in."""
@@ -53,6 +59,14 @@ class Recogniser:
         """Logarithms of the probabilities of CONTRASTS (4,) by the features (n,) of a volume."""
         output = self.linear["weight"] @ self.scaled(features) + self.linear["bias"]
         return _log_softmax(output[None])[0]
+
+
+def turned(patches: np.ndarray) -> list[np.ndarray]:
+    """Patches (n, 2, h, h) as they are, and the fewer they are, the more often turned by right angles and mirrored."""
+    views = [np.rot90(patches, turns, (2, 3)) for turns in range(4)]
+    views = [view for pair in zip(views, [view[..., ::-1] for view in views], strict=True) for view in pair]
+    ordered = [views[number] for number in (0, 1, 4, 5, 2, 3, 6, 7)]  # half turns before quarter turns
+    return ordered[: max(1, min(len(ordered), MOST_LOOKS // max(len(patches), 1)))]
 
 
 def resource() -> Path:
@@ -93,19 +107,20 @@ def _forward(weights: Mapping[str, np.ndarray], patches: np.ndarray) -> tuple[np
     features = np.ascontiguousarray(np.moveaxis(patches, 1, -1), dtype=np.float32)
     layer = 0
     while f"conv{layer}.weight" in weights:
-        features = _convolved(features, weights[f"conv{layer}.weight"], weights[f"conv{layer}.bias"])
+        stride = int(weights.get(f"conv{layer}.stride", _STRIDE))
+        features = _convolved(features, weights[f"conv{layer}.weight"], weights[f"conv{layer}.bias"], stride)
         layer += 1
     pooled = np.concatenate([features.mean(axis=(1, 2)), features.max(axis=(1, 2))], axis=1)
     embedding = np.maximum(pooled @ weights["embed.weight"].T + weights["embed.bias"], 0)
     return embedding @ weights["classify.weight"].T + weights["classify.bias"], embedding
 
 
-def _convolved(features: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """A convolution (o, i, k, k) with stride 2 and zeros around, then what is positive; features are (n, h, w, i)."""
+def _convolved(features: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int) -> np.ndarray:
+    """A convolution (o, i, k, k) with zeros around, then what is positive; features are (n, h, w, i)."""
     side = kernel.shape[-1]
     around = side // 2
     padded = np.pad(features, ((0, 0), (around, around), (around, around), (0, 0)))
-    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))[:, ::_STRIDE, ::_STRIDE]
+    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))[:, ::stride, ::stride]
     count, height, width = views.shape[:3]
     columns = views.reshape(count * height * width, -1)  # (i, k, k) a row, as the kernel has them
     result = columns @ kernel.reshape(len(kernel), -1).T + bias

@@ -24,6 +24,7 @@ SHELL = 0.25  # of the largest depth: scalp and skull of a head, the rim of an e
 OUTSIDE = -2.5  # what air, and what lies beyond the image, become
 MOST_SLICES = 160  # that are looked at along an axis before anything is averaged
 PATCHES = 15  # of a volume, at most
+MOST_CUT = 0.35  # of a side of the image that the body may touch, as ears and noses do; more, and it is cut through
 LEAST_INSIDE = 0.1  # share of a patch that has to be body
 
 
@@ -65,7 +66,7 @@ def working_grid(volume: Volume) -> WorkingGrid:
     flat = [axis for axis in range(3) if sizes[axis] == 1]
     coarsest = int(np.argmax(spacing))
     planes = (flat[0],) if flat else (coarsest,) if spacing[coarsest] >= THICK_MM else (0, 1, 2)
-    return WorkingGrid(coarse, body, _depth(body, coarse.spacing), planes)
+    return WorkingGrid(coarse, body, depth_of(body, coarse.spacing, planes), planes)
 
 
 def deep_patches(grid: WorkingGrid) -> tuple[np.ndarray, np.ndarray]:
@@ -90,10 +91,9 @@ def deep_patches(grid: WorkingGrid) -> tuple[np.ndarray, np.ndarray]:
             continue
         places = np.unique(np.linspace(0, with_core.size - 1, each).round().astype(int))
         for index in with_core[places]:
-            rows, columns = np.nonzero(core[index])
-            window = _window(values.shape[1:], (float(rows.mean()), float(columns.mean())))
-            images.append(_cut(values[index], window, float(values.min())))
-            insides.append(_cut(body[index], window, False))
+            for window in _windows(core[index], each // len(places)):
+                images.append(_cut(values[index], window, float(values.min())))
+                insides.append(_cut(body[index], window, False))
     if not images:
         return np.empty((0, SIDE, SIDE), np.float32), np.empty((0, SIDE, SIDE), bool)
     return np.stack(images).astype(np.float32), np.stack(insides)
@@ -182,16 +182,55 @@ def _body(volume: Volume) -> np.ndarray:
     return body if body.any() else np.ones(body.shape, bool)
 
 
-def _depth(body: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
-    """Distance to the body's edge; the image's edge counts as one, but for the faces of a single slice."""
+def depth_of(body: np.ndarray, spacing: tuple[float, float, float], planes: tuple[int, ...]) -> np.ndarray:
+    """Distance to the body's surface.
+
+    The image's sides count as surface, but for the faces of a single slice, and for those that cut through the body:
+    behind them is more of it. Of thick slices the first and the last stay a surface, since a neck is no brain.
+
+    Args:
+        body: bool (z, y, x).
+        spacing: (x, y, z) in mm.
+        planes: axes that slices are taken across.
+
+    Returns:
+        (z, y, x) float32 in mm, 0 outside of the body.
+    """
     import SimpleITK as sitk
 
     around = [(1, 1) if size > 1 else (0, 0) for size in body.shape]
-    image: SimpleITK.Image = sitk.GetImageFromArray(np.pad(body, around).astype(np.uint8))
+    cut = [_is_cut(body, axis, planes) for axis in range(3)]
+    beyond = [tuple(0 if is_cut else 1 for is_cut in pair) for pair in cut]
+    padded = [(min(a, c), min(b, d)) for (a, b), (c, d) in zip(around, beyond, strict=True)]
+    if body.all() and not any(map(any, padded)):
+        padded = around  # nothing but body: its sides are all there is
+    image: SimpleITK.Image = sitk.GetImageFromArray(np.pad(body, padded).astype(np.uint8))
     image.SetSpacing([float(step) for step in spacing])
     distance = sitk.SignedMaurerDistanceMap(image, True, False, True)
-    inner = tuple(slice(before, before + size) for (before, _), size in zip(around, body.shape, strict=True))
+    inner = tuple(slice(before, before + size) for (before, _), size in zip(padded, body.shape, strict=True))
     return np.maximum(sitk.GetArrayFromImage(distance)[inner], 0)
+
+
+def _is_cut(body: np.ndarray, axis: int, planes: tuple[int, ...]) -> tuple[bool, bool]:
+    """Whether the first and the last side of an axis cut through the body."""
+    if body.shape[axis] == 1 or planes == (axis,):
+        return False, False
+    sides = (body.take(place, axis) for place in (0, -1))
+    first, last = (bool(side.mean() > MOST_CUT) for side in sides)
+    return first, last
+
+
+def _windows(core: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Where patches of one slice begin: about the middle of what is deep, and of few slices also beside it."""
+    rows, columns = np.nonzero(core)
+    middle, beside = (float(rows.mean()), float(columns.mean())), (float(rows.std()), float(columns.std()))
+    windows = [_window(core.shape, middle)]
+    for down, right in ((-1, -1), (1, 1), (-1, 1), (1, -1)):
+        centre = (middle[0] + down * beside[0], middle[1] + right * beside[1])
+        window = _window(core.shape, centre)
+        if len(windows) < most and window not in windows:
+            windows.append(window)
+    return windows
 
 
 def _window(shape: tuple[int, ...], centre: tuple[float, float]) -> tuple[int, int]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from surgical_style_engine.common.thresholds import HU_BELOW
 
-from .patches import WorkingGrid
+from .patches import MOST_CUT, WorkingGrid
 
+WHOLE, PART, SLICE = "whole", "part", "slice"
 STORED_FROM = 1024.0  # what scanners add to HU so that no value is negative
 _SOFT_TISSUE = (-150.0, 150.0)  # HU, fat to muscle and brain
 _BONE = 300.0
@@ -17,11 +18,23 @@ LEAST_IN_HU = 0.3  # the same where there is air below 0, which says much alread
 LEAST_BONE = 0.005
 LEAST_AROUND = 0.15  # share of air below which nothing is said of what surrounds the body
 LEAST_SLICES = 4
-MOST_CUT = 0.35  # of a side that the body may touch, as ears and noses do
+_BRAIN_HU = (
+    -20.0,
+    15.0,
+    50.0,
+    100.0,
+)  # 5th percentile at least, median between, 95th at most: fluid 0 to 15, brain 20 to 45
 CONSTANT = 0.88  # share of one value in the air, from which on it was set, not measured
 SKULL_DARK = 0.6  # of the brain's intensity: a shell below it is a skull's
 _SHELLS = ((0.06, 0.12), (0.12, 0.18), (0.18, 0.24))  # shares of the largest depth, where a skull may lie
 _BRAIN = 0.4
+
+
+def hounsfield(grid: WorkingGrid) -> bool | None:
+    """Whether values are Hounsfield units; None where they may be those of a brain without skull and air."""
+    if in_hounsfield(grid) or stored_from_zero(grid):
+        return True
+    return None if may_be_brain_in_hounsfield(grid) else False
 
 
 def in_hounsfield(grid: WorkingGrid) -> bool:
@@ -42,16 +55,26 @@ def stored_from_zero(grid: WorkingGrid) -> bool:
     return _soft_share(tissue) >= LEAST_SOFT and float(np.mean(tissue > _BONE)) >= LEAST_BONE
 
 
-def is_part(grid: WorkingGrid) -> bool:
-    """Whether only a part of the body is in the image: one slice, or sides that cut through the body."""
+def may_be_brain_in_hounsfield(grid: WorkingGrid) -> bool:
+    """Whether values may be HU of a brain without skull and air, also stored from 0 on; MR may have such by chance."""
+    least, darkest, brightest, most = _BRAIN_HU
+    found = np.percentile(grid.volume.array[0][grid.body], (5, 50, 95))
+    return any(
+        bool(low >= least and darkest <= middle <= brightest and high <= most)
+        for low, middle, high in (found, found - STORED_FROM)
+    )
+
+
+def seen(grid: WorkingGrid) -> str:
+    """How much of the body is in the image: WHOLE, PART (sides cut through it) or SLICE (one, or fewer than a few)."""
     axis = grid.planes[0]
     body = np.moveaxis(grid.body, axis, 0)
     deepest = np.moveaxis(grid.depth, axis, 0).max(axis=(1, 2))
     slices = body[deepest >= 0.6 * deepest.max()]  # those that are looked at
     if len(body) < LEAST_SLICES or not len(slices):
-        return True
+        return SLICE
     sides = (slices[:, 0], slices[:, -1], slices[:, :, 0], slices[:, :, -1])
-    return bool(max(float(side.mean()) for side in sides) > MOST_CUT)
+    return PART if max(float(side.mean()) for side in sides) > MOST_CUT else WHOLE
 
 
 def _soft_share(hounsfield: np.ndarray) -> float:

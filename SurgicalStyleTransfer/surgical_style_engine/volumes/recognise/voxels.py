@@ -14,9 +14,11 @@ from .features import features_of
 from .kinds import CONTRASTS, CT, KINDS, NOT_KNOWN, OTHER, PICTURE, RADIOGRAPH, T1W, T1W_GD
 from .network import Recogniser, shipped
 from .patches import deep_patches, standardised, working_grid
-from .values import in_hounsfield, is_extracted, is_part, stored_from_zero
+from .values import WHOLE, hounsfield, is_extracted, seen
 
 TOO_LITTLE = "too little of a body is in the image to tell what it shows"
+
+LIKE_HU = "its values are like a brain's Hounsfield units"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +65,14 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         grid = working_grid(volume)
     except InputError as error:
         return Look(NOT_KNOWN, reason=str(error).rstrip("."))
-    in_hu = in_hounsfield(grid)
+    in_hu = hounsfield(grid)
     patches = standardised(*deep_patches(grid))
-    if not len(patches):
+    features = features_of(patches) if len(patches) else None
+    if features is None:
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
-    features = features_of(patches)
-    by_features = None if features is None else recogniser.contrasts(features)
-    probabilities = pooled(recogniser.look(patches)[0], by_features)
-    look = decided(probabilities, recogniser.constants, is_part(grid))
-    if in_hu or stored_from_zero(grid):
-        look = Look(CT, certain=True, probabilities=probabilities)
-    elif look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
+    probabilities = pooled(recogniser.look(patches)[0], recogniser.contrasts(features))
+    look = with_values(decided(probabilities, recogniser.constants, seen(grid)), in_hu)
+    if look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
         look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
     is_brain = look.kind in CONTRASTS or look.kind == CT
     return Look(
@@ -82,40 +81,55 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         look.with_agent,
         probabilities,
         is_extracted(grid) if is_brain else None,
-        None if features is None else recogniser.scaled(features),
+        recogniser.scaled(features),
         look.reason,
     )
 
 
-def pooled(by_patch: np.ndarray, by_features: np.ndarray | None = None) -> dict[str, float]:
-    """Probabilities of a volume: the geometric mean of its patches' times those of its features.
+def with_values(look: Look, in_hu: bool | None) -> Look:
+    """A CT is known by its values alone: an average brain of CT, scaled as a network sees it, looks like FLAIR.
 
     Args:
-        by_patch: (n, kinds) logarithms of what the networks say of every patch.
-        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together; it knows
-            nothing of the other kinds, which then count as its likeliest.
+        look: of the contrasts.
+        in_hu: as ``values.hounsfield`` says.
+    """
+    if in_hu:
+        return Look(CT, certain=True, probabilities=look.probabilities)
+    if in_hu is None and look.kind in CONTRASTS:
+        return Look(NOT_KNOWN, probabilities=look.probabilities, reason=LIKE_HU)
+    if look.kind == CT:
+        return Look(NOT_KNOWN, probabilities=look.probabilities, reason="its voxels leave doubt")
+    return look
+
+
+def pooled(by_patch: np.ndarray, by_features: np.ndarray) -> dict[str, float]:
+    """Probabilities of a volume: the networks say whether it is one of CONTRASTS, the measures which of them.
+
+    Args:
+        by_patch: (n, kinds) logarithms of what the networks say of every patch; their mean counts.
+        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together.
     """
     total = by_patch.mean(axis=0)
-    if by_features is not None:
-        known = dict(zip(CONTRASTS, by_features.tolist(), strict=True))
-        total = total + [known.get(kind, float(by_features.max())) for kind in KINDS]
     shares = np.exp(total - total.max())
-    return dict(zip(KINDS, (shares / shares.sum()).tolist(), strict=True))
+    shares /= shares.sum()
+    number = len(CONTRASTS)  # which come first in KINDS
+    shares[:number] = shares[:number].sum() * np.exp(by_features)
+    return dict(zip(KINDS, shares.tolist(), strict=True))
 
 
-def decided(probabilities: Mapping[str, float], constants: Mapping[str, float], is_part: bool = False) -> Look:
+def decided(probabilities: Mapping[str, float], constants: Mapping[str, float], much: str = WHOLE) -> Look:
     """What is sure enough to be said, by thresholds that were chosen on sites left out.
 
     Args:
         probabilities: by kind.
-        constants: "least_kind" for the kind, "least_part" for that of a part, "least_agent" for telling T1w with and
+        constants: "least_whole", "least_part" and "least_slice" for the kind, "least_agent" for telling T1w with and
             without a contrast agent.
-        is_part: whether only a part of the body was looked at.
+        much: of the body that was looked at, as ``values.seen`` says.
     """
     t1 = probabilities[T1W] + probabilities[T1W_GD]
     shares = {**{kind: share for kind, share in probabilities.items() if kind not in (T1W, T1W_GD)}, T1W: t1}
     kind = max(shares, key=lambda name: shares[name])
-    if shares[kind] < constants["least_part" if is_part else "least_kind"]:
+    if shares[kind] < constants[f"least_{much}"]:
         return Look(NOT_KNOWN, probabilities=probabilities, reason="its voxels leave doubt")
     if kind == OTHER:
         return Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no contrast that is known here")

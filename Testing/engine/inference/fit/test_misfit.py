@@ -5,6 +5,7 @@ from fakes import CT, MR, T2, make_model, of
 from recognise_volumes import verdict
 
 from surgical_style_engine.inference.fit.misfit import fits, misfit
+from surgical_style_engine.volumes.recognise.voxels import LIKE_HU, Look
 
 GD = MR.model_copy(update={"name": "T1w-Gd"})
 
@@ -46,6 +47,13 @@ def test_a_style_of_unknown_contrast_takes_every_contrast():
     own = MR.model_copy(update={"name": "scanner B"})
     assert unfit(verdict("FLAIR"), own).warnings == [] and unfit(verdict("CT", certain=True), own).refusal
     assert not fits(verdict("FLAIR"), own)
+
+
+def test_values_like_a_brain_in_hounsfield_units_are_told_of_where_mr_is_expected():
+    doubtful = verdict("", look=Look("", reason=LIKE_HU))
+    assert unfit(doubtful, MR).warnings == ["The image may be a CT: its values are like a brain's Hounsfield units."]
+    assert unfit(doubtful, CT).warnings == []
+    assert unfit(verdict("", look=Look("", reason=LIKE_HU), modality="MR"), MR).warnings == [], "the header says MR"
 
 
 def test_synthetic_images_and_sources_that_disagree_are_told_whatever_is_expected():

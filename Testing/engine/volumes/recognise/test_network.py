@@ -1,5 +1,7 @@
 """The recogniser's networks in numpy, against the same arithmetic in torch."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,11 +19,13 @@ def test_as_torch_computes_it(patches):
     torch = pytest.importorskip("torch")
     recogniser = network.shipped()
     outputs = []
-    for weights in recogniser.networks:
-        features, layer = torch.from_numpy(patches), 0
+    views = [patches, patches[..., ::-1], patches[..., ::-1, ::-1]]
+    for weights, view in itertools.product(recogniser.networks, views):
+        features, layer = torch.from_numpy(np.ascontiguousarray(view)), 0
         while f"conv{layer}.weight" in weights:
             kernel, bias = (torch.from_numpy(weights[f"conv{layer}.{part}"]) for part in ("weight", "bias"))
-            features = torch.relu(torch.nn.functional.conv2d(features, kernel, bias, 2, kernel.shape[-1] // 2))
+            stride = int(weights.get(f"conv{layer}.stride", 2))
+            features = torch.relu(torch.nn.functional.conv2d(features, kernel, bias, stride, kernel.shape[-1] // 2))
             layer += 1
         pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
         linear = [
@@ -35,14 +39,25 @@ def test_as_torch_computes_it(patches):
 
 
 def test_a_patch_does_not_depend_on_its_neighbours(patches):
-    together, alone = (network.shipped().look(part)[0] for part in (patches, patches[2:3]))
-    assert np.allclose(together[2], alone[0], atol=1e-5)
+    recogniser = network.shipped()
+    many = np.concatenate([patches] * 4)  # so many that none is turned
+    together = recogniser.look(many)[0]
+    assert np.allclose(together[2], recogniser.look(many[::-1])[0][-3], atol=1e-5)
+    assert [len(network.turned(part)) for part in (many, patches, patches[:2], patches[:1])] == [1, 3, 8, 8]
+
+
+def test_a_single_patch_looks_the_same_whichever_way_it_is_turned(patches):
+    recogniser = network.shipped()
+    one, other = patches[:1], np.rot90(patches[:1], 1, (2, 3))[..., ::-1]
+    assert np.allclose(recogniser.look(one)[0], recogniser.look(other)[0], atol=1e-5)
 
 
 def test_what_is_shipped_is_small_and_complete():
     recogniser = network.shipped()
     assert network.resource().stat().st_size < 1_000_000
-    assert {"least_kind", "least_part", "least_agent"} <= set(recogniser.constants) and len(recogniser.digest) == 16
+    assert {"least_whole", "least_part", "least_slice", "least_agent"} <= set(recogniser.constants) and len(
+        recogniser.digest
+    ) == 16
     assert all(len(weights["classify.bias"]) == len(KINDS) for weights in recogniser.networks)
 
 

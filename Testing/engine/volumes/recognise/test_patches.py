@@ -48,7 +48,21 @@ def test_a_single_slice_is_looked_at_in_its_plane():
     volume = ball()
     one = Volume(np.ascontiguousarray(volume.array[:, 45:46]), volume.spacing)
     grid = working_grid(one)
-    assert grid.planes == (0,) and len(deep_patches(grid)[0]) == 1
+    images, insides = deep_patches(grid)
+    assert grid.planes == (0,) and len(images) == 5, "about the middle and beside it"
+    assert insides[0][32, 32] and not np.array_equal(images[0], images[1])
+
+
+def test_a_side_that_cuts_through_the_body_is_no_surface():
+    volume = ball()
+    half = Volume(np.ascontiguousarray(volume.array[..., 45:]), volume.spacing)
+    whole, cut = working_grid(volume).depth, working_grid(half).depth
+    assert cut[45, 45, 0] == pytest.approx(whole[45, 45, 45], abs=4), "the middle is as deep as before"
+    stack = Volume(np.ascontiguousarray(volume.array[:, 45::2]), (2.0, 2.0, 4.0))
+    assert working_grid(stack).depth[0].max() < 10, "thick slices end there: below a head there is a neck"
+    inner = Volume(np.ascontiguousarray(volume.array[:, 30:60, 30:60, 30:60]), volume.spacing)
+    depth = working_grid(inner).depth
+    assert np.isfinite(depth).all() and depth.argmax() == pytest.approx(depth.size / 2, rel=0.1), "nothing but body"
 
 
 def test_tones_do_not_matter_beyond_their_order():

@@ -5,7 +5,16 @@ import pytest
 from recognise_volumes import ct, head
 
 from surgical_style_engine.volumes.recognise.patches import working_grid
-from surgical_style_engine.volumes.recognise.values import in_hounsfield, is_extracted, is_part, stored_from_zero
+from surgical_style_engine.volumes.recognise.values import (
+    PART,
+    SLICE,
+    WHOLE,
+    hounsfield,
+    in_hounsfield,
+    is_extracted,
+    seen,
+    stored_from_zero,
+)
 
 
 def test_hounsfield_units():
@@ -20,6 +29,15 @@ def test_hounsfield_units_stored_from_zero():
     assert not stored_from_zero(working_grid(head()))
 
 
+def test_a_brain_in_hounsfield_units_may_be_one():
+    brain = head(extracted=True)
+    inside = brain.array > 100
+    tissue = brain.with_array(np.where(inside, brain.array / 20, 0))  # 10 to 35
+    for values in (tissue.array, np.where(inside, tissue.array + 1024, 1024)):
+        assert hounsfield(working_grid(tissue.with_array(values.astype(np.float32)))) is None
+    assert hounsfield(working_grid(brain)) is False and hounsfield(working_grid(ct())) is True
+
+
 @pytest.mark.parametrize("extracted", [True, False])
 def test_extracted_brains(extracted):
     assert is_extracted(working_grid(head(extracted=extracted))) is extracted
@@ -27,8 +45,8 @@ def test_extracted_brains(extracted):
 
 def test_parts():
     whole, cut = (working_grid(part) for part in (head(), head().with_array(head().array[:, 30:60, 30:60, 30:60])))
-    assert not is_part(whole) and is_part(cut)
-    assert is_part(working_grid(head().with_array(head().array[:, 45:46])))
+    assert seen(whole) == WHOLE and seen(cut) == PART
+    assert seen(working_grid(head().with_array(head().array[:, 45:46]))) == SLICE
 
 
 def test_without_air_nothing_is_said():

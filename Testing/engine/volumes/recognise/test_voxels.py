@@ -7,11 +7,11 @@ import pytest
 from recognise_volumes import ct, head
 
 from surgical_style_engine.imageio.read import read_volume
-from surgical_style_engine.volumes.recognise.kinds import KINDS
-from surgical_style_engine.volumes.recognise.voxels import decided, look_at, pooled
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, KINDS
+from surgical_style_engine.volumes.recognise.voxels import LIKE_HU, decided, look_at, pooled, with_values
 from surgical_style_engine.volumes.volume import Volume
 
-SURE = {"least_kind": 0.6, "least_part": 0.95, "least_agent": 0.8}
+SURE = {"least_whole": 0.6, "least_part": 0.95, "least_slice": 0.97, "least_agent": 0.8}
 
 
 def shares(**given):
@@ -24,7 +24,8 @@ class TestDecisions:
         assert decided(shares(T2w=0.9), SURE).kind == "T2w"
         unsure = decided(shares(T2w=0.5, FLAIR=0.4), SURE)
         assert unsure.kind == "" and unsure.reason
-        assert decided(shares(T2w=0.9), SURE, is_part=True).kind == "", "of a part, more is asked"
+        assert decided(shares(T2w=0.9), SURE, "part").kind == "", "of a part, more is asked"
+        assert decided(shares(T2w=0.96), SURE, "part").kind == "T2w" != decided(shares(T2w=0.96), SURE, "slice").kind
 
     def test_t1w_is_said_where_only_the_agent_is_open(self):
         look = decided(shares(T1w=0.5, T1w_Gd=0.4), SURE)
@@ -36,17 +37,22 @@ class TestDecisions:
     def test_a_kind_that_is_none_is_not_sure(self):
         assert decided(shares(other=0.95), SURE).kind == ""
 
-    def test_patches_and_features_count_alike(self):
-        logarithms = np.log(np.array([[0.8, 0.2], [0.2, 0.8], [0.8, 0.2]]))
-        padded = np.full((3, len(KINDS)), -50.0)
-        padded[:, :2] = logarithms
+    def test_networks_say_whether_it_is_a_contrast_and_measures_which(self):
+        by_patch = np.full((3, len(KINDS)), -50.0)
+        by_patch[:, KINDS.index("T1w")] = np.log([0.8, 0.2, 0.8])
+        by_patch[:, KINDS.index("picture")] = np.log([0.2, 0.8, 0.2])
         odds = 4 ** (1 / 3)  # two patches of three at odds of four, one against
-        assert pooled(padded)["T1w"] == pytest.approx(odds / (1 + odds))
-        features = np.log([0.25, 0.75, 1e-9, 1e-9])
-        assert pooled(padded, features)["T1w"] == pytest.approx(odds / (3 + odds))
-        likely = np.full((1, len(KINDS)), -50.0)
-        likely[0, KINDS.index("picture")] = 0
-        assert pooled(likely, features)["picture"] == pytest.approx(1), "of which the features know nothing"
+        result = pooled(by_patch, np.log([0.1, 0.1, 0.7, 0.1]))
+        assert result["picture"] == pytest.approx(1 / (1 + odds)), "of which the measures know nothing"
+        assert result["T2w"] == pytest.approx(0.7 * odds / (1 + odds)) and sum(result.values()) == pytest.approx(1)
+        assert KINDS[: len(CONTRASTS)] == CONTRASTS
+
+    def test_a_ct_is_known_by_its_values_alone(self):
+        flair = decided(shares(FLAIR=0.9), SURE)
+        assert with_values(flair, True).kind == "CT" and with_values(flair, True).certain
+        assert with_values(flair, None).kind == "" and with_values(flair, None).reason == LIKE_HU
+        assert with_values(flair, False) is flair
+        assert with_values(decided(shares(CT=0.9), SURE), False).kind == ""
 
 
 class TestWhateverComes:
