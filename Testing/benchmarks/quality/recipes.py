@@ -99,5 +99,7 @@ RECIPES |= {
     "final-mind": replace(FINAL, mind=0.5),
     "final-mr-features": replace(FINAL, mr_features=0.15),
     "final-tone": replace(FINAL, tone=1.0),
+    "final-heavy": replace(FINAL, sampler={**FINAL.sampler, "tumour": 5.0, "transplant": 0.6}),
+    "final-lesions": replace(FINAL, sampler={**FINAL.sampler, "tumour": 3.0, "lesions": 0.5}),
     "final-dropout": replace(FINAL, network={**FINAL.network, "dropout_percent": 15}),
 }
