@@ -79,7 +79,11 @@ def contrasts(data: Path, work: Path) -> list[Image.Image]:
             image = upright(made, landmarks.forward(made.array)[0])
             scale = 2 / (landmarks.high - landmarks.low)
             error = np.abs(image - grey[target]) * body
-            cells[source, target] = (unit(image), error / LARGEST_ERROR, upright(bound, bound.array[0]) * scale / LARGEST_ERROR * body)
+            cells[source, target] = (
+                unit(image),
+                error / LARGEST_ERROR,
+                upright(bound, bound.array[0]) * scale / LARGEST_ERROR * body,
+            )
             verdicts[source, target] = report["quality"]["verdict"]
     tell(verdicts)
     frames = []
@@ -92,7 +96,11 @@ def contrasts(data: Path, work: Path) -> list[Image.Image]:
                     image, error, bound = cells[source, target]
                     row += [(image, "grey"), (error, "heat"), (bound, "heat")]
                 else:
-                    row += [(unit(grey[source]) if source == target else blank, "dim"), (blank, "grey"), (blank, "grey")]
+                    row += [
+                        (unit(grey[source]) if source == target else blank, "dim"),
+                        (blank, "grey"),
+                        (blank, "grey"),
+                    ]
             rows.append(strip(row, number, box))
         frames.append(labelled(rows, verdicts))
     return frames
@@ -142,7 +150,9 @@ def scanners(data: Path, work: Path) -> list[Image.Image]:
                 for image, level, places, box in zip(images, top, numbers, boxes, strict=True)
             ]
             rows.append(side_by_side([fitted(one, 220, 260) for one in tiles]))
-        frames.append(stacked([rows[0], rows[1]], ["as they came, on one grey scale", "in the look of three scans of TCIA01"]))
+        frames.append(
+            stacked([rows[0], rows[1]], ["as they came, on one grey scale", "in the look of three scans of TCIA01"])
+        )
     return frames
 
 
@@ -256,7 +266,13 @@ def save(frames: list[Image.Image], path: Path) -> None:
     there = frames + frames[-2:0:-1]
     path.parent.mkdir(parents=True, exist_ok=True)
     there[0].save(
-        path, save_all=True, append_images=there[1:], duration=round(1000 * SECONDS_A_FRAME), loop=0, quality=45, method=6
+        path,
+        save_all=True,
+        append_images=there[1:],
+        duration=round(1000 * SECONDS_A_FRAME),
+        loop=0,
+        quality=45,
+        method=6,
     )
 
 

@@ -87,6 +87,15 @@ RECIPES |= {
         learning_rate=5e-4,
         schedule="linear",
     ),
+    # From the weights of "final" or "finish": lesions of random form beside the transplanted tumours.
+    "lesions": replace(
+        FINAL,
+        sampler={**FINAL.sampler, "tumour": 3.0, "lesions": 0.5},
+        sharpness=1.0,
+        learning_rate=5e-4,
+        schedule="linear",
+        ema=0.998,
+    ),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),

@@ -18,7 +18,9 @@ EDGE = 1.2  # pixels
 FAINTEST = 0.4  # of the typical difference
 
 
-def random_form(shape: tuple[int, int], centre: tuple[int, int], diameter: float, random: np.random.Generator) -> np.ndarray:
+def random_form(
+    shape: tuple[int, int], centre: tuple[int, int], diameter: float, random: np.random.Generator
+) -> np.ndarray:
     """(h, w), 0 to 1: an ellipse with a wavering, soft edge."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     angle, flat = random.uniform(0, np.pi), random.uniform(0.6, 1.0)
