@@ -157,6 +157,7 @@ def scanners(data: Path, work: Path) -> list[Image.Image]:
 
 
 def sst(*arguments: object) -> None:
+    """Run the command."""
     subprocess.run([sys.executable, "-m", "training_cli.main", *map(str, arguments)], check=True, capture_output=True)
 
 
@@ -171,6 +172,7 @@ def upright(volume: Volume, image: np.ndarray) -> np.ndarray:
 
 
 def unit(image: np.ndarray) -> np.ndarray:
+    """From [-1, 1] to [0, 1]."""
     return (image + 1) / 2
 
 
@@ -209,6 +211,7 @@ def strip(images: list[tuple[np.ndarray, str]], number: int, box: tuple[slice, s
 
 
 def fitted(picture: Image.Image, wide: int, high: int) -> Image.Image:
+    """In the middle of a black rectangle, as large as it goes."""
     scale = min(wide / picture.width, high / picture.height)
     small = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BILINEAR)
     whole = Image.new("RGB", (wide, high))
@@ -217,6 +220,7 @@ def fitted(picture: Image.Image, wide: int, high: int) -> Image.Image:
 
 
 def side_by_side(tiles: list[Image.Image]) -> Image.Image:
+    """One row of pictures."""
     row = Image.new("RGB", (sum(one.width for one in tiles), max(one.height for one in tiles)))
     left = 0
     for one in tiles:
