@@ -28,7 +28,8 @@ def check_folders_of(*outputs: Path | None) -> None:
 def check_direction(direction: str) -> None:
     """Raise InputError unless it is a direction, or may be a route of a model for many domains."""
     if direction not in ("forward", "backward") and ">" not in direction:
-        raise InputError(f"--direction is forward or backward, not '{direction}'.")
+        hint = "sst translate --to names the contrast instead"
+        raise InputError(f"--direction is forward or backward, not '{direction}' ({hint}).")
 
 
 def check_plane(plane: str | None) -> None:

@@ -21,6 +21,7 @@ from .ship import all_of
 from .train import Recipe
 
 RECIPE = "final"
+LESIONS = "lesions"  # what goes on from it
 OF_FOLDS = "-canvas"  # what the recipes of models that leave out a fold have behind their names
 # name, title, folder of the runs, source, target, whether both ways
 MODELS = (
@@ -97,7 +98,7 @@ def domain(data: Path, scenes: list, contrast: str, without: tuple[str, ...] = (
 def run_folder(runs: Path, run: str, source: str, target: str) -> Path:
     """Where a direction's last weights are: in its finishing run if it had one."""
     name = f"{source}_{target}".lower()
-    candidates = [runs / recipe / name for recipe in ("cycle", "finish", run, run + OF_FOLDS)]
+    candidates = [runs / recipe / name for recipe in (LESIONS, "cycle", "finish", run, run + OF_FOLDS)]
     return next((folder for folder in candidates if (folder / "progress.json").exists()), runs / run / name)
 
 
@@ -108,10 +109,12 @@ def recipe_note(progress: list[dict]) -> str:
         f"{p['seconds'] / 60:.0f} minutes of one thread"
         for p in progress
     )
+    with_lesions = [f"{p['source']} to {p['target']}" for p in progress if p["settings"]["sampler"].get("lesions")]
+    also = f", {', '.join(with_lesions)} at last with lesions of random form as well " if with_lesions else " "
     return (
         "Made by `python -m Testing.benchmarks.quality.ship` on an AMD EPYC (AVX512-BF16): pairs, L1 with terms for "
-        "SSIM and local sharpness, inputs of random contrast, tumours set into other brains "
-        f"(Testing/benchmarks/quality). {ways}. The recipe was chosen on sites that it had not been trained on "
+        "SSIM and local sharpness, inputs of random contrast, tumours set into other brains"
+        f"{also}(Testing/benchmarks/quality). {ways}. The recipe was chosen on sites that it had not been trained on "
         "(leave-one-site-out, docs/quality.md)."
     )
 
@@ -122,9 +125,11 @@ def site_figures(source: str, target: str) -> str:
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     found: dict[str, list[dict]] = {}
     minutes: set[str] = set()
-    for entry in entries:
-        if (entry["recipe"], entry["source"], entry["target"]) == ("final-canvas", source, target):
-            minutes.add(f"{entry['seconds'] / 60:g}")
+    ways = [entry for entry in entries if (entry["source"], entry["target"]) == (source, target)]
+    latest = next((name for name in (LESIONS, RECIPE + OF_FOLDS) if any(e["recipe"] == name for e in ways)), "")
+    for entry in ways:
+        if entry["recipe"] == latest:
+            minutes.add(f"{entry.get('seconds_in_all', entry['seconds']) / 60:g}")
             for name, figures in entry["scenes"].items():
                 kind = "whole heads" if name.endswith("_head") else "brains"
                 site = "Ljubljana" if name.startswith(("patient", "mni")) else name.split("_")[0]

@@ -87,6 +87,15 @@ RECIPES |= {
         learning_rate=5e-4,
         schedule="linear",
     ),
+    # From the weights of "final" or "finish": lesions of random form beside the transplanted tumours.
+    "lesions": replace(
+        FINAL,
+        sampler={**FINAL.sampler, "tumour": 3.0, "lesions": 0.5},
+        sharpness=1.0,
+        learning_rate=5e-4,
+        schedule="linear",
+        ema=0.998,
+    ),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),
@@ -99,5 +108,7 @@ RECIPES |= {
     "final-mind": replace(FINAL, mind=0.5),
     "final-mr-features": replace(FINAL, mr_features=0.15),
     "final-tone": replace(FINAL, tone=1.0),
+    "final-heavy": replace(FINAL, sampler={**FINAL.sampler, "tumour": 5.0, "transplant": 0.6}),
+    "final-lesions": replace(FINAL, sampler={**FINAL.sampler, "tumour": 3.0, "lesions": 0.5}),
     "final-dropout": replace(FINAL, network={**FINAL.network, "dropout_percent": 15}),
 }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_erosion
 from torch.nn import functional as F
 
 from .data import Scene
-from .transplant import Transplants
+from .synthetic_lesions import set_lesion
+from .transplant import SCALP, Transplants
 
 STACK_MM = 3.0
 CANVAS = {False: (192, 160), True: (240, 192)}  # rows and columns; brains and whole heads
@@ -23,7 +25,8 @@ class Sampler:
     size (log) and angle of half the images; the others are only moved and mirrored, and stay as sharp as they are. mix:
     largest share of another contrast of the same head that is added to the source (or taken away). thick: how often
     thin slices are averaged into thick ones. tumour: how much a voxel of tumour or lesion counts. transplant: how often
-    another patient's tumour is set into a brain, see ``transplant``. also: further contrasts that are taken for the
+    another patient's tumour is set into a brain, see ``transplant``. lesions: how often one of random form is, see
+    ``synthetic_lesions``. also: further contrasts that are taken for the
     source in half of the images where a scene has both, and where it has none of the source. elastic: largest
     displacement of a smooth deformation, in pixels. whole_stacks: the target comes as a stack as well. canvas: share of
     batches on a canvas of 0.6 to 1.2 times the usual size, so that neither the share of air nor a missing edge of the
@@ -42,6 +45,7 @@ class Sampler:
     thick: float = 0.3
     tumour: float = 1.0
     transplant: float = 0.0
+    lesions: float = 0.0
     also: tuple[str, ...] = ()
     elastic: float = 0.0
     whole_stacks: bool = False
@@ -116,6 +120,11 @@ class Sampler:
         if source != target and self.random.random() < self.transplant * (0.3 if scene.whole else 1):
             # The same place in both: the middle of the source's stack is the target's slice.
             self.transplants.into(scene, z, {source: a, target: b}, weights, self.tumour)
+        elif source != target and self.lesions and self.random.random() < self.lesions:
+            allowed = weights[0] > 0
+            if scene.whole:
+                allowed = binary_erosion(allowed, iterations=SCALP)
+            set_lesion({source: a, target: b}, source, allowed, weights, self.tumour, self.random)
         stacked = torch.from_numpy(np.concatenate([a + 1, b + 1, weights]))
         if self.random.random() < 0.5:
             stacked = stacked.flip(-1)

@@ -31,6 +31,7 @@ EXPECTED = {
     T2W: Expected(0, (1.0, 1.25, 2.3), (0.1, 0.15, 0.6), (0.10, 0.15, 0.45), (0.40, 0.42, 0.18)),
     FLAIR: Expected(1, (0.45, 1.0, 1.14), (0.15, 0.06, 0.06), (0.15, 0.08, 0.08), (0.10, 0.42, 0.48)),
 }
+AIR_SHARE = 0.2  # of the voxels that are exactly 0: air that somebody set to it
 LEAST_GAP = 0.02  # of the brightest class: classes that are nearer to each other are one tissue, split in two
 
 LEAST_RANGE = 0.05  # of the brain's median: what varies less shows no tissues
@@ -77,7 +78,7 @@ def measure(volume: Volume, kind: str, extracted: bool) -> tuple[Landmarks, Volu
     brain = find_brain(flat, body, extracted)
     check_cancelled()
     values = flat.array[0][brain].astype(np.float64)
-    floor = min(0.0, float(volume.array.min()))
+    floor = _floor(volume.array[0])
     dark, middle, bright = np.percentile(volume.array[0][brain] - floor, (2, 50, 98))
     if not bright - dark > LEAST_RANGE * middle:
         raise InputError(f"{volume.name or 'The volume'}: its brain is of one grey value.")
@@ -86,3 +87,9 @@ def measure(volume: Volume, kind: str, extracted: bool) -> tuple[Landmarks, Volu
     if not mixture.means[0] > 0 or np.diff(mixture.means).min() < LEAST_GAP * mixture.means[-1]:
         raise InputError(f"{volume.name or 'The volume'}: its tissues cannot be told apart by their grey values.")
     return Landmarks(floor, mixture.means, mixture.deviations, mixture.shares), flat, brain
+
+
+def _floor(array: np.ndarray) -> float:
+    """The intensity without signal: 0 where air was set to it, whatever resampling left below; else the lowest."""
+    lowest = min(0.0, float(array.min()))
+    return 0.0 if lowest and np.count_nonzero(array == 0) > AIR_SHARE * array.size else lowest

@@ -17,6 +17,7 @@ from training_cli.calibration.samples import Patient, scan_of
 from ..data import Scene
 from ..protocol import left_out
 from ..sampling import STACK_MM
+from ..ship import all_of
 
 SLICES = 12  # of a scan
 TELLING = ("T1w", "T2w", "FLAIR", "T1w-Gd")  # which contrast tells the tissues, the best first
@@ -44,7 +45,7 @@ def fold_models(folder: Path, source: str, target: str) -> list[FoldModel]:
             if (progress["source"], progress["target"]) == (source, target) and progress["seconds"] >= 0.95 * progress[
                 "budget"
             ]:
-                ended.append((progress["seconds"], path.parent, progress["settings"]))
+                ended.append((all_of(progress)["seconds"], path.parent, progress["settings"]))
         if ended:
             _, place, settings = max(ended, key=lambda entry: entry[:2])
             models.append(FoldModel(fold.name, _network(place, settings), settings["sampler"].get("stack", 3)))

@@ -30,3 +30,13 @@ def test_an_image_of_one_grey_has_no_tissues():
 def test_an_empty_volume_shows_no_body():
     with pytest.raises(InputError, match="no body"):
         measure(tissue_phantom().with_array(np.zeros((1, 16, 16, 16), np.float32)), "T1w", extracted=True)
+
+
+def test_air_that_was_set_to_zero_is_the_floor_though_resampling_left_values_below():
+    volume = tissue_phantom()
+    array = volume.array.copy()
+    array[0, 20, 20, :4] = -45.0
+    plain, ringing = (measure(volume.with_array(values), "T1w", True)[0] for values in (volume.array, array))
+    assert ringing.floor == 0 and ringing.levels == pytest.approx(plain.levels, rel=0.01)
+    array[0] -= 20  # now no voxel is exactly 0: the lowest is the floor
+    assert measure(volume.with_array(array), "T1w", True)[0].floor == -65
