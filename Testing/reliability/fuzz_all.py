@@ -146,7 +146,10 @@ def kept_log(folder: Path, name: str, text: str) -> Path:
 def read() -> dict[str, dict[str, Fuzzed]]:
     """What was tried so far, by tool and target."""
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
-    return {tool: {name: Fuzzed(**one) for name, one in targets.items()} for tool, targets in kept.items()}
+    known = {tool: {name: Fuzzed(**one) for name, one in targets.items()} for tool, targets in kept.items()}
+    for one in (one for targets in known.values() for one in targets.values()):
+        one.finds = [name for name in one.finds if name.startswith(FINDS) or name.endswith(".log")]
+    return known
 
 
 def keep(tool: str, target: str, one: Fuzzed, kept: Path) -> None:
