@@ -15,7 +15,7 @@ FILES = [
 VTK_CLASSES = (
     "vtkObject vtkIdList vtkMatrix4x4 vtkImageData vtkGeneralTransform vtkStringArray vtkTable vtkPointData "
     "vtkCollection vtkDoubleArray vtkFloatArray vtkTransform vtkDataArray vtkImageReslice vtkImageMapToColors "
-    "vtkAlgorithm vtkImageCheckerboard vtkTrivialProducer"
+    "vtkAlgorithm vtkImageCheckerboard vtkTrivialProducer vtkGridTransform"
 ).split()
 # Asked for with getattr or by "except ImportError" where it may be missing.
 GUARDED = {("slicer.packaging", "load_requirements"), ("slicer.packaging", "pip_ensure"), ("slicer", "packaging")}

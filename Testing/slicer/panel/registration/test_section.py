@@ -88,6 +88,7 @@ def test_the_input_is_laid_over_the_other_and_goes_back(slicer_app, scene, open_
 def test_what_cannot_be_registered_is_said(scene, open_panel, pair, volume):
     widget = open_panel()
     button = widget.ui.registerButton
+    widget._parameterNode.inputVolume = None
     assert not button.enabled and "Select an input volume" in button.toolTip
     widget._parameterNode.inputVolume = pair[1]
     assert not button.enabled and "Select the volume to register to" in button.toolTip
