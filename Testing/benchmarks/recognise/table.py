@@ -25,6 +25,7 @@ RESULT = Path(__file__).resolve().parents[1] / "results" / "recognise.json"
 FAMILIES = ("cropped", "one slice")  # of variants, several of each
 SEEN = (WHOLE, PART, SLICE)
 MOST_WRONG = 0.02  # of the verdicts given
+FARTHER = 1.1  # times the strangest image left out
 STEPS = np.round(np.arange(0.4, 0.996, 0.005), 3)
 
 
@@ -85,7 +86,8 @@ def _of_image(image: Image, networks: list[Network], linear: Linear, features: d
             measured = features.get((image.name, variant))
             is_enough = len(patches) and measured is not None
             shares = pooled(look(networks, patches), linear.contrasts(measured)) if is_enough else None
-            found.append({**common, "probabilities": shares})
+            strange = 0.0 if measured is None else float(np.sqrt((linear.scaled(measured) ** 2).mean()))
+            found.append({**common, "probabilities": shares, "strange": strange})
     return found
 
 
@@ -120,13 +122,16 @@ def choose(found: list[dict]) -> dict[str, float]:
         return 0.995
 
     for much in SEEN:
+        farthest = max((a["strange"] for a in judged if a["seen"] == much), default=0.0)
+        constants[f"farthest_{much}"] = round(FARTHER * farthest, 3)
+    for much in SEEN:
         constants[f"least_{much}"] = least(f"least_{much}", [a for a in judged if a["seen"] == much])
     constants["least_agent"] = least("least_agent", [a for a in judged if a["truth"] in (T1W, T1W_GD)], agents=True)
     return constants
 
 
 def _said(answer: dict, constants: dict[str, float]) -> Look:
-    return with_values(decided(answer["probabilities"], constants, answer["seen"]), answer["in_hu"])
+    return with_values(decided(answer["probabilities"], constants, answer["seen"], answer["strange"]), answer["in_hu"])
 
 
 def _result(answer: dict, constants: dict[str, float], agents: bool) -> str:

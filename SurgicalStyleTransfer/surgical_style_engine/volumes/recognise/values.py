@@ -58,10 +58,10 @@ def stored_from_zero(grid: WorkingGrid) -> bool:
 def may_be_brain_in_hounsfield(grid: WorkingGrid) -> bool:
     """Whether values may be HU of a brain without skull and air, also stored from 0 on; MR may have such by chance."""
     least, darkest, brightest, most = _BRAIN_HU
-    found = np.percentile(grid.volume.array[0][grid.body], (5, 50, 95))
+    percentiles = np.percentile(grid.volume.array[0][grid.body], (5, 50, 95))
     return any(
         bool(low >= least and darkest <= middle <= brightest and high <= most)
-        for low, middle, high in (found, found - STORED_FROM)
+        for low, middle, high in (percentiles, percentiles - STORED_FROM)
     )
 
 

@@ -71,7 +71,9 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
     if features is None:
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
     probabilities = pooled(recogniser.look(patches)[0], recogniser.contrasts(features))
-    look = with_values(decided(probabilities, recogniser.constants, seen(grid)), in_hu)
+    scaled = recogniser.scaled(features)
+    strange = float(np.sqrt((scaled**2).mean()))
+    look = with_values(decided(probabilities, recogniser.constants, seen(grid), strange), in_hu)
     if look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
         look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
     is_brain = look.kind in CONTRASTS or look.kind == CT
@@ -81,7 +83,7 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         look.with_agent,
         probabilities,
         is_extracted(grid) if is_brain else None,
-        recogniser.scaled(features),
+        scaled,
         look.reason,
     )
 
@@ -117,20 +119,25 @@ def pooled(by_patch: np.ndarray, by_features: np.ndarray) -> dict[str, float]:
     return dict(zip(KINDS, shares.tolist(), strict=True))
 
 
-def decided(probabilities: Mapping[str, float], constants: Mapping[str, float], much: str = WHOLE) -> Look:
+def decided(
+    probabilities: Mapping[str, float], constants: Mapping[str, float], much: str = WHOLE, strange: float = 0.0
+) -> Look:
     """What is sure enough to be said, by thresholds that were chosen on sites left out.
 
     Args:
         probabilities: by kind.
         constants: "least_whole", "least_part" and "least_slice" for the kind, "least_agent" for telling T1w with and
-            without a contrast agent.
+            without a contrast agent; "farthest_whole" and so on for how strange the measures of a contrast may be.
         much: of the body that was looked at, as ``values.seen`` says.
+        strange: distance of the measures from those of the training images, root mean square in units of their spread.
     """
     t1 = probabilities[T1W] + probabilities[T1W_GD]
     shares = {**{kind: share for kind, share in probabilities.items() if kind not in (T1W, T1W_GD)}, T1W: t1}
     kind = max(shares, key=lambda name: shares[name])
     if shares[kind] < constants[f"least_{much}"]:
         return Look(NOT_KNOWN, probabilities=probabilities, reason="its voxels leave doubt")
+    if kind in CONTRASTS and strange > constants[f"farthest_{much}"]:
+        return Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no head that is known here")
     if kind == OTHER:
         return Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no contrast that is known here")
     if kind != T1W:

@@ -55,9 +55,8 @@ def test_a_single_patch_looks_the_same_whichever_way_it_is_turned(patches):
 def test_what_is_shipped_is_small_and_complete():
     recogniser = network.shipped()
     assert network.resource().stat().st_size < 1_000_000
-    assert {"least_whole", "least_part", "least_slice", "least_agent"} <= set(recogniser.constants) and len(
-        recogniser.digest
-    ) == 16
+    kinds = {f"{word}_{much}" for word in ("least", "farthest") for much in ("whole", "part", "slice")}
+    assert kinds | {"least_agent"} == set(recogniser.constants) and len(recogniser.digest) == 16
     assert all(len(weights["classify.bias"]) == len(KINDS) for weights in recogniser.networks)
 
 

@@ -11,7 +11,9 @@ from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, KINDS
 from surgical_style_engine.volumes.recognise.voxels import LIKE_HU, decided, look_at, pooled, with_values
 from surgical_style_engine.volumes.volume import Volume
 
-SURE = {"least_whole": 0.6, "least_part": 0.95, "least_slice": 0.97, "least_agent": 0.8}
+SURE = {"least_whole": 0.6, "least_part": 0.95, "least_slice": 0.97, "least_agent": 0.8} | {
+    f"farthest_{much}": 1.5 for much in ("whole", "part", "slice")
+}
 
 
 def shares(**given):
@@ -47,6 +49,11 @@ class TestDecisions:
         assert result["T2w"] == pytest.approx(0.7 * odds / (1 + odds)) and sum(result.values()) == pytest.approx(1)
         assert KINDS[: len(CONTRASTS)] == CONTRASTS
 
+    def test_what_is_too_strange_is_no_contrast(self):
+        assert decided(shares(T2w=0.9), SURE, strange=1.4).kind == "T2w"
+        assert decided(shares(T2w=0.9), SURE, strange=1.6).reason == "it looks like no head that is known here"
+        assert decided(shares(radiograph=0.9), SURE, strange=1.6).kind == "radiograph"
+
     def test_a_ct_is_known_by_its_values_alone(self):
         flair = decided(shares(FLAIR=0.9), SURE)
         assert with_values(flair, True).kind == "CT" and with_values(flair, True).certain
@@ -56,6 +63,10 @@ class TestDecisions:
 
 
 class TestWhateverComes:
+    @pytest.mark.parametrize("extracted", [True, False])
+    def test_a_ball_is_no_head(self, extracted):
+        assert look_at(head(extracted)).kind == ""
+
     def test_ct_by_its_values(self):
         look = look_at(ct())
         assert look.kind == "CT" and look.certain
