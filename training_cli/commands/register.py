@@ -95,7 +95,7 @@ class _Asked:
         from surgical_style_engine.imageio.write import check_output
         from surgical_style_engine.models.names import find_model
         from surgical_style_engine.volumes.registration import TRANSFORM_ENDINGS
-        from surgical_style_engine.volumes.registration.same_contrast import KINDS
+        from surgical_style_engine.volumes.registration.alike import KINDS
         from training_cli.cohort.checks import check_folders_of
         from training_cli.cohort.paths import check_outputs
 

@@ -51,10 +51,10 @@ def kind_to_harmonise(volume: Volume) -> tuple[str, bool]:
     kind = verdict.kind if verdict.kind in CONTRASTS else verdict.look.kind
     if kind not in CONTRASTS:
         raise MisfitError(f"{name} is not known to be T1w, T2w or FLAIR of a head ({verdict.sentence().rstrip('.')}).")
-    return kind, bool(_extracted(verdict, volume))
+    return kind, bool(brain_alone(verdict, volume))
 
 
-def _extracted(verdict: Verdict, volume: Volume) -> bool:
+def brain_alone(verdict: Verdict, volume: Volume) -> bool:
     """Whether there is a brain alone; where voxels do not tell, whether a third of them is exactly of one value."""
     if verdict.extracted is not None:
         return verdict.extracted

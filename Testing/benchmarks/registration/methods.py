@@ -14,7 +14,7 @@ from surgical_style_engine.app.through.register_case import RegisterCase, regist
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.models.folder import StyleModel, load_model
 from surgical_style_engine.volumes.registration import register, search
-from surgical_style_engine.volumes.registration.same_contrast.images import shrunk
+from surgical_style_engine.volumes.registration.alike.images import shrunk
 from surgical_style_engine.volumes.registration.similarity import mutual_information
 from surgical_style_engine.volumes.registration.transforms import LinearTransform
 

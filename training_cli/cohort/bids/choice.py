@@ -10,6 +10,7 @@ from typing import Any
 
 from surgical_style_engine.app.inputs import Files
 from surgical_style_engine.common.version import __version__
+from surgical_style_engine.harmonise.harmonise import brain_alone
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.volumes.recognise.kinds import T1W, T1W_GD
@@ -142,10 +143,11 @@ def write_sidecars(task: Task, files: Files, entry: Mapping[str, Any], values: M
     if len(task.outputs) < 2:
         return
     verdict = (entry.get("quality") or {}).get("verdict") or {}
+    volume = read_volume(task.inputs[0])
     common: dict[str, Any] = {
         "Sources": [source_uri(source) for source in task.values.get("sources", (task.volume,))],
         "SpatialReference": "orig",
-        "SkullStripped": bool(recognise(read_volume(task.inputs[0])).extracted),
+        "SkullStripped": brain_alone(recognise(volume), volume),
         "Synthetic": True,
         "Units": entry.get("units"),
         "Verdict": verdict.get("level"),

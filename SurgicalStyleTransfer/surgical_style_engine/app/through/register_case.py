@@ -13,9 +13,9 @@ from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.registration import RegistrationResult, register_affine, register_rigid
+from surgical_style_engine.volumes.registration.alike import KINDS
+from surgical_style_engine.volumes.registration.alike.register import Weighed, register_same_contrast
 from surgical_style_engine.volumes.registration.delivered import delivered
-from surgical_style_engine.volumes.registration.same_contrast import KINDS
-from surgical_style_engine.volumes.registration.same_contrast.register import Weighed, register_same_contrast
 from surgical_style_engine.volumes.volume import Volume
 
 from .translated import Translated, as_it_is, translated_for

@@ -12,7 +12,7 @@ from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.geometry import to_canonical
-from surgical_style_engine.volumes.registration.same_contrast.register import Weighed, with_air
+from surgical_style_engine.volumes.registration.alike.register import Weighed, with_air
 from surgical_style_engine.volumes.volume import Volume
 
 from ..trust.error_bound import ErrorBound, bound_or_reason

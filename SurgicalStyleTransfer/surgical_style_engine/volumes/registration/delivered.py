@@ -7,8 +7,8 @@ import numpy as np
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
 
+from .alike.register import Found
 from .register import RegistrationResult, float_image, mask_image_of, resampled
-from .same_contrast.register import Found
 from .search import LEVELS_MM, MINIMUM_OVERLAP, pyramid
 from .similarity import chance, covered_voxels, mutual_information, overlap
 from .transforms import angle, identity, shift_of_centre, stretch

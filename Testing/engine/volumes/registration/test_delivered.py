@@ -7,10 +7,10 @@ import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.registration import register_rigid, write_transform
+from surgical_style_engine.volumes.registration.alike.deform import composed
+from surgical_style_engine.volumes.registration.alike.register import Found
 from surgical_style_engine.volumes.registration.delivered import delivered
 from surgical_style_engine.volumes.registration.displacement import displacement_along_axes
-from surgical_style_engine.volumes.registration.same_contrast.deform import composed
-from surgical_style_engine.volumes.registration.same_contrast.register import Found
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,10 @@ def scans(volume):
     """A scan, and one of another site, both T1w and on grids of their own."""
     import slicer
 
-    nodes = volume("Scan", array=tissue_phantom(seed=1).array[0]), volume("Site", array=tissue_phantom(OTHER).array[0])
+    nodes = (
+        volume("Scan_T1w", array=tissue_phantom(seed=1).array[0]),
+        volume("Site_T1w", array=tissue_phantom(OTHER).array[0]),
+    )
     for node in nodes:
         node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.diag([-3.0, -3.0, 3.0, 1.0])))
     return nodes
@@ -48,17 +51,17 @@ def test_a_volume_takes_on_the_look_of_another(slicer_app, scene, opened, scans,
     ui.lookSelector.setCurrentNode(scans[0])
     assert "that of the input itself" in ui.reasonLabel.text
     ui.lookSelector.setCurrentNode(scans[1])
-    assert parameters.lookVolume is scans[1] and titles(opened)[-1] == "Look of Site"
+    assert parameters.lookVolume is scans[1] and titles(opened)[-1] == "Look of Site_T1w"
     assert ui.applyButton.enabled and "measured with the first Apply" in ui.cardLabel.text
 
     node = apply(opened)
     expected = [engines_volume(scan) for scan in scans]
-    look = measure_look([expected[1]], "Site")
+    look = measure_look([expected[1]], "Site_T1w")
     case = harmonise_case(expected[0], look)
     assert node is not None, ui.statusLabel.text
     np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(node), case.harmonised.volume.array[0])
     np.testing.assert_array_equal(matrix_of(node), matrix_of(scans[0]))
-    assert node.GetName() == "Scan T1w in the look of Site (synthetic)"
+    assert node.GetName() == "Scan_T1w T1w in the look of Site_T1w (synthetic)"
     prefix = "SurgicalStyleTransfer."
     noted = {name.removeprefix(prefix): node.GetAttribute(name) for name in node.GetAttributeNames() if prefix in name}
     assert noted == case.notes and "grey values by one increasing curve. Not acquired" in node.GetDescription()
@@ -74,17 +77,19 @@ def test_a_volume_takes_on_the_look_of_another(slicer_app, scene, opened, scans,
     # Saved, it is selected, stays in the list, and gives the same.
     import qt
 
-    saved = tmp_path / "mine" / "Site.look.json"
+    saved = tmp_path / "mine" / "Site_T1w.look.json"
     asked = []
     monkeypatch.setattr(
-        qt.QFileDialog, "getSaveFileName", lambda *arguments: asked.append(arguments) or str(tmp_path / "mine" / "Site")
+        qt.QFileDialog,
+        "getSaveFileName",
+        lambda *arguments: asked.append(arguments) or str(tmp_path / "mine" / "Site_T1w"),
     )
     ui.lookSaveButton.click()
     until(lambda: engine.look_job is None, "the end of the saving")
     assert asked[0][2] == str(saved) and parameters.model == f"{LOOK}{saved}", ui.statusLabel.text
     look.save(tmp_path / "by_command.look.json")
     assert saved.read_bytes() == (tmp_path / "by_command.look.json").read_bytes()
-    assert "Look of Site" in titles(opened) and ui.lookSelector.isHidden() and not ui.lookSaveButton.enabled
+    assert "Look of Site_T1w" in titles(opened) and ui.lookSelector.isHidden() and not ui.lookSaveButton.enabled
     again = apply(opened)
     np.testing.assert_array_equal(slicer_app.util.arrayFromVolume(again), case.harmonised.volume.array[0])
     assert len(volume_names(scene)) == 4
@@ -132,7 +137,7 @@ def test_a_folder_is_measured_with_apply_and_can_be_left(scene, opened, scans, u
     ui.applyButton.click()
     until(lambda: engine.style_job is None, "the end of the run")
     node = parameters.resultVolume
-    assert node is not None and node.GetName() == "Scan T1w in the look of site3 (synthetic)", ui.statusLabel.text
+    assert node is not None and node.GetName() == "Scan_T1w T1w in the look of site3 (synthetic)", ui.statusLabel.text
     assert "Measuring the look, 75 %..." in said and "Bringing the volume into the look..." in said
     assert "(median of 2 scans)" in ui.cardLabel.text
 
@@ -144,7 +149,7 @@ def test_a_folder_is_measured_with_apply_and_can_be_left(scene, opened, scans, u
     states = [[ui.batchTable.item(row, column).text() for column in (1, 2)] for row in range(2)]
     assert states == [["done", ""], ["done", ""]] and engine.metrics_job is None
     named = [name for name in volume_names(scene) if "T1w in the look of site3 (synthetic)" in name]
-    assert [name.split()[0] for name in named] == ["Scan", "Scan", "Site"], "the first of them by Apply"
+    assert [name.split()[0] for name in named] == ["Scan_T1w", "Scan_T1w", "Site_T1w"], "the first of them by Apply"
 
 
 def test_what_cannot_be_taken_on_is_said_at_once(opened, scans, volume, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from surgical_style_engine.volumes.registration.same_contrast.images import levels_of, shrunk
+from surgical_style_engine.volumes.registration.alike.images import levels_of, shrunk
 
 
 def test_every_voxel_stays_in_its_place():

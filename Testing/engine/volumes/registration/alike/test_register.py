@@ -6,7 +6,7 @@ import registration_phantom as phantom
 import SimpleITK as sitk
 
 from surgical_style_engine.errors import Cancelled, InputError
-from surgical_style_engine.volumes.registration.same_contrast.register import (
+from surgical_style_engine.volumes.registration.alike.register import (
     Weighed,
     register_same_contrast,
     with_air,
