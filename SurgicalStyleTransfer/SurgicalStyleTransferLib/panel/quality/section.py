@@ -300,17 +300,24 @@ class QualitySection(Section):
             text = _("Out of date: {changes} changed since. {text}").format(changes=", ".join(changes), text=text)
         label.text = text
         label.setStyleSheet(WARNING_STYLE if changes else "")
-        self._line.mark_stale(bool(changes), judged_image.name if self._is_of_another_input() else "")
+        self._line.mark_stale(bool(changes), judged_image.name if self._is_of_another_choice() else "")
         brush = qt.QBrush(qt.QColor(STALE_COLOUR)) if changes else qt.QBrush()
         for row in range(table.rowCount):
             for column in range(2):
                 table.item(row, column).setForeground(brush)
 
-    def _is_of_another_input(self) -> bool:
-        """Whether another volume is chosen as input than the one that was judged as translated."""
-        node = existing(self.verdict.judged.output_id)
-        chosen = self.parameters.inputVolume if self.parameters is not None else None
-        return node is not None and chosen is not None and node.GetNodeReference(outputs.INPUT_ROLE) is not chosen
+    def _is_of_another_choice(self) -> bool:
+        """Whether another input, style or direction is chosen than those of what was judged."""
+        output_id = self.verdict.judged.output_id
+        node, parameters = existing(output_id), self.parameters
+        if node is None or parameters is None:
+            return False
+        chosen, result, card = parameters.inputVolume, self.engine.results.get(output_id), self.context.card()
+        if chosen is not None and node.GetNodeReference(outputs.INPUT_ROLE) is not chosen:
+            return True
+        if result is None or card is None:
+            return False
+        return (card.name, parameters.direction) != (result.plan.card.name, result.plan.direction)
 
     # Plot and export
 

@@ -97,7 +97,7 @@ def test_a_new_panel_says_the_verdict_alone(module, slicer_app, scene):
     assert module.SurgicalStyleTransferLogic().getParameterNode().figures == "verdict"
 
 
-def test_with_another_input_chosen_it_names_what_it_is_of(done, until, volume):
+def test_with_another_input_or_direction_chosen_it_names_what_it_is_of(done, until, volume):
     """Else a verdict on one volume would be read beside the name of another."""
     widget = done(figures="verdict")
     until(lambda: widget.panel.quality.verdict is not None, "the verdict")
@@ -106,4 +106,8 @@ def test_with_another_input_chosen_it_names_what_it_is_of(done, until, volume):
     parameters.inputVolume = volume("Other", seed=5)
     assert ui.verdictLabel.text.startswith(f"{name}: ") and said in ui.verdictLabel.text
     parameters.inputVolume = source
+    assert ui.verdictLabel.text == said
+    parameters.direction = "backward"
+    assert ui.verdictLabel.text.startswith(f"{name}: ")
+    parameters.direction = "forward"
     assert ui.verdictLabel.text == said
