@@ -48,7 +48,8 @@ class VerdictLine:
 
         Args:
             is_stale: whether something has changed since.
-            name: of the image, where another input, style or direction is chosen; "" where it is clear which one is meant.
+            name: of the image, where another input, style or direction is chosen; "" where it is clear which one is
+                meant.
         """
         text = _("Out of date. {verdict}").format(verdict=self._said) if is_stale else self._said
         self._label.text = _("{name}: {verdict}").format(name=name, verdict=text) if name else text
