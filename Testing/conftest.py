@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ sys.modules.setdefault("openvino_telemetry", None)
 os.environ["SST_PROBE"] = "off"
 # What the user of this machine has fetched must not decide how a test ends.
 os.environ["SST_FEATURES"] = "/nonexistent/features"
+# A shell without job control starts what goes on in the background deaf to Ctrl-C, and all that it starts with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 _warm: list[warm_python.Server] = []
 
