@@ -1,8 +1,8 @@
 """Lesions of random form set into a slice: darker in T1w as they are brighter in T2w and FLAIR, each more or less so.
 
-Seventeen patients have few lesions, and a hospital left out shows others. What is set in differs from its surroundings
-as the real ones of the training patients do (``TYPICAL_DIFFERENCE``), by half of it to twice as much, and in the source
-often by less: a lesion that is faint there has to be bright in the target all the same.
+Few patients have few lesions, and a hospital left out shows others. What is set in differs from its surroundings as the
+real ones of the training patients do (``TYPICAL_DIFFERENCE``), times 0.7 to 2, and in the source by as little as 0.4 of
+that: a lesion that is faint there has to be bright in the target all the same.
 """
 
 from __future__ import annotations
