@@ -62,7 +62,8 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     Raises:
         OSError: Where the file cannot be read.
         zlib.error: For damaged compression.
-        InputError: Where the voxels are said to begin within the header, or the axes to be turned by no rotation.
+        InputError: Where the voxels are said to begin within the header, the axes to be turned by no rotation, or
+            a place that is not finite.
     """
     data = _start(path)
     order = _order(data)
@@ -83,7 +84,10 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
             raise InputError(f"The file {path} states directions (qform) that are no rotation.")
         qform = _to_lps(_quaternion_form(quaternion, pixdim), mm)
     if scode > 0:
-        sform = _to_lps(np.reshape(struct.unpack_from(f"{order}12f", data, _SROW), (3, 4)), mm)
+        rows = struct.unpack_from(f"{order}12f", data, _SROW)
+        if not np.isfinite(rows).all():  # ITK can search for a rotation beside them without end
+            raise InputError(f"The file {path} states a place (sform) that is not finite.")
+        sform = _to_lps(np.reshape(rows, (3, 4)), mm)
     return NiftiHeader(dim[0], (x, y, z), qform, sform, read_stated(data, order) if mm == 1.0 else None)
 
 

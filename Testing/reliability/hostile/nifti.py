@@ -56,6 +56,7 @@ HEADERS = {
     "nan-origin": whole(srow=(1, 0, 0, NAN, 0, 1, 0, 0, 0, 0, 2, 0)),
     "infinite-origin": whole(srow=(1, 0, 0, INFINITE, 0, 1, 0, 0, 0, 0, 2, 0)),
     "flat-sform": whole(srow=(0,) * 12, codes=(0, 1)),
+    "flat-sform-of-nan-origin": whole(srow=(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, NAN)),  # ITK hangs
     "nan-voxels": header(kind=16, bits=32) + np.full(120, np.nan, "<f4").tobytes(),
     "other-magic": whole(magic=b"xyz\0"),
     "length-of-0": whole(length=0),
