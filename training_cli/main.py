@@ -14,6 +14,7 @@ import typer
 import typer.core
 
 from surgical_style_engine import __version__
+from surgical_style_engine.common.memory_limit import room_left
 from surgical_style_engine.errors import StyleTransferError
 from training_cli.terminal import printable
 
@@ -35,6 +36,9 @@ COMMANDS = {
     "benchmark": "training_cli.commands.benchmark:benchmark",
     "doctor": "training_cli.commands.doctor:doctor",
 }
+
+# Bytes. With less, the system's loader ends the process without a word as soon as a library starts a thread.
+LEAST_ROOM = 128 << 20
 
 
 def build_app(names: list[str]) -> typer.Typer:
@@ -146,6 +150,12 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     named = [argument for argument in arguments if not argument.startswith("-")][:1]
     names = named if named and named[0] in COMMANDS else list(COMMANDS)
+    if (room := room_left()) is not None and room < LEAST_ROOM:
+        fail(
+            f"The system lets this process take only {room >> 20} MB of memory more (ulimit -v); it needs "
+            f"{LEAST_ROOM >> 20} MB at least.",
+            1,
+        )
     try:
         with _ending_signals():
             build_app(names)(args=arguments, prog_name="sst")

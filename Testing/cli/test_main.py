@@ -119,3 +119,9 @@ def test_the_help_and_the_engine_load_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_too_little_memory_is_said_before_a_library_ends_the_process(monkeypatch, refused):
+    monkeypatch.setattr("training_cli.main.room_left", lambda: 5 << 20)
+    sentence = refused("inspect", "any.nii.gz", code=1)
+    assert "5 MB" in sentence and "ulimit" in sentence

@@ -275,10 +275,10 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, resource.RLIM_INFINITY))
 
 
-def little_memory() -> None:
-    """No more address space than there is by now, but for a megabyte."""
+def little_memory(megabytes: int = 1) -> None:
+    """No more address space than there is by now, but for so much."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + (megabytes << 20), resource.RLIM_INFINITY))
 
 
 def commands_under(

@@ -23,7 +23,7 @@ told["training killed"] = faults.training_killed(folder / "training", 2)
 where = faults.place(folder / "files", folder / "files" / "out")
 told["disk full"] = faults.commands_under(where, faults.small_files, ["translate to .nii.gz", "import"])
 told["vanished"] = faults.commands_under(where, lambda: shutil.rmtree(where.output), ["fuse"])
-told["little memory"] = faults.commands_under(where, faults.little_memory, ["translate to .nrrd"], True)
+told["little memory"] = faults.commands_under(where, faults.little_memory, ["translate to .nrrd", "fuse"], True)
 where.output.mkdir(exist_ok=True)
 told["two writers"] = faults.two_writers(where, 1)
 for what, one in told.items():

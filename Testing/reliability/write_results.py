@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 TESTING = Path(__file__).resolve().parent.parent
@@ -65,8 +66,8 @@ of the tests.
 
 """
 OF_MEMORY = """
-With little memory the system's loader of libraries can end a process ("cannot allocate memory for thread-local data")
-before any Python could say so: seen of `sst fuse`, and counted as not as it should be.
+Where a limit (`ulimit -v`) leaves less than 128 MB, `sst` says so and ends before it begins: with less, the system's
+loader of libraries ends a process without a word as soon as a thread is started.
 """
 
 
@@ -113,6 +114,10 @@ def fault_rows(folder: Path) -> str:
     rows.append(
         ("one megabyte of memory left, seven commands", faults.commands_under(where, faults.little_memory, None, True))
     )
+    for megabytes in (130, 200, 400):  # enough to begin
+        little = partial(faults.little_memory, megabytes)
+        told = faults.commands_under(where, little, None, True)
+        rows.append((f"{megabytes} megabytes of memory left, seven commands", told))
     for what, options in (("a full disk (8 KB)", "size=8k"), ("a read-only disk", "ro,size=1m")):
         with faults.mounted(folder / "disk", options) as is_there:
             there = faults.Place(where.folder, folder / "disk", where.model, where.image)

@@ -1,4 +1,4 @@
-"""A bound on memory while something of unknown appetite is tried."""
+"""Bounds on memory: while something of unknown appetite is tried, and what is left of one that the system has set."""
 
 from __future__ import annotations
 
@@ -44,6 +44,20 @@ def _bounded(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def room_left() -> int | None:
+    """Address space that the process may still take, bytes; None where nothing bounds it, or nobody can tell.
+
+    Example:
+        >>> with at_most_more(1 << 30):
+        ...     room_left() <= 1 << 30 if room_left() is not None else True
+        True
+    """
+    if resource is None or sys.platform != "linux":
+        return None
+    bounds = [bound for bound in resource.getrlimit(resource.RLIMIT_AS) if bound != resource.RLIM_INFINITY]
+    return max(0, min(bounds) - _used()) if bounds else None
 
 
 def _used() -> int:

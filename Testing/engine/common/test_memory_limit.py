@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from surgical_style_engine.common.memory_limit import at_most_more
+from surgical_style_engine.common.memory_limit import at_most_more, room_left
 
 
 def test_within_it_memory_is_bounded_and_afterwards_not():
@@ -32,3 +32,10 @@ def test_it_goes_with_a_failure():
     with pytest.raises(ZeroDivisionError), at_most_more(1 << 30):
         raise ZeroDivisionError
     assert np.zeros(2 << 30, np.uint8).size == 2 << 30
+
+
+def test_what_is_left_of_a_limit():
+    before = room_left()
+    with at_most_more(1 << 30):
+        assert sys.platform != "linux" or (1 << 30) - (64 << 20) < room_left() <= 1 << 30
+    assert room_left() == before or before is not None  # the process may have grown
