@@ -177,6 +177,8 @@ DAMAGED = {
     "implicit-element-of-4-gb": overlong(implicit(), implicit().index(b"\x08\0\x16\0") + 4),
     "command-element-of-1-gb": altered(whole(), (358, b"\0\0\0\0\0\0\1\x22")),
     "no-magic-4-gb": overlong(whole()[132:], 4),
+    "unknown-kind-in-the-head": altered(whole(), (148, b"M")),
+    "rubbish-behind-the-pixels": whole() + b"\0t\0u\0v\0w\0",  # 2 GB
     "negative-representation": whole(t00280103=("US", 9)),
     "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),
 }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,23 +15,12 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.gate.packed import RAW, inflated
 from surgical_style_engine.imageio.gate.room import check_room
 
-from .silence import silent_pydicom
+from .silence import failures, silent_pydicom
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 # What pydicom raises for what it cannot parse.
-_FAILURES = (
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    IndexError,
-    NotImplementedError,
-    RuntimeError,
-    zlib.error,
-)
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _PIXELS, _LATER = 0x7FE00010, 0x7FE00008  # PixelData; from here on, pixels in one type or another
 _FIRST = 0x00010000  # no tag of a file is below, but for those of its own head
@@ -88,7 +76,7 @@ def check_claims(name: str, what: str) -> None:
     with silent_pydicom():
         try:
             header, pixels = _parsed(name, what)
-        except _FAILURES:
+        except failures():
             raise damaged from None
         if "Rows" not in header:
             return
@@ -111,7 +99,7 @@ def check_claims(name: str, what: str) -> None:
 
 
 def _parsed(name: str, what: str) -> tuple[Dataset, _Pixels | None]:
-    """The tags that are looked at, and where the pixels are; None for a file without. Raises _FAILURES."""
+    """The tags that are looked at, and where the pixels are; None for a file without. Raises failures()."""
     from pydicom.filereader import read_partial
     from pydicom.tag import Tag
 

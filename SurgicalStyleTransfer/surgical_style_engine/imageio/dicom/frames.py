@@ -14,13 +14,10 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
-from .silence import silent_pydicom
+from .silence import failures, silent_pydicom
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-# What pydicom raises for damaged or unusual files, and for compressed pixels it has no decoder for.
-_FAILURES = (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, RuntimeError)
 
 _TIMES = {0x00181063, 0x00181065}  # FrameTime, FrameTimeVector
 _SLICES = 0x00540080  # SliceVector
@@ -77,7 +74,7 @@ def read_frames(name: str, what: str) -> list[Frame]:
             if len(groups) != count:
                 raise InputError(f"{what} has {count} frames, but describes {len(groups)}.")
             return [_frame(group, shared, data, what) for group in groups]
-        except _FAILURES:
+        except failures():
             raise InputError(f"{what} has a damaged header.") from None
 
 
@@ -100,7 +97,7 @@ def stored_values(name: str, what: str) -> np.ndarray:
             raise InputError(f"{what} has frames of a scale each that are not MONOCHROME2, which cannot be used.")
         try:
             array = data.pixel_array
-        except _FAILURES:
+        except failures():
             raise InputError(
                 f"{what} has frames of a scale each, and cannot be decompressed: it is damaged or of an unusual kind."
             ) from None
@@ -114,7 +111,7 @@ def _read(name: str, what: str, pixels: bool) -> Dataset:
         raise InputError(f"{what} is multi-frame, which needs the Python package pydicom.") from None
     try:
         return pydicom.dcmread(name, stop_before_pixels=not pixels, force=True)
-    except _FAILURES:
+    except failures():
         raise InputError(f"{what} is damaged or truncated.") from None
 
 

@@ -14,7 +14,7 @@ from surgical_style_engine.imageio.formats import is_dicom
 from surgical_style_engine.volumes.volume import Volume
 
 from .select import files_of_all_series
-from .silence import silent_pydicom
+from .silence import failures, silent_pydicom
 from .tags import COUNT_OF_NUMBERS, NEEDED, NEEDED_OF_RADIOGRAPHS, ONE_A_SERIES, RADIOGRAPHS
 from .target import class_of
 
@@ -139,7 +139,7 @@ def _read_header(name: str) -> SourceSlice | None:
     try:
         # force: old files without DICOM's mark at byte 128, which the reader takes too.
         header = pydicom.dcmread(name, stop_before_pixels=True, force=True)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, NotImplementedError):
+    except failures():
         return None
     # Looking at an element decodes it in its place.
     return SourceSlice(header, {tag: header.get_item(tag) for tag in header.keys()}) if "Rows" in header else None

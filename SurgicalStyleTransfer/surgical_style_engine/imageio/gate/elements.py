@@ -2,7 +2,7 @@
 
 Elements are walked through as GDCM does it: where no value representation stands that DICOM knows, a length of four
 bytes follows the tag in the file's own head, and where the first element behind it has none either; else one of two
-bytes. Where this cannot be followed to the pixels, GDCM may look for lengths elsewhere, and gets little memory.
+bytes. Where this cannot be followed to the end, GDCM may look for lengths elsewhere, and gets little memory.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def with_little_memory(path: Path | str) -> Iterator[None]:
 
 
 def _looked_at(path: Path | str) -> tuple[bool, bool]:
-    """Whether an element reaches far behind the file's end; whether all can be followed, to the pixels or that end."""
+    """Whether an element reaches far behind the file's end; whether all can be followed to that end."""
     size, way, end = os.path.getsize(path), _Way(), 0
     with Path(path).open("rb") as stream:
         for start, length in _values(_Blocks(stream), size, way):
@@ -63,7 +63,8 @@ def _looked_at(path: Path | str) -> tuple[bool, bool]:
                 return True, False
             if end > size or way.past_pixels:
                 break
-    return False, not way.is_odd and end <= size and (way.past_pixels or way.in_fragments or end == size)
+    # Behind the pixels GDCM goes on, and takes what is no padding for elements.
+    return False, not way.is_odd and (end == size or end < size and way.in_fragments)
 
 
 class _Blocks:
@@ -111,7 +112,7 @@ def _values(data: _Blocks, size: int, way: _Way) -> Iterator[tuple[int, int]]:
     """Where the values of a file's elements begin, and their lengths; those of sequences, and not these themselves."""
     place = _PREAMBLE + 4 if data.at(_PREAMBLE, 4) == b"DICM" else 0
     if place == 0 and data.at(0, 2) not in (b"\2\0", b"\x08\0"):
-        way.past_pixels = True  # not DICOM: GDCM does not begin
+        yield size, 0  # not DICOM: GDCM does not begin
         return
     in_head = True
     for _ in range(_MOST_ELEMENTS):

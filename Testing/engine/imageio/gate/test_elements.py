@@ -93,9 +93,10 @@ def test_what_cannot_be_followed_gets_little_memory(tmp_path):
         "no DICOM": b"GIF89a" * 40,
         "odd": whole().replace(b"CS\2\0MR", b"\3S\2\0MR"),
         "cut": whole()[:-100],
+        "rubbish behind the pixels": whole() + b"\0t\0u\0v\0w\0",
     }.items():
         (tmp_path / "s.dcm").write_bytes(data)
         with with_little_memory(tmp_path / "s.dcm"):
             bounds[name] = resource.getrlimit(resource.RLIMIT_AS)[0] != before
-    assert bounds == {name: name in ("odd", "cut") for name in bounds}
+    assert bounds == {name: name in ("odd", "cut", "rubbish behind the pixels") for name in bounds}
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == before
