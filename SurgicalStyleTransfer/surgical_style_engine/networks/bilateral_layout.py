@@ -14,8 +14,30 @@ GUIDE = 8  # channels of the pointwise network that moves the place on a curve
 FULL_PERCENT = 100
 
 
+class SizeOfU:
+    """What follows from the size of the U in which generators of tone curves see their surroundings.
+
+    Attributes:
+        features: Channels of a convolution at the cells; the U has twice as many.
+        levels: How often it halves.
+    """
+
+    features: int
+    levels: int
+
+    @property
+    def wide(self) -> int:
+        """Channels of the U."""
+        return 2 * self.features
+
+    @property
+    def multiple(self) -> int:
+        """Pixels a side that images are padded to a multiple of."""
+        return CELL * int(2**self.levels)
+
+
 @dataclass(frozen=True)
-class BilateralLayout:
+class BilateralLayout(SizeOfU):
     """Arguments of ``bilateral.BilateralGenerator``, and the names of its weights.
 
     Raises:
@@ -39,16 +61,6 @@ class BilateralLayout:
                 "The bilateral generator makes one channel, or as many as it takes, with features a multiple of "
                 f"{GROUPS}; not {self.out_channels} of {self.in_channels} with {self.features}."
             )
-
-    @property
-    def wide(self) -> int:
-        """Channels of the U."""
-        return 2 * self.features
-
-    @property
-    def multiple(self) -> int:
-        """Pixels a side that images are padded to a multiple of."""
-        return CELL * int(2**self.levels)
 
     @property
     def residual(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from surgical_style_engine.errors import InputError
 
-from .bilateral_layout import CELL, GROUPS
+from .bilateral_layout import GROUPS, SizeOfU
 
 LEAST_DOMAINS, MOST_DOMAINS = 2, 10  # which domains are given is a number of as many bits
 RESIDUAL = 0.2  # most that the branch at half resolution adds, normalised
@@ -18,7 +18,7 @@ CONDITION = 32  # channels between a route and what it changes
 
 
 @dataclass(frozen=True)
-class DomainGridLayout:
+class DomainGridLayout(SizeOfU):
     """Arguments of ``domain_grid.DomainGridGenerator``, and the names of its weights.
 
     The weights are the same for every route; ``given`` and ``target`` say which route this network takes.
@@ -57,16 +57,6 @@ class DomainGridLayout:
     def in_channels(self) -> int:
         """Slices of all given domains."""
         return len(self.sources) * self.stack
-
-    @property
-    def wide(self) -> int:
-        """Channels of the U."""
-        return 2 * self.features
-
-    @property
-    def multiple(self) -> int:
-        """Pixels a side that images are padded to a multiple of."""
-        return CELL * int(2**self.levels)
 
     @property
     def residual(self) -> float:
