@@ -39,6 +39,7 @@ def test_spoilt_messages(talk, data):
     ("task", "changes"),
     [  # what was found
         ("check", {"model": X}),
+        ("import", {"source": "a\nb"}),
         ("measure", {"model": "a\0b"}),
         ("measure", {"model": "a\ud800b"}),
         ("preview", {"output": "a\ud800b"}),

@@ -107,7 +107,9 @@ class Worker:
                 result = self._tasks.run(request, progress, cancelled)
             self._say({"id": number, "event": "result", **result})
         except StyleTransferError as error:
-            self._say({"id": number, "event": "error", "code": error.code, "message": str(error)})
+            # One sentence on one line, whatever the names in it hold; the sst command does the same.
+            message = " ".join(str(error).split())
+            self._say({"id": number, "event": "error", "code": error.code, "message": message})
         except MemoryError:
             self._fail(number, "out_of_memory", "There is too little memory; close other programs or volumes.")
         except ImportError as error:
