@@ -178,6 +178,8 @@ DAMAGED = {
     "command-element-of-1-gb": altered(whole(), (358, b"\0\0\0\0\0\0\1\x22")),
     "no-magic-4-gb": overlong(whole()[132:], 4),
     "unknown-kind-in-the-head": altered(whole(), (148, b"M")),
+    "infinite-samples": whole(t00280002=("DS", "1e999")),
+    "two-numbers-of-bits": whole(t00280100=("US", struct.pack("<2H", 16, 16))),
     "rubbish-behind-the-pixels": whole() + b"\0t\0u\0v\0w\0",  # 2 GB
     "negative-representation": whole(t00280103=("US", 9)),
     "bits-1": whole(t00280100=("US", 1), t00280101=("US", 1), t00280102=("US", 0)),

@@ -76,13 +76,13 @@ def check_claims(name: str, what: str) -> None:
     with silent_pydicom():
         try:
             header, pixels = _parsed(name, what)
-        except failures():
+            if "Rows" not in header:
+                return
+            needed = _bytes_of(header, what)
+            _check_kind(header, what)
+            _check_scale(header, what)
+        except failures():  # also for values of another number or kind than their tags have
             raise damaged from None
-        if "Rows" not in header:
-            return
-        needed = _bytes_of(header, what)
-        _check_kind(header, what)
-        _check_scale(header, what)
     if pixels is None or needed is None or not needed:
         raise damaged
     if pixels.stated != _UNDEFINED and pixels.stated >= _MOST_UNUSED * needed + _PADDING:

@@ -14,6 +14,7 @@ from surgical_style_engine.errors import InputError
 _USUAL = (
     OSError,
     ValueError,
+    ArithmeticError,
     TypeError,
     AttributeError,
     KeyError,

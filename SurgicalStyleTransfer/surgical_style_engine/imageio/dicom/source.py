@@ -89,7 +89,7 @@ def open_series(folder: Path, volume: Volume, target: HasModality | None = None)
             source = _read_header(name)
             if source is None:
                 continue
-            if int(source.header.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in source.header:
+            if _is_multi_frame(source.header, what) or "PerFrameFunctionalGroupsSequence" in source.header:
                 raise InputError(f"{what} is multi-frame; DICOM output is made of one file a slice.")
             if (tag := _unusable_tag(source.header)) is not None:
                 raise InputError(f"{what} has no usable {tag} in {Path(name).name}, which DICOM output needs.")
@@ -122,7 +122,7 @@ def _open_radiograph(path: Path, volume: Volume) -> SourceSeries:
                 "DICOM output needs."
             )
         header = images[0].header
-        if int(header.get("NumberOfFrames") or 1) > 1:
+        if _is_multi_frame(header, f"The radiograph {path}"):
             raise InputError(f"The radiograph {path} is multi-frame; DICOM output is made of single frames.")
         for keyword in NEEDED_OF_RADIOGRAPHS:
             if header.get(keyword) in (None, ""):
@@ -143,6 +143,13 @@ def _read_header(name: str) -> SourceSlice | None:
         return None
     # Looking at an element decodes it in its place.
     return SourceSlice(header, {tag: header.get_item(tag) for tag in header.keys()}) if "Rows" in header else None
+
+
+def _is_multi_frame(header: Dataset, what: str) -> bool:
+    try:
+        return int(header.get("NumberOfFrames") or 1) > 1
+    except failures():
+        raise InputError(f"{what} has no usable NumberOfFrames, which DICOM output needs.") from None
 
 
 def _unusable_tag(header: Dataset) -> str | None:

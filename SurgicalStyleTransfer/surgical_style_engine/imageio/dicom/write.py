@@ -18,7 +18,7 @@ from .confidentiality import deidentify
 from .derived import series_tags, slice_file
 from .read import read_dicom_folder
 from .scale import Scale, choose_scale
-from .silence import silent_pydicom
+from .silence import failures, silent_pydicom
 from .source import SourceSeries, instance_numbers
 from .target import Derivation, DicomTarget, check_holds, check_output_folder, class_of
 
@@ -65,7 +65,7 @@ def write_series(
                 output.rmdir()  # which fails if something came into it in the meantime
     except OSError as error:
         raise StyleTransferError(f"The output {output} cannot be written: {error.strerror or 'failure'}.") from None
-    except (ValueError, TypeError, AttributeError, NotImplementedError):
+    except failures():
         # pydicom's own words may repeat values, and with them what names the patient.
         raise StyleTransferError(
             f"The output {output} cannot be written: the source's headers do not allow it."

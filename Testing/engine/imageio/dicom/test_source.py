@@ -59,3 +59,12 @@ def test_series_that_are_none_are_refused(tmp_path):
     data.FrameOfReferenceUID = "1.2.10"
     data.save_as(path)
     refused(lambda: open_series(tmp_path / "two", volume), "different FrameOfReferenceUID")
+
+
+def test_a_number_of_frames_that_is_none_is_said(tmp_path):
+    volume = write_source(tmp_path / "s")
+    path = tmp_path / "s" / "img48.dcm"
+    data = pydicom.dcmread(path)
+    data.add_new("NumberOfFrames", "UN", b"abc ")
+    data.save_as(path)
+    refused(lambda: open_series(tmp_path / "s", volume), "no usable NumberOfFrames")
