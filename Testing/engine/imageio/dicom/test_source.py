@@ -65,6 +65,8 @@ def test_a_number_of_frames_that_is_none_is_said(tmp_path):
     volume = write_source(tmp_path / "s")
     path = tmp_path / "s" / "img48.dcm"
     data = pydicom.dcmread(path)
-    data.add_new("NumberOfFrames", "UN", b"abc ")
+    data.NumberOfFrames = 1
     data.save_as(path)
+    element = b"\x28\0\x08\0IS\2\0"
+    path.write_bytes(path.read_bytes().replace(element + b"1 ", element + b"x "))
     refused(lambda: open_series(tmp_path / "s", volume), "no usable NumberOfFrames")
