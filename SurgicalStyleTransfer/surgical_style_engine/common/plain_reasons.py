@@ -42,7 +42,8 @@ def first_fault(error: ValidationError) -> tuple[str, str]:
     """
     fault = error.errors(include_url=False)[0]
     place = ".".join(shown(part) for part in fault["loc"])
-    return place, _reason(fault["type"], fault.get("ctx", {}), fault["msg"])
+    reason = _reason(fault["type"], fault.get("ctx", {}), fault["msg"])
+    return place, " ".join(reason.split())  # it may repeat what was given, line breaks and all
 
 
 def shown(value: Any) -> str:

@@ -1,6 +1,7 @@
 """What pydantic refuses is said without Python's words."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -62,3 +63,22 @@ def test_reasons(values, place, reason):
 def test_shown():
     assert shown("a\nb  c") == "a b c" and shown([1, None]) == "[1, None]"
     assert len(shown(["x" * 10**6])) < 90
+
+
+class Square(BaseModel):
+    kind: Literal["square"]
+
+
+class Circle(BaseModel):
+    kind: Literal["circle"]
+
+
+class Drawing(BaseModel):
+    shape: Annotated[Square | Circle, Field(discriminator="kind")]
+
+
+def test_a_reason_is_one_line_whatever_it_repeats():
+    with pytest.raises(ValidationError) as caught:
+        Drawing.model_validate({"shape": {"kind": "a\nb"}})
+    place, reason = first_fault(caught.value)
+    assert place == "shape" and "a b" in reason and "\n" not in reason
