@@ -178,6 +178,7 @@ DAMAGED = {
     "command-element-of-1-gb": altered(whole(), (358, b"\0\0\0\0\0\0\1\x22")),
     "no-magic-4-gb": overlong(whole()[132:], 4),
     "unknown-kind-in-the-head": altered(whole(), (148, b"M")),
+    "no-beginning": b"\0\0\0\0LO\x08\0ID-4711 \x18\0\x50\0D\x08\0\xe0\x7f\0\0\0",  # 4 GB
     "infinite-samples": whole(t00280002=("DS", "1e999")),
     "two-numbers-of-bits": whole(t00280100=("US", struct.pack("<2H", 16, 16))),
     "rubbish-behind-the-pixels": whole() + b"\0t\0u\0v\0w\0",  # 2 GB

@@ -112,8 +112,7 @@ def _values(data: _Blocks, size: int, way: _Way) -> Iterator[tuple[int, int]]:
     """Where the values of a file's elements begin, and their lengths; those of sequences, and not these themselves."""
     place = _PREAMBLE + 4 if data.at(_PREAMBLE, 4) == b"DICM" else 0
     if place == 0 and data.at(0, 2) not in (b"\2\0", b"\x08\0"):
-        yield size, 0  # not DICOM: GDCM does not begin
-        return
+        return  # hardly DICOM; GDCM begins all the same
     in_head = True
     for _ in range(_MOST_ELEMENTS):
         head = data.at(place, 12)

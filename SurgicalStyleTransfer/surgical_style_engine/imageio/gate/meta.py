@@ -86,13 +86,18 @@ def check_meta(path: Path) -> None:
 def _read(path: Path) -> _Header:
     with path.open("rb") as stream:
         start = stream.read(_LONGEST_HEADER)
-    fields, position = {}, 0
+    fields: dict[str, str] = {}
+    position = 0
     for line in start.split(b"\n"):
         position += len(line) + 1
         # MetaIO takes both for what parts a name from its value.
-        key, value = (re.split("[=:]", line.decode("latin-1"), maxsplit=1) + [""])[:2]
-        fields[key.strip()] = value.strip()
-        if key.strip() == "ElementDataFile":
+        key, *value = (part.strip() for part in re.split("[=:]", line.decode("latin-1"), maxsplit=1))
+        if not value and not key:
+            continue
+        if not value or key in fields:  # MetaIO goes on to the next line for a name, and takes the first of two
+            raise InputError(f"The file {path} has a damaged header, or one of no image.")
+        fields[key] = value[0]
+        if key == "ElementDataFile":
             rest = start[position:].decode("latin-1").splitlines()
             return _Header(fields, position, [text.strip() for text in rest if text.strip()])
     raise InputError(f"The file {path} has a damaged header: it does not say where its voxels are.")
