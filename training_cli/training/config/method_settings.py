@@ -11,6 +11,8 @@ from surgical_style_engine.models.card import LEAST_MANY, MOST_MANY
 from surgical_style_engine.models.routes import DOMAIN_NAME
 from surgical_style_engine.models.style_settings import Features
 
+MOST_SITES = 64  # of a training on many sites
+
 # What the runs of earlier versions had of settings that are newer, where it is not their default.
 EARLIER = {"pseudo_pairs": "none"}
 
@@ -71,22 +73,13 @@ class PairedSettings(MethodSettings):
     conditional: bool = Field(True, description="the discriminators see input and output together")
 
 
-class MultiDomainSettings(MethodSettings):
-    """Settings of the method multi-domain."""
+class FoldersSettings(MethodSettings):
+    """What all methods have that learn from many folders, each with a name."""
 
-    section: ClassVar[str] = "multi_domain"
+    most: ClassVar[int] = MOST_MANY
 
     domains: dict[str, Path] = Field(
         {}, description="a folder of volumes for each domain, as NAME=DIR, comma-separated; or --domain for each"
-    )
-    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
-    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
-    lambda_class: float = Field(1.0, ge=0, description="weight of the discriminator's class output")
-    cycle_fraction: float = Field(
-        0.15, ge=0, le=1, description="share of steps in which volumes with registered ones also go there and back"
-    )
-    everywhere: bool = Field(
-        False, description="cycle, identity and discriminator in every step also for volumes with registered ones"
     )
 
     @field_validator("domains", mode="before")
@@ -97,12 +90,39 @@ class MultiDomainSettings(MethodSettings):
     @field_validator("domains")
     @classmethod
     def _can_be(cls, value: dict[str, Path]) -> dict[str, Path]:
-        if value and not LEAST_MANY <= len(value) <= MOST_MANY:
-            raise ValueError(f"there must be {LEAST_MANY} to {MOST_MANY}, not {len(value)}")
+        if value and not LEAST_MANY <= len(value) <= cls.most:
+            raise ValueError(f"there must be {LEAST_MANY} to {cls.most}, not {len(value)}")
         for name in value:
             if not DOMAIN_NAME.fullmatch(name):
                 raise ValueError(f"a domain cannot be called '{name}'")
         return value
+
+
+class MultiDomainSettings(FoldersSettings):
+    """Settings of the method multi-domain."""
+
+    section: ClassVar[str] = "multi_domain"
+
+    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
+    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
+    lambda_class: float = Field(1.0, ge=0, description="weight of the discriminator's class output")
+    cycle_fraction: float = Field(
+        0.15, ge=0, le=1, description="share of steps in which volumes with registered ones also go there and back"
+    )
+    everywhere: bool = Field(
+        False, description="cycle, identity and discriminator in every step also for volumes with registered ones"
+    )
+
+
+class ManyToOneSettings(FoldersSettings):
+    """Settings of the method many-to-one, whose domains are sites."""
+
+    section: ClassVar[str] = "many_to_one"
+    most: ClassVar[int] = MOST_SITES
+
+    reference: str = Field("", description="the site, of those named by --domain, whose look is learned")
+    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
+    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
 
 
 def domains_of(text: str) -> dict[str, str]:
