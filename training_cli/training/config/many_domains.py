@@ -35,7 +35,7 @@ RECIPE: dict[str, Any] = {
 SITES_RECIPE: dict[str, Any] = {
     "generator": "bilateral",
     "generator_settings": {"features": 16, "bins": 12, "detail": 8},
-    "patch_size": 192,
+    "patch_size": 160,
     "batch_size": 2,
     "learning_rate": 1e-3,
     "beta1": 0.9,
@@ -43,6 +43,7 @@ SITES_RECIPE: dict[str, Any] = {
     "weight_decay": 0.01,
     "constant_fraction": 0.7,
     "ema_decay": 0.995,
+    "lambda_adversarial": 0.5,
     "ndf": 32,
     "randomise": "strong",
     "preset": "none",

@@ -122,7 +122,7 @@ class ManyToOneSettings(FoldersSettings):
 
     reference: str = Field("", description="the site, of those named by --domain, whose look is learned")
     lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
-    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
+    lambda_identity: float = Field(10.0, ge=0, description="weight of the identity term |G(y)-y|")
 
 
 def domains_of(text: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ def test_the_terms_add_up_and_all_networks_learn(stack):
     before = weights(method)
     losses = method.step(batch(stack), 0.5, 1e-3)
     assert set(losses) == set(type(method).losses)
-    expected = float(losses["adversarial"]) + 10 * float(losses["cycle"]) + 5 * float(losses["identity"])
+    expected = 0.5 * float(losses["adversarial"]) + 10 * float(losses["cycle"]) + 10 * float(losses["identity"])
     assert float(losses["generators"]) == pytest.approx(expected, rel=1e-5)
     assert changed(method, before) == {"G", "way_back", "D"}
     assert set(method.generators()) == {"forward"}

@@ -194,4 +194,4 @@ def test_bad_domains_are_one_sentence_and_leave_no_run(refused, tmp_path, argume
 
 def test_domains_are_for_this_method_alone(refused, tmp_path):
     sentence = refused("train", "--method", "paired", "--domain", "A=a", "--domain", "B=b", "--output", tmp_path / "r")
-    assert sentence == "Domains are for --method multi-domain."
+    assert sentence == "Domains are for --method multi-domain and many-to-one."
