@@ -1,7 +1,8 @@
 """A trained model (`sst train --method many-to-one`) beside harmonising without one, on scans that it has not seen.
 
     python -m Testing.benchmarks.harmonise_model train DATA WORK [--steps N]
-    python -m Testing.benchmarks.harmonise_model judge DATA WORK RESULT.json
+    python -m Testing.benchmarks.harmonise_model judge DATA WORK --part real    # and --part 0, --part 1
+    python -m Testing.benchmarks.harmonise_model gather RESULT.json WORK
 
 Two models of T1w, each trained without half of the patients, bring these into the look of the site TCIA01. Prints the
 second table of docs/harmonise.md. Check patients are left out of both.
@@ -12,12 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.card import read_card
 from surgical_style_engine.models.folder import StyleModel, load_model
 from surgical_style_engine.volumes.tissues.landmarks import measure
 from Testing.benchmarks.harmonise import (
@@ -42,6 +45,7 @@ HALVES = (
     ("CBICA_AME", "TCIA01_425", "TCIA01_499", "TCIA03_265", "TCIA13_623", "patient19_study", "patient20"),
 )
 MODEL = "a model (`--method many-to-one`)"
+ALTERED, PARTS = 12, 2  # scans that are altered, and into how many parts their judging is cut
 OTHERS = "other hospitals"  # of one scan or two each
 
 
@@ -98,8 +102,8 @@ def by_model(models: list[StyleModel]) -> Method:
     """The scan through the model that has not seen its patient."""
 
     def method(scan: Scan, like: Scan | list[Scan]) -> np.ndarray:
-        options = {"device": "cpu", "precision": "fp32"}
-        return translate_volume(scan.volume, models[unseen(scan)], **options).volume.array[0].astype(np.float32)
+        result = translate_volume(scan.volume, models[unseen(scan)], device="cpu", precision="fp32", backend="openvino")
+        return result.volume.array[0].astype(np.float32)
 
     return method
 
@@ -109,42 +113,45 @@ def seen_reference(scans: list[Scan], scan: Scan) -> list[Scan]:
     return [one for one in scans if one.site == REFERENCE and unseen(one) != unseen(scan)]
 
 
-def into_the_site(scans: list[Scan]) -> dict:
-    """Altered scans into the site's look: error of the reference's own, and whether a classifier tells the scanner.
+def into_the_site(scans: list[Scan], numbers: list[int]) -> list[dict]:
+    """Altered scans into the site's look: of each its features by method and, of the reference's own, its error.
 
     MR has no units: an error is what is left after the best factor.
     """
-    psnr: dict[str, list[float]] = {name: [] for name in METHODS}
-    features: dict[str, list[np.ndarray]] = {name: [] for name in METHODS}
-    sites: list[int] = []
-    patients: list[str] = []
-    for number, scan in enumerate(scans[:12]):
+    records = []
+    for number in numbers:
+        scan = scans[number]
         for place, site in enumerate(PSEUDO_SITES):
             volume = altered(scan, site, 10 * number + place)
             try:
                 landmarks, flat, brain = measure(volume, scan.kind, scan.extracted)
             except InputError:
                 continue
-            parts = (scan.kind, scan.extracted, volume, landmarks, flat.array[0], brain, None)
-            other = Scan(scan.name, scan.patient, site, *parts)
-            sites.append(place)
-            patients.append(scan.patient)
+            other = replace(scan, site=site, volume=volume, landmarks=landmarks, flat=flat.array[0], brain=brain)
+            record: dict = {"patient": scan.patient, "site": place, "features": {}, "psnr": {}}
             for name, method in METHODS.items():
                 result = method(other, seen_reference(scans, scan))
                 white = float(np.median(result[scan.brain]))
-                features[name].append(_features(result / white, scan.brain))
+                record["features"][name] = _features(result / white, scan.brain).tolist()
                 if scan.site == REFERENCE:
-                    psnr[name].append(_psnr(result[scan.brain], scan.flat[scan.brain]))
-    told = {name: np.array(features[name]) for name in METHODS}
-    arrays = np.array(sites), np.array(patients)
-    return {
-        name: {
-            "psnr": psnr[name],
-            "told": _told(told[name][:, :LEVELS], *arrays),
-            "told_by_texture_too": _told(told[name], *arrays),
+                    record["psnr"][name] = _psnr(result[scan.brain], scan.flat[scan.brain])
+            records.append(record)
+            print(scan.name, site, record["psnr"], flush=True)
+    return records
+
+
+def told_apart(records: list[dict]) -> dict:
+    """The errors, and whether a classifier tells the scanner, by method."""
+    sites, patients = (np.array([record[key] for record in records]) for key in ("site", "patient"))
+    figures = {}
+    for name in records[0]["features"]:
+        features = np.array([record["features"][name] for record in records])
+        figures[name] = {
+            "psnr": [record["psnr"][name] for record in records if record["psnr"]],
+            "told": _told(features[:, :LEVELS], sites, patients),
+            "told_by_texture_too": _told(features, sites, patients),
         }
-        for name in METHODS
-    }
+    return figures
 
 
 def _psnr(result: np.ndarray, truth: np.ndarray) -> float:
@@ -174,40 +181,54 @@ def table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def judge(data: Path, work: Path, result: Path) -> None:
-    """Measure both models beside the methods without training, print the table, and keep the figures."""
+def judge(data: Path, work: Path, part: str) -> None:
+    """Measure both models beside the methods without training: the real scans, or some of the altered ones."""
     begun = time.process_time()
     models = [load_model(work / f"run-{number}" / "model" / f"look-{number}") for number in range(len(HALVES))]
     METHODS[MODEL] = by_model(models)
     paths = [path for pattern in FILES["T1w"] for path in sorted(data.glob(pattern))]
     names = tuple(patient.removeprefix("mni-") for patient in CHECK_PATIENTS)
     scans = [load(path) for path in paths if not path.name.startswith(names)]
+    if part == "real":
+        found: dict | list = real_sites(scans)
+    else:
+        found = into_the_site(scans, list(range(ALTERED))[int(part) :: PARTS])
+    seconds = time.process_time() - begun
+    (work / f"judged-{part}.json").write_text(json.dumps({"found": found, "seconds": seconds}))
+
+
+def gather(work: Path, result: Path) -> None:
+    """Put the parts together, print the table, and keep the figures."""
+    parts = {part: json.loads((work / f"judged-{part}.json").read_text()) for part in ("real", *map(str, range(PARTS)))}
+    cards = [read_card(work / f"run-{number}" / "model" / f"look-{number}") for number in range(len(HALVES))]
     results = {
-        "steps": [model.card.training["steps"] for model in models],
+        "steps": [card.training["steps"] for card in cards],
         "cpu_seconds_of_training": [
             json.loads((work / f"run-{number}" / "cpu-seconds.json").read_text()) for number in range(len(HALVES))
         ],
-        "pseudo": into_the_site(scans),
-        "real": real_sites(scans),
+        "pseudo": told_apart([record for part in map(str, range(PARTS)) for record in parts[part]["found"]]),
+        "real": parts["real"]["found"],
+        "seconds": sum(part["seconds"] for part in parts.values()),
     }
-    results["seconds"] = time.process_time() - begun
     result.write_text(json.dumps(results, indent=1))
     print(table(results))
 
 
 def main() -> None:
-    """Train or judge."""
+    """Train, judge a part, or gather."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["train", "judge"])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("what", choices=["train", "judge", "gather"])
+    parser.add_argument("data", type=Path, help="the data; for gather the result's file")
     parser.add_argument("work", type=Path)
-    parser.add_argument("result", type=Path, nargs="?")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--part", default="real", choices=["real", *map(str, range(PARTS))])
+    parser.add_argument("--steps", type=int, default=1100)
     given = parser.parse_args()
     if given.what == "train":
         train(given.data, given.work, given.steps)
+    elif given.what == "judge":
+        judge(given.data, given.work, given.part)
     else:
-        judge(given.data, given.work, given.result)
+        gather(given.work, given.data)
 
 
 if __name__ == "__main__":
