@@ -15,6 +15,7 @@ from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.models.folder import load_model
 from training_cli.training.config import load_config
 from training_cli.training.methods.build import build_method
+from training_cli.training.optimisation.finetune import adopt_settings
 from training_cli.training.state.from_checkpoints import export_checkpoints
 
 TINY = {
@@ -34,6 +35,7 @@ SITES = {"south": "s", "north": "n", "east": "e"}
 def make(**settings):
     torch.manual_seed(0)
     config = load_config(None, TINY | {"domains": SITES, "output": "r", "max_steps": 1} | settings)
+    adopt_settings(config)
     return build_method("many-to-one", config, 1, 1, "cpu", contextlib.nullcontext)
 
 
@@ -125,15 +127,14 @@ def folders(tmp_path):
 
 
 def test_from_folders_to_a_cohort_in_the_look(folders, tmp_path, sst):
-    """A run in halves gives what a whole one gives; its model is an ordinary one that `sst harmonise` takes."""
-    settings = TINY | {"max_steps": 16, "sample_every": 16, "checkpoint_every": 8, "constant_fraction": 1.0}
-    named = settings | {"name": "north-look", "source_name": "T1w", "learning_rate": 1e-2, "ema_decay": 0.8}
-    assert sst("train", *folders, *as_options(named | {"output": tmp_path / "run"})).code == 0
-    halves = named | {"output": tmp_path / "halves"}
-    assert sst("train", *folders, *as_options(halves | {"max_steps": 8, "sample_every": 0})).code == 0
-    assert sst("train", "--resume", "--output", tmp_path / "halves", "--max-steps", 16).code == 0
+    """A run that is resumed learns on; its model is an ordinary one that `sst harmonise` takes."""
+    settings = TINY | {"max_steps": 8, "sample_every": 0, "checkpoint_every": 8, "constant_fraction": 1.0}
+    named = {"name": "north-look", "source_name": "T1w", "learning_rate": 1e-2, "ema_decay": 0.8}
+    assert sst("train", *folders, *as_options(settings | named | {"output": tmp_path / "run"})).code == 0
+    ended = sst("train", "--resume", "--output", tmp_path / "run", "--max-steps", 16, "--sample-every", 16)
+    assert ended.code == 0 and "Resumed from step 8" in ended.out, ended
     rows = losses_of(tmp_path / "run")
-    assert losses_of(tmp_path / "halves") == rows
+    assert [row["step"] for row in rows] == list(range(1, 17))
     assert sum(row["identity"] for row in rows[-4:]) < 0.8 * sum(row["identity"] for row in rows[:4])
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
 
@@ -156,11 +157,17 @@ def test_from_folders_to_a_cohort_in_the_look(folders, tmp_path, sst):
     assert after.same_grid(before) and not np.array_equal(after.array, before.array)
     assert (tmp_path / "out" / "manifest.csv").exists()
 
-    again = TINY | {"init": model.folder, "output": tmp_path / "more", "max_steps": 1, "sample_every": 0}
-    again = {key: value for key, value in again.items() if key != "generator_settings"}
-    ended = sst("train", *folders, *as_options(again))
-    assert ended.code == 0, ended
-    assert load_model(tmp_path / "more" / "model" / "model").card.training["started_from"]["name"] == "north-look"
+    method = make(init=str(model.folder))
+    stored = model.generator("forward").state_dict()
+    assert all(torch.equal(value, stored[key]) for key, value in method.G.state_dict().items())
+    assert method.started_from["name"] == "north-look"
+
+
+def test_what_a_model_decides_is_left_to_the_model_to_start_from():
+    plain = {"method": "many-to-one", "domains": SITES, "reference": "north", "output": "r", "max_steps": 1}
+    assert load_config(None, plain).generator_settings["features"] == 16
+    started = load_config(None, plain | {"init": "some-model"})
+    assert not {"generator", "generator_settings"} & started.model_fields_set and started.patch_size == 160
 
 
 @pytest.mark.parametrize(
