@@ -11,7 +11,7 @@ from surgical_style_engine.errors import InputError
 
 from .bilateral_layout import CELL, GROUPS
 
-LEAST_DOMAINS, MOST_DOMAINS = 2, 64  # a card's model has ten at most; a way back to many sites is not kept in one
+LEAST_DOMAINS, MOST_DOMAINS = 2, 10  # which domains are given is a number of as many bits
 RESIDUAL = 0.2  # most that the branch at half resolution adds, normalised
 GUIDE = 12  # channels of the pointwise network that moves the places on the curves
 CONDITION = 32  # channels between a route and what it changes

@@ -11,8 +11,6 @@ from surgical_style_engine.models.card import LEAST_MANY, MOST_MANY
 from surgical_style_engine.models.routes import DOMAIN_NAME
 from surgical_style_engine.models.style_settings import Features
 
-MOST_SITES = 64  # of a training on many sites
-
 # What the runs of earlier versions had of settings that are newer, where it is not their default.
 EARLIER = {"pseudo_pairs": "none"}
 
@@ -76,8 +74,6 @@ class PairedSettings(MethodSettings):
 class FoldersSettings(MethodSettings):
     """What all methods have that learn from many folders, each with a name."""
 
-    most: ClassVar[int] = MOST_MANY
-
     domains: dict[str, Path] = Field(
         {}, description="a folder of volumes for each domain, as NAME=DIR, comma-separated; or --domain for each"
     )
@@ -90,8 +86,8 @@ class FoldersSettings(MethodSettings):
     @field_validator("domains")
     @classmethod
     def _can_be(cls, value: dict[str, Path]) -> dict[str, Path]:
-        if value and not LEAST_MANY <= len(value) <= cls.most:
-            raise ValueError(f"there must be {LEAST_MANY} to {cls.most}, not {len(value)}")
+        if value and not LEAST_MANY <= len(value) <= MOST_MANY:
+            raise ValueError(f"there must be {LEAST_MANY} to {MOST_MANY}, not {len(value)}")
         for name in value:
             if not DOMAIN_NAME.fullmatch(name):
                 raise ValueError(f"a domain cannot be called '{name}'")
@@ -118,7 +114,6 @@ class ManyToOneSettings(FoldersSettings):
     """Settings of the method many-to-one, whose domains are sites."""
 
     section: ClassVar[str] = "many_to_one"
-    most: ClassVar[int] = MOST_SITES
 
     reference: str = Field("", description="the site, of those named by --domain, whose look is learned")
     lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
