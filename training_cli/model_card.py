@@ -69,6 +69,9 @@ def model_readme(card: ModelCard) -> str:
         f"{training['method']}, {training['steps']} steps{_images(training)} in {training['minutes']:g} minutes "
         f"({training['precision']}, torch {training['torch']}, {training['processor']}, {training['date']}).",
     ]
+    if training.get("reference"):
+        sites, look = ", ".join(training["sites"]), training["reference"]
+        parts.append(f"It brings scans of any scanner into the look of {look}; it learned from the sites {sites}.")
     if training.get("limits"):
         parts.append(f"**Limits.** {' '.join(training['limits'])}")
     if training.get("started_from"):

@@ -1,6 +1,6 @@
 """Harmonising without training beside what others do: real sites, and pseudo-sites whose truth is known.
 
-    python -m Testing.benchmarks.harmonise DATA RESULT.json [--contrasts T1w T2w FLAIR]
+    python -m Testing.benchmarks.harmonise DATA RESULT.json [--contrasts T1w T1w-Gd T2w FLAIR]
 
 DATA holds ``brats`` and ``open-ms``. Check patients are left out. Prints the tables of docs/harmonise.md.
 """
@@ -30,6 +30,7 @@ from Testing.benchmarks.quality.data import CHECK_PATIENTS, site_of
 
 FILES = {
     "T1w": ("brats/*_T1.nii.gz", "open-ms/longitudinal/*_T1W.nii.gz", "open-ms/mni/*_T1.nii.gz"),
+    "T1w-Gd": ("brats/*_T1C.nii.gz", "open-ms/mni/*_T1POST.nii.gz"),
     "T2w": ("brats/*_T2.nii.gz", "open-ms/longitudinal/*_T2W.nii.gz", "open-ms/mni/*_T2.nii.gz"),
     "FLAIR": ("brats/*_FLAIR.nii.gz", "open-ms/longitudinal/*_FLAIR.nii.gz", "open-ms/mni/*_FLAIR.nii.gz"),
 }

@@ -125,7 +125,7 @@ def test_every_setting_is_an_option_once_with_what_the_help_says():
     assert options.keys() == flat.keys()
     helps = {name: option.help for name, option in options.items()}
     assert helps["nce_patches"] == "cut, fastcut: places compared in each layer (default: 256)"
-    assert "(cyclegan|cut|fastcut|paired|multi-domain|perceptual) (default: cyclegan)" in helps["method"]
+    assert "(cyclegan|cut|fastcut|paired|multi-domain|many-to-one|perceptual) (default: cyclegan)" in helps["method"]
     assert helps["trackers"].endswith("(default: csv,tensorboard)")
     assert not any("[" in text for text in helps.values()), "rich would not show it"
 

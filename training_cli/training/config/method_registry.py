@@ -19,6 +19,7 @@ from surgical_style_engine.errors import InputError
 from .method_settings import (
     CUTSettings,
     CycleGANSettings,
+    ManyToOneSettings,
     MethodSettings,
     MultiDomainSettings,
     PairedSettings,
@@ -39,6 +40,7 @@ class MethodEntry:
         any_generator: whether it works with every generator whose channels fit.
         useful_images: that a training should see, else it is told that it cannot become useful.
         many_domains: whether it learns from a folder for each of many domains, instead of a source and a target.
+        one_target: whether one of these is the target of all others.
     """
 
     implementation: str | type
@@ -47,6 +49,7 @@ class MethodEntry:
     any_generator: bool = True
     useful_images: int = 20_000
     many_domains: bool = False
+    one_target: bool = False
 
 
 def _built_in() -> dict[str, MethodEntry]:
@@ -58,6 +61,9 @@ def _built_in() -> dict[str, MethodEntry]:
         "paired": MethodEntry(f"{here}.paired:Paired", PairedSettings, needs_pairs=True),
         "multi-domain": MethodEntry(
             f"{here}.multi_domain:MultiDomain", MultiDomainSettings, any_generator=False, many_domains=True
+        ),
+        "many-to-one": MethodEntry(
+            f"{here}.many_to_one:ManyToOne", ManyToOneSettings, any_generator=False, many_domains=True, one_target=True
         ),
         # One picture's style is learned in fewer images than how two kinds of scans differ.
         "perceptual": MethodEntry(f"{here}.perceptual:Perceptual", PerceptualSettings, useful_images=2_000),

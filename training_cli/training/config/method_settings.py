@@ -71,22 +71,11 @@ class PairedSettings(MethodSettings):
     conditional: bool = Field(True, description="the discriminators see input and output together")
 
 
-class MultiDomainSettings(MethodSettings):
-    """Settings of the method multi-domain."""
-
-    section: ClassVar[str] = "multi_domain"
+class FoldersSettings(MethodSettings):
+    """What all methods have that learn from many folders, each with a name."""
 
     domains: dict[str, Path] = Field(
         {}, description="a folder of volumes for each domain, as NAME=DIR, comma-separated; or --domain for each"
-    )
-    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
-    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
-    lambda_class: float = Field(1.0, ge=0, description="weight of the discriminator's class output")
-    cycle_fraction: float = Field(
-        0.15, ge=0, le=1, description="share of steps in which volumes with registered ones also go there and back"
-    )
-    everywhere: bool = Field(
-        False, description="cycle, identity and discriminator in every step also for volumes with registered ones"
     )
 
     @field_validator("domains", mode="before")
@@ -103,6 +92,32 @@ class MultiDomainSettings(MethodSettings):
             if not DOMAIN_NAME.fullmatch(name):
                 raise ValueError(f"a domain cannot be called '{name}'")
         return value
+
+
+class MultiDomainSettings(FoldersSettings):
+    """Settings of the method multi-domain."""
+
+    section: ClassVar[str] = "multi_domain"
+
+    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
+    lambda_identity: float = Field(5.0, ge=0, description="weight of the identity term |G(y)-y|")
+    lambda_class: float = Field(1.0, ge=0, description="weight of the discriminator's class output")
+    cycle_fraction: float = Field(
+        0.15, ge=0, le=1, description="share of steps in which volumes with registered ones also go there and back"
+    )
+    everywhere: bool = Field(
+        False, description="cycle, identity and discriminator in every step also for volumes with registered ones"
+    )
+
+
+class ManyToOneSettings(FoldersSettings):
+    """Settings of the method many-to-one, whose domains are sites."""
+
+    section: ClassVar[str] = "many_to_one"
+
+    reference: str = Field("", description="the site, of those named by --domain, whose look is learned")
+    lambda_cycle: float = Field(10.0, ge=0, description="weight of the cycle term")
+    lambda_identity: float = Field(10.0, ge=0, description="weight of the identity term |G(y)-y|")
 
 
 def domains_of(text: str) -> dict[str, str]:

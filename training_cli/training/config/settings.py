@@ -39,7 +39,7 @@ HOUSEKEEPING = frozenset(
 NEWER = frozenset(
     """generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise randomise_settings
     hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness lambda_class cycle_fraction
-    everywhere""".split()
+    everywhere reference""".split()
 )
 TRACKERS = ("csv", "tensorboard")
 

@@ -21,6 +21,8 @@ from .augment import Augmentation
 from .items import CachedItem, TrainingData
 from .many.prepare import ManyData
 from .many.samples import SampleOfGroups
+from .many.site_samples import SampleOfSites
+from .many.sites import SiteData
 from .patches import corner_at_edge, crop, is_constant, random_corner
 from .randomise import Randomise
 
@@ -153,6 +155,8 @@ class Numbers(torch.utils.data.Sampler):
 
 def samples_of(data: TrainingData, config: TrainingConfig) -> Dataset:
     """The samples of a training by number."""
+    if isinstance(data, SiteData):
+        return SampleOfSites(data, config)
     return SampleOfGroups(data, config) if isinstance(data, ManyData) else SampleByNumber(data, config)
 
 

@@ -10,6 +10,7 @@ from training_cli.training.config.method_registry import method_entry
 
 from .items import TrainingData
 from .many.prepare import prepare_many
+from .many.sites import prepare_sites
 from .prepare import prepare_data
 
 
@@ -24,5 +25,7 @@ def prepare_any(config: TrainingConfig, folder: Path, say: Callable[[str], None]
     Raises:
         InputError: for unusable data.
     """
-    prepare = prepare_many if method_entry(config.method).many_domains else prepare_data
-    return prepare(config, folder, say)
+    entry = method_entry(config.method)
+    if entry.one_target:
+        return prepare_sites(config, folder, say)
+    return prepare_many(config, folder, say) if entry.many_domains else prepare_data(config, folder, say)

@@ -18,7 +18,7 @@ from surgical_style_engine.models.names import check_name
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_settings import EARLIER
 from training_cli.training.data.items import TrainingData
-from training_cli.training.data.prepare import prepare_data
+from training_cli.training.data.prepare_any import prepare_any
 from training_cli.training.export import TrainingResult, export_model
 from training_cli.training.methods.build import build_method
 
@@ -60,7 +60,7 @@ def export_checkpoints(
     target = folder or run / "model" / config.name
     if target.exists() and not overwrite:
         raise InputError(f"The model {target} exists already; give another --name, or --overwrite.")
-    data = prepare_data(config, run / "cache", say)
+    data = prepare_any(config, run / "cache", say)
     if select == "best":
         chosen = [_best(config, data, checkpoints, say)]
         config.notes = " ".join(filter(None, [BEST_NOTE, config.notes]))

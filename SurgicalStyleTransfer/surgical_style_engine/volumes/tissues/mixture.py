@@ -26,6 +26,8 @@ class Expected:
         spreads: (3,) how far the means differ between scanners.
         deviations: (3,) within the classes.
         shares: (3,) of the brain.
+        share_weight: of the voxels: how many the expected shares count for. Where two tissues are one hill of the
+            histogram, it does not tell how much there is of each, and anatomy does.
     """
 
     anchor: int
@@ -33,6 +35,7 @@ class Expected:
     spreads: tuple[float, float, float]
     deviations: tuple[float, float, float]
     shares: tuple[float, float, float]
+    share_weight: float = _PRIOR
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +109,8 @@ def fit_expected(centres: np.ndarray, weights: np.ndarray, expected: Expected) -
 
     Where tissues overlap, a histogram alone does not say which is which (grey and white matter in FLAIR, cerebrospinal
     fluid beside oedema in T2w). So the maximum a posteriori is sought, with conjugate priors of a hundredth of the
-    voxels (Gauvain & Lee, IEEE TSAP 1994), from the scale at which the expectation explains the histogram best.
+    voxels (for the shares of ``share_weight``; Gauvain & Lee, IEEE TSAP 1994), from the scale at which the expectation
+    explains the histogram best.
 
     Args:
         centres: (bins,) intensities above the level of air, ascending.
@@ -141,7 +145,8 @@ def fit_expected(centres: np.ndarray, weights: np.ndarray, expected: Expected) -
         moved = ((belongs * centres).sum(1) + pull * ratios * anchor) / (mass + pull + 1e-12)
         squares = (belongs * (centres - moved[:, None]) ** 2).sum(1) + _PRIOR * (expected_deviations * anchor) ** 2
         deviations = np.sqrt(squares / (mass + _PRIOR))
-        shares = (mass + _PRIOR * parts) / (mass + _PRIOR * parts).sum()
+        shares = mass + expected.share_weight * parts
+        shares /= shares.sum()
         settled = np.abs(moved - means).max() < 1e-5 * scale
         means = moved
         if settled:

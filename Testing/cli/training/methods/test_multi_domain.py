@@ -16,6 +16,7 @@ from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
 from training_cli.training.config import load_config
 from training_cli.training.methods.build import build_method
+from training_cli.training.state.from_checkpoints import export_checkpoints
 
 TINY = {
     "method": "multi-domain",
@@ -169,6 +170,8 @@ def test_it_learns_every_route_and_writes_a_model(folders, tmp_path, sst):
     assert model.card.schema_version == 2 and model.card.names == ["T1w", "T2w", "FLAIR"]
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
     assert "Any of T1w, T2w, FLAIR, one or several, into any other" in (model.folder / "README.md").read_text()
+    again = load_model(export_checkpoints(tmp_path / "run", name="again")).card
+    assert again.names == model.card.names and again.stored.sha256 == model.card.stored.sha256
     source = read_volume(tmp_path / "T1w" / "p2.nii.gz")
     result = translate_volume(
         source, model, direction="T1w>T2w", device="cpu", precision="fp32", backend="torch"
@@ -194,4 +197,4 @@ def test_bad_domains_are_one_sentence_and_leave_no_run(refused, tmp_path, argume
 
 def test_domains_are_for_this_method_alone(refused, tmp_path):
     sentence = refused("train", "--method", "paired", "--domain", "A=a", "--domain", "B=b", "--output", tmp_path / "r")
-    assert sentence == "Domains are for --method multi-domain."
+    assert sentence == "Domains are for --method multi-domain and many-to-one."

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,14 @@ def test_a_bright_lesion_moves_no_tissue():
     before = fit_expected(*centres_and_weights(healthy), FLAIR_LIKE).means
     after = fit_expected(*centres_and_weights(np.concatenate([healthy, lesion])), FLAIR_LIKE).means
     assert after == pytest.approx(before, rel=0.03)
+
+
+def test_in_one_hill_anatomy_says_how_much_there_is_of_each_tissue():
+    """Oedema of a tenth of the brain, and grey matter as bright as white: seen in FLAIR of patients with tumours."""
+    values = drawn((200, 400, 405, 560), (60, 35, 45, 70), (1000, 4000, 4000, 1000))
+    histogram = centres_and_weights(values)
+    loose = fit_expected(*histogram, FLAIR_LIKE)
+    told = fit_expected(*histogram, replace(FLAIR_LIKE, share_weight=1.0))
+    assert loose.shares[2] < 0.3, "half of the grey matter, and the oedema"
+    assert told.shares == pytest.approx([0.10, 0.42, 0.48], abs=0.05)
+    assert told.means[1] == pytest.approx(400, rel=0.05)
