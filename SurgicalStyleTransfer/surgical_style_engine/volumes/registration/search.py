@@ -84,7 +84,7 @@ def refine_rigid(
     for number, (fixed_level, moving_level) in enumerate(zip(fixed, moving, strict=True)):
         before = transform
         rigid = sitk.VersorRigid3DTransform(before)
-        transform, steps = _optimise(fixed_level, moving_level, rigid, mask, LEVELS_MM[number], cancelled)
+        transform, steps = climb(fixed_level, moving_level, rigid, mask, LEVELS_MM[number], cancelled)
         iterations += steps
         # The few samples that a tight mask leaves at a coarse level can lead astray: judge by the next finer one.
         finer = min(number + 1, len(fixed) - 1)
@@ -105,12 +105,12 @@ def refine_affine(
     transform, iterations = start, 0
     for number in (1, 2):
         affine = as_affine(transform)
-        transform, steps = _optimise(fixed[number], moving[number], affine, mask, LEVELS_MM[number], cancelled)
+        transform, steps = climb(fixed[number], moving[number], affine, mask, LEVELS_MM[number], cancelled)
         iterations += steps
     return transform, iterations
 
 
-def _optimise(
+def climb(
     fixed: sitk.Image,
     moving: sitk.Image,
     transform: LinearTransform,
@@ -118,7 +118,7 @@ def _optimise(
     grid_mm: float,
     cancelled: Cancel,
 ) -> tuple[LinearTransform, int]:
-    """Improve `transform` in place; also returns the number of iterations."""
+    """Improve ``transform`` in place on one level; also returns the number of iterations; see ``refine_rigid``."""
     stopped = False
     raised: list[BaseException] = []
 
