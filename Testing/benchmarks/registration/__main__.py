@@ -3,6 +3,7 @@
     python -m Testing.benchmarks.registration --models runs/registration/models --kind rigid
     python -m Testing.benchmarks.registration --models ... --kind deformable --methods "through translation"
     python -m Testing.benchmarks.registration --peers /path/to/python --methods ANTs elastix --count 40
+    python -m Testing.benchmarks.registration --kind far turned --methods "mutual information" "through translation"
     python -m Testing.benchmarks.registration --table
 
 ``--models`` holds <fold>/<name>: the models of the folds with calibrations of other folds' patients, as
@@ -89,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohort", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--models", type=Path, default=Path("runs/registration/models"))
-    parser.add_argument("--kind", choices=list(COUNTS), nargs="*", default=list(COUNTS))
+    parser.add_argument("--kind", choices=list(COUNTS), nargs="*", default=["rigid", "deformable"])
     parser.add_argument("--methods", nargs="*", default=list(METHODS)[:2])
     parser.add_argument("--count", type=int, help="only the first tries of a kind")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), metavar=("K", "N"), help="every Nth try from K on")
