@@ -1,9 +1,9 @@
 """Makes the moving pictures of docs/motion.md, and the table of verdicts beside them.
 
-python docs/make_motion_pictures.py DATA [--only contrasts|scanners] [--output FOLDER]
+python docs/make_motion_pictures.py DATA [--only contrasts|scanners|registration] [--output FOLDER]
 
 DATA holds the folders ``brats`` and ``open-ms`` of the scans that docs/quality.md names. All is done by the command
-``sst`` from file to file, as anybody would; the patient of the first picture was in no training and in no choice.
+``sst`` from file to file, as anybody would; the patient of the first and last picture was in no training and no choice.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 
 from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.imageio.write import write_volume
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.normalization import RobustPercentile
 from surgical_style_engine.volumes.volume import Volume
@@ -39,8 +41,10 @@ COLOURS = {"green": "#3fae49", "amber": "#e0a100", "red": "#d03030", "none": "#8
 LARGEST_ERROR = 1.2  # of a range of 2, white in the maps
 REFERENCE = ("TCIA01_201_1", "TCIA01_425_1", "TCIA01_499_1")
 SCANNERS = ("brats/CBICA_ABM_1_T1", "brats/TCIA02_135_1_T1", "open-ms/mni/patient19_T1")
+TURNED_DEG, TURNED_ABOUT = 84.1, (-0.373, -0.836, 0.401)  # of the scan that is laid back
 CREDIT = "MR: BraTS (Bakas et al., Scientific Data 2017), CC BY 3.0 and 4.0"
 CREDIT_MS = "; Open MS Data (Lesjak et al., Neuroinformatics 2016), CC-BY"
+EDGE = (255, 200, 0)  # colour of the edge of the T1w's body
 LINE = 16  # pixels of a line of text
 
 
@@ -48,10 +52,10 @@ def main() -> int:
     """Make the pictures that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", choices=("contrasts", "scanners"))
+    parser.add_argument("--only", choices=("contrasts", "scanners", "registration"))
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "pictures")
     given = parser.parse_args()
-    makers = {"contrasts": contrasts, "scanners": scanners}
+    makers = {"contrasts": contrasts, "scanners": scanners, "registration": registration}
     for name, make in makers.items():
         if given.only in (None, name):
             with tempfile.TemporaryDirectory() as work:
@@ -154,6 +158,57 @@ def scanners(data: Path, work: Path) -> list[Image.Image]:
             stacked([rows[0], rows[1]], ["as they came, on one grey scale", "in the look of three scans of TCIA01"])
         )
     return frames
+
+
+def registration(data: Path, work: Path) -> list[Image.Image]:
+    """A T2w turned far, laid over the T1w by mutual information and through a translation; the edge is the T1w's."""
+    fixed, moving = (read_volume(data / "brats" / f"{PATIENT}_{FILES[name]}.nii.gz") for name in ("T1w", "T2w"))
+    body = body_mask(fixed)
+    middle = (np.argwhere(body).mean(0)[::-1] * fixed.spacing) @ fixed.direction.T + fixed.origin
+    turn = sitk.VersorRigid3DTransform()
+    turn.SetCenter(middle.tolist())
+    turn.SetRotation(TURNED_ABOUT, float(np.radians(TURNED_DEG)))
+    image = moving.to_sitk()
+    frame = sitk.ConstantPad(image, [60] * 3, [60] * 3, 0.0)
+    turned, first, tfm = (work / name for name in ("turned.nii.gz", "fixed.nii.gz", "found.tfm"))
+    write_volume(Volume.from_sitk(sitk.Resample(image, frame, turn, sitk.sitkLinear, 0.0, sitk.sitkFloat32)), turned)
+    write_volume(fixed, first)
+    came = sitk.Resample(sitk.ReadImage(str(turned)), fixed.to_sitk(), sitk.Transform(3, sitk.sitkIdentity))
+    shown = {"T1w": fixed, "T2w as it came": Volume.from_sitk(came)}
+    places = (np.argwhere(body)[::997, ::-1] * fixed.spacing) @ fixed.direction.T + fixed.origin
+    for name, way in (("mutual information", ()), ("through T2w to T1w", ("--through", "brain-mr-t1w-t2w"))):
+        sst("register", first, turned, work / "laid.nii.gz", "--transform", tfm, *way)
+        found = sitk.ReadTransform(str(tfm))
+        # Where the turned scan came from, of where it was found: home, if all is right.
+        home = np.array([turn.TransformPoint(found.TransformPoint(place.tolist())) for place in places])
+        off = float(np.linalg.norm(home - places, axis=1).mean())
+        shown[f"{name}: {off:.1f} mm off"] = read_volume(work / "laid.nii.gz")
+    print("; ".join(shown))
+    eroded = sitk.GetArrayFromImage(sitk.BinaryErode(sitk.GetImageFromArray(body.astype(np.uint8)), (1, 1, 0)))
+    edge = upright(fixed, body & (eroded == 0))
+    numbers, box = slices_of(upright(fixed, body)), box_of(upright(fixed, body))
+    images = {name: upright(fixed, volume.array[0]) for name, volume in shown.items()}
+    images = {name: image / np.percentile(image[image > 0], 99.5) for name, image in images.items()}
+    frames = []
+    for number in numbers:
+        row = []
+        for image in images.values():
+            picture = np.asarray(tile(image, "grey", number, box)).copy()
+            picture[edge[number][box]] = EDGE
+            row.append(fitted(Image.fromarray(picture), 230, 270))
+        frames.append(headed(side_by_side(row), list(images)))
+    return frames
+
+
+def headed(row: Image.Image, titles: list[str]) -> Image.Image:
+    """A row of equally wide pictures, each under its title, with the credit at the bottom."""
+    whole = Image.new("RGB", (row.width, row.height + 2 * LINE))
+    draw, wide = ImageDraw.Draw(whole), row.width // len(titles)
+    for place, title in enumerate(titles):
+        draw.text((place * wide + 4, 1), title, fill="white", font=ImageFont.load_default(12))
+    whole.paste(row, (0, LINE))
+    draw.text((4, LINE + row.height + 2), CREDIT, fill="#999999", font=ImageFont.load_default(10))
+    return whole
 
 
 def sst(*arguments: object) -> None:

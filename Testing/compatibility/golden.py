@@ -3,6 +3,9 @@
 A case is an array, or numbers and words as JSON. Of an array are kept its shape, type, digest, mean, deviation and some
 voxels: with the same libraries on the same kind of processor the digest has to be the same, elsewhere the values within
 a tolerance that is relative to the largest of them.
+
+The results of "register" are not those of then: 0.1.0 compared images half a voxel beside their places, and turned by
+5.807 degrees what had been turned by 5.825 (5.830 since).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
     python -m Testing.benchmarks.registration --models runs/registration/models --kind rigid
     python -m Testing.benchmarks.registration --models ... --kind deformable --methods "through translation"
     python -m Testing.benchmarks.registration --peers /path/to/python --methods ANTs elastix --count 40
+    python -m Testing.benchmarks.registration --kind far turned --methods "mutual information" "through translation"
     python -m Testing.benchmarks.registration --table
 
 ``--models`` holds <fold>/<name>: the models of the folds with calibrations of other folds' patients, as
@@ -29,7 +30,7 @@ from surgical_style_engine.imageio.write import write_volume
 
 from .methods import METHODS
 from .table import tables
-from .tries import DEFORMED, RIGID, Made, Try, make, tries_of
+from .tries import COUNTS, Made, Try, make, tries_of
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "registration.json"
 PEERS = ("ANTs", "elastix")
@@ -63,7 +64,7 @@ def _by_peer(one: Try, made: Made, method: str, python: str) -> tuple[np.ndarray
         write_volume(made.fixed, folder / "fixed.nii.gz")
         write_volume(made.moving, folder / "moving.nii.gz")
         np.save(folder / "points.npy", made.points)
-        (folder / "kind").write_text(one.kind)
+        (folder / "kind").write_text(one.sought)
         one_thread = {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "OMP_NUM_THREADS": "1"}
         script = Path(__file__).with_name("peers.py")
         environment = {**os.environ, **one_thread, "PYTHONPATH": ""}
@@ -89,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohort", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--models", type=Path, default=Path("runs/registration/models"))
-    parser.add_argument("--kind", choices=("rigid", "deformable"), nargs="*", default=["rigid", "deformable"])
+    parser.add_argument("--kind", choices=list(COUNTS), nargs="*", default=["rigid", "deformable"])
     parser.add_argument("--methods", nargs="*", default=list(METHODS)[:2])
     parser.add_argument("--count", type=int, help="only the first tries of a kind")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), metavar=("K", "N"), help="every Nth try from K on")
@@ -101,7 +102,7 @@ def main() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     if not given.table:
         for kind in given.kind:
-            count = given.count or {"rigid": RIGID, "deformable": DEFORMED}[kind]
+            count = given.count or COUNTS[kind]
             for one in tries_of(given.cohort, kind, count, given.checks)[given.part[0] :: given.part[1]]:
                 _do(one, given)
     print(tables(json.loads(given.result.read_text(encoding="utf-8"))))

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from surgical_style_engine.app.through import register_case as case_by_case
 from surgical_style_engine.app.through.register_case import RegisterCase, register_case
 from surgical_style_engine.common.run_options import RunOptions
 from surgical_style_engine.models.folder import StyleModel, load_model
 from surgical_style_engine.volumes.registration import register, search
-from surgical_style_engine.volumes.registration.alike.images import shrunk
 from surgical_style_engine.volumes.registration.similarity import mutual_information
 from surgical_style_engine.volumes.registration.transforms import LinearTransform
 
@@ -28,7 +28,7 @@ Outcome = tuple[Points, dict]
 
 def by_mutual_information(one: Try, made: Made, models: Path) -> Outcome:
     """``sst register``; for deformations with B-splines on top, which it does not have."""
-    if one.kind == "rigid":
+    if one.sought == "rigid":
         return _outcome(RegisterCase(made.fixed, made.moving))
     rigid = register.register_rigid(made.fixed, made.moving)
     levels = [search.pyramid(register.float_image(each, "")) for each in (made.fixed, made.moving)]
@@ -37,7 +37,7 @@ def by_mutual_information(one: Try, made: Made, models: Path) -> Outcome:
 
 
 def by_more_starts(one: Try, made: Made, models: Path) -> Outcome:
-    """The same from as many starts as the registration through a translation has, and with a pyramid in its place."""
+    """The same from as many starts as the registration through a translation has."""
     with _as_many_starts():
         return _outcome(RegisterCase(made.fixed, made.moving))
 
@@ -47,13 +47,24 @@ def through_translation(one: Try, made: Made, models: Path) -> Outcome:
     name = MODELS[one.fixed if one.moving == "T1w" else one.moving]
     options = RunOptions(device="cpu", backend="torch", precision="fp32")
     model = _model(models / one.fold / name if one.fold else Path(name))
-    return _outcome(RegisterCase(made.fixed, made.moving, model, one.kind, options=options))
+    return _outcome(RegisterCase(made.fixed, made.moving, model, one.sought, options=options))
+
+
+def without_last_step(one: Try, made: Made, models: Path) -> Outcome:
+    """The same without the step by mutual information at its end."""
+    once = case_by_case.with_last_step
+    case_by_case.with_last_step = lambda fixed, moving, by, *_: by
+    try:
+        return through_translation(one, made, models)
+    finally:
+        case_by_case.with_last_step = once
 
 
 METHODS = {
     "mutual information": by_mutual_information,
     "through translation": through_translation,
     "mutual information, more starts": by_more_starts,
+    "through translation, without the last step": without_last_step,
 }
 
 
@@ -82,17 +93,13 @@ def points_under(transform: sitk.Transform) -> Points:
 
 @contextlib.contextmanager
 def _as_many_starts() -> Iterator[None]:
-    """The search by mutual information, from turned starts too, on levels that lie exactly where they say."""
-    once, levels = register.best_start, register.pyramid
-
-    def pyramid(image: sitk.Image, grids_mm: tuple[float, ...] = search.LEVELS_MM) -> list[sitk.Image]:
-        return [shrunk(image, grid_mm) for grid_mm in grids_mm]
-
-    register.best_start, register.pyramid = _best_of_turned, pyramid
+    """The search by mutual information, from turned starts too."""
+    once = register.best_start
+    register.best_start = _best_of_turned
     try:
         yield
     finally:
-        register.best_start, register.pyramid = once, levels
+        register.best_start = once
 
 
 def _best_of_turned(fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image | None) -> tuple[LinearTransform, str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 FAILED_MM = 5.0  # mean error of a try from which it has failed
 FAR_MM = 15.0  # mean motion that makes a try a far one
+RANGES_MM = (0, 10, 20, 30, 45, 60, 200)  # of the mean motion, for the capture range
 
 
 def tables(rows: Sequence[dict]) -> str:
     """Markdown: rigid and deformable, folds and check patients; each pair of methods on the tries that both did."""
     parts = []
-    for kind in ("rigid", "deformable"):
+    for kind in ("rigid", "far", "turned", "deformable"):
         for checks in (False, True):
             chosen = [row for row in rows if row["kind"] == kind and bool(row["fold"]) != checks]
             methods = list(dict.fromkeys(row["method"] for row in chosen))
@@ -21,7 +23,26 @@ def tables(rows: Sequence[dict]) -> str:
             for keys in counts:
                 listed = [method for method in methods if keys <= _keys(chosen, [method])]
                 parts.append(_table(chosen, keys, listed, f"{kind}{', check patients' if checks else ''}"))
+    parts.append(capture_range([row for row in rows if row["kind"] != "deformable" and row["fold"]]))
     return "\n\n".join(parts)
+
+
+def capture_range(rows: Sequence[dict]) -> str:
+    """Markdown: how many rigid registrations came home, by the mean motion in the body."""
+    spans = list(itertools.pairwise(RANGES_MM))
+    lines = [
+        "capture range: came home, of the tries moved by so many mm",
+        "",
+        "| |" + "".join(f" {low} to {high} |" for low, high in spans),
+        "|---|" + "---|" * len(spans),
+    ]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        cells = []
+        for low, high in spans:
+            bad = [failed(row) for row in rows if row["method"] == method and low <= row["moved"] < high]
+            cells.append(f" {len(bad) - sum(bad)} of {len(bad)} |" if bad else " |")
+        lines.append(f"| {method} |" + "".join(cells))
+    return "\n".join(lines)
 
 
 def failed(row: dict) -> bool:

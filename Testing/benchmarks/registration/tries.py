@@ -19,12 +19,17 @@ from ..quality.data import CHECK_PATIENTS, Scene, site_of
 from ..quality.protocol import FOLDS
 
 PAIRS = (("T1w", "T2w"), ("T2w", "T1w"), ("T1w", "FLAIR"), ("FLAIR", "T1w"))  # (fixed, moving)
-RIGID, DEFORMED = 200, 50  # tries
-MOST_MM, MOST_DEGREES = 30.0, 25.0
+COUNTS = {"rigid": 200, "deformable": 50, "far": 20, "turned": 20}  # tries of a kind
+SEEDS = {"deformable": 0, "rigid": 1, "far": 2, "turned": 3}  # beside the number
+MOTIONS = {  # (mm, degrees), from and to
+    "rigid": ((0.0, 30.0), (0.0, 25.0)),
+    "far": ((30.0, 60.0), (25.0, 60.0)),
+    "turned": ((0.0, 30.0), (60.0, 120.0)),
+}
 LEAST_DEFORMED_MM, MOST_DEFORMED_MM = 3.0, 8.0  # largest displacement in the body
 SMOOTH_MM = (14.0, 26.0)  # Gaussian of the noise that displacements are made of
 FIELD_MM = 4.0  # grid of a displacement field
-MARGIN_MM = 20.0  # around the fixed grid, of the moving one
+MARGIN_MM, FAR_MARGIN_MM = 20.0, 60.0  # around the fixed grid, of the moving one
 THICK_MM = 3.0  # slices of every other moving volume
 UNITS = 500.0  # of the volumes for each normalised one
 POINTS = 3000  # in the brain, where errors are measured
@@ -38,7 +43,7 @@ class Try:
 
     Attributes:
         number: It is its seed, too.
-        kind: "rigid" or "deformable".
+        kind: "rigid", "far" or "turned" (rigid as well, but further), or "deformable".
         scene: Name of the file in the cohort.
         fold: Whose model left the patient out; "" for check patients and shipped models.
         fixed: Contrast.
@@ -56,6 +61,11 @@ class Try:
     def key(self) -> str:
         """Names it in the results."""
         return f"{self.kind}-{self.number:03d}"
+
+    @property
+    def sought(self) -> str:
+        """The kind of transform."""
+        return "deformable" if self.kind == "deformable" else "rigid"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,18 +129,19 @@ def tries_of(cohort: Path, kind: str, count: int, checks: bool = False) -> list[
 def make(one: Try, cohort: Path) -> Made:
     """The volumes of a try and its truth."""
     scene = Scene.load(cohort / f"{one.scene}.npz")
-    random = np.random.default_rng([one.number, one.kind == "rigid"])
+    random = np.random.default_rng([one.number, SEEDS[one.kind]])
     spacing = (1.0, 1.0, scene.slice_mm)
     fixed, source = (_volume(scene.images[name], spacing) for name in (one.fixed, one.moving))
     points = _points(scene.body, spacing, random)
-    if one.kind == "rigid":
-        transform = _rigid(random, points.mean(0))
+    if one.sought == "rigid":
+        transform = _rigid(random, points.mean(0), *MOTIONS[one.kind])
         truth = np.array([transform.TransformPoint(point.tolist()) for point in points])
         back = transform.GetInverse()
     else:
         back, truth = _deformed(random, scene.body, spacing, points)
     thick = THICK_MM if one.number % 2 and scene.slice_mm < THICK_MM else scene.slice_mm
-    return Made(fixed, _moved(source, back, thick), points, truth)
+    margin = FAR_MARGIN_MM if one.kind in ("far", "turned") else MARGIN_MM
+    return Made(fixed, _moved(source, back, thick, margin), points, truth)
 
 
 def _volume(image: np.ndarray, spacing: tuple[float, float, float]) -> Volume:
@@ -143,13 +154,15 @@ def _points(body: np.ndarray, spacing: tuple[float, float, float], random: np.ra
     return chosen[:, ::-1] * np.asarray(spacing)
 
 
-def _rigid(random: np.random.Generator, centre: np.ndarray) -> sitk.Euler3DTransform:
-    """Uniform in angle up to MOST_DEGREES and distance up to MOST_MM, about any axis and in any direction."""
+def _rigid(
+    random: np.random.Generator, centre: np.ndarray, mm: tuple[float, float], degrees: tuple[float, float]
+) -> sitk.VersorRigid3DTransform:
+    """Uniform in angle and distance, about any axis and in any direction."""
     axis, direction = (vector / np.linalg.norm(vector) for vector in random.normal(size=(2, 3)))
     versor = sitk.VersorRigid3DTransform()
     versor.SetCenter(centre.tolist())
-    versor.SetRotation(axis.tolist(), float(np.radians(random.uniform(0, MOST_DEGREES))))
-    versor.SetTranslation((direction * random.uniform(0, MOST_MM)).tolist())
+    versor.SetRotation(axis.tolist(), float(np.radians(random.uniform(*degrees))))
+    versor.SetTranslation((direction * random.uniform(*mm)).tolist())
     return versor
 
 
@@ -179,18 +192,18 @@ def _deformed(
     return back, truth
 
 
-def _moved(source: Volume, back: sitk.Transform, thick_mm: float) -> Volume:
+def _moved(source: Volume, back: sitk.Transform, thick_mm: float, margin_mm: float) -> Volume:
     """The source where a transform takes it, on a grid of its own; back: its points -> points of the source."""
     image = source.to_sitk()
     spacing = (*source.spacing[:2], thick_mm)
     size = [
-        int(np.ceil((n * mm + 2 * MARGIN_MM) / new))
+        int(np.ceil((n * mm + 2 * margin_mm) / new))
         for n, mm, new in zip(source.size, source.spacing, spacing, strict=True)
     ]
     if thick_mm > source.spacing[2]:  # a thick slice is a mean
         image = sitk.RecursiveGaussian(image, 0.4 * thick_mm, direction=2)
     frame = sitk.Image(size, sitk.sitkFloat32)
     frame.SetSpacing(spacing)
-    frame.SetOrigin([-MARGIN_MM] * 3)
+    frame.SetOrigin([-margin_mm] * 3)
     moved = sitk.GetArrayFromImage(sitk.Resample(image, frame, back, sitk.sitkLinear, 0.0))
-    return Volume(np.maximum(moved, 0)[None], spacing, (-MARGIN_MM,) * 3)
+    return Volume(np.maximum(moved, 0)[None], spacing, (-margin_mm,) * 3)

@@ -243,13 +243,14 @@ def test_a_registration_can_be_cancelled(phantom):
 
 @pytest.mark.parametrize("name", ["T2W", "FLAIR"])
 def test_thick_slices_are_registered_within_a_tight_mask(shared_data, name):
-    """Both contrasts of patient04 lie about 1 mm off; ITK's smoothed gradients led away from that within a mask."""
+    """ITK's smoothed gradients led away from a fit that was 1 to 2 mm off within a mask."""
     folder = shared_data / "open-ms" / "longitudinal"
     fixed, moving, brain = (
         Volume.from_sitk(sitk.ReadImage(str(folder / f"patient04_{part}.nii.gz"), sitk.sitkFloat32))
         for part in ("study1_T1W", f"study1_{name}", "brainmask")
     )
     mask = resample_like(brain, fixed, "nearest", default=0).array[0] > 0
+    moving, _ = carried(moving, (0.3, -0.4, 0.5), (1.0, -0.8, 1.2))  # as they came they lie nearly on each other
     found, free = register_rigid(fixed, moving, mask), register_rigid(fixed, moving)
     assert found.metric > found.metric_before + 0.02
     assert largest_error(found.transform, free.transform, reach=50.0) < 1.5

@@ -16,6 +16,7 @@ from surgical_style_engine.volumes.registration import RegistrationResult, regis
 from surgical_style_engine.volumes.registration.alike import KINDS
 from surgical_style_engine.volumes.registration.alike.register import Weighed, register_same_contrast
 from surgical_style_engine.volumes.registration.delivered import delivered
+from surgical_style_engine.volumes.registration.last_step import with_last_step
 from surgical_style_engine.volumes.volume import Volume
 
 from .translated import Translated, as_it_is, translated_for
@@ -180,6 +181,8 @@ def _register(
         fixed = _within(fixed, case)
     try:
         fit = register_same_contrast(fixed, moving, case.kind, case.options.cancelled)
+        if fit.displacement is None:
+            fit = with_last_step(case.fixed, case.moving, fit, case.region, case.options.cancelled)
         result = delivered(case.fixed, case.moving, fit, case.region)
     except InputError:
         return None

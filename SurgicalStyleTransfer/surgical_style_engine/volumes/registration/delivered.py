@@ -48,5 +48,5 @@ def delivered(fixed: Volume, moving: Volume, by: Found, mask: np.ndarray | None 
         kind=by.kind,
         stretch=stretch(by.linear),
         chance=chance(*levels, first, mask_image, then),
-        method="weighted difference to a translation",
+        method=by.method,
     )

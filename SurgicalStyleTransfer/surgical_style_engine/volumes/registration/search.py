@@ -22,16 +22,16 @@ Cancel = Callable[[], bool] | None
 
 
 def pyramid(image: sitk.Image, grids_mm: Sequence[float] = LEVELS_MM) -> list[sitk.Image]:
-    """Return the image at each of ``grids_mm``, anti-aliased; an axis is never shrunk below 8 voxels."""
+    """Return the image at each of ``grids_mm``, means of voxels; an axis is never shrunk below 8 voxels."""
     levels = []
     for grid_mm in grids_mm:
-        level, factors = image, []
-        for axis, (size, spacing) in enumerate(zip(image.GetSize(), image.GetSpacing(), strict=True)):
-            factor = max(1, min(round(grid_mm / spacing), size // 8))
-            if factor > 1:
-                level = sitk.RecursiveGaussian(level, sigma=0.5 * factor * spacing, direction=axis)
-            factors.append(factor)
-        levels.append(sitk.Shrink(level, factors))
+        factors = [
+            max(1, min(round(grid_mm / spacing), size // 8))
+            for size, spacing in zip(image.GetSize(), image.GetSpacing(), strict=True)
+        ]
+        # Not ITK's Shrink, which takes single voxels, and these half a voxel beside the place that it states wherever
+        # size and factor differ in parity: a mean lies exactly in the middle of what it was made of.
+        levels.append(sitk.BinShrink(image, factors))
     return levels
 
 
@@ -84,10 +84,10 @@ def refine_rigid(
     for number, (fixed_level, moving_level) in enumerate(zip(fixed, moving, strict=True)):
         before = transform
         rigid = sitk.VersorRigid3DTransform(before)
-        transform, steps = _optimise(fixed_level, moving_level, rigid, mask, LEVELS_MM[number], cancelled)
+        transform, steps = climb(fixed_level, moving_level, rigid, mask, LEVELS_MM[number], cancelled)
         iterations += steps
         # The few samples that a tight mask leaves at a coarse level can lead astray: judge by the next finer one.
-        finer = min(number + 1, len(LEVELS_MM) - 1)
+        finer = min(number + 1, len(fixed) - 1)
         levels = fixed[finer], moving[finer]
         if not mutual_information(*levels, transform, mask) >= mutual_information(*levels, before, mask):
             transform = before
@@ -105,12 +105,12 @@ def refine_affine(
     transform, iterations = start, 0
     for number in (1, 2):
         affine = as_affine(transform)
-        transform, steps = _optimise(fixed[number], moving[number], affine, mask, LEVELS_MM[number], cancelled)
+        transform, steps = climb(fixed[number], moving[number], affine, mask, LEVELS_MM[number], cancelled)
         iterations += steps
     return transform, iterations
 
 
-def _optimise(
+def climb(
     fixed: sitk.Image,
     moving: sitk.Image,
     transform: LinearTransform,
@@ -118,7 +118,7 @@ def _optimise(
     grid_mm: float,
     cancelled: Cancel,
 ) -> tuple[LinearTransform, int]:
-    """Improve `transform` in place; also returns the number of iterations."""
+    """Improve ``transform`` in place on one level; also returns the number of iterations; see ``refine_rigid``."""
     stopped = False
     raised: list[BaseException] = []
 

@@ -63,6 +63,7 @@ def test_it_goes_through_the_translation_and_moves_the_volume_itself(pair, model
     np.testing.assert_allclose(moved.array[0], sitk.GetArrayFromImage(expected), atol=1e-3)
     entry = registered.entry()
     assert entry["by"] == THROUGH and entry["through"]["translated"] == registered.way.translated
+    assert entry["method"] == "rigid, weighted difference to a translation, then mutual information"
     assert entry["verdict"]["level"] == "green" and "T1w" in entry["how"] and "T2w" in entry["how"]
 
 

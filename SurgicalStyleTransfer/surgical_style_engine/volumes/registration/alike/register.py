@@ -49,6 +49,7 @@ class Found:
         correlation: Weighted, of the locally standardised images under the linear part.
         initializer: Where the search began.
         steps: Taken in all.
+        method: In words, for reports.
     """
 
     transform: sitk.Transform
@@ -58,6 +59,7 @@ class Found:
     correlation: float
     initializer: str
     steps: int
+    method: str = "weighted difference to a translation"
 
 
 def register_same_contrast(
