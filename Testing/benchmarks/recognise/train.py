@@ -38,7 +38,9 @@ LAYERS = ((24, 5, 2), (48, 3, 2), (64, 3, 1), (96, 3, 2))  # width, side and str
 class Network(nn.Module):
     """Convolutions, the mean and the largest of every feature, and two layers on these."""
 
-    def __init__(self, layers: tuple[tuple[int, int, int], ...] = LAYERS, embedding: int = 32) -> None:
+    def __init__(
+        self, layers: tuple[tuple[int, int, int], ...] = LAYERS, embedding: int = 32, kinds: int = len(KINDS)
+    ) -> None:
         super().__init__()
         parts: list[nn.Module] = []
         before = 2
@@ -47,7 +49,7 @@ class Network(nn.Module):
             before = width
         self.features = nn.Sequential(*parts)
         self.embed = nn.Linear(2 * before, embedding)
-        self.classify = nn.Linear(embedding, len(KINDS))
+        self.classify = nn.Linear(embedding, kinds)
         self.drop = nn.Dropout(0.15)
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 from surgical_style_engine.errors import StyleTransferError
 
 FILE_NAME = "recogniser.npz"
+FINE = "fine"  # what the keys of the slices' networks begin with
 MOST_LOOKS = 16  # a few patches are also looked at turned and mirrored, up to so many in all
 _STRIDE = 2  # where the weights name no other
 _FARTHEST = 6.0
@@ -27,12 +28,14 @@ class Recogniser:
         linear: the multinomial logistic regression on ``features.features_of``: mean, scale, weight, bias.
         constants: thresholds by name.
         digest: that statistics of the embedding go with.
+        fine: weights of the networks that tell the contrasts of single slices at ``patches.FINE_MM``.
     """
 
     networks: tuple[Mapping[str, np.ndarray], ...]
     linear: Mapping[str, np.ndarray]
     constants: Mapping[str, float]
     digest: str
+    fine: tuple[Mapping[str, np.ndarray], ...] = ()
 
     def look(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Look at patches.
@@ -50,6 +53,18 @@ class Recogniser:
             logs += [_log_softmax(output) for output in outputs]
             embeddings.append(np.concatenate(embedded, axis=1))
         return np.mean(logs, axis=0), embeddings[0]
+
+    def slice_contrasts(self, patches: np.ndarray) -> np.ndarray:
+        """Look at single slices.
+
+        Args:
+            patches: (n, 2, h, w) float32, standardised, at ``patches.FINE_MM``; n > 0.
+
+        Returns:
+            (contrasts,) logarithms of probabilities, of the mean over patches, networks and views.
+        """
+        looks = [_log_softmax(_forward(network, view)[0]) for view in turned(patches) for network in self.fine]
+        return _log_softmax(np.mean(looks, axis=(0, 1))[None])[0]
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
         """Features (n,) in units of their spread over the training images, far outliers drawn in."""
@@ -95,11 +110,11 @@ def load(path: Path) -> Recogniser:
             number, _, part = name.partition(".")
             networks.setdefault(number, {})[part] = array.astype(np.float32)
         linear = networks.pop("linear")
+        fine = tuple(networks.pop(key) for key in sorted(networks) if key.startswith(FINE))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise StyleTransferError(f"The recogniser's weights {path} are missing or damaged.") from error
-    return Recogniser(
-        tuple(networks[key] for key in sorted(networks)), linear, dict(zip(names, values, strict=True)), digest
-    )
+    constants = dict(zip(names, values, strict=True))
+    return Recogniser(tuple(networks[key] for key in sorted(networks)), linear, constants, digest, fine)
 
 
 def _forward(weights: Mapping[str, np.ndarray], patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from surgical_style_engine.volumes.volume import Volume
 from .features import features_of
 from .kinds import CONTRASTS, CT, KINDS, NOT_KNOWN, OTHER, PICTURE, RADIOGRAPH, T1W, T1W_GD
 from .network import Recogniser, shipped
-from .patches import deep_patches, standardised, working_grid
-from .values import WHOLE, hounsfield, is_extracted, seen
+from .patches import FINE_MM, FINE_SIDE, deep_patches, standardised, working_grid
+from .values import SLICE, WHOLE, hounsfield, is_extracted, seen
 
 TOO_LITTLE = "too little of a body is in the image to tell what it shows"
 
@@ -70,10 +70,13 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
     features = features_of(patches) if len(patches) else None
     if features is None:
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
-    probabilities = pooled(recogniser.look(patches)[0], recogniser.contrasts(features))
+    much = seen(grid)
+    by_slices = _of_slices(volume, recogniser) if much == SLICE else None
+    contrasts = recogniser.contrasts(features) if by_slices is None else by_slices
+    probabilities = pooled(recogniser.look(patches)[0], contrasts)
     scaled = recogniser.scaled(features)
     strange = float(np.sqrt((scaled**2).mean()))
-    look = with_values(decided(probabilities, recogniser.constants, seen(grid), strange), in_hu)
+    look = with_values(decided(probabilities, recogniser.constants, much, strange), in_hu)
     if look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
         look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
     is_brain = look.kind in CONTRASTS or look.kind == CT
@@ -86,6 +89,12 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
         scaled,
         look.reason,
     )
+
+
+def _of_slices(volume: Volume, recogniser: Recogniser) -> np.ndarray | None:
+    """Logarithms of the contrasts' probabilities by one slice, or a few, at their full resolution."""
+    patches = standardised(*deep_patches(working_grid(volume, FINE_MM), FINE_SIDE))
+    return recogniser.slice_contrasts(patches) if len(patches) else None
 
 
 def with_values(look: Look, in_hu: bool | None) -> Look:
@@ -109,7 +118,8 @@ def pooled(by_patch: np.ndarray, by_features: np.ndarray) -> dict[str, float]:
 
     Args:
         by_patch: (n, kinds) logarithms of what the networks say of every patch; their mean counts.
-        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together.
+        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together, or the slices'
+            networks of a single slice.
     """
     total = by_patch.mean(axis=0)
     shares = np.exp(total - total.max())

@@ -1,0 +1,193 @@
+"""Trains the network that tells the contrasts of single slices: slices at 1 mm in, one of the contrasts out."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
+from surgical_style_engine.volumes.recognise.patches import FINE_SIDE, OUTSIDE
+
+from .fine_bank import ROOM, Slices
+from .train import Network
+
+BATCH = 48
+RATE = 4e-3
+LAYERS = ((16, 5, 2), (32, 3, 2), (64, 3, 2), (96, 3, 1))  # width, side and stride of the convolutions
+LEVELS = 1024  # of intensity, by which ranks are told
+SHIFT = 22  # pixels that patches lie beside the middle, at most
+AGENT = 0.25  # weight of telling a contrast agent, beside telling T1w from the others
+FAMILIES = ((0, 1), (2,), (3,))  # of CONTRASTS: T1w with and without contrast agent are one
+
+
+def fine_network() -> Network:
+    return Network(LAYERS, kinds=len(CONTRASTS))
+
+
+class Draws:
+    """Draws a contrast, then a site, then an image, then a slice of it."""
+
+    def __init__(self, banks: list[Slices], seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.torch_random = torch.Generator().manual_seed(seed)
+        self.by_family: list[dict[str, list[Slices]]] = []
+        for family in FAMILIES:
+            groups: dict[str, list[Slices]] = {}
+            for bank in banks:
+                if bank.kind in family:
+                    groups.setdefault(f"{bank.group} {bank.kind}", []).append(bank)
+            self.by_family.append(groups)
+
+    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(BATCH, 2, FINE_SIDE, FINE_SIDE), and numbers of contrasts."""
+        values, depths, kinds = [], [], []
+        for number in range(BATCH):
+            groups = self.by_family[number % len(FAMILIES)]
+            names = sorted(groups)
+            # a group of many patients teaches more than one of a single one
+            weights = np.sqrt([len(groups[name]) for name in names])
+            members = groups[names[int(self.random.choice(len(names), p=weights / weights.sum()))]]
+            bank = members[int(self.random.integers(len(members)))]
+            index = int(self.random.integers(len(bank.values)))
+            values.append(bank.values[index])
+            depths.append(bank.depth[index])
+            kinds.append(bank.kind)
+        patches = changed(torch.stack(values).float(), torch.stack(depths).float() / 255, self.torch_random)
+        return patches, torch.tensor(kinds)
+
+
+def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Slices as other scanners would have given them, standardised.
+
+    Args:
+        values: (n, ROOM, ROOM).
+        depth: (n, ROOM, ROOM), share of the largest.
+        random: generator.
+
+    Returns:
+        (n, 2, FINE_SIDE, FINE_SIDE) as the network takes them.
+    """
+    count = len(values)
+
+    def uniform(low: float, high: float) -> torch.Tensor:
+        return low + (high - low) * torch.rand(count, 1, 1, generator=random)
+
+    both = torch.stack([values, depth], dim=1)
+    turned = functional.grid_sample(both, _places(count, uniform), mode="bilinear", padding_mode="zeros", align_corners=False)
+    image, deep = turned[:, 0], turned[:, 1]
+    inside = deep >= uniform(0.15, 0.3)
+    image = _softened(image, uniform)
+    image = _other_tone(image, uniform)
+    image = image * torch.exp(_smooth_field(count, random) * uniform(0, 0.12))
+    image = image + uniform(0, 0.24) ** 2 * torch.randn(image.shape, generator=random)
+    _cut_off(inside, random)
+    return standardised(image, inside)
+
+
+def _places(count: int, uniform) -> torch.Tensor:
+    """(n, side, side, 2) where in the cut slice a patch's pixels lie."""
+    angle = uniform(-0.4, 0.4)[:, 0, 0] + (math.pi / 2) * torch.floor(uniform(0, 4)[:, 0, 0])
+    zoom = torch.exp(uniform(-0.22, 0.22)[:, 0, 0]) * FINE_SIDE / ROOM
+    flip = torch.sign(uniform(-1, 1)[:, 0, 0])
+    stretch = torch.exp(uniform(-0.12, 0.12)[:, 0, 0])
+    matrix = torch.zeros(count, 2, 3)
+    matrix[:, 0, 0], matrix[:, 0, 1] = zoom * stretch * torch.cos(angle) * flip, -zoom * torch.sin(angle)
+    matrix[:, 1, 0], matrix[:, 1, 1] = zoom * stretch * torch.sin(angle) * flip, zoom * torch.cos(angle)
+    for axis in range(2):
+        matrix[:, axis, 2] = uniform(-1, 1)[:, 0, 0] * 2 * SHIFT / ROOM
+    return functional.affine_grid(matrix, [count, 2, FINE_SIDE, FINE_SIDE], align_corners=False)
+
+
+def _softened(image: torch.Tensor, uniform) -> torch.Tensor:
+    """From sharpened to as soft as pixels of 2 mm would be."""
+
+    def blurred(given: torch.Tensor) -> torch.Tensor:
+        padded = functional.pad(given[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+        rows = (padded[:, :-2] + padded[:, 2:]) / 4 + padded[:, 1:-1] / 2
+        return (rows[..., :-2] + rows[..., 2:]) / 4 + rows[..., 1:-1] / 2
+
+    soft = blurred(image)
+    softer = blurred(blurred(soft))
+    share = uniform(-0.5, 2)
+    return image + share.clamp(max=1) * (soft - image) + (share - 1).clamp(min=0) * (softer - soft)
+
+
+def _other_tone(image: torch.Tensor, uniform) -> torch.Tensor:
+    """A gamma, two bends and a saturation, all of which keep the order of intensities."""
+    gamma = torch.exp(uniform(-0.5, 0.5))
+    image = torch.where(image > 0, image.clamp(1e-6, 2.5) ** gamma, image)
+    within = image.clamp(0, 1)
+    for waves in (1, 2):
+        bend = uniform(-0.6, 0.6) / (2 * math.pi * waves)
+        image = image + bend * torch.sin(2 * math.pi * waves * within)
+        within = image.clamp(0, 1)
+    return torch.minimum(image, 3.0 - uniform(0, 2.0))
+
+
+def _smooth_field(count: int, random: torch.Generator) -> torch.Tensor:
+    """Sums of three half waves along each axis."""
+    places = torch.linspace(0, math.pi, FINE_SIDE)
+    waves = torch.cos(torch.arange(3)[:, None] * places)
+    return waves.T @ torch.randn(count, 3, 3, generator=random) @ waves / 2
+
+
+def _cut_off(inside: torch.Tensor, random: torch.Generator) -> None:
+    """Now and then a side of the patch lies beyond the field of view."""
+    for index in torch.nonzero(torch.rand(len(inside), generator=random) < 0.2)[:, 0].tolist():
+        width = int(torch.randint(8, FINE_SIDE // 2, (1,), generator=random))
+        inside[index, :width] = False
+
+
+def standardised(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """What ``surgical_style_engine.volumes.recognise.patches.standardised`` gives, to a level of LEVELS.
+
+    Ranks are counted in a histogram: sorting every patch would take as long as the network.
+    """
+    count = len(image)
+    flat, valid = image.reshape(count, -1), inside.reshape(count, -1)
+    low = flat.masked_fill(~valid, torch.inf).amin(dim=1, keepdim=True)
+    high = flat.masked_fill(~valid, -torch.inf).amax(dim=1, keepdim=True)
+    size = valid.sum(dim=1, keepdim=True).clamp_min(1)
+    level = ((flat - low) / (high - low).clamp_min(1e-6) * (LEVELS - 1)).round().clamp(0, LEVELS - 1).long()
+    counts = torch.zeros(count, LEVELS).scatter_add_(1, level, valid.float())
+    upto = counts.cumsum(dim=1)
+    ranks = ((2 * upto - counts) / size).gather(1, level) - 1
+    at = [torch.searchsorted(upto, share * (size - 1) + 1) for share in (0.02, 0.5, 0.98)]
+    p02, p50, p98 = (low + (high - low) * place.clamp(max=LEVELS - 1) / (LEVELS - 1) for place in at)
+    scaled = ((flat - p50) * (2 / (p98 - p02).clamp_min(1e-6))).clamp(OUTSIDE, -OUTSIDE)
+    both = torch.stack([scaled.masked_fill(~valid, OUTSIDE), ranks.masked_fill(~valid, -1.0)], dim=1)
+    return both.nan_to_num(OUTSIDE).reshape(count, 2, *image.shape[1:])
+
+
+def objective(outputs: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of the families, and, of T1w, of the contrast agent."""
+    logs = outputs.log_softmax(dim=1)
+    families = torch.stack([torch.logsumexp(logs[:, list(family)], dim=1) for family in FAMILIES], dim=1)
+    loss = functional.cross_entropy(families, (kinds - 1).clamp_min(0), label_smoothing=0.03)
+    is_t1w = kinds < 2
+    return loss + AGENT * functional.cross_entropy(outputs[is_t1w][:, :2], kinds[is_t1w], label_smoothing=0.05)
+
+
+def train_fine(banks: list[Slices], steps: int, seed: int = 0, report=print) -> Network:
+    """A network that has seen these slices; the mean of its weights over the last steps is taken."""
+    torch.manual_seed(seed)
+    draws, network = Draws(banks, seed), fine_network().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.03)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.15)
+    started, running = time.process_time(), 0.0
+    for step in range(1, steps + 1):
+        batch, kinds = draws.batch()
+        loss = objective(network(batch.contiguous(memory_format=torch.channels_last)), kinds)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        running += 0.05 * (loss.item() - running) if step > 1 else loss.item()
+        if step % 50 == 0:
+            report(f"{step}/{steps} loss {running:.3f} {time.process_time() - started:.0f} s")
+    return network.eval()
