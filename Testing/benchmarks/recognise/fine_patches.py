@@ -1,4 +1,4 @@
-"""Every single slice that recognition is judged on, as the slices' network sees it."""
+"""Every single slice that recognition is judged on, as the slices' networks see it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
-from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
+from surgical_style_engine.volumes.recognise.fine import local
 from surgical_style_engine.volumes.recognise.patches import FINE_MM, FINE_SIDE, deep_patches, standardised, working_grid
+from surgical_style_engine.volumes.recognise.values import SLICE
 
 from .cohort import images
-from .variants import NAMES, variants
+from .variants import variants
 
 
-def store_fine(data: Path, folder: Path) -> None:
-    """Write the fine patches of the single slices of every image of MR contrasts into a folder once."""
+def with_local(stored: np.ndarray) -> np.ndarray:
+    """(n, 3, FINE_SIDE, FINE_SIDE) float32 of what is stored without the third."""
+    patches = stored.astype(np.float32)
+    return np.concatenate([patches, local(patches)[:, None]], axis=1)
+
+
+def store_fine(data: Path, runs: Path) -> None:
+    """Write the fine patches of every variant that is a single slice into a folder once; variants are stored before."""
+    folder = runs / "fine"
     folder.mkdir(parents=True, exist_ok=True)
     for image in images(data):
         path = folder / f"{image.name}.npz"
-        if path.exists() or image.truth not in CONTRASTS:
+        if path.exists():
             continue
         patches = {}
-        for name, volume in variants(image):
-            if name.startswith(NAMES[3]):
-                grid = working_grid(volume, FINE_MM)
-                patches[name] = standardised(*deep_patches(grid, FINE_SIDE)).astype(np.float16)
+        with np.load(runs / "variants" / f"{image.name}.npz") as stored:
+            for name, volume in variants(image):
+                if str(stored[f"{name}|seen"]) == SLICE:
+                    fine = deep_patches(working_grid(volume, FINE_MM), FINE_SIDE)
+                    patches[name] = standardised(*fine).astype(np.float16)
         np.savez(path, **patches)

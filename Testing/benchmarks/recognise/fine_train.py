@@ -12,21 +12,23 @@ from torch import nn
 
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
 from surgical_style_engine.volumes.recognise.patches import FINE_SIDE, OUTSIDE
+from surgical_style_engine.volumes.recognise.fine import AROUND
 
 from .fine_bank import ROOM, Slices
 from .train import Network
 
-BATCH = 48
-RATE = 4e-3
-LAYERS = ((16, 5, 2), (32, 3, 2), (64, 3, 2), (96, 3, 1))  # width, side and stride of the convolutions
+BATCH = 32
+RATE = 3e-3
+LAYERS = ((16, 5, 2), (32, 3, 2), (48, 3, 1), (64, 3, 2), (96, 3, 1))  # width, side and stride of the convolutions
 LEVELS = 1024  # of intensity, by which ranks are told
 SHIFT = 22  # pixels that patches lie beside the middle, at most
 AGENT = 0.25  # weight of telling a contrast agent, beside telling T1w from the others
+SHARES = (0.25, 0.25, 0.2, 0.3)  # of CONTRASTS in what is drawn
 FAMILIES = ((0, 1), (2,), (3,))  # of CONTRASTS: T1w with and without contrast agent are one
 
 
 def fine_network() -> Network:
-    return Network(LAYERS, kinds=len(CONTRASTS))
+    return Network(LAYERS, kinds=len(CONTRASTS), channels=3)
 
 
 class Draws:
@@ -35,19 +37,15 @@ class Draws:
     def __init__(self, banks: list[Slices], seed: int) -> None:
         self.random = np.random.default_rng(seed)
         self.torch_random = torch.Generator().manual_seed(seed)
-        self.by_family: list[dict[str, list[Slices]]] = []
-        for family in FAMILIES:
-            groups: dict[str, list[Slices]] = {}
-            for bank in banks:
-                if bank.kind in family:
-                    groups.setdefault(f"{bank.group} {bank.kind}", []).append(bank)
-            self.by_family.append(groups)
+        self.by_kind: list[dict[str, list[Slices]]] = [{} for _ in CONTRASTS]
+        for bank in banks:
+            self.by_kind[bank.kind].setdefault(bank.group, []).append(bank)
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """(BATCH, 2, FINE_SIDE, FINE_SIDE), and numbers of contrasts."""
+        """(BATCH, 3, FINE_SIDE, FINE_SIDE), and numbers of contrasts."""
         values, depths, kinds = [], [], []
-        for number in range(BATCH):
-            groups = self.by_family[number % len(FAMILIES)]
+        for kind in self.random.choice(len(CONTRASTS), BATCH, p=SHARES):
+            groups = self.by_kind[kind]
             names = sorted(groups)
             # a group of many patients teaches more than one of a single one
             weights = np.sqrt([len(groups[name]) for name in names])
@@ -70,7 +68,7 @@ def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) 
         random: generator.
 
     Returns:
-        (n, 2, FINE_SIDE, FINE_SIDE) as the network takes them.
+        (n, 3, FINE_SIDE, FINE_SIDE) as the network takes them.
     """
     count = len(values)
 
@@ -84,7 +82,7 @@ def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) 
     image = _softened(image, uniform)
     image = _other_tone(image, uniform)
     image = image * torch.exp(_smooth_field(count, random) * uniform(0, 0.12))
-    image = image + uniform(0, 0.24) ** 2 * torch.randn(image.shape, generator=random)
+    image = image + uniform(0, 0.18) ** 2 * torch.randn(image.shape, generator=random)
     _cut_off(inside, random)
     return standardised(image, inside)
 
@@ -113,17 +111,17 @@ def _softened(image: torch.Tensor, uniform) -> torch.Tensor:
 
     soft = blurred(image)
     softer = blurred(blurred(soft))
-    share = uniform(-0.5, 2)
+    share = uniform(-0.6, 1.5)
     return image + share.clamp(max=1) * (soft - image) + (share - 1).clamp(min=0) * (softer - soft)
 
 
 def _other_tone(image: torch.Tensor, uniform) -> torch.Tensor:
     """A gamma, two bends and a saturation, all of which keep the order of intensities."""
-    gamma = torch.exp(uniform(-0.5, 0.5))
+    gamma = torch.exp(uniform(-0.35, 0.35))
     image = torch.where(image > 0, image.clamp(1e-6, 2.5) ** gamma, image)
     within = image.clamp(0, 1)
     for waves in (1, 2):
-        bend = uniform(-0.6, 0.6) / (2 * math.pi * waves)
+        bend = uniform(-0.4, 0.4) / (2 * math.pi * waves)
         image = image + bend * torch.sin(2 * math.pi * waves * within)
         within = image.clamp(0, 1)
     return torch.minimum(image, 3.0 - uniform(0, 2.0))
@@ -144,7 +142,7 @@ def _cut_off(inside: torch.Tensor, random: torch.Generator) -> None:
 
 
 def standardised(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """What ``surgical_style_engine.volumes.recognise.patches.standardised`` gives, to a level of LEVELS.
+    """What ``surgical_style_engine.volumes.recognise.fine.fine_patches`` gives, to a level of LEVELS.
 
     Ranks are counted in a histogram: sorting every patch would take as long as the network.
     """
@@ -160,8 +158,27 @@ def standardised(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     at = [torch.searchsorted(upto, share * (size - 1) + 1) for share in (0.02, 0.5, 0.98)]
     p02, p50, p98 = (low + (high - low) * place.clamp(max=LEVELS - 1) / (LEVELS - 1) for place in at)
     scaled = ((flat - p50) * (2 / (p98 - p02).clamp_min(1e-6))).clamp(OUTSIDE, -OUTSIDE)
-    both = torch.stack([scaled.masked_fill(~valid, OUTSIDE), ranks.masked_fill(~valid, -1.0)], dim=1)
-    return both.nan_to_num(OUTSIDE).reshape(count, 2, *image.shape[1:])
+    scaled, ranks = (part.reshape(image.shape) for part in (scaled, ranks))
+    local = _local(ranks, inside)
+    outside = ~inside
+    layers = [scaled.masked_fill(outside, OUTSIDE), ranks.masked_fill(outside, -1.0), local.masked_fill(outside, 0.0)]
+    return torch.stack(layers, dim=1).nan_to_num(0.0)
+
+
+def _local(ranks: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """What ``surgical_style_engine.volumes.recognise.fine.local`` gives, for a batch at once."""
+    weights = inside.float()
+    mean = _box_sums(ranks * weights) / _box_sums(weights).clamp_min(1e-3 * AROUND * AROUND)
+    band = (ranks - mean) * weights
+    spread = torch.sqrt((band**2).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp_min(1))[:, None, None]
+    return (band / (2 * spread).clamp_min(1e-6)).clamp(OUTSIDE, -OUTSIDE)
+
+
+def _box_sums(images: torch.Tensor) -> torch.Tensor:
+    half = AROUND // 2
+    sums = functional.pad(images, (half + 1, half, half + 1, half)).double().cumsum(1).cumsum(2)
+    boxes = sums[:, AROUND:, AROUND:] - sums[:, :-AROUND, AROUND:] - sums[:, AROUND:, :-AROUND] + sums[:, :-AROUND, :-AROUND]
+    return boxes.float()
 
 
 def objective(outputs: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:

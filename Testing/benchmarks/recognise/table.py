@@ -17,6 +17,8 @@ from surgical_style_engine.volumes.recognise.voxels import Look, decided, pooled
 from .cohort import CHECK, FOLDS, Image, images
 from .drawn import Drawn
 from .linear import Linear, fit, stored_features
+from .fine_patches import with_local
+from .fine_train import fine_network
 from .train import Network
 from .usual import coverage
 from .variants import variants_of
@@ -35,13 +37,13 @@ def answers(runs: Path, data: Path, drawn: Drawn, check: bool = False) -> list[d
     everything = images(data)
     features = stored_features(everything, runs)
     for fold, left in FOLDS.items():
-        networks = load_networks(runs, "all" if check else fold)
+        networks, fine = (load(runs, "all" if check else fold) for load in (load_networks, load_fine))
         known = [image for image in everything if image.patient not in CHECK and (check or not _is_left(image, left))]
         linear = fit(known, features, drawn)
         for image in everything:
             if (image.patient in CHECK) != check or not (check or _is_left(image, left)):
                 continue
-            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, linear, features, runs)]
+            found += [{"fold": fold, **answer} for answer in _of_image(image, (networks, fine), linear, features, runs)]
         if check:
             break
     return found
@@ -60,6 +62,16 @@ def load_networks(runs: Path, name: str) -> list[Network]:
     return networks
 
 
+def load_fine(runs: Path, name: str) -> list[Network]:
+    """The slices' networks."""
+    networks = []
+    for path in sorted(runs.glob(f"fine-{name}-*.pt")):
+        network = fine_network()
+        network.load_state_dict(torch.load(path, weights_only=True))
+        networks.append(network.eval())
+    return networks
+
+
 def look(networks: list[Network], patches: np.ndarray) -> np.ndarray:
     """What ``Recogniser.look`` gives: logarithms of probabilities (n, kinds)."""
     batches = [torch.from_numpy(np.ascontiguousarray(view, np.float32)) for view in turned(patches)]
@@ -68,9 +80,20 @@ def look(networks: list[Network], patches: np.ndarray) -> np.ndarray:
     return torch.stack(looks).mean(dim=0).numpy()
 
 
-def _of_image(image: Image, networks: list[Network], linear: Linear, features: dict, runs: Path) -> list[dict]:
+def slice_contrasts(networks: list[Network], patches: np.ndarray) -> np.ndarray:
+    """What ``Recogniser.slice_contrasts`` gives."""
+    mean = look(networks, with_local(patches)).mean(axis=0)
+    return mean - np.logaddexp.reduce(mean)
+
+
+def _of_image(
+    image: Image, networks: tuple[list[Network], list[Network]], linear: Linear, features: dict, runs: Path
+) -> list[dict]:
     found = []
-    with np.load(runs / "variants" / f"{image.name}.npz") as stored:
+    with (
+        np.load(runs / "variants" / f"{image.name}.npz") as stored,
+        np.load(runs / "fine" / f"{image.name}.npz") as fine,
+    ):
         for variant in variants_of(stored):
             patches = stored[variant]
             common = {
@@ -85,7 +108,10 @@ def _of_image(image: Image, networks: list[Network], linear: Linear, features: d
             }
             measured = features.get((image.name, variant))
             is_enough = len(patches) and measured is not None
-            shares = pooled(look(networks, patches), linear.contrasts(measured)) if is_enough else None
+            contrasts = None if measured is None else linear.contrasts(measured)
+            if is_enough and variant in fine and len(fine[variant]):
+                contrasts = slice_contrasts(networks[1], fine[variant])
+            shares = pooled(look(networks[0], patches), contrasts) if is_enough else None
             strange = 0.0 if measured is None else float(np.sqrt((linear.scaled(measured) ** 2).mean()))
             found.append({**common, "probabilities": shares, "strange": strange})
     return found

@@ -39,11 +39,15 @@ class Network(nn.Module):
     """Convolutions, the mean and the largest of every feature, and two layers on these."""
 
     def __init__(
-        self, layers: tuple[tuple[int, int, int], ...] = LAYERS, embedding: int = 32, kinds: int = len(KINDS)
+        self,
+        layers: tuple[tuple[int, int, int], ...] = LAYERS,
+        embedding: int = 32,
+        kinds: int = len(KINDS),
+        channels: int = 2,
     ) -> None:
         super().__init__()
         parts: list[nn.Module] = []
-        before = 2
+        before = channels
         for width, side, stride in layers:
             parts += [nn.Conv2d(before, width, side, stride, side // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             before = width

@@ -31,9 +31,9 @@ def features_of(patches: np.ndarray) -> np.ndarray | None:
     """
     values, ranks = (np.asarray(patches[:, channel], np.float32) for channel in (0, 1))
     inside = (values > OUTSIDE + 1e-3) & (ranks > -1)
-    rank_blurs = {side: _blurred(ranks, inside, side) for side in _BOXES}
-    value_blurs = {side: _blurred(values, inside, side) for side in _BOXES}
-    unevenness = _blurred((ranks - rank_blurs[5]) ** 2, inside, 5)
+    rank_blurs = {side: blurred(ranks, inside, side) for side in _BOXES}
+    value_blurs = {side: blurred(values, inside, side) for side in _BOXES}
+    unevenness = blurred((ranks - rank_blurs[5]) ** 2, inside, 5)
     inner = _eroded(_eroded(inside, cross=True), cross=True)
     rows = []
     for n in range(len(patches)):
@@ -113,7 +113,7 @@ def _compact(pixels: np.ndarray) -> float:
     return float(_eroded(pixels[None], cross=False).sum() / max(int(pixels.sum()), 1))
 
 
-def _blurred(images: np.ndarray, inside: np.ndarray, side: int) -> np.ndarray:
+def blurred(images: np.ndarray, inside: np.ndarray, side: int) -> np.ndarray:
     """Means over boxes of what lies inside; images and inside are (n, h, w)."""
     weights = _box_sums(inside.astype(np.float32), side)
     return _box_sums(np.where(inside, images, 0), side) / np.maximum(weights, 1e-3 * side * side)

@@ -28,7 +28,7 @@ class Recogniser:
         linear: the multinomial logistic regression on ``features.features_of``: mean, scale, weight, bias.
         constants: thresholds by name.
         digest: that statistics of the embedding go with.
-        fine: weights of the networks that tell the contrasts of single slices at ``patches.FINE_MM``.
+        fine: weights of the networks that tell the contrasts of single slices.
     """
 
     networks: tuple[Mapping[str, np.ndarray], ...]
@@ -58,7 +58,7 @@ class Recogniser:
         """Look at single slices.
 
         Args:
-            patches: (n, 2, h, w) float32, standardised, at ``patches.FINE_MM``; n > 0.
+            patches: (n, 3, h, w) float32 as ``fine.fine_patches`` gives them; n > 0.
 
         Returns:
             (contrasts,) logarithms of probabilities, of the mean over patches, networks and views.

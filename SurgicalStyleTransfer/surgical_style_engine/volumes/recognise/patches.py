@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIDE = 64  # pixels of a patch
 PIXEL_MM = 2.0
-FINE_SIDE, FINE_MM = 128, 1.0  # of patches of single slices, where the cortex has to be seen
+FINE_SIDE, FINE_MM = 128, 1.0  # of patches of single slices (`fine`), where the cortex has to be seen
 THICK_MM = 2.5  # from this distance of slices on, other planes than the acquired one are too coarse to look at
 DEEP = 0.6  # of the largest depth: slices and centres of patches are taken from here on
 SHELL = 0.25  # of the largest depth: scalp and skull of a head, the rim of an extracted brain; not looked at

@@ -11,9 +11,10 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
 
 from .features import features_of
+from .fine import fine_patches
 from .kinds import CONTRASTS, CT, KINDS, NOT_KNOWN, OTHER, PICTURE, RADIOGRAPH, T1W, T1W_GD
 from .network import Recogniser, shipped
-from .patches import FINE_MM, FINE_SIDE, deep_patches, standardised, working_grid
+from .patches import deep_patches, standardised, working_grid
 from .values import SLICE, WHOLE, hounsfield, is_extracted, seen
 
 TOO_LITTLE = "too little of a body is in the image to tell what it shows"
@@ -93,7 +94,7 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
 
 def _of_slices(volume: Volume, recogniser: Recogniser) -> np.ndarray | None:
     """Logarithms of the contrasts' probabilities by one slice, or a few, at their full resolution."""
-    patches = standardised(*deep_patches(working_grid(volume, FINE_MM), FINE_SIDE))
+    patches = fine_patches(volume)
     return recogniser.slice_contrasts(patches) if len(patches) else None
 
 

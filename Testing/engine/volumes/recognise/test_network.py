@@ -7,7 +7,8 @@ import pytest
 
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes.recognise import network
-from surgical_style_engine.volumes.recognise.kinds import KINDS
+from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, KINDS
+from surgical_style_engine.volumes.recognise.patches import FINE_SIDE
 
 
 @pytest.fixture(scope="module")
@@ -15,27 +16,41 @@ def patches():
     return np.random.default_rng(0).normal(size=(5, 2, 64, 64)).astype(np.float32)
 
 
+def of_torch(torch, weights, view):
+    """Logarithms of probabilities of one network, by torch."""
+    features, layer = torch.from_numpy(np.ascontiguousarray(view)), 0
+    while f"conv{layer}.weight" in weights:
+        kernel, bias = (torch.from_numpy(weights[f"conv{layer}.{part}"]) for part in ("weight", "bias"))
+        stride = int(weights.get(f"conv{layer}.stride", 2))
+        features = torch.relu(torch.nn.functional.conv2d(features, kernel, bias, stride, kernel.shape[-1] // 2))
+        layer += 1
+    pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
+    linear = [
+        torch.from_numpy(weights[f"{name}.{part}"]) for name in ("embed", "classify") for part in ("weight", "bias")
+    ]
+    embedding = torch.relu(torch.nn.functional.linear(pooled, *linear[:2]))
+    return torch.nn.functional.linear(embedding, *linear[2:]).log_softmax(1)
+
+
 def test_as_torch_computes_it(patches):
     torch = pytest.importorskip("torch")
     recogniser = network.shipped()
-    outputs = []
     views = [patches, patches[..., ::-1], patches[..., ::-1, ::-1]]
-    for weights, view in itertools.product(recogniser.networks, views):
-        features, layer = torch.from_numpy(np.ascontiguousarray(view)), 0
-        while f"conv{layer}.weight" in weights:
-            kernel, bias = (torch.from_numpy(weights[f"conv{layer}.{part}"]) for part in ("weight", "bias"))
-            stride = int(weights.get(f"conv{layer}.stride", 2))
-            features = torch.relu(torch.nn.functional.conv2d(features, kernel, bias, stride, kernel.shape[-1] // 2))
-            layer += 1
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
-        linear = [
-            torch.from_numpy(weights[f"{name}.{part}"]) for name in ("embed", "classify") for part in ("weight", "bias")
-        ]
-        embedding = torch.relu(torch.nn.functional.linear(pooled, *linear[:2]))
-        outputs.append(torch.nn.functional.linear(embedding, *linear[2:]).log_softmax(1))
+    outputs = [of_torch(torch, *pair) for pair in itertools.product(recogniser.networks, views)]
     logarithms, embeddings = recogniser.look(patches)
     assert np.allclose(logarithms, torch.stack(outputs).mean(0).numpy(), atol=1e-4)
     assert embeddings.shape == (5, 32 * len(recogniser.networks)) and (embeddings >= 0).all()
+
+
+def test_slices_as_torch_computes_it(patches):
+    torch = pytest.importorskip("torch")
+    recogniser = network.shipped()
+    fine = np.random.default_rng(1).normal(size=(5, 3, FINE_SIDE, FINE_SIDE)).astype(np.float32)
+    views = [fine, fine[..., ::-1], fine[..., ::-1, ::-1]]
+    outputs = [of_torch(torch, *pair) for pair in itertools.product(recogniser.fine, views)]
+    contrasts = recogniser.slice_contrasts(fine)
+    assert np.allclose(contrasts, torch.stack(outputs).mean((0, 1)).log_softmax(0).numpy(), atol=1e-4)
+    assert len(recogniser.fine) and np.exp(contrasts).sum() == pytest.approx(1)
 
 
 def test_a_patch_does_not_depend_on_its_neighbours(patches):
@@ -58,6 +73,7 @@ def test_what_is_shipped_is_small_and_complete():
     kinds = {f"{word}_{much}" for word in ("least", "farthest") for much in ("whole", "part", "slice")}
     assert kinds | {"least_agent"} == set(recogniser.constants) and len(recogniser.digest) == 16
     assert all(len(weights["classify.bias"]) == len(KINDS) for weights in recogniser.networks)
+    assert all(len(weights["classify.bias"]) == len(CONTRASTS) for weights in recogniser.fine)
 
 
 def test_a_damaged_file_is_one_sentence(tmp_path):

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.recognise.patches import OUTSIDE, SIDE, deep_patches, standardised, working_grid
+from surgical_style_engine.volumes.recognise.patches import (
+    FINE_MM,
+    FINE_SIDE,
+    OUTSIDE,
+    SIDE,
+    deep_patches,
+    standardised,
+    working_grid,
+)
 from surgical_style_engine.volumes.volume import Volume
 
 
@@ -51,6 +59,17 @@ def test_a_single_slice_is_looked_at_in_its_plane():
     images, insides = deep_patches(grid)
     assert grid.planes == (0,) and len(images) == 5, "about the middle and beside it"
     assert insides[0][32, 32] and not np.array_equal(images[0], images[1])
+
+
+def test_a_single_slice_is_looked_at_finely():
+    volume = ball(spacing=(0.5, 0.5, 3.0))
+    one = Volume(np.ascontiguousarray(volume.array[:, 30:31]), volume.spacing)
+    grid = working_grid(one, FINE_MM)
+    assert grid.volume.spacing[:2] == (1, 1) and grid.volume.array.shape == (1, 1, 180, 180)
+    images, insides = deep_patches(grid, FINE_SIDE)
+    assert images.shape == insides.shape == (5, FINE_SIDE, FINE_SIDE)
+    middle = insides[0][FINE_SIDE // 2]  # 56 of 75 mm remain
+    assert middle[FINE_SIDE // 2] and middle[FINE_SIDE // 2 - 52] and not middle[FINE_SIDE // 2 - 60]
 
 
 def test_a_side_that_cuts_through_the_body_is_no_surface():
