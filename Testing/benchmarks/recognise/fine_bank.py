@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ SHARE_HEALED = 0.7
 SHARE_MIXED = 0.5
 SHARE_DRESSED = 0.45
 ACQUIRED = 0.6  # share of slices across the first axis, where the others are as fine
+FINE = 1.6  # mm between slices, up to which all planes are taken
+LEAST_BODY = 0.12  # of the brightest
 THICK = (1, 1, 2, 3, 4, 5)  # of thin slices are averaged
 # Contrasts with so much of another in them, as other echo times and field strengths would give.
 MIXED = {
@@ -62,7 +64,8 @@ def slices_of_all(data: Path, path: Path, report=print) -> list[Slices]:
     known = [image for image in images(data) if image.truth in CONTRASTS and image.patient not in CHECK]
     kept = []
     for number, (image, volumes, others) in enumerate(_with_others(known)):
-        alike = [1 for one in known if (one.truth, one.site, one.extracted) == (image.truth, image.site, image.extracted)]
+        like = (image.truth, image.site, image.extracted)
+        alike = [one for one in known if (one.truth, one.site, one.extracted) == like]
         random = np.random.default_rng(number)
         made = _slices(image, volumes, others, COUNT if len(alike) >= 3 else RARE, random)
         kept.append(made)
@@ -72,7 +75,7 @@ def slices_of_all(data: Path, path: Path, report=print) -> list[Slices]:
 
 
 def _with_others(known: list[Image]) -> Iterator[tuple[Image, list[Volume], dict[str, Volume]]]:
-    """Every image with its volumes (as it is, and healed where there is a tumour), and the patient's other contrasts."""
+    """Every image with its volumes, as it is and healed where there is a tumour, and the patient's other contrasts."""
     for image in known:
         volume = image.read()
         volumes = [volume, mended] if (mended := healed(image, volume)) is not None else [volume]
@@ -89,15 +92,21 @@ def _with_others(known: list[Image]) -> Iterator[tuple[Image, list[Volume], dict
 def _slices(
     image: Image, volumes: list[Volume], others: dict[str, Volume], count: int, random: np.random.Generator
 ) -> Slices:
+    """So many slices of an image.
+
+    Args:
+        image: the first volume's.
+        volumes: as it is, and healed where there is a tumour.
+        others: the patient's other contrasts on the same grid.
+        count: how many.
+        random: generator.
+    """
     values, depths = [], []
     scaled = [_scaled(volume) for volume in volumes]
     beside = {kind: _scaled(volume) for kind, volume in others.items()}
-    fine = max(image_spacing := volumes[0].spacing) <= 1.6
-    areas = [
-        (part.mean(axis=tuple(other for other in range(3) if other != axis)))
-        for part in [scaled[0] > 0.12]
-        for axis in range(3)
-    ]
+    spacing = volumes[0].spacing[::-1]
+    fine, body = max(spacing) <= FINE, scaled[0] > LEAST_BODY
+    areas = [body.mean(axis=other) for other in ((1, 2), (0, 2), (0, 1))]
     while len(values) < count:
         axis = int(random.choice(3, p=(ACQUIRED, *[(1 - ACQUIRED) / 2] * 2))) if fine else 0
         array = scaled[-1] if random.random() < SHARE_HEALED else scaled[0]
@@ -110,7 +119,7 @@ def _slices(
             for kind, low, high in MIXED[image.truth]:
                 if kind in beside:
                     flat = flat + random.uniform(low, high) * beside[kind][tuple(box)].mean(axis=axis)
-        steps = [step for number, step in enumerate(image_spacing[::-1]) if number != axis]
+        steps = [step for number, step in enumerate(spacing) if number != axis]
         if image.extracted and random.random() < SHARE_DRESSED:
             flat = dressed_slice(flat, array[tuple(box)].mean(axis=axis) > 0, steps, image.truth == T2W, random)
         cut = _cut_of(Volume(flat[None, None].astype(np.float32), (steps[1], steps[0], 4.0)))
@@ -147,10 +156,11 @@ def _cut_of(volume: Volume) -> tuple[np.ndarray, np.ndarray] | None:
     scaled = np.clip((values - low) / (high - low), -1, 3)
     middle = [round(float(part.mean())) for part in np.nonzero(depth >= DEEP * deepest)]
     cut = np.zeros((2, ROOM, ROOM), np.float32)
+    deepness = depth / deepest
     first = [place - ROOM // 2 for place in middle]
     taken = [slice(max(0, start), min(start + ROOM, size)) for start, size in zip(first, values.shape, strict=True)]
     put = tuple(slice(part.start - start, part.stop - start) for part, start in zip(taken, first, strict=True))
-    for layer, image in zip(cut, (scaled, depth / deepest), strict=True):
+    for layer, image in zip(cut, (scaled, deepness), strict=True):
         layer[put] = image[tuple(taken)]
     return cut[0].astype(np.float16), np.round(255 * cut[1]).astype(np.uint8)
 

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, T1W, T1W_GD
-from surgical_style_engine.volumes.recognise.network import turned
+from surgical_style_engine.volumes.recognise.network import Recogniser, turned
 from surgical_style_engine.volumes.recognise.values import PART, SLICE, WHOLE
 from surgical_style_engine.volumes.recognise.voxels import Look, decided, pooled, with_values
 
 from .cohort import CHECK, FOLDS, Image, images
 from .drawn import Drawn
+from .fine_fit import fine_drawn, fit_fine, stored_looks
 from .linear import Linear, fit, stored_features
-from .fine_patches import with_local
-from .fine_train import fine_network
 from .train import Network
 from .usual import coverage
 from .variants import variants_of
@@ -35,15 +34,17 @@ def answers(runs: Path, data: Path, drawn: Drawn, check: bool = False) -> list[d
     """What networks say of images of sites that they have not seen: of the check patients, or of all others."""
     found = []
     everything = images(data)
-    features = stored_features(everything, runs)
+    features, looks = stored_features(everything, runs), stored_looks(data, runs)
+    fine = fine_drawn(data, runs)
     for fold, left in FOLDS.items():
-        networks, fine = (load(runs, "all" if check else fold) for load in (load_networks, load_fine))
+        networks = load_networks(runs, "all" if check else fold)
         known = [image for image in everything if image.patient not in CHECK and (check or not _is_left(image, left))]
         linear = fit(known, features, drawn)
+        slices = Recogniser((), {}, {}, "", tuple(fit_fine(fine if check else fine.without(left))))
         for image in everything:
             if (image.patient in CHECK) != check or not (check or _is_left(image, left)):
                 continue
-            found += [{"fold": fold, **answer} for answer in _of_image(image, (networks, fine), linear, features, runs)]
+            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, (linear, slices), (features, looks), runs)]
         if check:
             break
     return found
@@ -62,16 +63,6 @@ def load_networks(runs: Path, name: str) -> list[Network]:
     return networks
 
 
-def load_fine(runs: Path, name: str) -> list[Network]:
-    """The slices' networks."""
-    networks = []
-    for path in sorted(runs.glob(f"fine-{name}-*.pt")):
-        network = fine_network()
-        network.load_state_dict(torch.load(path, weights_only=True))
-        networks.append(network.eval())
-    return networks
-
-
 def look(networks: list[Network], patches: np.ndarray) -> np.ndarray:
     """What ``Recogniser.look`` gives: logarithms of probabilities (n, kinds)."""
     batches = [torch.from_numpy(np.ascontiguousarray(view, np.float32)) for view in turned(patches)]
@@ -80,20 +71,16 @@ def look(networks: list[Network], patches: np.ndarray) -> np.ndarray:
     return torch.stack(looks).mean(dim=0).numpy()
 
 
-def slice_contrasts(networks: list[Network], patches: np.ndarray) -> np.ndarray:
-    """What ``Recogniser.slice_contrasts`` gives."""
-    mean = look(networks, with_local(patches)).mean(axis=0)
-    return mean - np.logaddexp.reduce(mean)
-
-
 def _of_image(
-    image: Image, networks: tuple[list[Network], list[Network]], linear: Linear, features: dict, runs: Path
+    image: Image,
+    networks: list[Network],
+    classifiers: tuple[Linear, Recogniser],
+    measures: tuple[dict, dict],
+    runs: Path,
 ) -> list[dict]:
     found = []
-    with (
-        np.load(runs / "variants" / f"{image.name}.npz") as stored,
-        np.load(runs / "fine" / f"{image.name}.npz") as fine,
-    ):
+    (linear, slices), (features, looks) = classifiers, measures
+    with np.load(runs / "variants" / f"{image.name}.npz") as stored:
         for variant in variants_of(stored):
             patches = stored[variant]
             common = {
@@ -108,10 +95,11 @@ def _of_image(
             }
             measured = features.get((image.name, variant))
             is_enough = len(patches) and measured is not None
-            contrasts = None if measured is None else linear.contrasts(measured)
-            if is_enough and variant in fine and len(fine[variant]):
-                contrasts = slice_contrasts(networks[1], fine[variant])
-            shares = pooled(look(networks[0], patches), contrasts) if is_enough else None
+            shares = None
+            if is_enough:
+                of_slices = list(looks.get((image.name, variant), ()))
+                contrasts = slices.slice_contrasts(of_slices, linear.contrasts(measured))
+                shares = pooled(look(networks, patches), contrasts, only_veto=bool(of_slices))
             strange = 0.0 if measured is None else float(np.sqrt((linear.scaled(measured) ** 2).mean()))
             found.append({**common, "probabilities": shares, "strange": strange})
     return found

@@ -38,22 +38,16 @@ LAYERS = ((24, 5, 2), (48, 3, 2), (64, 3, 1), (96, 3, 2))  # width, side and str
 class Network(nn.Module):
     """Convolutions, the mean and the largest of every feature, and two layers on these."""
 
-    def __init__(
-        self,
-        layers: tuple[tuple[int, int, int], ...] = LAYERS,
-        embedding: int = 32,
-        kinds: int = len(KINDS),
-        channels: int = 2,
-    ) -> None:
+    def __init__(self, layers: tuple[tuple[int, int, int], ...] = LAYERS, embedding: int = 32) -> None:
         super().__init__()
         parts: list[nn.Module] = []
-        before = channels
+        before = 2
         for width, side, stride in layers:
             parts += [nn.Conv2d(before, width, side, stride, side // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             before = width
         self.features = nn.Sequential(*parts)
         self.embed = nn.Linear(2 * before, embedding)
-        self.classify = nn.Linear(embedding, kinds)
+        self.classify = nn.Linear(embedding, len(KINDS))
         self.drop = nn.Dropout(0.15)
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:

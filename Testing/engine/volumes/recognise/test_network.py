@@ -7,8 +7,7 @@ import pytest
 
 from surgical_style_engine.errors import StyleTransferError
 from surgical_style_engine.volumes.recognise import network
-from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, KINDS
-from surgical_style_engine.volumes.recognise.patches import FINE_SIDE
+from surgical_style_engine.volumes.recognise.kinds import KINDS
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +41,22 @@ def test_as_torch_computes_it(patches):
     assert embeddings.shape == (5, 32 * len(recogniser.networks)) and (embeddings >= 0).all()
 
 
-def test_slices_as_torch_computes_it(patches):
+def test_slices_as_torch_computes_it():
     torch = pytest.importorskip("torch")
     recogniser = network.shipped()
-    fine = np.random.default_rng(1).normal(size=(5, 3, FINE_SIDE, FINE_SIDE)).astype(np.float32)
-    views = [fine, fine[..., ::-1], fine[..., ::-1, ::-1]]
-    outputs = [of_torch(torch, *pair) for pair in itertools.product(recogniser.fine, views)]
-    contrasts = recogniser.slice_contrasts(fine)
-    assert np.allclose(contrasts, torch.stack(outputs).mean((0, 1)).log_softmax(0).numpy(), atol=1e-4)
-    assert len(recogniser.fine) and np.exp(contrasts).sum() == pytest.approx(1)
+    looks = [recogniser.fine[0]["mean"] + number * recogniser.fine[0]["scale"] for number in (0.2, -0.3)]
+    coarse = np.log([0.3, 0.1, 0.2, 0.4])
+    logs = []
+    for weights in recogniser.fine:
+        values = torch.from_numpy((np.stack(looks) - weights["mean"]) / weights["scale"])
+        hidden = torch.relu(values @ torch.from_numpy(weights["weight0"]) + torch.from_numpy(weights["bias0"]))
+        outputs = hidden @ torch.from_numpy(weights["weight1"]) + torch.from_numpy(weights["bias1"])
+        logs.append(outputs.log_softmax(1))
+    families = torch.stack(logs).mean((0, 1)) + network.COARSE * torch.log(torch.tensor([0.4, 0.2, 0.4]))
+    contrasts = np.exp(recogniser.slice_contrasts(looks, coarse))
+    assert np.allclose([contrasts[:2].sum(), *contrasts[2:]], families.softmax(0).numpy(), atol=1e-4)
+    assert contrasts[0] == pytest.approx(3 * contrasts[1]), "the agent is told by the other measures"
+    assert recogniser.slice_contrasts([], coarse) is coarse and len(recogniser.fine)
 
 
 def test_a_patch_does_not_depend_on_its_neighbours(patches):
@@ -73,7 +79,7 @@ def test_what_is_shipped_is_small_and_complete():
     kinds = {f"{word}_{much}" for word in ("least", "farthest") for much in ("whole", "part", "slice")}
     assert kinds | {"least_agent"} == set(recogniser.constants) and len(recogniser.digest) == 16
     assert all(len(weights["classify.bias"]) == len(KINDS) for weights in recogniser.networks)
-    assert all(len(weights["classify.bias"]) == len(CONTRASTS) for weights in recogniser.fine)
+    assert all(len(weights["bias1"]) == 3 for weights in recogniser.fine), "T1w with and without agent are one"
 
 
 def test_a_damaged_file_is_one_sentence(tmp_path):

@@ -1,63 +1,19 @@
-"""Trains the network that tells the contrasts of single slices: slices at 1 mm in, one of the contrasts out."""
+"""Single slices at 1 mm as other scanners and users would have given them."""
 
 from __future__ import annotations
 
 import math
-import time
 
-import numpy as np
 import torch
 import torch.nn.functional as functional
-from torch import nn
 
-from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
 from surgical_style_engine.volumes.recognise.patches import FINE_SIDE, OUTSIDE
 from surgical_style_engine.volumes.recognise.fine import AROUND
 
-from .fine_bank import ROOM, Slices
-from .train import Network
+from .fine_bank import ROOM
 
-BATCH = 32
-RATE = 3e-3
-LAYERS = ((16, 5, 2), (32, 3, 2), (48, 3, 1), (64, 3, 2), (96, 3, 1))  # width, side and stride of the convolutions
 LEVELS = 1024  # of intensity, by which ranks are told
 SHIFT = 22  # pixels that patches lie beside the middle, at most
-AGENT = 0.25  # weight of telling a contrast agent, beside telling T1w from the others
-SHARES = (0.25, 0.25, 0.2, 0.3)  # of CONTRASTS in what is drawn
-FAMILIES = ((0, 1), (2,), (3,))  # of CONTRASTS: T1w with and without contrast agent are one
-
-
-def fine_network() -> Network:
-    return Network(LAYERS, kinds=len(CONTRASTS), channels=3)
-
-
-class Draws:
-    """Draws a contrast, then a site, then an image, then a slice of it."""
-
-    def __init__(self, banks: list[Slices], seed: int) -> None:
-        self.random = np.random.default_rng(seed)
-        self.torch_random = torch.Generator().manual_seed(seed)
-        self.by_kind: list[dict[str, list[Slices]]] = [{} for _ in CONTRASTS]
-        for bank in banks:
-            self.by_kind[bank.kind].setdefault(bank.group, []).append(bank)
-
-    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """(BATCH, 3, FINE_SIDE, FINE_SIDE), and numbers of contrasts."""
-        values, depths, kinds = [], [], []
-        for kind in self.random.choice(len(CONTRASTS), BATCH, p=SHARES):
-            groups = self.by_kind[kind]
-            names = sorted(groups)
-            # a group of many patients teaches more than one of a single one
-            weights = np.sqrt([len(groups[name]) for name in names])
-            members = groups[names[int(self.random.choice(len(names), p=weights / weights.sum()))]]
-            bank = members[int(self.random.integers(len(members)))]
-            index = int(self.random.integers(len(bank.values)))
-            values.append(bank.values[index])
-            depths.append(bank.depth[index])
-            kinds.append(bank.kind)
-        patches = changed(torch.stack(values).float(), torch.stack(depths).float() / 255, self.torch_random)
-        return patches, torch.tensor(kinds)
-
 
 def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Slices as other scanners would have given them, standardised.
@@ -68,7 +24,7 @@ def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) 
         random: generator.
 
     Returns:
-        (n, 3, FINE_SIDE, FINE_SIDE) as the network takes them.
+        (n, 3, FINE_SIDE, FINE_SIDE) as ``fine_features`` takes them.
     """
     count = len(values)
 
@@ -76,7 +32,8 @@ def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) 
         return low + (high - low) * torch.rand(count, 1, 1, generator=random)
 
     both = torch.stack([values, depth], dim=1)
-    turned = functional.grid_sample(both, _places(count, uniform), mode="bilinear", padding_mode="zeros", align_corners=False)
+    places = _places(count, uniform)
+    turned = functional.grid_sample(both, places, mode="bilinear", padding_mode="zeros", align_corners=False)
     image, deep = turned[:, 0], turned[:, 1]
     inside = deep >= uniform(0.15, 0.3)
     image = _softened(image, uniform)
@@ -144,7 +101,7 @@ def _cut_off(inside: torch.Tensor, random: torch.Generator) -> None:
 def standardised(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """What ``surgical_style_engine.volumes.recognise.fine.fine_patches`` gives, to a level of LEVELS.
 
-    Ranks are counted in a histogram: sorting every patch would take as long as the network.
+    Ranks are counted in a histogram, which is faster than sorting every patch.
     """
     count = len(image)
     flat, valid = image.reshape(count, -1), inside.reshape(count, -1)
@@ -177,34 +134,5 @@ def _local(ranks: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
 def _box_sums(images: torch.Tensor) -> torch.Tensor:
     half = AROUND // 2
     sums = functional.pad(images, (half + 1, half, half + 1, half)).double().cumsum(1).cumsum(2)
-    boxes = sums[:, AROUND:, AROUND:] - sums[:, :-AROUND, AROUND:] - sums[:, AROUND:, :-AROUND] + sums[:, :-AROUND, :-AROUND]
-    return boxes.float()
-
-
-def objective(outputs: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of the families, and, of T1w, of the contrast agent."""
-    logs = outputs.log_softmax(dim=1)
-    families = torch.stack([torch.logsumexp(logs[:, list(family)], dim=1) for family in FAMILIES], dim=1)
-    loss = functional.cross_entropy(families, (kinds - 1).clamp_min(0), label_smoothing=0.03)
-    is_t1w = kinds < 2
-    return loss + AGENT * functional.cross_entropy(outputs[is_t1w][:, :2], kinds[is_t1w], label_smoothing=0.05)
-
-
-def train_fine(banks: list[Slices], steps: int, seed: int = 0, report=print) -> Network:
-    """A network that has seen these slices; the mean of its weights over the last steps is taken."""
-    torch.manual_seed(seed)
-    draws, network = Draws(banks, seed), fine_network().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.03)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.15)
-    started, running = time.process_time(), 0.0
-    for step in range(1, steps + 1):
-        batch, kinds = draws.batch()
-        loss = objective(network(batch.contiguous(memory_format=torch.channels_last)), kinds)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        running += 0.05 * (loss.item() - running) if step > 1 else loss.item()
-        if step % 50 == 0:
-            report(f"{step}/{steps} loss {running:.3f} {time.process_time() - started:.0f} s")
-    return network.eval()
+    rows = sums[:, AROUND:] - sums[:, :-AROUND]
+    return (rows[..., AROUND:] - rows[..., :-AROUND]).float()
