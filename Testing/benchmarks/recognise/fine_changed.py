@@ -7,13 +7,14 @@ import math
 import torch
 import torch.nn.functional as functional
 
-from surgical_style_engine.volumes.recognise.patches import FINE_SIDE, OUTSIDE
 from surgical_style_engine.volumes.recognise.fine import AROUND
+from surgical_style_engine.volumes.recognise.patches import FINE_SIDE, OUTSIDE
 
 from .fine_bank import ROOM
 
 LEVELS = 1024  # of intensity, by which ranks are told
 SHIFT = 22  # pixels that patches lie beside the middle, at most
+
 
 def changed(values: torch.Tensor, depth: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Slices as other scanners would have given them, standardised.

@@ -44,7 +44,10 @@ def answers(runs: Path, data: Path, drawn: Drawn, check: bool = False) -> list[d
         for image in everything:
             if (image.patient in CHECK) != check or not (check or _is_left(image, left)):
                 continue
-            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, (linear, slices), (features, looks), runs)]
+            found += [
+                {"fold": fold, **answer}
+                for answer in _of_image(image, networks, (linear, slices), (features, looks), runs)
+            ]
         if check:
             break
     return found

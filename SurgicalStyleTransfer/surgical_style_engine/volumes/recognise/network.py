@@ -14,7 +14,7 @@ from surgical_style_engine.errors import StyleTransferError
 
 FILE_NAME = "recogniser.npz"
 FINE = "fine"  # what the keys of the slices' classifiers begin with
-COARSE = 0.5  # weight of the measures at 2 mm beside those of slices
+CONTRADICTED = 0.15  # what the measures at 2 mm find less likely, those of slices do not say alone
 MOST_LOOKS = 16  # a few patches are also looked at turned and mirrored, up to so many in all
 _STRIDE = 2  # where the weights name no other
 _FARTHEST = 6.0
@@ -74,7 +74,10 @@ class Recogniser:
             return contrasts
         t1w = np.logaddexp(contrasts[0], contrasts[1])
         fine = np.mean([_layers(weights, np.stack(looks)) for weights in self.fine], axis=(0, 1))
-        families = _log_softmax((fine + COARSE * np.array([t1w, *contrasts[2:]]))[None])[0]
+        coarse = np.array([t1w, *contrasts[2:]])
+        families = _log_softmax((fine + coarse)[None])[0]
+        if coarse[families.argmax()] < np.log(CONTRADICTED):  # neither is believed
+            families = np.log((np.exp(families) + np.exp(coarse)) / 2)
         return np.array([families[0] + contrasts[0] - t1w, families[0] + contrasts[1] - t1w, *families[1:]])
 
     def scaled(self, features: np.ndarray) -> np.ndarray:

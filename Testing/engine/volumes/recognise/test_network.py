@@ -52,11 +52,21 @@ def test_slices_as_torch_computes_it():
         hidden = torch.relu(values @ torch.from_numpy(weights["weight0"]) + torch.from_numpy(weights["bias0"]))
         outputs = hidden @ torch.from_numpy(weights["weight1"]) + torch.from_numpy(weights["bias1"])
         logs.append(outputs.log_softmax(1))
-    families = torch.stack(logs).mean((0, 1)) + network.COARSE * torch.log(torch.tensor([0.4, 0.2, 0.4]))
+    families = torch.stack(logs).mean((0, 1)) + torch.log(torch.tensor([0.4, 0.2, 0.4]))
     contrasts = np.exp(recogniser.slice_contrasts(looks, coarse))
     assert np.allclose([contrasts[:2].sum(), *contrasts[2:]], families.softmax(0).numpy(), atol=1e-4)
     assert contrasts[0] == pytest.approx(3 * contrasts[1]), "the agent is told by the other measures"
     assert recogniser.slice_contrasts([], coarse) is coarse and len(recogniser.fine)
+
+
+def test_where_slices_and_other_measures_contradict_each_other_neither_is_believed():
+    recogniser = network.shipped()
+    flat = {name: np.zeros_like(value) for name, value in recogniser.fine[0].items()} | {"scale": np.ones(155)}
+    flat["bias1"] = np.array([0.0, 0.0, 12.0])
+    sure = network.Recogniser((), {}, {}, "", (flat,))
+    looks = [np.zeros(155)]
+    assert np.exp(sure.slice_contrasts(looks, np.log([0.5, 0.2, 0.1, 0.2])))[3] > 0.99
+    assert np.exp(sure.slice_contrasts(looks, np.log([0.6, 0.2, 0.15, 0.05])))[3] < 0.58
 
 
 def test_a_patch_does_not_depend_on_its_neighbours(patches):
