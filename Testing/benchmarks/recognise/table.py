@@ -143,7 +143,9 @@ def choose(found: list[dict]) -> dict[str, float]:
         constants[f"farthest_{much}"] = round(FARTHER * farthest, 3)
     for much in SEEN:
         constants[f"least_{much}"] = least(f"least_{much}", [a for a in judged if a["seen"] == much])
-    constants["least_agent"] = least("least_agent", [a for a in judged if a["truth"] in (T1W, T1W_GD)], agents=True)
+    # Nothing is said of the agent in single slices, but they count here as if it were: they show how unsure it is.
+    asked = [{**a, "seen": PART} if a["seen"] == SLICE else a for a in judged if a["truth"] in (T1W, T1W_GD)]
+    constants["least_agent"] = least("least_agent", asked, agents=True)
     return constants
 
 
