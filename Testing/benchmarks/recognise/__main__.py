@@ -45,6 +45,7 @@ def main() -> None:
         print("\n".join(write_usual(arguments.data, arguments.runs)))
     else:
         from .drawn import drawn_features
+        from .fine_fit import fine_drawn, fit_fine
         from .linear import fit, stored_features
         from .table import load_networks, make_table
         from .weights import write
@@ -54,7 +55,8 @@ def main() -> None:
         if networks := load_networks(arguments.runs, "all"):
             known = [image for image in cohort.images(arguments.data) if image.patient not in CHECK]
             features = stored_features(cohort.images(arguments.data), arguments.runs)
-            print(write(networks, fit(known, features, drawn), constants))
+            fine = fit_fine(fine_drawn(arguments.data, arguments.runs))
+            print(write(networks, fit(known, features, drawn), fine, constants))
 
 
 def _entries(arguments) -> list[tuple]:

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, T1W, T1W_GD
-from surgical_style_engine.volumes.recognise.network import turned
+from surgical_style_engine.volumes.recognise.network import Recogniser, turned
 from surgical_style_engine.volumes.recognise.values import PART, SLICE, WHOLE
 from surgical_style_engine.volumes.recognise.voxels import Look, decided, pooled, with_values
 
 from .cohort import CHECK, FOLDS, Image, images
 from .drawn import Drawn
+from .fine_fit import fine_drawn, fit_fine, stored_looks
 from .linear import Linear, fit, stored_features
 from .train import Network
 from .usual import coverage
@@ -33,15 +34,20 @@ def answers(runs: Path, data: Path, drawn: Drawn, check: bool = False) -> list[d
     """What networks say of images of sites that they have not seen: of the check patients, or of all others."""
     found = []
     everything = images(data)
-    features = stored_features(everything, runs)
+    features, looks = stored_features(everything, runs), stored_looks(data, runs)
+    fine = fine_drawn(data, runs)
     for fold, left in FOLDS.items():
         networks = load_networks(runs, "all" if check else fold)
         known = [image for image in everything if image.patient not in CHECK and (check or not _is_left(image, left))]
         linear = fit(known, features, drawn)
+        slices = Recogniser((), {}, {}, "", tuple(fit_fine(fine if check else fine.without(left))))
         for image in everything:
             if (image.patient in CHECK) != check or not (check or _is_left(image, left)):
                 continue
-            found += [{"fold": fold, **answer} for answer in _of_image(image, networks, linear, features, runs)]
+            found += [
+                {"fold": fold, **answer}
+                for answer in _of_image(image, networks, (linear, slices), (features, looks), runs)
+            ]
         if check:
             break
     return found
@@ -68,8 +74,15 @@ def look(networks: list[Network], patches: np.ndarray) -> np.ndarray:
     return torch.stack(looks).mean(dim=0).numpy()
 
 
-def _of_image(image: Image, networks: list[Network], linear: Linear, features: dict, runs: Path) -> list[dict]:
+def _of_image(
+    image: Image,
+    networks: list[Network],
+    classifiers: tuple[Linear, Recogniser],
+    measures: tuple[dict, dict],
+    runs: Path,
+) -> list[dict]:
     found = []
+    (linear, slices), (features, looks) = classifiers, measures
     with np.load(runs / "variants" / f"{image.name}.npz") as stored:
         for variant in variants_of(stored):
             patches = stored[variant]
@@ -85,7 +98,11 @@ def _of_image(image: Image, networks: list[Network], linear: Linear, features: d
             }
             measured = features.get((image.name, variant))
             is_enough = len(patches) and measured is not None
-            shares = pooled(look(networks, patches), linear.contrasts(measured)) if is_enough else None
+            shares = None
+            if is_enough:
+                of_slices = list(looks.get((image.name, variant), ()))
+                contrasts = slices.slice_contrasts(of_slices, linear.contrasts(measured))
+                shares = pooled(look(networks, patches), contrasts, only_veto=bool(of_slices))
             strange = 0.0 if measured is None else float(np.sqrt((linear.scaled(measured) ** 2).mean()))
             found.append({**common, "probabilities": shares, "strange": strange})
     return found
@@ -126,7 +143,9 @@ def choose(found: list[dict]) -> dict[str, float]:
         constants[f"farthest_{much}"] = round(FARTHER * farthest, 3)
     for much in SEEN:
         constants[f"least_{much}"] = least(f"least_{much}", [a for a in judged if a["seen"] == much])
-    constants["least_agent"] = least("least_agent", [a for a in judged if a["truth"] in (T1W, T1W_GD)], agents=True)
+    # Nothing is said of the agent in single slices, but they count here as if it were: they show how unsure it is.
+    asked = [{**a, "seen": PART} if a["seen"] == SLICE else a for a in judged if a["truth"] in (T1W, T1W_GD)]
+    constants["least_agent"] = least("least_agent", asked, agents=True)
     return constants
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from surgical_style_engine.volumes.recognise.network import FINE
+
 from .linear import Linear
 from .train import Network
 
@@ -30,12 +32,18 @@ def folded(network: Network) -> dict[str, np.ndarray]:
 
 
 def write(
-    networks: list[Network], linear: Linear, constants: dict[str, float], path: Path = FOLDER / "recogniser.npz"
+    networks: list[Network],
+    linear: Linear,
+    fine: list[dict[str, np.ndarray]],
+    constants: dict[str, float],
+    path: Path = FOLDER / "recogniser.npz",
 ) -> Path:
-    """Write the recogniser; the digest is of its weights, which statistics of its features go with."""
+    """Write the recogniser; the digest is of what statistics of its features go with, not of the slices' part."""
     arrays = {f"{n}.{name}": value for n, network in enumerate(networks) for name, value in folded(network).items()}
     arrays |= {f"linear.{name}": value.astype(np.float32) for name, value in vars(linear).items()}
     digest = hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest()[:16]
+    for number, weights in enumerate(fine):
+        arrays |= {f"{FINE}{number}.{name}": value.astype(np.float32) for name, value in weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     names = sorted(constants)
     np.savez(

@@ -29,13 +29,22 @@ def features_of(patches: np.ndarray) -> np.ndarray | None:
         (features,): of every measure the median, the mean and the standard deviation over the patches. None where no
         patch holds enough.
     """
+    rows = rows_of(patches)
+    if not rows:
+        return None
+    table = np.nan_to_num(np.asarray(rows, float))
+    return np.concatenate([np.median(table, axis=0), table.mean(axis=0), table.std(axis=0)])
+
+
+def rows_of(patches: np.ndarray) -> list[list[float]]:
+    """The measures of every patch (n, 2, h, w) that holds enough."""
     values, ranks = (np.asarray(patches[:, channel], np.float32) for channel in (0, 1))
     inside = (values > OUTSIDE + 1e-3) & (ranks > -1)
-    rank_blurs = {side: _blurred(ranks, inside, side) for side in _BOXES}
-    value_blurs = {side: _blurred(values, inside, side) for side in _BOXES}
-    unevenness = _blurred((ranks - rank_blurs[5]) ** 2, inside, 5)
+    rank_blurs = {side: blurred(ranks, inside, side) for side in _BOXES}
+    value_blurs = {side: blurred(values, inside, side) for side in _BOXES}
+    unevenness = blurred((ranks - rank_blurs[5]) ** 2, inside, 5)
     inner = _eroded(_eroded(inside, cross=True), cross=True)
-    rows = []
+    rows: list[list[float]] = []
     for n in range(len(patches)):
         if inner[n].sum() < _LEAST_PIXELS:
             continue
@@ -49,10 +58,7 @@ def features_of(patches: np.ndarray) -> np.ndarray | None:
                 *_extremes(ranks[n], rank_blurs[5][n], inside[n]),
             ]
         )
-    if not rows:
-        return None
-    table = np.nan_to_num(np.asarray(rows, float))
-    return np.concatenate([np.median(table, axis=0), table.mean(axis=0), table.std(axis=0)])
+    return rows
 
 
 def _histogram(values: np.ndarray) -> list[float]:
@@ -113,7 +119,7 @@ def _compact(pixels: np.ndarray) -> float:
     return float(_eroded(pixels[None], cross=False).sum() / max(int(pixels.sum()), 1))
 
 
-def _blurred(images: np.ndarray, inside: np.ndarray, side: int) -> np.ndarray:
+def blurred(images: np.ndarray, inside: np.ndarray, side: int) -> np.ndarray:
     """Means over boxes of what lies inside; images and inside are (n, h, w)."""
     weights = _box_sums(inside.astype(np.float32), side)
     return _box_sums(np.where(inside, images, 0), side) / np.maximum(weights, 1e-3 * side * side)

@@ -13,9 +13,12 @@ import numpy as np
 from surgical_style_engine.errors import StyleTransferError
 
 FILE_NAME = "recogniser.npz"
+FINE = "fine"  # what the keys of the slices' classifiers begin with
+CONTRADICTED = 0.15  # what the measures at 2 mm find less likely, those of slices do not say alone
 MOST_LOOKS = 16  # a few patches are also looked at turned and mirrored, up to so many in all
 _STRIDE = 2  # where the weights name no other
 _FARTHEST = 6.0
+_FARTHEST_FINE = 5.0
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,15 @@ class Recogniser:
         linear: the multinomial logistic regression on ``features.features_of``: mean, scale, weight, bias.
         constants: thresholds by name.
         digest: that statistics of the embedding go with.
+        fine: of several classifiers of the families of contrasts on ``fine_features.fine_features`` of single slices:
+            mean, scale, weight0, bias0, weight1 and so on.
     """
 
     networks: tuple[Mapping[str, np.ndarray], ...]
     linear: Mapping[str, np.ndarray]
     constants: Mapping[str, float]
     digest: str
+    fine: tuple[Mapping[str, np.ndarray], ...] = ()
 
     def look(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Look at patches.
@@ -50,6 +56,29 @@ class Recogniser:
             logs += [_log_softmax(output) for output in outputs]
             embeddings.append(np.concatenate(embedded, axis=1))
         return np.mean(logs, axis=0), embeddings[0]
+
+    def slice_contrasts(self, looks: list[np.ndarray], contrasts: np.ndarray) -> np.ndarray:
+        """The contrasts' probabilities of single slices.
+
+        T1w with and without contrast agent are one to the classifiers of slices: which of them it is, the other
+        measures say.
+
+        Args:
+            looks: (fine features,) of every slice, as ``fine.fine_looks`` gives them.
+            contrasts: (contrasts,) logarithms of probabilities by the other measures.
+
+        Returns:
+            (contrasts,) logarithms of probabilities by both; the given ones where no slice holds enough.
+        """
+        if not looks:
+            return contrasts
+        t1w = np.logaddexp(contrasts[0], contrasts[1])
+        fine = np.mean([_layers(weights, np.stack(looks)) for weights in self.fine], axis=(0, 1))
+        coarse = np.array([t1w, *contrasts[2:]])
+        families = _log_softmax((fine + coarse)[None])[0]
+        if coarse[families.argmax()] < np.log(CONTRADICTED):  # neither is believed
+            families = np.log((np.exp(families) + np.exp(coarse)) / 2)
+        return np.array([families[0] + contrasts[0] - t1w, families[0] + contrasts[1] - t1w, *families[1:]])
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
         """Features (n,) in units of their spread over the training images, far outliers drawn in."""
@@ -95,11 +124,11 @@ def load(path: Path) -> Recogniser:
             number, _, part = name.partition(".")
             networks.setdefault(number, {})[part] = array.astype(np.float32)
         linear = networks.pop("linear")
+        fine = tuple(networks.pop(key) for key in sorted(networks) if key.startswith(FINE))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise StyleTransferError(f"The recogniser's weights {path} are missing or damaged.") from error
-    return Recogniser(
-        tuple(networks[key] for key in sorted(networks)), linear, dict(zip(names, values, strict=True)), digest
-    )
+    constants = dict(zip(names, values, strict=True))
+    return Recogniser(tuple(networks[key] for key in sorted(networks)), linear, constants, digest, fine)
 
 
 def _forward(weights: Mapping[str, np.ndarray], patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,6 +142,16 @@ def _forward(weights: Mapping[str, np.ndarray], patches: np.ndarray) -> tuple[np
     pooled = np.concatenate([features.mean(axis=(1, 2)), features.max(axis=(1, 2))], axis=1)
     embedding = np.maximum(pooled @ weights["embed.weight"].T + weights["embed.bias"], 0)
     return embedding @ weights["classify.weight"].T + weights["classify.bias"], embedding
+
+
+def _layers(weights: Mapping[str, np.ndarray], looks: np.ndarray) -> np.ndarray:
+    """(n, families) logarithms of probabilities by one classifier of slices; the last layer is linear."""
+    values = np.clip((looks - weights["mean"]) / weights["scale"], -_FARTHEST_FINE, _FARTHEST_FINE)
+    layer = 0
+    while f"weight{layer}" in weights:
+        values = (values if layer == 0 else np.maximum(values, 0)) @ weights[f"weight{layer}"] + weights[f"bias{layer}"]
+        layer += 1
+    return _log_softmax(values)
 
 
 def _convolved(features: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int) -> np.ndarray:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIDE = 64  # pixels of a patch
 PIXEL_MM = 2.0
+FINE_SIDE, FINE_MM = 128, 1.0  # of patches of single slices (`fine`), where the cortex has to be seen
 THICK_MM = 2.5  # from this distance of slices on, other planes than the acquired one are too coarse to look at
 DEEP = 0.6  # of the largest depth: slices and centres of patches are taken from here on
 SHELL = 0.25  # of the largest depth: scalp and skull of a head, the rim of an extracted brain; not looked at
@@ -30,7 +31,7 @@ LEAST_INSIDE = 0.1  # share of a patch that has to be body
 
 @dataclass(frozen=True, eq=False)
 class WorkingGrid:
-    """A volume at about PIXEL_MM.
+    """A volume at about PIXEL_MM, or FINE_MM.
 
     Attributes:
         volume: (1, z, y, x) float32.
@@ -45,13 +46,15 @@ class WorkingGrid:
     planes: tuple[int, ...]
 
 
-def working_grid(volume: Volume) -> WorkingGrid:
+def working_grid(volume: Volume, pixel_mm: float = PIXEL_MM) -> WorkingGrid:
     """Bring a volume onto the grid that patches are taken from.
 
-    Axes finer than THICK_MM get PIXEL_MM, by averaging and linear interpolation; coarser ones keep their slices.
+    Axes finer than THICK_MM get pixels of one size, by averaging and linear interpolation; coarser ones keep their
+    slices.
 
     Args:
         volume: (1, z, y, x) of any units.
+        pixel_mm: size of pixels in mm.
 
     Returns:
         The grid. Where slices are thick, or there is a single one, only their plane is looked at.
@@ -59,7 +62,7 @@ def working_grid(volume: Volume) -> WorkingGrid:
     Raises:
         InputError: for a constant volume.
     """
-    coarse = _at_pixel_mm(_averaged(volume))
+    coarse = _at_pixel_mm(_averaged(volume, pixel_mm), pixel_mm)
     body = _body(coarse)
     spacing = coarse.spacing[::-1]
     sizes = coarse.array.shape[1:]
@@ -69,14 +72,15 @@ def working_grid(volume: Volume) -> WorkingGrid:
     return WorkingGrid(coarse, body, depth_of(body, coarse.spacing, planes), planes)
 
 
-def deep_patches(grid: WorkingGrid) -> tuple[np.ndarray, np.ndarray]:
+def deep_patches(grid: WorkingGrid, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
     """Take patches from deep inside the body.
 
     Args:
         grid: of a volume.
+        side: of patches, in pixels.
 
     Returns:
-        (n, SIDE, SIDE) float32 in the volume's units, and bool of the same shape: what is body below its shell. n may
+        (n, side, side) float32 in the volume's units, and bool of the same shape: what is body below its shell. n may
         be 0.
     """
     deepest = float(grid.depth.max())
@@ -91,11 +95,11 @@ def deep_patches(grid: WorkingGrid) -> tuple[np.ndarray, np.ndarray]:
             continue
         places = np.unique(np.linspace(0, with_core.size - 1, each).round().astype(int))
         for index in with_core[places]:
-            for window in _windows(core[index], each // len(places)):
-                images.append(_cut(values[index], window, float(values.min())))
-                insides.append(_cut(body[index], window, False))
+            for window in _windows(core[index], each // len(places), side):
+                images.append(_cut(values[index], window, side, float(values.min())))
+                insides.append(_cut(body[index], window, side, False))
     if not images:
-        return np.empty((0, SIDE, SIDE), np.float32), np.empty((0, SIDE, SIDE), bool)
+        return np.empty((0, side, side), np.float32), np.empty((0, side, side), bool)
     return np.stack(images).astype(np.float32), np.stack(insides)
 
 
@@ -126,13 +130,13 @@ def standardised(images: np.ndarray, insides: np.ndarray) -> np.ndarray:
     return np.asarray(patches, np.float32).reshape(-1, 2, *images.shape[1:])
 
 
-def _averaged(volume: Volume) -> Volume:
-    """Means of blocks, so that voxels are nearly PIXEL_MM where they were finer; long axes are thinned out first."""
+def _averaged(volume: Volume, pixel_mm: float) -> Volume:
+    """Means of blocks, so that voxels have nearly the size where they were finer; long axes are thinned out first."""
     array = volume.array[:1]
     spacing = list(volume.spacing[::-1])
     for axis in range(3):
         size = array.shape[axis + 1]
-        block = max(1, min(int(PIXEL_MM / spacing[axis] + 0.25), size // 8))
+        block = max(1, min(int(pixel_mm / spacing[axis] + 0.25), size // 8))
         skip = max(1, size // (MOST_SLICES * block)) if axis == 0 else 1
         if skip * block == 1:
             continue
@@ -145,11 +149,11 @@ def _averaged(volume: Volume) -> Volume:
     return Volume(array, (spacing[2], spacing[1], spacing[0]))
 
 
-def _at_pixel_mm(volume: Volume) -> Volume:
-    """Axes with less than THICK_MM between voxels at exactly PIXEL_MM."""
+def _at_pixel_mm(volume: Volume, pixel_mm: float) -> Volume:
+    """Axes with less than THICK_MM between voxels at exactly this size."""
     import SimpleITK as sitk
 
-    steps = [PIXEL_MM if step < THICK_MM else step for step in volume.spacing]
+    steps = [pixel_mm if step < THICK_MM else step for step in volume.spacing]
     size = [
         max(1, round(count * step / new)) for count, step, new in zip(volume.size, volume.spacing, steps, strict=True)
     ]
@@ -220,33 +224,33 @@ def _is_cut(body: np.ndarray, axis: int, planes: tuple[int, ...]) -> tuple[bool,
     return first, last
 
 
-def _windows(core: np.ndarray, most: int) -> list[tuple[int, int]]:
+def _windows(core: np.ndarray, most: int, side: int) -> list[tuple[int, int]]:
     """Where patches of one slice begin: about the middle of what is deep, and of few slices also beside it."""
     rows, columns = np.nonzero(core)
     middle, beside = (float(rows.mean()), float(columns.mean())), (float(rows.std()), float(columns.std()))
-    windows = [_window(core.shape, middle)]
+    windows = [_window(core.shape, middle, side)]
     for down, right in ((-1, -1), (1, 1), (-1, 1), (1, -1)):
         centre = (middle[0] + down * beside[0], middle[1] + right * beside[1])
-        window = _window(core.shape, centre)
+        window = _window(core.shape, centre, side)
         if len(windows) < most and window not in windows:
             windows.append(window)
     return windows
 
 
-def _window(shape: tuple[int, ...], centre: tuple[float, float]) -> tuple[int, int]:
+def _window(shape: tuple[int, ...], centre: tuple[float, float], side: int) -> tuple[int, int]:
     """First row and column of a patch about a centre, moved inwards where the image is large enough."""
     first = []
     for size, place in zip(shape, centre, strict=True):
-        start = round(place) - SIDE // 2
-        first.append(min(max(start, 0), size - SIDE) if size >= SIDE else (size - SIDE) // 2)
+        start = round(place) - side // 2
+        first.append(min(max(start, 0), size - side) if size >= side else (size - side) // 2)
     return first[0], first[1]
 
 
-def _cut(image: np.ndarray, window: tuple[int, int], beyond: float | bool) -> np.ndarray:
-    """The patch (SIDE, SIDE) of an image that begins at a row and column, which may lie outside."""
-    patch = np.full((SIDE, SIDE), beyond, image.dtype)
+def _cut(image: np.ndarray, window: tuple[int, int], side: int, beyond: float | bool) -> np.ndarray:
+    """The patch (side, side) of an image that begins at a row and column, which may lie outside."""
+    patch = np.full((side, side), beyond, image.dtype)
     (y, x), (height, width) = window, image.shape
-    rows = slice(max(y, 0), min(y + SIDE, height))
-    columns = slice(max(x, 0), min(x + SIDE, width))
+    rows = slice(max(y, 0), min(y + side, height))
+    columns = slice(max(x, 0), min(x + side, width))
     patch[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x] = image[rows, columns]
     return patch

@@ -11,10 +11,11 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.volume import Volume
 
 from .features import features_of
+from .fine import fine_looks
 from .kinds import CONTRASTS, CT, KINDS, NOT_KNOWN, OTHER, PICTURE, RADIOGRAPH, T1W, T1W_GD
 from .network import Recogniser, shipped
 from .patches import deep_patches, standardised, working_grid
-from .values import WHOLE, hounsfield, is_extracted, seen
+from .values import SLICE, WHOLE, hounsfield, is_extracted, seen
 
 TOO_LITTLE = "too little of a body is in the image to tell what it shows"
 
@@ -70,10 +71,13 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
     features = features_of(patches) if len(patches) else None
     if features is None:
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
-    probabilities = pooled(recogniser.look(patches)[0], recogniser.contrasts(features))
+    much = seen(grid)
+    looks = fine_looks(volume, grid.planes[0]) if much == SLICE else []
+    contrasts = recogniser.slice_contrasts(looks, recogniser.contrasts(features))
+    probabilities = pooled(recogniser.look(patches)[0], contrasts, only_veto=bool(looks))
     scaled = recogniser.scaled(features)
     strange = float(np.sqrt((scaled**2).mean()))
-    look = with_values(decided(probabilities, recogniser.constants, seen(grid), strange), in_hu)
+    look = with_values(decided(probabilities, recogniser.constants, much, strange), in_hu)
     if look.kind in (RADIOGRAPH, PICTURE) and not (volume.is_2d or volume.array.shape[1] == 1):
         look = Look(NOT_KNOWN, probabilities=probabilities, reason="it looks like no volume that is known here")
     is_brain = look.kind in CONTRASTS or look.kind == CT
@@ -104,18 +108,24 @@ def with_values(look: Look, in_hu: bool | None) -> Look:
     return look
 
 
-def pooled(by_patch: np.ndarray, by_features: np.ndarray) -> dict[str, float]:
+def pooled(by_patch: np.ndarray, by_features: np.ndarray, only_veto: bool = False) -> dict[str, float]:
     """Probabilities of a volume: the networks say whether it is one of CONTRASTS, the measures which of them.
 
     Args:
         by_patch: (n, kinds) logarithms of what the networks say of every patch; their mean counts.
-        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together.
+        by_features: (contrasts,) logarithms of what the linear classifier says of all of them together, and
+            the slices' classifiers of a single slice.
+        only_veto: the networks see little in one slice: where they find CONTRASTS likelier than the rest, that counts
+            as sure.
     """
     total = by_patch.mean(axis=0)
     shares = np.exp(total - total.max())
     shares /= shares.sum()
     number = len(CONTRASTS)  # which come first in KINDS
-    shares[:number] = shares[:number].sum() * np.exp(by_features)
+    contrasts = shares[:number].sum()
+    if only_veto and contrasts >= 0.5:
+        shares[number:], contrasts = 0, 1
+    shares[:number] = contrasts * np.exp(by_features)
     return dict(zip(KINDS, shares.tolist(), strict=True))
 
 
@@ -143,6 +153,6 @@ def decided(
     if kind != T1W:
         return Look(kind, probabilities=probabilities)
     share = probabilities[T1W_GD] / t1
-    is_sure = max(share, 1 - share) >= constants["least_agent"]
+    is_sure = much != SLICE and max(share, 1 - share) >= constants["least_agent"]  # one slice may show no vessel
     with_agent = share > 0.5 if is_sure else None
     return Look(T1W_GD if with_agent else T1W, with_agent=with_agent, probabilities=probabilities)

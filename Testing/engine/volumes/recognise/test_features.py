@@ -20,7 +20,7 @@ def test_box_means_and_erosion_as_scipy_gives_them(side):
     images, inside = random.normal(size=(2, 30, 40)).astype(np.float32), random.random((2, 30, 40)) > 0.2
     expected = ndimage.uniform_filter(images * inside, (0, side, side), mode="constant")
     expected /= np.maximum(ndimage.uniform_filter(inside.astype(np.float32), (0, side, side), mode="constant"), 1e-3)
-    assert np.allclose(features._blurred(images, inside, side), expected, atol=1e-4)
+    assert np.allclose(features.blurred(images, inside, side), expected, atol=1e-4)
     assert np.array_equal(features._eroded(inside, cross=True)[0], ndimage.binary_erosion(inside[0]))
     square = np.ones((3, 3))
     assert np.array_equal(features._eroded(inside, cross=False)[1], ndimage.binary_erosion(inside[1], square))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from surgical_style_engine.errors import InputError
-from surgical_style_engine.volumes.recognise.patches import OUTSIDE, SIDE, deep_patches, standardised, working_grid
+from surgical_style_engine.volumes.recognise.patches import (
+    FINE_MM,
+    FINE_SIDE,
+    OUTSIDE,
+    SIDE,
+    deep_patches,
+    standardised,
+    working_grid,
+)
 from surgical_style_engine.volumes.volume import Volume
 
 
@@ -51,6 +59,19 @@ def test_a_single_slice_is_looked_at_in_its_plane():
     images, insides = deep_patches(grid)
     assert grid.planes == (0,) and len(images) == 5, "about the middle and beside it"
     assert insides[0][32, 32] and not np.array_equal(images[0], images[1])
+
+
+def test_a_single_slice_is_looked_at_finely():
+    volume = ball()
+    array = volume.array[:, 45:46].repeat(4, axis=2).repeat(4, axis=3)
+    array[array < 500] = 0
+    one = Volume(array, (0.5, 0.5, 3.0))
+    grid = working_grid(one, FINE_MM)
+    assert grid.volume.spacing[:2] == (1, 1) and grid.volume.array.shape == (1, 1, 180, 180)
+    images, insides = deep_patches(grid, FINE_SIDE)
+    assert images.shape == insides.shape and images.shape[1:] == (FINE_SIDE, FINE_SIDE)
+    assert insides[0][FINE_SIDE // 2, FINE_SIDE // 2] and not insides[0][0, 0], "in the middle of what is deep"
+    assert images[insides].min() > 800  # no air
 
 
 def test_a_side_that_cuts_through_the_body_is_no_surface():

@@ -49,6 +49,21 @@ class TestDecisions:
         assert result["T2w"] == pytest.approx(0.7 * odds / (1 + odds)) and sum(result.values()) == pytest.approx(1)
         assert KINDS[: len(CONTRASTS)] == CONTRASTS
 
+    def test_of_single_slices_networks_have_only_a_veto(self):
+        by_patch = np.full((1, len(KINDS)), -50.0)
+        by_patch[:, [KINDS.index("T2w"), KINDS.index("picture")]] = np.log([0.7, 0.3])
+        contrasts = np.log([0.1, 0.1, 0.7, 0.1])
+        result = pooled(by_patch, contrasts, only_veto=True)
+        assert result["T2w"] == pytest.approx(0.7) and result["picture"] == 0
+        assert pooled(by_patch, contrasts)["T2w"] == pytest.approx(0.49)
+        by_patch[:, [KINDS.index("T2w"), KINDS.index("picture")]] = np.log([0.3, 0.7])
+        assert pooled(by_patch, contrasts, only_veto=True) == pooled(by_patch, contrasts)
+
+    def test_of_single_slices_the_agent_stays_open(self):
+        assert decided(shares(T1w=0.99), SURE).with_agent is False
+        look = decided(shares(T1w=0.99), SURE, "slice")
+        assert look.kind == "T1w" and look.with_agent is None
+
     def test_what_is_too_strange_is_no_contrast(self):
         assert decided(shares(T2w=0.9), SURE, strange=1.4).kind == "T2w"
         assert decided(shares(T2w=0.9), SURE, strange=1.6).reason == "it looks like no head that is known here"
@@ -126,6 +141,14 @@ def test_real_images(shared_data, name):
     assert kind == REAL[name], look.probabilities
     if "brats" in name or "longitudinal" in name:
         assert look.extracted is ("brats" in name)
+
+
+@pytest.mark.parametrize("name", [name for name in REAL if "longitudinal" in name or "AME" in name])
+def test_single_slices(shared_data, name):
+    volume = read_volume(shared_data / name)
+    middle = volume.array.shape[1] // 2
+    look = look_at(Volume(np.ascontiguousarray(volume.array[:, middle : middle + 1]), volume.spacing))
+    assert look.kind == REAL[name] and look.with_agent is None, look.probabilities
 
 
 def test_a_tilted_head_and_another_reader_do_not_matter(shared_data):
