@@ -96,6 +96,8 @@ RECIPES |= {
         schedule="linear",
         ema=0.998,
     ),
+    # The same time without them, to tell what they bring.
+    "no-lesions": replace(FINAL, sharpness=1.0, learning_rate=5e-4, schedule="linear", ema=0.998),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),
@@ -112,3 +114,7 @@ RECIPES |= {
     "final-lesions": replace(FINAL, sampler={**FINAL.sampler, "tumour": 3.0, "lesions": 0.5}),
     "final-dropout": replace(FINAL, network={**FINAL.network, "dropout_percent": 15}),
 }
+# Of enhanced T1w: its own mixture of inputs, with the same lesions.
+RECIPES["lesions-gd"] = replace(
+    RECIPES["lesions"], sampler={**RECIPES["final-gd"].sampler, "tumour": 3.0, "lesions": 0.5}
+)
