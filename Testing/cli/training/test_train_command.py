@@ -182,12 +182,18 @@ def test_unusable_pairs_are_one_sentence(tiny, bad, discs, rows, words):
     assert words in bad(settings | {"pairs": discs / "pairs.csv"})
 
 
-def test_pairs_that_share_nothing_cannot_be_registered(tiny, bad, discs):
+def test_pairs_that_share_nothing_cannot_be_registered(tiny, bad, discs, sst):
     image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(4, 40, 40)).astype(np.float32))
-    image.SetSpacing((1.0, 1.0, 3.0))
+    image.SetSpacing((0.05, 0.05, 0.1))  # two millimetres of something, which covers nothing of the other
     sitk.WriteImage(image, str(discs / "noise.nii.gz"))
     (discs / "pairs.csv").write_text("source/a.nii.gz,noise.nii.gz\n")
-    assert "registration failed" in bad(tiny | {"pairs": discs / "pairs.csv", "register_pairs": True})
+    settings = tiny | {"pairs": discs / "pairs.csv", "register_pairs": True}
+    assert "registration failed" in bad(settings)
+    # Noise of the same size can be laid somewhere: that is warned about.
+    image.SetSpacing((1.0, 1.0, 3.0))
+    sitk.WriteImage(image, str(discs / "noise.nii.gz"))
+    ended = sst("train", *as_options(settings))
+    assert "noise.nii.gz on a.nii.gz: the registration found nothing that they have in common" in ended.out
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence_with_exit_code_1(tiny, refused, tmp_path):
