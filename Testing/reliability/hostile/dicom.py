@@ -179,6 +179,12 @@ DAMAGED = {
     "no-magic-4-gb": overlong(whole()[132:], 4),
     "unknown-kind-in-the-head": altered(whole(), (148, b"M")),
     "no-beginning": b"\0\0\0\0LO\x08\0ID-4711 \x18\0\x50\0D\x08\0\xe0\x7f\0\0\0",  # 4 GB
+    "pixels-of-no-kind-and-no-size": bytes.fromhex(  # 2 GB
+        "000000004c4f080049442d34373131201800500044530200312028000001555302001000280001015553020010"
+        "0028000201555302000f0028000301555302000000e07f10004fea0000f0007e7e7e7e7e7e7e7e7e7e7e7e7e7e"
+        "7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e0000000001000200282e29002a00ed000000000000002f0030"
+        "0031003200007400750076007700"
+    ),
     "infinite-samples": whole(t00280002=("DS", "1e999")),
     "two-numbers-of-bits": whole(t00280100=("US", struct.pack("<2H", 16, 16))),
     "rubbish-behind-the-pixels": whole() + b"\0t\0u\0v\0w\0",  # 2 GB

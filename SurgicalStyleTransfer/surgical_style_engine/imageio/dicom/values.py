@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.imageio.gate.elements import with_little_memory
 from surgical_style_engine.imageio.itk import numpy_type
 
 from .frames import stored_values
@@ -35,7 +38,7 @@ def voxels(headers: list[SliceHeader], what: str) -> np.ndarray:
     types = {header.type for header in headers}
     # ITK's reader of series takes the first file's type for all, in which others' values would wrap round.
     if len(types) == 1 and all(header.frame is None for header in headers):
-        array = sitk.GetArrayFromImage(_pixels([header.file for header in headers], what))
+        array = sitk.GetArrayFromImage(_pixels([header.file for header in headers], what, _bytes_of(headers)))
     else:
         array = _slice_by_slice(headers, what)
     return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if headers[0].components > 1 else array[None]
@@ -54,7 +57,10 @@ def _slice_by_slice(headers: list[SliceHeader], what: str) -> np.ndarray:
     plane_shape = (first.size[1], first.size[0], *((first.components,) if first.components > 1 else ()))
     slices = np.empty((len(headers), *plane_shape), np.result_type(*types))
     for name, own in places.items():
-        array = stored_values(name, what) if name in scaled else sitk.GetArrayFromImage(_pixels([name], what))
+        if name in scaled:
+            array = stored_values(name, what)
+        else:
+            array = sitk.GetArrayFromImage(_pixels([name], what, _bytes_of(headers)))
         if array.shape[1:] != plane_shape or len(array) <= max(headers[place].frame or 0 for place in own):
             raise InputError(f"{what} is damaged or truncated.")
         for place in own:
@@ -66,7 +72,12 @@ def _slice_by_slice(headers: list[SliceHeader], what: str) -> np.ndarray:
     return slices
 
 
-def _pixels(files: Sequence[str], what: str) -> SimpleITK.Image:
+def _bytes_of(headers: list[SliceHeader]) -> int:
+    """What all slices take, twice, as the widest type there is."""
+    return 16 * sum(math.prod(header.size) * header.components for header in headers)
+
+
+def _pixels(files: Sequence[str], what: str, needed: int) -> SimpleITK.Image:
     import SimpleITK as sitk
 
     reader: SimpleITK.ImageSeriesReader | SimpleITK.ImageFileReader
@@ -78,6 +89,9 @@ def _pixels(files: Sequence[str], what: str) -> SimpleITK.Image:
         reader.SetFileName(files[0])
     reader.SetImageIO("GDCMImageIO")
     try:
-        return reader.Execute()
-    except RuntimeError:
+        with contextlib.ExitStack() as stack:
+            for file in files:
+                stack.enter_context(with_little_memory(file, needed))
+            return reader.Execute()
+    except (RuntimeError, MemoryError):
         raise InputError(f"{what} is damaged or truncated.") from None

@@ -41,15 +41,16 @@ def claims_too_much(path: Path | str) -> bool:
 
 
 @contextlib.contextmanager
-def with_little_memory(path: Path | str) -> Iterator[None]:
+def with_little_memory(path: Path | str, needed: int = 0) -> Iterator[None]:
     """For GDCM: where a file's elements cannot be followed, it gets ROOM and a few times the file's size (Linux).
 
     Args:
         path: A regular file, DICOM or not.
+        needed: Bytes that what is read takes, beside.
     """
     with contextlib.ExitStack() as stack:
         if not _looked_at(path)[1]:
-            stack.enter_context(at_most_more(ROOM + 4 * os.path.getsize(path)))
+            stack.enter_context(at_most_more(ROOM + 4 * os.path.getsize(path) + needed))
         yield
 
 
