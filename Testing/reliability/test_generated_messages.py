@@ -40,6 +40,7 @@ def test_spoilt_messages(talk, data):
     [  # what was found
         ("check", {"model": X}),
         ("import", {"source": "a\nb"}),
+        ("save_look", {"output": ".."}),
         ("measure", {"model": "a\0b"}),
         ("measure", {"model": "a\ud800b"}),
         ("preview", {"output": "a\ud800b"}),

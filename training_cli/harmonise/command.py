@@ -75,7 +75,7 @@ def harmonise(  # noqa: PLR0913 - a Typer command: one parameter an option
     checks.check_exist(source)
     checks.check_folders_of(report, save_look)
     if save_look is not None and not save_look.name.endswith(ENDING):
-        raise InputError(f"A look is saved in a file that ends in {ENDING}, not in {save_look.name}.")
+        raise InputError(f"A look is saved in a file that ends in {ENDING}, not in '{save_look.name}'.")
     if _is_model(like):
         if save_look is not None:
             raise InputError("A model's look is in its weights and is not saved; leave --save-look out.")

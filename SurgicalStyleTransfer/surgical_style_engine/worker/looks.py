@@ -84,7 +84,7 @@ class Looks:
     def save(self, request: schema.SaveLook, progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """Save a look as ``sst harmonise --save-look`` does: ``look``, and ``warnings`` on scans that were left out."""
         if not request.output.name.endswith(ENDING):
-            raise InputError(f"A look is saved in a file that ends in {ENDING}, not in {request.output.name}.")
+            raise InputError(f"A look is saved in a file that ends in {ENDING}, not in '{request.output.name}'.")
         progress("look", 0, 1)
         look, told = self._find(request.like, progress)
         look.save(request.output)
