@@ -31,12 +31,12 @@ Group = dict[str, CachedItem]  # by domain, on one grid
 
 
 @dataclass(frozen=True)
-class ManyData(TrainingData):
-    """Groups of volumes; ``source`` and ``target`` are those of the first two domains.
+class GroupedData(TrainingData):
+    """Volumes of several domains, or sites.
 
     Attributes:
         names: of the domains, in their order.
-        groups: a patient's volumes on one grid, or a volume alone.
+        groups: volumes that belong together, by their domain.
     """
 
     names: tuple[str, ...] = ()
@@ -45,6 +45,16 @@ class ManyData(TrainingData):
     def items(self, domain: str) -> list[CachedItem]:
         """All volumes of a domain."""
         return [group[domain] for group in self.groups if domain in group]
+
+
+@dataclass(frozen=True)
+class ManyData(GroupedData):
+    """Groups of volumes; ``source`` and ``target`` are those of the first two domains.
+
+    Attributes:
+        names: of the domains, in their order.
+        groups: a patient's volumes on one grid, or a volume alone.
+    """
 
 
 def prepare_many(config: TrainingConfig, folder: Path, report: Report = lambda line: None) -> ManyData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +20,17 @@ from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_settings import ManyToOneSettings
 from training_cli.training.data.cache import Cache
 from training_cli.training.data.files import training_files
-from training_cli.training.data.items import CachedItem, TrainingData
+from training_cli.training.data.items import CachedItem
 from training_cli.training.data.odd_ones import odd_ones
 
-from .prepare import Group, config_of
+from .prepare import Group, GroupedData, config_of
 
 FEWEST = 2  # volumes of a site
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class SiteData(TrainingData):
+class SiteData(GroupedData):
     """Scans of one contrast from many sites; ``source`` are all of them, ``target`` those of the reference.
 
     An item's ``valid`` says where its grey values are compared with the reference's: in the brain.
@@ -39,13 +39,6 @@ class SiteData(TrainingData):
         names: of the sites, the reference first.
         groups: a scan each, by its site.
     """
-
-    names: tuple[str, ...] = ()
-    groups: list[Group] = field(default_factory=list)
-
-    def items(self, site: str) -> list[CachedItem]:
-        """All scans of a site."""
-        return [group[site] for group in self.groups if site in group]
 
 
 def prepare_sites(config: TrainingConfig, folder: Path, report: Report = lambda line: None) -> SiteData:
