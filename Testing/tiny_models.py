@@ -150,6 +150,49 @@ def make_tiny_many(folder: Path, name: str = "tiny-many", seed: int = 5) -> Path
     return folder / name
 
 
+def make_tiny_pairs(
+    folder: Path, ways: tuple[tuple[str, str, tuple[str, ...]], ...], whole_stack: bool = False
+) -> list[Path]:
+    """Folders of bilateral models with lively networks: (source, target, directions) each, called "source-target"."""
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.folder import load_model, save_model
+
+    base = load_model(make_tiny_bilateral(folder, "pairs", whole_stack))
+    paths = []
+    for number, (source, target, directions) in enumerate(ways):
+        card = read_card(base.folder)
+        domains = {"source": {"name": source}, "target": {"name": target}}
+        card = card.model_copy(
+            update={
+                "name": f"{source}-{target}".lower(),
+                "directions": list(directions),
+                "domains": card.domains.model_copy(
+                    update={side: getattr(card.domains, side).model_copy(update=new) for side, new in domains.items()}
+                ),
+            }
+        )
+        states = [base.generator(direction).state_dict() for direction in directions]
+        states = [{key: value * (1 + 0.05 * number) for key, value in state.items()} for state in states]
+        save_model(folder / card.name, card, *states)
+        paths.append(folder / card.name)
+    return paths
+
+
+def make_tiny_mixture(folder: Path, name: str = "tiny-mixture") -> Path:
+    """A folder of T1w <-> T2w and FLAIR -> T2w and PD -> T1w joined, T1w counting for a quarter beside FLAIR."""
+    from surgical_style_engine.models.folder import load_model
+    from surgical_style_engine.models.joined import JoinedPairs, save_joined
+
+    both, there = ("forward", "backward"), ("forward",)
+    paths = make_tiny_pairs(folder, (("T1w", "T2w", both), ("FLAIR", "T2w", there), ("PD", "T1w", there)))
+    pairs = JoinedPairs([load_model(path) for path in paths])
+    shares = pairs.equal_shares() | {(frozenset({"T1w", "FLAIR"}), "T2w"): {"T1w": 0.25, "FLAIR": 0.75}}
+    training = {"method": "joined", "steps": 1, "minutes": 1.0}
+    card = pairs.card(name, "Brain MR, any of four", training)
+    save_joined(folder / name, pairs, card, shares, "# Brain MR\n")
+    return folder / name
+
+
 def head(seed: int = 1, shape: tuple[int, int, int] = (12, 40, 36)) -> np.ndarray:
     """(z, y, x) float32: an ellipsoid of three tissues in air, 0 to 800."""
     import SimpleITK as sitk

@@ -237,6 +237,32 @@ def export(
 
 
 @app.command()
+def join(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="of the new model")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="models for pairs, folders or names")],
+    domain: Annotated[
+        Optional[list[str]],
+        typer.Option("--domain", metavar="NAME=DIR", help="registered volumes that shares are measured on; for each"),
+    ] = None,
+    title: Title = "",
+    into: Into = None,
+    overwrite: Overwrite = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+) -> None:
+    """Make one model for many contrasts of models for pairs: any set of contrasts in, any that a model makes out.
+
+    One input gives what its pair's model gives. Of several the result is a weighted mean, with shares that are measured
+    on --domain's patients (found by their names; best those that no model was trained on), or equal without.
+    """
+    from training_cli.joining.join import JoinRequest, join
+    from training_cli.training.config.many_domains import joined_domains
+
+    folders = {name: Path(folder) for name, folder in joined_domains(domain or []).items()}
+    card = join(JoinRequest(name, models, folders, title, into, overwrite, device), echo)
+    echo(f"Joined {len(models)} models into {card.name}: {len(card.directions)} routes, and sets of inputs.")
+
+
+@app.command()
 def features(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="vgg16, vgg19, vgg16-torchvision, hed, or lpips (for that metric)")
@@ -281,7 +307,7 @@ def remove(model: Model, yes: Annotated[bool, typer.Option("--yes", "-y", help="
 def _ends(card: ModelCard, with_normalization: bool = False) -> tuple[str, str]:
     """Where a model starts and where it ends; one for many domains, in any other of them."""
     if card.is_many:
-        return ", ".join(_side(domain, with_normalization) for domain in card.domains.many), "any other"
+        return ", ".join(_side(domain, with_normalization) for domain in card.domains.many), ", ".join(card.targets)
     return _side(card.domains.source, with_normalization), _side(card.domains.target, with_normalization)
 
 

@@ -59,8 +59,8 @@ def route_asked(
     if not card.is_many:
         return _by_pair_model(card, name, sources, to)
     _check_one_patient(sources)
-    if to not in card.names:
-        raise InputError(f"The model {card.name} makes no {to}; it has {', '.join(card.names)}.")
+    if to not in card.targets:
+        raise InputError(f"The model {card.name} makes no {to}; it makes {', '.join(card.targets)}.")
     return _by_many(card, name, sources, said, to)
 
 
@@ -76,10 +76,10 @@ def _chosen(model: str | None, to: str) -> tuple[str, ModelCard]:
     if model is not None:
         return model, read_card(find_model(model))
     many = {folder.name: card for folder, card, _ in list_models() if card is not None and card.is_many}
-    making = [name for name in sorted(many) if to in many[name].names]
+    making = [name for name in sorted(many) if to in many[name].targets]
     if making:
         return making[0], many[making[0]]
-    known = sorted({name for card in many.values() for name in card.names})
+    known = sorted({name for card in many.values() for name in card.targets})
     what = f"there are models for {', '.join(known)}" if known else "there is none"
     raise InputError(f"No model for many contrasts on this machine makes {to}; {what}.")
 
@@ -111,7 +111,9 @@ def _by_many(card: ModelCard, name: str, sources: tuple[Path, ...], said: dict[P
     if to in given:
         raise InputError(f"{given[to].name} is {to} already; --to names another contrast than the inputs have.")
     direction = f"{'+'.join(given)}>{to}"
-    return RouteAsked(sources, name, card.route(direction).direction, tuple(told))
+    route = card.route(direction)
+    card.check_leads(route)
+    return RouteAsked(sources, name, route.direction, tuple(told))
 
 
 def _recognised(card: ModelCard, path: Path) -> tuple[str, str]:

@@ -20,7 +20,8 @@ from .lesion_text import lesion_text
 CARD_NAME = "model.json"
 SCHEMA_VERSION, MANY_VERSION = 1, 2  # of two domains, and of a list of them
 THUMBNAILS = ("thumbnail.png", "comparison.png")
-OWN_NETWORKS = ("resnet", "bilateral", "domain_grid")  # the architectures that the engine can build without torch
+# The architectures that the engine can build without torch.
+OWN_NETWORKS = ("resnet", "bilateral", "domain_grid", "pair_mixture")
 STYLE_IMAGE = "style-image"  # the architecture of a picture to optimise for
 FIRST = "brain-mr-t1w-t2w"  # selected where nothing is yet
 
@@ -101,7 +102,12 @@ class Card:
             return direction in self.directions
         names, given = [side.name for side in self.many], self.given(direction)
         target = direction.partition(">")[2]
-        return target in names and target not in given and set(given) <= set(names) and len(set(given)) == len(given)
+        return target in self.made_of(given) and set(given) <= set(names) and len(set(given)) == len(given)
+
+    def made_of(self, given: list[str]) -> list[str]:
+        """Names of the domains that a model for many makes of these; one of them has to lead there by itself."""
+        others = [side.name for side in self.many if side.name not in given]
+        return [name for name in others if any(f"{start}>{name}" in self.directions for start in given)]
 
     def alone(self, direction: str) -> str:
         """The direction for the first of several inputs alone."""

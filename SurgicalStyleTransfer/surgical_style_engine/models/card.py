@@ -252,9 +252,23 @@ class ModelCard(_Strict):
         """Names of the domains."""
         return [domain.name for domain in self.domains.many or (self.domains.source, self.domains.target)]
 
+    @property
+    def targets(self) -> list[str]:
+        """Names of the domains that a direction ends in."""
+        ends = {self.domain_to(direction).name for direction in self.directions}
+        return [name for name in self.names if name in ends]
+
     def route(self, direction: str) -> Route:
         """The route of a direction of a model for many domains. Raises InputError for what is none."""
         return route_of(direction, self.names, self.name)
+
+    def check_leads(self, route: Route) -> None:
+        """Raise InputError unless a direction leads from one of a route's inputs to its target."""
+        if not any(Route((name,), route.target).direction in self.directions for name in route.given):
+            raise InputError(
+                f"The model {self.name} makes no {route.target} of {route.bits}; its routes are "
+                f"{', '.join(self.directions)}."
+            )
 
     def way_back(self, direction: str) -> str | None:
         """The direction from where another one ends to where it starts; None where the model has none."""

@@ -52,12 +52,14 @@ class StyleModel:
     def check_direction(self, direction: str) -> Direction:
         """The direction itself. Raises InputError for one that the model does not have.
 
-        Of many domains any route will do, also of several inputs, which ``directions`` does not list.
+        Of many domains ``directions`` lists the routes of one input; of several any will do that one of them leads to.
         """
         if direction in self.card.directions:
             return direction
         if self.card.is_many:
-            return self.card.route(direction).direction
+            route = self.card.route(direction)
+            self.card.check_leads(route)
+            return route.direction
         raise InputError(
             f"The model {self.card.name} has no direction '{direction}'; it has {', '.join(self.card.directions)}."
         )

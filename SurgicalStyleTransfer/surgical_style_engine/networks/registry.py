@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 LARGEST_NUMBER = 1024  # of channels, blocks or layers; arguments come from model cards that anybody may have written
+LARGEST_SET = 1 << 100  # of numbers whose bits say what there is
+SETS = ("pairs",)
 MAY_BE_ZERO = ("n_blocks", "levels", "detail", "residual_percent", "dropout_percent", "target")
 _HERE = "surgical_style_engine.networks"
 
@@ -76,6 +78,9 @@ GENERATORS: dict[str, Generator] = {
     "bilateral": Generator(f"{_HERE}.bilateral:BilateralGenerator", layout=f"{_HERE}.bilateral_layout:BilateralLayout"),
     "domain_grid": Generator(
         f"{_HERE}.domain_grid:DomainGridGenerator", layout=f"{_HERE}.domain_grid_layout:DomainGridLayout"
+    ),
+    "pair_mixture": Generator(
+        f"{_HERE}.pair_mixture:PairMixtureGenerator", layout=f"{_HERE}.pair_mixture_layout:PairMixtureLayout"
     ),
     "resnet_reference": Generator(
         f"{_HERE}.reference.resnet:ReferenceResnetGenerator", ("ngf", "n_blocks"), is_shallow=True
@@ -184,14 +189,15 @@ def _check(what: str, name: str, known: dict[str, Any], arguments: dict[str, Any
     for argument, value in arguments.items():
         if argument not in known or argument == "return":
             raise InputError(f"The {what} '{name}' takes no argument '{argument}'.")
-        if not _fits(value, known[argument], least=0 if argument in MAY_BE_ZERO else 1):
+        least, most = int(argument not in MAY_BE_ZERO), LARGEST_SET if argument in SETS else LARGEST_NUMBER
+        if not _fits(value, known[argument], least, most):
             raise InputError(f"The {what} '{name}' cannot have {argument} = {value!r}.")
 
 
-def _fits(value: Any, kind: Any, least: int) -> bool:
+def _fits(value: Any, kind: Any, least: int, most: int) -> bool:
     """Whether an argument has the annotated type (int, bool or Literal) and a value that makes sense."""
     if get_origin(kind) is Literal:
         return isinstance(value, str) and value in get_args(kind)
     if kind is int:
-        return type(value) is int and least <= value <= LARGEST_NUMBER
+        return type(value) is int and least <= value <= most
     return isinstance(value, kind)

@@ -31,6 +31,8 @@ MODELS = (
     ("brain-mr-t1wgd-t1w", "Brain MR, T1w with gadolinium to T1w", "final-gd", "T1w-Gd", "T1w", False),
     ("brain-mr-t1wgd-t2w", "Brain MR, T1w with gadolinium to T2w", "final-gd", "T1w-Gd", "T2w", False),
 )
+# Of no folder of its own among the shipped ones, but a part of brain-mr-any-contrast.
+PARTS = (("brain-mr-t1wgd-flair", "Brain MR, T1w with gadolinium to FLAIR", "final-gd", "T1w-Gd", "FLAIR", False),)
 LIMITS = (
     "Adults with gliomas (ten, brain-extracted at 1 mm, six sites) and with multiple sclerosis (a handful, one "
     "hospital, whole heads of 3 to 4 mm slices among them): children, surgery cavities, haemorrhage, strokes and "
@@ -217,14 +219,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/ship"))
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--only", nargs="*", default=[], help="names of models; all if not given")
+    parser.add_argument("--only", nargs="*", default=[], help="names of models; the shipped ones if not given")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--fold", choices=sorted(FOLDS), default="", help="whom ``ship --fold`` left out")
     arguments = parser.parse_args()
     scenes = load_cohort(arguments.cache)
-    for model in MODELS:
-        if not arguments.only or model[0] in arguments.only:
+    for model in (*MODELS, *PARTS):
+        if model[0] in (arguments.only or [shipped[0] for shipped in MODELS]):
             folder = write_folder(model, arguments.runs, arguments.output, arguments.data, scenes, arguments.fold)
             print(folder, flush=True)
 

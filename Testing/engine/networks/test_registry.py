@@ -31,8 +31,8 @@ SMALL = {
     "article": {"ngf": 8},
     "bilateral": {"features": 8, "detail": 8},
 }
-# That for many domains is told what is given and asked for: test_domain_grid.py.
-OF_ONE_ROUTE = sorted(set(GENERATORS) - {"domain_grid"})
+# Those for many domains are told what is given and asked for: test_domain_grid.py, test_pair_mixture.py.
+OF_ONE_ROUTE = sorted(set(GENERATORS) - {"domain_grid", "pair_mixture"})
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,8 @@ def test_what_cannot_be_is_refused_in_the_same_words(arguments):
 
 
 def test_which_architectures_are_known():
-    assert [name for name in GENERATORS if known_layout(name) is not None] == ["resnet", "bilateral", "domain_grid"]
+    known = ["resnet", "bilateral", "domain_grid", "pair_mixture"]
+    assert [name for name in GENERATORS if known_layout(name) is not None] == known
 
 
 def test_blocks_fill_the_lanes():

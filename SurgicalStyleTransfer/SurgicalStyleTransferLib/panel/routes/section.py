@@ -57,8 +57,7 @@ class RouteSection(Section):
         if not is_known:
             given = card.given(self.parameters.direction)
         target = card.ends_in(self.parameters.direction).name
-        targets = [side.name for side in card.many if side.name not in given]
-        ways = {name: f"{'+'.join(given)}>{name}" for name in targets}
+        ways = {name: f"{'+'.join(given)}>{name}" for name in card.made_of(given)}
         if is_known:
             self.parameters.direction = ways.get(target, next(iter(ways.values())))
         fill(ui.directionComboBox, [(name, way) for name, way in ways.items()])
@@ -127,6 +126,8 @@ class RouteSection(Section):
             known[domain] = name
         if len(known) == len(card.many):
             return _("All contrasts of this style are given; there is none left to be made.")
+        if not card.made_of(given):
+            return _("This style makes none of the other contrasts of {inputs}.").format(inputs=" + ".join(given))
         return ""
 
     # What an input is

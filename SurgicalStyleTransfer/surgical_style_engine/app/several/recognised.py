@@ -17,13 +17,16 @@ def domain_of(card: ModelCard, volume: Volume, title: str) -> tuple[str, str]:
         title: what sentences about an unusable one begin with.
 
     Returns:
-        The name of the domain, empty where the image is not known to be of any, and the sentence that says what it is.
+        The name of the domain, empty where the image is not known to be of any or voxels, header and name disagree,
+        and the sentence that says what it is.
 
     Raises:
         InputError: for unusable volumes.
     """
     check_volume(volume, title)
     verdict = recognise(volume)
+    if verdict.disagreement:
+        return "", verdict.disagreement
     fitting = [domain.name for domain in card.domains.many if fits(verdict, domain)]
     name = verdict.kind if verdict.kind in fitting else fitting[0] if fitting else ""
     return name, verdict.sentence()

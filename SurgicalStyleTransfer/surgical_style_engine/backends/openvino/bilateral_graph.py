@@ -35,6 +35,12 @@ def bilateral_network(layout: BilateralLayout, weights: dict[str, np.ndarray], c
 
     op = operations()
     image = op.parameter(openvino.PartialShape([-1, layout.in_channels, -1, -1]), np.float32, name="x")
+    return openvino.Model([translated(image, layout, weights, channels)], [image], "bilateral")
+
+
+def translated(image: Any, layout: BilateralLayout, weights: dict[str, np.ndarray], channels: int) -> Any:
+    """What the generator makes of an image within a network, (n, channels', h, w); see ``bilateral_network``."""
+    op = operations()
     writer = _Writer(layout, weights, _kept(layout, channels))
     size = op.slice(op.shape_of(image), whole(2), whole(4), whole(1))
     x = padded(image, size, layout.multiple)
@@ -43,8 +49,7 @@ def bilateral_network(layout: BilateralLayout, weights: dict[str, np.ndarray], c
     y = writer.toned(x, low)
     if layout.residual:
         y = op.add(y, writer.detail(half, low))
-    y = op.slice(op.clamp(y, -1.0, 1.0), whole(0, 0), size, whole(1, 1), whole(*_PIXELS))
-    return openvino.Model([y], [image], "bilateral")
+    return op.slice(op.clamp(y, -1.0, 1.0), whole(0, 0), size, whole(1, 1), whole(*_PIXELS))
 
 
 def _kept(layout: BilateralLayout, channels: int) -> slice:

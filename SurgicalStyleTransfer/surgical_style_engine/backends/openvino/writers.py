@@ -9,11 +9,11 @@ import numpy as np
 
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.networks import known_layout
-from surgical_style_engine.networks.bilateral_layout import BilateralLayout
-from surgical_style_engine.networks.domain_grid_layout import DomainGridLayout
+from surgical_style_engine.networks.bilateral_layout import SizeOfU
 
 from .bilateral_graph import bilateral_network
 from .domain_grid_graph import domain_grid_network
+from .pair_mixture_graph import pair_mixture_network
 from .resnet_graph import resnet_network
 
 # (layout, float32 weights by the layout's names, channels of a slice) -> ``openvino.Model``
@@ -22,6 +22,7 @@ Writer = Callable[[Any, dict[str, np.ndarray], int], Any]
 WRITERS: dict[str, Writer] = {
     "bilateral": bilateral_network,
     "domain_grid": domain_grid_network,
+    "pair_mixture": pair_mixture_network,
     "resnet": resnet_network,
 }
 
@@ -61,4 +62,4 @@ def size_step(model: StyleModel, direction: str) -> int | None:
     """
     card = model.card
     layout = known_layout(card.architecture.name, **card.arguments_of(model.check_direction(direction)))
-    return layout.multiple if isinstance(layout, BilateralLayout | DomainGridLayout) else None
+    return layout.multiple if isinstance(layout, SizeOfU) else None

@@ -23,7 +23,7 @@ from ..data import load_cohort
 from ..judge import mean_of
 from ..protocol import FOLDS, left_out
 from ..ship import export
-from .judge import all_routes, judge_routes
+from .judge import judge_routes, of_network
 from .train import MANY, ManyTraining
 
 PART = 30.0  # seconds between two checkpoints
@@ -64,7 +64,7 @@ def main() -> None:
         (folder / "progress.json").write_text(json.dumps(progress_of(training, arguments.recipe)))
         print(training.step, round(training.spent), training.images, training.history[-1:], flush=True)
     if judged_on and not stopped:
-        figures = judge_routes(training.averaged, judged_on, all_routes(), arguments.slices)
+        figures = judge_routes(of_network(training.averaged), judged_on, arguments.slices)
         (folder / "judged.json").write_text(json.dumps(figures, indent=1))
         for name, of_scenes in figures.items():
             print(name, len(of_scenes), mean_of(of_scenes), flush=True)

@@ -20,7 +20,7 @@ import torch
 from ..data import CONTRASTS, Scene, load_cohort
 from ..judge import chosen_slices, judge, mean_of, translate
 from ..protocol import RESULTS, left_out
-from .judge import Route, all_routes, name_of, route_network, translate_route
+from .judge import Route, RouteNetworks, all_routes, name_of, route_networks, translate_route
 
 
 def pair_networks(folder: Path) -> dict[Route, torch.nn.Module]:
@@ -46,17 +46,17 @@ def scenes_of(cache: Path, fold: str | None) -> list[Scene]:
 
 
 def figures(
-    network: torch.nn.Module, pairs: dict[Route, torch.nn.Module], scenes: list[Scene], most: int
+    networks: RouteNetworks, pairs: dict[Route, torch.nn.Module], scenes: list[Scene], most: int
 ) -> dict[str, dict[str, dict]]:
     """ "many" and "pairs": figures by route and scene."""
     result: dict[str, dict[str, dict]] = {"many": {}, "pairs": {}}
     for scene in scenes:
         chosen = chosen_slices(scene, most)
-        for route in all_routes():
+        for route in networks.routes:
             given, target = route
             # A raw study's contrasts lie on the grid of one: that is the input, or the first of several.
             if {*given, target} <= set(scene.images) and set(given) & set(scene.own):
-                translated = translate_route(network, scene, route, chosen)
+                translated = translate_route(networks.network(route), scene, route, chosen)
                 entry = judge(translated, scene, target, chosen)
                 result["many"].setdefault(name_of(route), {})[scene.name] = entry
                 if route in pairs:
@@ -123,7 +123,7 @@ def more_is_not_worse(result: dict) -> str:
     )
 
 
-def pictures(network: torch.nn.Module, scenes: list[Scene], folder: Path) -> None:
+def pictures(networks: RouteNetworks, scenes: list[Scene], folder: Path) -> None:
     """For every scene one slice: a row a target, the real one first, then each single input's, then of all others."""
     import matplotlib
 
@@ -141,13 +141,16 @@ def pictures(network: torch.nn.Module, scenes: list[Scene], folder: Path) -> Non
         for row, target in zip(axes, names, strict=True):
             others = [c for c in names if c != target]
             shown = [(f"{target}, real", scene.images[target][places[0]].astype(np.float32))]
-            for given in [(c,) for c in others] + [tuple(others)]:
-                image = translate_route(network, scene, (given, target), places)[0]
+            for route in [((c,), target) for c in others] + [(tuple(others), target)]:
+                if route not in networks.routes:
+                    continue
+                given, image = route[0], translate_route(networks.network(route), scene, route, places)[0]
                 shown.append((f"{target} from {'+'.join(given)}", image))
-            for axis, (title, image) in zip(row, shown, strict=True):
+            for axis in row:
+                axis.axis("off")
+            for axis, (title, image) in zip(row, shown, strict=False):
                 axis.imshow(image, cmap="gray", vmin=-1, vmax=1)
                 axis.set_title(title, fontsize=6)
-                axis.axis("off")
         figure.subplots_adjust(0, 0, 1, 0.96, 0.01, 0.08)
         figure.savefig(folder / f"{scene.name}.png", dpi=90)
         plt.close(figure)
@@ -166,13 +169,13 @@ def main() -> None:
     parser.add_argument("--result", type=Path, default=RESULTS / "domains.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    network = route_network(arguments.model)
+    networks = route_networks(arguments.model)
     scenes = scenes_of(arguments.cache, arguments.fold)
-    result = figures(network, pair_networks(arguments.pairs), scenes, arguments.slices)
+    result = figures(networks, pair_networks(arguments.pairs), scenes, arguments.slices)
     arguments.result.write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(against_pairs(result), by_inputs(result), more_is_not_worse(result), sep="\n\n")
     if arguments.pictures:
-        pictures(network, scenes, arguments.pictures)
+        pictures(networks, scenes, arguments.pictures)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scene_helpers import engines_volume, matrix_of, shift
-from tiny_models import head, make_tiny_many, make_tiny_model
+from tiny_models import head, make_tiny_many, make_tiny_mixture, make_tiny_model
 
 from surgical_style_engine.app.translate_case import TranslateCase, translate_case
 from surgical_style_engine.common.run_options import RunOptions
@@ -142,3 +142,18 @@ def test_what_an_input_is_can_be_said_and_is_kept_with_the_scene(scene, opened, 
     assert inputs(opened) == [("p1_T1", "not known"), ("p1_FLAIR", "T2w")], "without voxels"
     scene.RemoveNode(scene.GetFirstNodeByName("p1_FLAIR"))
     assert len(inputs(opened)) == 1
+
+
+def test_only_what_a_style_makes_is_offered(slicer_app, scene, open_panel, tmp_path, patient, until):
+    make_tiny_mixture(tmp_path / "mine")  # T1w and T2w, of four contrasts
+    widget = open_panel(folder=tmp_path / "mine")
+    parameters, ui = widget._parameterNode, widget.ui
+    parameters.inputVolume, parameters.model = patient[0], "tiny-mixture"
+    until(lambda: ui.applyButton.enabled, "the recognition")
+    assert targets(widget) == ["T2w"] and parameters.direction == "T1w>T2w"
+    add(widget, patient[2])
+    say(widget, 1, "PD")
+    assert targets(widget) == ["T2w"] and ui.applyButton.enabled and parameters.direction == "T1w+PD>T2w"
+    say(widget, 1, "T2w")
+    assert ui.reasonLabel.text == "This style makes none of the other contrasts of T1w + T2w."
+    assert not ui.applyButton.enabled

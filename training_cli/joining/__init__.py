@@ -1,0 +1,1 @@
+"""One model for many domains out of models for pairs."""
