@@ -26,10 +26,12 @@ def lesion_parts(card: ModelCard) -> list[str]:
         ]
         rows.append(f"| {' | '.join(map(str, cells))} |")
     first = next(iter(card.lesions.values()))
+    # A joined model has the ledgers of its pairs; the pictures are beside their cards.
+    picture = [] if card.is_many else [f"![Implanted lesions that are still visible, by diameter]({PICTURE_NAME})"]
     return [
         "## Lesions",
         "\n".join(rows),
-        f"![Implanted lesions that are still visible, by diameter]({PICTURE_NAME})",
+        *picture,
         f"Measured on {first.patients} ({first.volumes} volumes). Found: visible (contrast-to-noise of 1) with "
         "half of the real image's contrast; weakened: with less; lost: not visible. Implanted: spheres of 2 to 20 mm "
         "in even tissue, as bright or dark as real lesions are in the source; those counted are visible there. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,15 @@ def model_readme(card: ModelCard) -> str:
 def _ways(card: ModelCard) -> str:
     """What is made of what."""
     if card.is_many:
-        return f"Any of {', '.join(card.names)}, one or several, into any other"
+        whole = set(card.targets) == set(card.names)
+        return f"Any of {', '.join(card.names)}, one or several, into {'any other' if whole else _either(card.targets)}"
     both = "<->" if len(card.directions) == 2 else "->"
     return f"{_inputs(card.domains.source)} {both} {card.domains.target.name}"
+
+
+def _either(names: Sequence[str]) -> str:
+    """The names, such as: T1w, T2w or FLAIR."""
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _volumes(card: ModelCard) -> str:

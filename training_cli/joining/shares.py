@@ -64,6 +64,9 @@ def _least_error(forms: np.ndarray) -> np.ndarray:
 def measured_shares(pairs: JoinedPairs, products: Mapping[str, Sequence[Products]]) -> tuple[Shares, dict[str, int]]:
     """Shares of every set of inputs: measured where patients have all of them, else all equal.
 
+    Where only some of a set count, their shares are those that they have without the others, so that what does not
+    count changes nothing.
+
     Args:
         pairs: The models to join.
         products: Of the patients, by target.
@@ -72,10 +75,12 @@ def measured_shares(pairs: JoinedPairs, products: Mapping[str, Sequence[Products
         The shares, and how many patients those of several inputs come from, by the route's name.
     """
     shares, patients = pairs.equal_shares(), dict[str, int]()
-    for given, target in list(shares):
+    for given, target in sorted(shares, key=lambda route: len(route[0])):  # those of fewer inputs first
         leading = [name for name in pairs.domains if name in shares[given, target]]
         having = [each for each in products.get(target, ()) if all((name, name) in each for name in leading)]
         if having and len(leading) > 1:
-            shares[given, target] = best_shares(having, leading)
+            best = best_shares(having, leading)
+            counting = frozenset(best)
+            shares[given, target] = best if len(best) == len(leading) else shares[counting, target]
             patients[f"{'+'.join(name for name in pairs.domains if name in given)}>{target}"] = len(having)
     return shares, patients

@@ -270,6 +270,13 @@ class ModelCard(_Strict):
                 f"{', '.join(self.directions)}."
             )
 
+    def measured_as(self, direction: str) -> str:
+        """The direction under whose name figures are kept: the order of the inputs behind the first does not matter."""
+        if not self.is_many:
+            return direction
+        route, names = self.route(direction), self.names
+        return Route((route.given[0], *sorted(route.given[1:], key=names.index)), route.target).direction
+
     def way_back(self, direction: str) -> str | None:
         """The direction from where another one ends to where it starts; None where the model has none."""
         if not self.is_many:

@@ -21,7 +21,7 @@ import torch
 
 from .data import BRATS_NAMES, MNI_NAMES, RAW_NAMES, load_cohort
 from .judge import judge_all
-from .protocol import RESULTS
+from .protocol import RESULTS, shipped_pairs
 
 PATIENTS = {
     "patient04": ("open-ms/longitudinal/patient04_study1_{}.nii.gz", RAW_NAMES, "whole head, Ljubljana"),
@@ -115,10 +115,9 @@ def main() -> None:
     parser.add_argument("--write-card", action="store_true")
     parser.add_argument("--result", type=Path, default=RESULTS / "check-patients.json")
     arguments = parser.parse_args()
-    from surgical_style_engine.models.names import shipped_models_folder
 
     torch.set_num_threads(1)
-    folders = arguments.models or sorted(shipped_models_folder().glob("brain-mr-*"))
+    folders = arguments.models or shipped_pairs()
     result = []
     for folder in [*folders, *arguments.old]:
         for direction in directions(folder):

@@ -38,7 +38,7 @@ from surgical_style_engine.metrics.lesions.ledger import VISIBLE
 from .checks import directions
 from .data import CONTRASTS, Scene, load_cohort
 from .judge import translate
-from .protocol import FOLDS, RESULTS, left_out
+from .protocol import FOLDS, RESULTS, left_out, shipped_pairs
 
 RESULT = RESULTS / "lesions.json"
 CHECKED = "check patients"
@@ -215,10 +215,9 @@ def main() -> None:
     parser.add_argument("--write-card", action="store_true", help="from the stored results into cards and pictures")
     parser.add_argument("--result", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    from surgical_style_engine.models.names import shipped_models_folder
 
     torch.set_num_threads(1)
-    folders = arguments.models or sorted(shipped_models_folder().glob("brain-mr-*"))
+    folders = arguments.models or shipped_pairs()
     if arguments.appearance:
         print(json.dumps(appearance(load_cohort(arguments.cache)), indent=1))
         return

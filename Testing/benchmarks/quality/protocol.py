@@ -31,6 +31,14 @@ FOLDS = {
 }
 
 
+def shipped_pairs() -> list[Path]:
+    """Folders of the shipped models for pairs; that for any contrast is made of them."""
+    from surgical_style_engine.models.card import read_card
+    from surgical_style_engine.models.names import shipped_models_folder
+
+    return [path for path in sorted(shipped_models_folder().glob("brain-mr-*")) if not read_card(path).is_many]
+
+
 def left_out(scene, fold: str) -> bool:
     return scene.site in FOLDS[fold] or scene.patient in FOLDS[fold]
 

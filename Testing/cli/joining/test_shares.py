@@ -62,3 +62,15 @@ def test_sets_without_patients_keep_equal_shares(tmp_path):
     assert shares[frozenset({"T1w", "PD"}), "T2w"] == {"T1w": 0.5, "PD": 0.5}
     assert shares[frozenset({"T1w"}), "T2w"] == {"T1w": 1.0}
     assert patients == {"T1w+FLAIR>T2w": 2}
+
+
+def test_what_does_not_count_changes_nothing(tmp_path):
+    """The shares of T1w and FLAIR are those of all patients that have both, with or without a PD that only harms."""
+    ways = (("T1w", "T2w", BOTH), ("FLAIR", "T2w", THERE), ("PD", "T2w", THERE))
+    pairs = JoinedPairs([load_model(path) for path in make_tiny_pairs(tmp_path, ways)])
+    base = errors(7, T1w=0.1)["T1w"]
+    harmful = [{**errors(seed, T1w=0.1, FLAIR=0.2), "PD": 3 * base} for seed in range(2)]
+    others = [errors(seed, T1w=0.1, FLAIR=0.1) for seed in range(5, 8)]
+    shares, _ = measured_shares(pairs, {"T2w": [products_of(each, 2.0) for each in (*harmful, *others)]})
+    two = shares[frozenset({"T1w", "FLAIR"}), "T2w"]
+    assert shares[frozenset({"T1w", "FLAIR", "PD"}), "T2w"] == two and 0.55 < two["T1w"] < 0.75

@@ -74,7 +74,7 @@ def calibration_of(model: StyleModel, direction: str) -> tuple[DirectionCalibrat
         calibration = read_calibration(model.folder, model.card)
     except InputError as error:
         return None, str(error)
-    known = None if calibration is None else calibration.directions.get(direction)
+    known = None if calibration is None else calibration.directions.get(model.card.measured_as(direction))
     if known is None:
         source, target = model.card.domain_from(direction).name, model.card.domain_to(direction).name
         return None, f"The style {title} is not calibrated from {source} to {target}: how far it errs is not known."

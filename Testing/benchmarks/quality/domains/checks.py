@@ -56,7 +56,7 @@ def figures(
             given, target = route
             # A raw study's contrasts lie on the grid of one: that is the input, or the first of several.
             if {*given, target} <= set(scene.images) and set(given) & set(scene.own):
-                translated = translate_route(networks.network(route), scene, route, chosen)
+                translated = translate_route(networks, scene, route, chosen)
                 entry = judge(translated, scene, target, chosen)
                 result["many"].setdefault(name_of(route), {})[scene.name] = entry
                 if route in pairs:
@@ -144,7 +144,7 @@ def pictures(networks: RouteNetworks, scenes: list[Scene], folder: Path) -> None
             for route in [((c,), target) for c in others] + [(tuple(others), target)]:
                 if route not in networks.routes:
                     continue
-                given, image = route[0], translate_route(networks.network(route), scene, route, places)[0]
+                given, image = route[0], translate_route(networks, scene, route, places)[0]
                 shown.append((f"{target} from {'+'.join(given)}", image))
             for axis in row:
                 axis.axis("off")

@@ -41,10 +41,12 @@ class RouteNetworks:
     Attributes:
         routes: that it has.
         network: gives the one for a route.
+        order: of the contrasts among a slice's channels.
     """
 
     routes: list[Route]
     network: Callable[[Route], torch.nn.Module]
+    order: tuple[str, ...] = CONTRASTS
 
 
 def route_networks(path: Path) -> RouteNetworks:
@@ -56,7 +58,7 @@ def route_networks(path: Path) -> RouteNetworks:
     if path.is_dir():
         model = load_model(path)
         routes = [(given, target) for given, target in all_routes() if leads(model.card, given, target)]
-        return RouteNetworks(routes, lambda route: model.generator(name_of(route)))
+        return RouteNetworks(routes, lambda route: model.generator(name_of(route)), tuple(model.card.names))
     state = {key: value.float() for key, value in load_file(path).items()}
     return RouteNetworks(all_routes(), lambda route: _of_weights(state, route))
 
@@ -82,17 +84,18 @@ def _of_weights(state: dict[str, torch.Tensor], route: Route) -> torch.nn.Module
     return network.eval()
 
 
-def translate_route(network: torch.nn.Module, scene: Scene, route: Route, chosen: np.ndarray) -> np.ndarray:
+def translate_route(networks: RouteNetworks, scene: Scene, route: Route, chosen: np.ndarray) -> np.ndarray:
     """(n, h, w) float32: the chosen slices through a route's network."""
     from surgical_style_engine.inference.plane_job import MULTIPLE
     from surgical_style_engine.volumes.slices import pad_to_multiple
 
-    step, made = max(1, round(STACK_MM / scene.slice_mm)), []
+    step, made, network = max(1, round(STACK_MM / scene.slice_mm)), [], networks.network(route)
+    ordered = sorted(route[0], key=networks.order.index)
     with torch.inference_mode():
         for z in chosen:
             places = np.clip(z + np.arange(-1, 2) * step, 0, len(scene.body) - 1)
             # A slice's channels stay together.
-            image = np.stack([scene.images[c][places].astype(np.float32) for c in route[0]], 1)
+            image = np.stack([scene.images[c][places].astype(np.float32) for c in ordered], 1)
             padded, crop = pad_to_multiple(image.reshape(1, -1, *image.shape[2:]), MULTIPLE)
             made.append(network(torch.from_numpy(padded))[0, 0].numpy()[crop])
     return np.clip(np.stack(made), -1, 1)
@@ -103,10 +106,9 @@ def judge_routes(networks: RouteNetworks, scenes: list[Scene], most: int) -> dic
     figures: dict[str, dict[str, dict]] = {}
     for route in networks.routes:
         given, target = route
-        network = networks.network(route)
         for scene in scenes:
             if given[0] in scene.own and {*given, target} <= set(scene.images):
                 chosen = chosen_slices(scene, most)
-                made = translate_route(network, scene, route, chosen)
+                made = translate_route(networks, scene, route, chosen)
                 figures.setdefault(name_of(route), {})[scene.name] = judge(made, scene, target, chosen)
     return figures

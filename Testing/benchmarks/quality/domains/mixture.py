@@ -12,28 +12,28 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from surgical_style_engine.models.calibration import read_calibration, write_calibration
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.joined import JoinedPairs
 from surgical_style_engine.models.names import shipped_models_folder
+from training_cli.calibration.readme import put_section, section
 from training_cli.joining.join import save, told_shares, training_of
-from training_cli.joining.shares import Products, best_shares, measured_shares, products_of
+from training_cli.joining.shares import Products, best_shares, measured_shares
 
-from ..data import CONTRASTS, Scene, load_cohort
-from ..judge import chosen_slices, judge, mean_of, translate
-from ..protocol import RESULTS, left_out
-from ..uncertainty.patients import fold_models
+from ..data import CONTRASTS, load_cohort
+from ..judge import judge, mean_of
+from ..protocol import RESULTS
 from .judge import all_routes, name_of
+from .mixture_bounds import bounds_of_several
+from .translated import Translated, translated
 
 NAME, TITLE = "brain-mr-any-contrast", "Brain MR, any contrast"
 MODELS = ("brain-mr-t1w-t2w", "brain-mr-t1w-flair", "brain-mr-t2w-flair", "brain-mr-t1wgd-t1w", "brain-mr-t1wgd-t2w")
-SLICES = 12  # of a scene
 LIMITS = [
     "T1w with gadolinium cannot be made: what takes up the agent is in none of the other contrasts.",
     "Several inputs are averaged: noise and errors become less, and fine detail a little softer than of the best one.",
@@ -42,55 +42,8 @@ NOTES = (
     "The networks of the pair models as they are, and one from T1w with gadolinium to FLAIR (final-gd, begun with T1w "
     "to FLAIR). One input gives what its pair's model gives; several give a weighted mean, with shares that err least "
     "on {patients} patients of hospitals that the measured networks, trained for 2.5 to 7.5 minutes, had not seen "
-    "(Testing/benchmarks/quality/domains/mixture.py)."
+    "(Testing/benchmarks/quality/domains/mixture.py). Figures of every set of inputs: docs/domains.md."
 )
-
-
-@dataclass(frozen=True)
-class Translated:
-    """A scene of a left-out patient with what the networks of its fold make of it.
-
-    Attributes:
-        scene: The scene.
-        fold: Whose networks they are.
-        chosen: Numbers of the slices.
-        images: (n, h, w) float16 by input and target.
-    """
-
-    scene: Scene
-    fold: str
-    chosen: np.ndarray
-    images: Mapping[tuple[str, str], np.ndarray]
-
-    def mixed(self, shares: Mapping[str, float], target: str) -> np.ndarray:
-        """The weighted mean, float32."""
-        return sum(share * self.images[name, target].astype(np.float32) for name, share in shares.items())
-
-    def products(self, target: str) -> Products:
-        """Of the errors of every two inputs."""
-        real, body = self.scene.images[target][self.chosen].astype(np.float32), self.scene.body[self.chosen]
-        errors = {
-            name: (image.astype(np.float32) - real)[body] for (name, end), image in self.images.items() if end == target
-        }
-        return products_of(errors, float(np.ptp(real[body])))
-
-
-def translated(folds: Path, scenes: list[Scene]) -> list[Translated]:
-    """Every scene of the cohort by the networks of the fold that leaves its patient out."""
-    ways = {(start, end): fold_models(folds, start, end) for start in CONTRASTS for end in CONTRASTS if start != end}
-    result = []
-    for scene in scenes:
-        chosen = chosen_slices(scene, SLICES)
-        images, of_fold = {}, ""
-        for (start, end), models in ways.items():
-            for model in models:
-                if {start, end} <= set(scene.images) and left_out(scene, model.fold):
-                    images[start, end] = translate(model.network, scene, start, chosen, model.stack).astype(np.float16)
-                    of_fold = model.fold
-        if images:
-            result.append(Translated(scene, of_fold, chosen, images))
-            print(scene.name, of_fold, len(images), flush=True)
-    return result
 
 
 def products_by_patient(entries: list[Translated], target: str) -> dict[str, Products]:
@@ -144,7 +97,13 @@ def main() -> None:
     pairs = JoinedPairs([load_model(path) for path in (*MODELS, *arguments.also)])
     shares, patients = measured_shares(pairs, {target: list(each.values()) for target, each in by_target.items()})
     told = told_shares(shares, patients)
-    result = {"shares": told["shares"], "patients": patients, "left_out": cross_validated(entries)}
+    bounds, covered = bounds_of_several(pairs, shares, entries)
+    result = {
+        "shares": told["shares"],
+        "patients": patients,
+        "left_out": cross_validated(entries),
+        "bounds": covered,
+    }
     arguments.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told["shares"], indent=1))
     if arguments.write:
@@ -153,7 +112,12 @@ def main() -> None:
             "notes": NOTES.format(patients=max(patients.values())),
             "limits": [*training["limits"], *LIMITS],
         }
-        save(arguments.output, pairs, pairs.card(NAME, TITLE, training), shares, overwrite=True)
+        card = save(arguments.output, pairs, pairs.card(NAME, TITLE, training), shares, overwrite=True)
+        known = read_calibration(arguments.output, card)
+        assert known is not None  # that of the pairs
+        known = known.model_copy(update={"directions": {**known.directions, **bounds}})
+        write_calibration(arguments.output, known)
+        put_section(arguments.output, section(card, known))
         print(arguments.output)
 
 

@@ -21,12 +21,11 @@ import torch
 
 from surgical_style_engine.models.calibration import Calibration, write_calibration
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.models.names import shipped_models_folder
 from training_cli.calibration.direction import calibrated, coverage_table, psnr_line
 from training_cli.calibration.readme import put_section, section
 
 from ..data import load_cohort
-from ..protocol import RESULTS
+from ..protocol import RESULTS, shipped_pairs
 from .patients import fold_models, patients_of
 from .plain import plain_widths
 
@@ -85,7 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     scenes = load_cohort(arguments.cache)
-    for folder in arguments.models or sorted(shipped_models_folder().glob("brain-mr-*")):
+    for folder in arguments.models or shipped_pairs():
         if arguments.only and folder.name not in arguments.only:
             continue
         card = load_model(folder).card

@@ -18,10 +18,9 @@ import torch
 from surgical_style_engine.metrics.uncertainty.bound import bounds_of
 from surgical_style_engine.models.calibration import DirectionCalibration, read_calibration
 from surgical_style_engine.models.folder import load_model
-from surgical_style_engine.models.names import shipped_models_folder
 
 from ..data import load_cohort
-from ..protocol import RESULTS
+from ..protocol import RESULTS, shipped_pairs
 from .patients import scan
 
 
@@ -59,7 +58,7 @@ def main() -> None:
     ]
     stored = json.loads(arguments.result.read_text(encoding="utf-8")) if arguments.only else []
     result = []
-    for folder in sorted(shipped_models_folder().glob("brain-mr-*")):
+    for folder in shipped_pairs():
         if arguments.only and folder.name not in arguments.only:
             result += [entry for entry in stored if entry["model"] == folder.name]
             continue
