@@ -29,7 +29,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.volumes.normalization import Landmarks, Normalization
 
 from .lesion_summary import LesionSummary
-from .routes import DOMAIN_NAME, Route, route_of, single_routes
+from .routes import DOMAIN_NAME, Route, check_leads, route_of, single_routes
 
 SCHEMA_VERSION: Literal[1] = 1
 MANY_VERSION: Literal[2] = 2  # of cards whose domains are a list
@@ -264,18 +264,13 @@ class ModelCard(_Strict):
 
     def check_leads(self, route: Route) -> None:
         """Raise InputError unless a direction leads from one of a route's inputs to its target."""
-        if not any(Route((name,), route.target).direction in self.directions for name in route.given):
-            raise InputError(
-                f"The model {self.name} makes no {route.target} of {route.bits}; its routes are "
-                f"{', '.join(self.directions)}."
-            )
+        check_leads(route, self.directions, self.name)
 
     def measured_as(self, direction: str) -> str:
         """The direction under whose name figures are kept: the order of the inputs behind the first does not matter."""
         if not self.is_many:
             return direction
-        route, names = self.route(direction), self.names
-        return Route((route.given[0], *sorted(route.given[1:], key=names.index)), route.target).direction
+        return self.route(direction).in_order(self.names).direction
 
     def way_back(self, direction: str) -> str | None:
         """The direction from where another one ends to where it starts; None where the model has none."""

@@ -38,6 +38,14 @@ class Route:
         """What is given, for a sentence: "T1w + FLAIR"."""
         return f" {AND} ".join(self.given)
 
+    def in_order(self, domains: Sequence[str]) -> Route:
+        """The route with the inputs behind the first in the order of the domains.
+
+        >>> Route(("FLAIR", "T2w", "T1w"), "PD").in_order(["T1w", "T2w", "FLAIR"]).given
+        ('FLAIR', 'T1w', 'T2w')
+        """
+        return Route((self.given[0], *sorted(self.given[1:], key=list(domains).index)), self.target)
+
 
 def route_of(direction: str, domains: Sequence[str], model: str = "the model") -> Route:
     """The route that a direction names.
@@ -67,6 +75,16 @@ def route_of(direction: str, domains: Sequence[str], model: str = "the model") -
     if target in route.given:
         raise InputError(f"{target} is among the inputs already; the model {model} makes one of the others of them.")
     return route
+
+
+def check_leads(route: Route, directions: Sequence[str], model: str) -> None:
+    """Raise InputError unless a direction of a model leads from one of a route's inputs to its target.
+
+    >>> check_leads(Route(("T1w", "PD"), "T2w"), ["T1w>T2w", "T2w>T1w"], "pairs")
+    """
+    if not any(Route((name,), route.target).direction in directions for name in route.given):
+        routes = ", ".join(directions)
+        raise InputError(f"The model {model} makes no {route.target} of {route.bits}; its routes are {routes}.")
 
 
 def single_routes(domains: Sequence[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """Models for pairs become one for many domains, which does for one input what they do."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from tiny_calibrations import calibrate
@@ -149,3 +151,25 @@ def test_models_that_do_not_go_together_are_refused(tmp_path, pairs):
 def test_a_name_that_cannot_be_is_refused(pairs):
     with pytest.raises(InputError, match="A joined model cannot have this name"):
         pairs.card("../up", "Up", TRAINING)
+
+
+def test_the_shipped_model_is_the_shipped_pairs():
+    shipped = load_model("brain-mr-any-contrast")
+    assert shipped.card.stored.bytes < 15e6
+    layout, weights = shipped.weights("T1w>T2w")
+    names, known = shipped.card.names, read_calibration(shipped.folder, shipped.card)
+    pairs = [load_model(entry["name"]) for entry in shipped.card.training["models"][:5]]
+    for model in pairs:
+        for direction in model.card.directions:
+            start, end = model.card.domain_from(direction).name, model.card.domain_to(direction).name
+            prefix = layout.name_of(names.index(start), names.index(end))
+            for name, values in model.weights(direction)[1].items():
+                assert np.array_equal(values, weights[f"{prefix}.{name}"])
+    for target in shipped.card.targets:
+        others = [name for name in names if name != target]
+        for count in range(1, len(others) + 1):
+            for given in combinations(others, count):
+                direction = shipped.check_direction(f"{'+'.join(given)}>{target}")
+                route, _ = shipped.weights(direction)
+                assert set(route.shares_of_route(weights["shares"])) <= {names.index(name) for name in given}
+                assert shipped.card.measured_as(direction) in known.directions
