@@ -30,13 +30,8 @@ SECONDS_A_FRAME = 0.12
 PATIENT = "CBICA_AQN_1"
 FILES = {"T1w": "T1", "T1w-Gd": "T1C", "T2w": "T2", "FLAIR": "FLAIR"}
 TARGETS = ("T1w", "T2w", "FLAIR")
-STYLES = {
-    frozenset(("T1w", "T2w")): "brain-mr-t1w-t2w",
-    frozenset(("T1w", "FLAIR")): "brain-mr-t1w-flair",
-    frozenset(("T2w", "FLAIR")): "brain-mr-t2w-flair",
-    frozenset(("T1w-Gd", "T1w")): "brain-mr-t1wgd-t1w",
-    frozenset(("T1w-Gd", "T2w")): "brain-mr-t1wgd-t2w",
-}
+STYLE = "brain-mr-any-contrast"
+OTHERS = "the others"  # all contrasts but the one that is made
 COLOURS = {"green": "#3fae49", "amber": "#e0a100", "red": "#d03030", "none": "#888888"}
 LARGEST_ERROR = 1.2  # of a range of 2, white in the maps
 REFERENCE = ("TCIA01_201_1", "TCIA01_425_1", "TCIA01_499_1")
@@ -66,7 +61,7 @@ def main() -> int:
 
 
 def contrasts(data: Path, work: Path) -> list[Image.Image]:
-    """One patient: every contrast made from every other one that a shipped style takes, beside the real one."""
+    """One patient: every contrast made from every other one and from all others, beside the real one."""
     real = {name: read_volume(data / "brats" / f"{PATIENT}_{ending}.nii.gz") for name, ending in FILES.items()}
     body = upright(real["T1w"], body_mask(real["T1w"]))
     numbers, box = slices_of(body), box_of(body)
@@ -74,9 +69,9 @@ def contrasts(data: Path, work: Path) -> list[Image.Image]:
     blank = np.zeros_like(next(iter(grey.values())))
     cells: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
     verdicts: dict[tuple[str, str], dict] = {}
-    for source in FILES:
+    for source in (*FILES, OTHERS):
         for target in TARGETS:
-            if source == target or frozenset((source, target)) not in STYLES:
+            if source == target:
                 continue
             made, bound, report = translated(data, work, source, target)
             landmarks = RobustPercentile().fit(made.array)
@@ -93,29 +88,27 @@ def contrasts(data: Path, work: Path) -> list[Image.Image]:
     frames = []
     for number in numbers:
         rows = [strip([(unit(grey[target]), "grey") for target in TARGETS], number, box, spread=3)]
-        for source in FILES:
+        for source in (*FILES, OTHERS):
             row = []
             for target in TARGETS:
                 if (source, target) in cells:
                     image, error, bound = cells[source, target]
                     row += [(image, "grey"), (error, "heat"), (bound, "heat")]
                 else:
-                    row += [
-                        (unit(grey[source]) if source == target else blank, "dim"),
-                        (blank, "grey"),
-                        (blank, "grey"),
-                    ]
+                    row += [(unit(grey[source]), "dim"), (blank, "grey"), (blank, "grey")]
             rows.append(strip(row, number, box))
         frames.append(labelled(rows, verdicts))
     return frames
 
 
 def translated(data: Path, work: Path, source: str, target: str) -> tuple[Volume, Volume, dict]:
-    """(translation, bound of its error, report) of the patient by ``sst translate``."""
+    """(translation, bound of its error, report) of the patient by ``sst translate``; source: or ``OTHERS``."""
     names = [str(work / name) for name in ("made.nii.gz", "bound.nii.gz", "report.json")]
-    scan = data / "brats" / f"{PATIENT}_{FILES[source]}.nii.gz"
-    style = STYLES[frozenset((source, target))]
-    sst("translate", scan, names[0], "--model", style, "--to", target, "--error-map", names[1], "--report", names[2])
+    given = [name for name in FILES if name != target] if source == OTHERS else [source]
+    scans = {name: data / "brats" / f"{PATIENT}_{FILES[name]}.nii.gz" for name in given}
+    stated = [part for name, scan in scans.items() for part in ("--as", f"{name}={scan}")]
+    asked = ("--model", STYLE, "--to", target, "--error-map", names[1], "--report", names[2])
+    sst("translate", *scans.values(), names[0], *stated, *asked)
     report = json.loads(Path(names[2]).read_text(encoding="utf-8"))
     return read_volume(names[0]), read_volume(names[1]), report
 
@@ -303,7 +296,7 @@ def labelled(rows: list[Image.Image], verdicts: dict[tuple[str, str], dict]) -> 
     draw = ImageDraw.Draw(whole)
     for place, target in enumerate(TARGETS):
         draw.text((left + 324 * place + 4, 1), f"{target}: made, wrong by, bound", fill="white", font=font)
-    for number, (row, name) in enumerate(zip(rows, ("real", *FILES), strict=True)):
+    for number, (row, name) in enumerate(zip(rows, ("real", *FILES, OTHERS), strict=True)):
         top = LINE + 132 * number
         whole.paste(row, (left, top))
         draw.text((4, top + 58), name if number == 0 else f"from\n{name}", fill="white", font=font)
@@ -314,8 +307,6 @@ def labelled(rows: list[Image.Image], verdicts: dict[tuple[str, str], dict]) -> 
                 draw.ellipse((corner + 4, top + 4, corner + 13, top + 13), fill=COLOURS.get(level, "#888888"))
             elif name == target:
                 draw.text((corner + 112, top + 58), "the input itself", fill="#999999", font=font)
-            elif number:
-                draw.text((corner + 112, top + 58), "no style for it", fill="#999999", font=font)
     draw.text((4, whole.height - LINE + 2), CREDIT, fill="#999999", font=ImageFont.load_default(10))
     return whole
 

@@ -158,9 +158,7 @@ def _adapt(widget: object, wait: object, shot: object) -> None:
 
 
 def _route(widget: object, models: Path, wait: object, shot: object) -> None:
-    """Two inputs of a style for many contrasts, untrained: nothing is made by it. The T2w is as in ``_adapt``."""
-    from tiny_models import make_tiny_many
-
+    """T1w and T2w as inputs for FLAIR. The T2w is as in ``_adapt``."""
     from SurgicalStyleTransferLib.mrml import outputs
 
     ui, parameters = widget.ui, widget._parameterNode
@@ -168,9 +166,10 @@ def _route(widget: object, models: Path, wait: object, shot: object) -> None:
     name, is_synthetic = result.GetName(), outputs.is_synthetic
     result.SetName("ICBM152 T2")
     outputs.is_synthetic = lambda node: False
-    make_tiny_many(models)
+    style = "brain-mr-any-contrast"
+    shutil.copytree(Path(outputs.__file__).parents[2] / "Resources" / "Models" / style, models / style)
     widget.panel.refresh_styles()
-    parameters.model = "tiny-many"
+    parameters.model = style
     ui.routeSelector.setCurrentNode(result)
     ui.routeAddButton.click()
     wait(lambda: ui.applyButton.enabled, 60)
