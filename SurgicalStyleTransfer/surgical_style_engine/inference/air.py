@@ -8,7 +8,7 @@ import numpy as np
 
 from surgical_style_engine.common.thresholds import NOISELESS_AIR_TOP
 from surgical_style_engine.models.card import ModelCard
-from surgical_style_engine.models.picture_style import from_picture, is_style_image
+from surgical_style_engine.models.picture_style import paints_air
 from surgical_style_engine.volumes.body_mask import find_body
 from surgical_style_engine.volumes.fill_holes import fill_slices
 from surgical_style_engine.volumes.volume import Volume
@@ -35,7 +35,7 @@ def untouched_air(
     """
     if canonical.is_2d:
         return None
-    if from_picture(card) and not is_style_image(card):
+    if paints_air(card):
         return ~find_body((canonical.array + 1) / 2)[None]
     return flat_background(canonical.array, normalise) if channels == 1 else None
 

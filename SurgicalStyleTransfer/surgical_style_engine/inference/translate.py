@@ -14,7 +14,7 @@ from surgical_style_engine.common.progress import Counter
 from surgical_style_engine.common.run_options import RunOptions, RunSettings
 from surgical_style_engine.models.adapted import adapted_sentences
 from surgical_style_engine.models.folder import StyleModel
-from surgical_style_engine.models.picture_style import from_picture
+from surgical_style_engine.models.picture_style import paints_air
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 from .blend import Blend
@@ -176,7 +176,7 @@ def _is_written_directly(request: Request, planes: list[str], options: RunOption
     """Whether slices can be written as they come: nothing is averaged, blended, adjusted or kept."""
     one_pass = len(planes) == 1 and not request.adjustments.ensemble
     # What is painted like a picture leaves the air to be found in the whole volume.
-    return request.is_plain and one_pass and not options.keep_normalized and not from_picture(request.model.card)
+    return request.is_plain and one_pass and not options.keep_normalized and not paints_air(request.model.card)
 
 
 def _run_warnings(translation: Translation, counter: Counter, blend: Blend, adjustments: Adjustments) -> list[str]:

@@ -41,6 +41,12 @@ def from_picture(card: ModelCard) -> bool:
     return is_style_image(card) or card.architecture.arguments.get("style_picture") is True
 
 
+def paints_air(card: ModelCard) -> bool:
+    """Whether a network, not an optimisation, paints whole slices in the style of a picture: the air as well."""
+    is_trained = card.training.get("method") == "perceptual"
+    return is_trained or (from_picture(card) and not is_style_image(card))
+
+
 def has_input_units(card: ModelCard) -> bool:
     """Whether what comes out is measured as what goes in, whatever that is."""
     return from_picture(card) and card.domains.target.channels == 1

@@ -2,10 +2,23 @@
 
 import numpy as np
 from fakes import Fake, brain, make_model
+from tiny_models import head, make_tiny_model
 
 from surgical_style_engine.inference.air import flat_background
 from surgical_style_engine.inference.translate import translate_volume
+from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.volumes.normalization import RobustPercentile
+
+
+def test_a_network_for_one_picture_leaves_the_air(tmp_path):
+    """It would paint that as well, and another shade where the body's box ends."""
+    model = load_model(make_tiny_model(tmp_path, training={"method": "perceptual"}))
+    volume = brain(noise=5)  # air that is not flat
+    body = head() > 0
+    near = np.any([np.roll(body, (y, x), (1, 2)) for y in range(-3, 4) for x in range(-3, 4)], axis=0)
+    for options in ({}, {"keep_normalized": True}):
+        result = translate_volume(volume, model, runner=Fake(), **options).volume.array[0]
+        assert result[~near].max() < 50 and result.max() > 900
 
 
 class TestAir:
