@@ -12,7 +12,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.joined import JoinedPairs, Shares, save_joined
-from surgical_style_engine.models.names import user_models_folder
+from surgical_style_engine.models.names import check_free_name, user_models_folder
 from training_cli.calibration.readme import put_section, section
 from training_cli.model_card import model_readme
 
@@ -63,7 +63,8 @@ def join(request: JoinRequest, report: Callable[[str], None] = lambda line: None
     pairs = JoinedPairs([load_model(name) for name in request.models])
     training = training_of(pairs)
     pairs.card(request.name, request.title or request.name, training)  # a name that cannot be is said at once
-    folder = (request.into or user_models_folder()) / request.name
+    models = request.into or user_models_folder()
+    folder = models / check_free_name(request.name, models)
     if folder.exists() and not request.overwrite:
         raise InputError(f"The model folder {folder} exists already; give another name, or --overwrite.")
     products = measured_products(pairs, request.folders, report, request.device) if request.folders else {}

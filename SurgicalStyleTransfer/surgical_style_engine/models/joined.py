@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.networks import known_layout
 from surgical_style_engine.networks.bilateral_layout import BilateralLayout
 from surgical_style_engine.networks.pair_mixture_layout import SHARES, PairMixtureLayout
 from surgical_style_engine.volumes.slices import middle
@@ -182,7 +183,9 @@ class JoinedPairs:
 
 def _layout(model: StyleModel, direction: Direction) -> BilateralLayout:
     """The size of a pair's generator."""
-    return BilateralLayout(**model.card.arguments_of(direction))
+    layout = known_layout(PAIR, **model.card.arguments_of(direction))
+    assert isinstance(layout, BilateralLayout)
+    return layout
 
 
 def _weights_of_middle(model: StyleModel, direction: Direction) -> dict[str, np.ndarray]:

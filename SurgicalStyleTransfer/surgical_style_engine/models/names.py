@@ -43,7 +43,7 @@ def check_free_name(name: str, models: Path) -> str:
     """
     shipped = shipped_models_folder()
     if (shipped / check_name(name) / CARD_NAME).is_file() and Path(models).resolve() != shipped.resolve():
-        raise InputError(f"A model called {name} comes with the program; give the imported one another name (--name).")
+        raise InputError(f"A model called {name} comes with the program; give yours another name.")
     return name
 
 

@@ -63,6 +63,7 @@ def test_shares_are_measured_on_patients(models, tmp_path):
     [
         (["any", "none-such"], "none-such"),
         (["any", "{0}"], "Two models for pairs are the least"),
+        (["brain-mr-t1w-t2w", "{0}", "{1}"], "comes with the program"),
         (["a/b", "{0}", "{1}"], "A joined model cannot have this name"),
         (["any", "{0}", "{1}", "--domain", "T1w"], "--domain takes NAME=DIR"),
         (["any", "{0}", "{1}", "--domain", "CT={2}"], "No model takes or makes CT"),
