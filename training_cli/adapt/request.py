@@ -108,6 +108,10 @@ def _check_model(request: AdaptRequest) -> None:
         raise InputError(f"The style {card.name} is {kind}, which cannot be trained further.")
     if card.domains.source.inputs:
         raise InputError(f"The style {card.name} makes one image of several, which cannot be adapted here.")
+    if card.is_many:
+        raise InputError(
+            f"The style {card.name} is for many contrasts, which cannot be adapted; take one for two of them."
+        )
     request.model.check_direction(request.direction)
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 from adapting import head_pair
+from tiny_models import make_tiny_many
 
 from surgical_style_engine.errors import InputError
+from surgical_style_engine.models.folder import load_model
 from training_cli.adapt import request as module
 from training_cli.adapt.request import checked
 
@@ -47,3 +49,9 @@ def test_without_torch_it_is_a_sentence(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "is_installed", lambda: False)
     with pytest.raises(InputError, match=r"needs PyTorch, which is not installed\.$"):
         checked(asked(tmp_path))
+
+
+def test_a_style_for_many_contrasts_is_refused(asked, tmp_path):
+    model = load_model(make_tiny_many(tmp_path / "many"))
+    with pytest.raises(InputError, match="is for many contrasts, which cannot be adapted; take one for two of them"):
+        checked(asked(tmp_path, model=model, direction="T1w>T2w"))

@@ -129,6 +129,8 @@ class AdaptationSection(Section):
             return card.problem
         if not card.is_torch:
             return _("This style is no network that can be trained further.")
+        if card.many:
+            return _("A style for many contrasts cannot be adapted; select one for two of them.")
         return self._why_not_scans() or self._why_not_name()
 
     def _why_not_scans(self) -> str:

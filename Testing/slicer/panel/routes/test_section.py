@@ -151,6 +151,8 @@ def test_only_what_a_style_makes_is_offered(slicer_app, scene, open_panel, tmp_p
     parameters.inputVolume, parameters.model = patient[0], "tiny-mixture"
     until(lambda: ui.applyButton.enabled, "the recognition")
     assert targets(widget) == ["T2w"] and parameters.direction == "T1w>T2w"
+    ui.adaptCollapsibleButton.collapsed = False
+    assert "for many contrasts cannot be adapted" in ui.adaptReasonLabel.text
     add(widget, patient[2])
     say(widget, 1, "PD")
     assert targets(widget) == ["T2w"] and ui.applyButton.enabled and parameters.direction == "T1w+PD>T2w"
