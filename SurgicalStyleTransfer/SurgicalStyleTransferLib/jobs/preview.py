@@ -6,6 +6,7 @@ It is no ``Job``: it has no end, and of its requests only the latest counts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import slicer
@@ -23,13 +24,29 @@ from .engine import Engine
 PLANES = ("sagittal", "coronal", "axial")  # by the patient axis (L, P, S) that is nearest to the view's normal
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is shown: IDs of the input and of those beside it, in the order of the direction, and how it is made."""
+
+    node_id: str
+    other_ids: tuple[str, ...]
+    card: Card
+    direction: str
+    device: str
+    precision: str
+
+    def nodes(self) -> list[object]:
+        """The inputs; None for one that is gone."""
+        return [slicer.mrmlScene.GetNodeByID(node_id) for node_id in (self.node_id, *self.other_ids)]
+
+
 class Preview:
     """Follows one slice view. The latest position wins; what is asked in between is never computed."""
 
     def __init__(self, engine: Engine, on_message: Callable[[str], None]) -> None:
         self._engine, self._on_message = engine, on_message
         self._view = ""
-        self._job: tuple[str, Card, str, str, str] | None = None
+        self._job: Asked | None = None
         self._slice_node: object | None = None
         self._observers = Observers()
         self._in_flight = self._wanted = False
@@ -42,27 +59,24 @@ class Preview:
         """Whether a slice view shows it."""
         return self._job is not None
 
-    def start(self, view: str, node: object, card: Card, direction: str, device: str, precision: str) -> None:
-        """Show the preview of a volume in a slice view; a running one moves there."""
-        job = (node.GetID(), card, direction, device, precision)
-        if (self._view, self._job) == (view, job):
+    def start(self, view: str, asked: Asked) -> None:
+        """Show the preview in a slice view; a running one moves there."""
+        if (self._view, self._job) == (view, asked):
             return
         self.stop()
         widget = slice_widgets().get(view)
         if widget is None:
             self._on_message(_("The slice view {view} is not in this layout.").format(view=view))
             return
-        self._view, self._job = view, job
+        self._view, self._job = view, asked
         self._slice_node = widget.mrmlSliceNode()
         composite = self._composite()
         self._before = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
         # A sequence's next frame modifies the image; voxels edited through numpy modify the node alone.
-        for observed, event in (
-            (self._slice_node, vtk.vtkCommand.ModifiedEvent),
-            (node, vtk.vtkCommand.ModifiedEvent),
-            (node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent),
-        ):
-            self._observers.add(observed, event, self.update)
+        self._observers.add(self._slice_node, vtk.vtkCommand.ModifiedEvent, self.update)
+        for node in filter(None, asked.nodes()):
+            self._observers.add(node, vtk.vtkCommand.ModifiedEvent, self.update)
+            self._observers.add(node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.update)
         self.update()
 
     def stop(self) -> None:
@@ -88,9 +102,8 @@ class Preview:
         if self._in_flight:
             self._wanted = True
             return
-        node_id, card, direction, device, precision = self._job
-        node = slicer.mrmlScene.GetNodeByID(node_id)
-        if node is None:
+        job, (node, *others) = self._job, self._job.nodes()
+        if node is None or None in others:
             self.stop()
             return
         matrix = slicer.util.arrayFromVTKMatrix(self._slice_node.GetSliceToRAS())
@@ -101,6 +114,7 @@ class Preview:
         generation = self._generation
         try:
             volume = self._engine.exchange.upload(node, outputs.modality_of(node))
+            beside = [self._engine.exchange.upload(other, outputs.modality_of(other), node) for other in others]
         except (ValueError, OSError) as error:
             self._on_message(str(error))
             return
@@ -110,13 +124,14 @@ class Preview:
             lambda answer: self._show(generation, path, answer),
             lambda code, message: self._failed(generation, message),
             volume=volume,
-            model=str(card.folder),
+            others=beside,
+            model=str(job.card.folder),
             output=str(path),
             position=list(centre),
             plane=plane,
-            direction=direction,
-            device=device,
-            precision=precision,
+            direction=job.direction,
+            device=job.device,
+            precision=job.precision,
         )
 
     def _show(self, generation: int, path: object, answer: dict) -> None:
@@ -124,11 +139,12 @@ class Preview:
             self._engine.exchange.discard(path)
             return
         array = self._engine.exchange.take(path)
-        source = slicer.mrmlScene.GetNodeByID(self._job[0])
+        job = self._job
+        source = slicer.mrmlScene.GetNodeByID(job.node_id)
         if source is None:
             self.stop()
             return
-        side = self._job[1].ends_in(self._job[2])
+        side = job.card.ends_in(job.direction)
         node = slicer.mrmlScene.GetNodeByID(self._node_id) if self._node_id else None
         if node is None:
             name = _("{name} preview").format(name=source.GetName())
@@ -139,7 +155,7 @@ class Preview:
         slicer.util.updateVolumeFromArray(node, array)
         mrml_geometry.set_from_lps(node, answer["spacing"], answer["origin"], answer["direction"])
         node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-        outputs.show_as(node, side, self._job[1], answer["range"])
+        outputs.show_as(node, side, job.card, answer["range"])
         if node.GetDisplayNode() is not None:
             node.GetDisplayNode().SetSaveWithScene(False)
         composite = self._composite()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from SurgicalStyleTransferLib.jobs.preview import Preview
+from SurgicalStyleTransferLib.jobs.preview import Asked, Preview
 from SurgicalStyleTransferLib.mrml.slice_views import slice_widgets
 from SurgicalStyleTransferLib.setup import dependencies
 
@@ -36,25 +36,22 @@ class PreviewSection(Section):
             self._stop()
             return
         card = context.card()
-        if card.is_look or len(card.given(parameters.direction)) > 1:
+        if card.is_look:
             self._stop()
-            self._show_message(
-                _("A look has no preview: it takes the tissues of the whole volume.")
-                if card.is_look
-                else _("The preview is of one input; here are several.")
-            )
+            self._show_message(_("A look has no preview: it takes the tissues of the whole volume."))
             return
         if dependencies.missing(**dependencies.needs_of(card)):
             self._show_message(_("The preview needs packages that the first Apply installs."))
             return
-        self.preview.start(
-            parameters.previewView,
-            parameters.inputVolume,
+        asked = Asked(
+            parameters.inputVolume.GetID(),
+            context.other_inputs(),
             card,
             parameters.direction,
             parameters.device,
             parameters.precision,
         )
+        self.preview.start(parameters.previewView, asked)
         context.preview_active = self.preview.active
 
     def exit(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ from surgical_style_engine.models.picture_style import output_domain
 from surgical_style_engine.volumes import geometry
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
-from .air import untouched_air
+from .air import flat_background, untouched_air
 from .plane_job import PlaneJob
+from .several.stacked import Beside, in_order
 from .suitability import check_suitable
 
 
@@ -27,21 +29,28 @@ class SlicePreview:
         volume: the input.
         model: that translates it.
         direction: forward or backward.
+        beside: the other inputs of a route of several, on the volume's grid.
 
     Raises:
         InputError: for an unusable volume.
     """
 
-    def __init__(self, volume: Volume, model: StyleModel, direction: str) -> None:
+    def __init__(self, volume: Volume, model: StyleModel, direction: str, beside: Sequence[Beside] = ()) -> None:
         check_volume(volume)
         model.check_direction(direction)
         check_suitable(volume, model, direction)
         self._model, self._direction = model, direction
         landmarks = model.card.domain_from(direction).normalization.fit(volume.array)
         self._target = output_domain(model.card, direction, landmarks)
-        canonical, self._reorientation = geometry.to_canonical(volume)
-        self._canonical = replace(canonical, array=landmarks.forward(canonical.array))
-        self._air = untouched_air(self._canonical, model.card, self._target.channels)
+        first = landmarks.forward(volume.array)
+        self._first, _ = geometry.to_canonical(volume.with_array(first))
+        if beside:  # kept in the order of the model's domains, and filled with the first one's values where all are air
+            inputs = volume.with_array(in_order(first, beside, model.card, direction))
+            self._canonical, _ = geometry.to_canonical(inputs)
+            self._air = flat_background(self._canonical.array.max(axis=0, keepdims=True))
+        else:
+            self._canonical = self._first
+            self._air = untouched_air(self._canonical, model.card, self._target.channels)
         self._jobs: dict[str, PlaneJob] = {}
 
     @property
@@ -98,5 +107,5 @@ class SlicePreview:
             result = job.untouched(chosen, channels)[:, 0]
         if self._air is not None:
             air = geometry.plane_first(self._air, plane)[:, index]
-            np.copyto(result, geometry.plane_first(self._canonical.array, plane)[:, index], where=air)
+            np.copyto(result, geometry.plane_first(self._first.array, plane)[:, index], where=air)
         return result

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from surgical_style_engine.adjust.options import Adjustments
+from surgical_style_engine.app.several.beside import beside_first
 from surgical_style_engine.app.translate_case import TranslateCase
 from surgical_style_engine.backends import select
 from surgical_style_engine.backends.runner import Runner
@@ -19,6 +21,8 @@ from surgical_style_engine.inference.runners import runner_for
 from surgical_style_engine.models.folder import StyleModel, load_model
 from surgical_style_engine.models.picture_style import is_style_image
 from surgical_style_engine.volumes.volume import Volume
+
+from .schema import VolumeMessage
 
 KEPT_BYTES = 3 << 30  # of translations kept for adjusting and judging them; the latest is kept whatever its size
 KEPT_RUNNERS = 4
@@ -105,11 +109,16 @@ class Warm:
         """Drop the runners; the next request makes them anew."""
         self._runners.clear()
 
-    def preview(self, key: str, volume: Volume, model: StyleModel, direction: str) -> SlicePreview:
-        """The preview of a volume, which the key names, by a model."""
-        whole = (key, str(model.folder), model.card.stored.sha256, direction)
+    def preview(
+        self, volume: VolumeMessage, others: Sequence[VolumeMessage], model: StyleModel, direction: str
+    ) -> SlicePreview:
+        """The preview of a volume, and of others beside it, by a model; made anew where one of these is another."""
+        files = tuple(message.file for message in (volume, *others))
+        whole = (files, str(model.folder), model.card.stored.sha256, direction)
         if self._preview is None or self._preview[0] != whole:
-            self._preview = whole, SlicePreview(volume, model, direction)
+            first = volume.read()
+            beside, _ = beside_first(first, [other.read() for other in others], model, direction)
+            self._preview = whole, SlicePreview(first, model, direction, beside)
         return self._preview[1]
 
     def keep(self, key: str, kept: Kept) -> None:

@@ -185,9 +185,10 @@ class Figures(Request):
 
 
 class Preview(Request):
-    """Translate the one slice of a plane at a position (mm LPS)."""
+    """Translate the one slice of a plane at a position (mm LPS); ``others`` as of ``Translate``."""
 
     volume: VolumeMessage
+    others: list[VolumeMessage] = []
     model: str
     output: NewFile
     position: tuple[float, float, float]

@@ -225,7 +225,7 @@ class Tasks:
     def preview(self, request: schema.Preview, _progress: Progress, _cancelled: Cancelled) -> dict[str, Any]:
         """The slice's place, and ``range`` for a window that stays the same from slice to slice."""
         model = self._warm.model(request.model)
-        preview = self._warm.preview(request.volume.file, request.volume.read(), model, request.direction)
+        preview = self._warm.preview(request.volume, request.others, model, request.direction)
         runner = self._warm.runner(model, request.direction, request.device, request.precision)
         image, plane, index = preview.render(runner, request.plane, request.position)
         write_array(request.output, for_viewers(image).array)

@@ -40,10 +40,25 @@ def stacked(blend: Blend, beside: Sequence[Beside], card: ModelCard, direction: 
     Returns:
         (c, z, y, x) float32 in [-1, 1] on the first input's grid, in the order of the model's domains.
     """
+    first = blend.landmarks.forward(blend.input.array)
+    return blend.input.with_array(in_order(first, beside, card, direction))
+
+
+def in_order(first: np.ndarray, beside: Sequence[Beside], card: ModelCard, direction: str) -> np.ndarray:
+    """All inputs, normalised, in the order of the model's domains.
+
+    Args:
+        first: (1, z, y, x) in [-1, 1], the first of the route.
+        beside: The others.
+        card: Of the model.
+        direction: The route.
+
+    Returns:
+        (c, z, y, x) float32.
+    """
     arrays = {part.domain: part.normalized for part in beside}
-    arrays[card.route(direction).given[0]] = blend.landmarks.forward(blend.input.array)
-    ordered = [arrays[name] for name in card.names if name in arrays]
-    return blend.input.with_array(np.concatenate(ordered).astype(np.float32, copy=False))
+    arrays[card.route(direction).given[0]] = first
+    return np.concatenate([arrays[name] for name in card.names if name in arrays]).astype(np.float32, copy=False)
 
 
 def without_common_air(inputs: np.ndarray, first: np.ndarray, output: np.ndarray) -> np.ndarray:
