@@ -8,18 +8,20 @@ from dataclasses import replace
 import numpy as np
 
 from surgical_style_engine.app.inputs import VolumeOrPath, read
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, MisfitError
 from surgical_style_engine.fusion.align import Aligned, align
+from surgical_style_engine.inference.fit.misfit import misfit
 from surgical_style_engine.inference.several.stacked import Beside
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import StyleModel
 from surgical_style_engine.volumes.body_mask import body_mask
 from surgical_style_engine.volumes.file_warnings import file_warnings
+from surgical_style_engine.volumes.recognise.verdict import recognise
 from surgical_style_engine.volumes.volume import Volume, check_volume
 
 
 def beside_first(
-    first: Volume, others: Sequence[VolumeOrPath], model: StyleModel, direction: str
+    first: Volume, others: Sequence[VolumeOrPath], model: StyleModel, direction: str, force: bool = False
 ) -> tuple[tuple[Beside, ...], list[str]]:
     """Bring the other inputs of a route onto the first one's grid, where the scanner's coordinates say.
 
@@ -28,12 +30,14 @@ def beside_first(
         others: volumes, or their files, in the order of the route.
         model: for many domains, if there are others.
         direction: the route.
+        force: whether another modality is taken nevertheless.
 
     Returns:
-        The others, and sentences on what is odd about them.
+        The others, and sentences on what is odd about them, such as that one is of another contrast.
 
     Raises:
         InputError: for unusable volumes, for others than the route names, and for what does not lie over the first.
+        MisfitError: for another modality, as of the first input.
     """
     card = model.card
     check_count(card, direction, 1 + len(others))
@@ -46,8 +50,12 @@ def beside_first(
         check_volume(volume, title)
         if volume.channels != 1 or first.channels != 1:
             raise InputError(f"{title} cannot be an input beside others: colour volumes are not taken together.")
+        unfit = misfit(recognise(volume), card, card.domain(name), title)
+        if unfit.refusal and not force:
+            raise MisfitError(unfit.refusal)
         aligned = _aligned(first, volume, region, title)
-        warnings += [*file_warnings(volume), *aligned.warnings]
+        odd = [f"{title}: {sentence}" for sentence in unfit.warnings]
+        warnings += [*file_warnings(volume), *odd, *aligned.warnings]
         result.append(_normalized(card, name, volume, aligned))
     return tuple(result), warnings
 

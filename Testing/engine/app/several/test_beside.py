@@ -1,11 +1,13 @@
 """The inputs beside the first one come to lie on its grid, or are refused in a sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_models import head, make_tiny_many
 
 from surgical_style_engine.app.several.beside import beside_first
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.errors import InputError, MisfitError
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.volumes.resampling import resample_like
 from surgical_style_engine.volumes.volume import Volume
@@ -63,3 +65,15 @@ def test_colour_is_refused(model, first):
     colour = first.with_array(np.repeat(first.array, 3, 0))
     with pytest.raises(InputError, match="colour volumes are not taken together"):
         beside_first(first, [colour], model, "T1w+FLAIR>T2w")
+
+
+def test_another_contrast_is_told_and_another_modality_refused(model, first):
+    told = first.with_array(900 - first.array)
+    told.metadata.update({"Modality": "MR"})
+    told = replace(told, name="p1_T1.nii.gz")
+    _, warnings = beside_first(first, [told], model, "FLAIR+T2w>T1w")
+    assert any("p1_T1.nii.gz: The image is T1w by" in sentence and "T2w" in sentence for sentence in warnings)
+    computed = replace(told, metadata={"Modality": "CT"})
+    with pytest.raises(MisfitError, match=r"p1_T1.nii.gz is CT by its header, but the model tiny-many takes MR"):
+        beside_first(first, [computed], model, "FLAIR+T2w>T1w")
+    assert beside_first(first, [computed], model, "FLAIR+T2w>T1w", force=True)[0][0].domain == "T2w"
