@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
@@ -29,6 +29,7 @@ class Job:
         paired: What is to be told of how that was found.
         volume: Its path below the cohort's folder, with slashes.
         sidecar: What is written beside the output, in a data set of derivatives; else None.
+        others: Files of the other inputs of a route of several, in its order.
     """
 
     source: Path
@@ -37,6 +38,7 @@ class Job:
     paired: tuple[str, ...] = ()
     volume: str = ""
     sidecar: Path | None = None
+    others: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -61,11 +63,18 @@ class Plan:
 
     @property
     def paired(self) -> list[str]:
-        """What is to be told of the masks."""
+        """What is to be told of masks and other inputs."""
         return [sentence for job in self.jobs for sentence in job.paired]
 
 
-def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: bool = False) -> Plan:
+def plan(
+    source: Path,
+    output: Path,
+    pattern: str,
+    mask: Path | None,
+    dicom: bool = False,
+    others: Sequence[tuple[str, Path]] = (),
+) -> Plan:
     """The volumes to translate.
 
     Args:
@@ -74,11 +83,12 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
         pattern: names of the volumes in a folder.
         mask: labelmap of a volume, or a folder of them.
         dicom: whether DICOM series are to be written.
+        others: contrasts of the other inputs of a route of several, each with its volume, or its folder.
 
     Raises:
         InputError: where something is not there, or input and output do not go together.
     """
-    check_exist(source, mask)
+    check_exist(source, mask, *(path for _, path in others))
     check_folders_of(output)
     # A folder that is its own output is looked into, so that the files that would be overwritten can be named.
     leave_out = [] if output.resolve() == source.resolve() else [output]
@@ -89,8 +99,12 @@ def plan(source: Path, output: Path, pattern: str, mask: Path | None, dicom: boo
     if sources == [source]:
         if not dicom:
             check_output(output)
-        return Plan([Job(source, output, *masks_of(tree, mask)[0])], single=True)
-    return Plan(_jobs(tree, output, mask, dicom), single=False, problems=tree.problems)
+        job = Job(source, output, *masks_of(tree, mask)[0], others=tuple(path for _, path in others))
+        return Plan([job], single=True)
+    jobs = _jobs(tree, output, mask, dicom)
+    for contrast, folder in others:
+        jobs = _with_others(jobs, tree, contrast, folder)
+    return Plan(jobs, single=False, problems=tree.problems)
 
 
 def check_folder_of_results(source: Path, count: int, output: Path) -> None:
@@ -133,6 +147,18 @@ def _jobs(tree: Tree, output: Path, mask: Path | None, dicom: bool) -> list[Job]
     if twice := [path for path, count in outputs.items() if count > 1]:
         raise InputError(f"Two inputs would both become {twice[0].name}; narrow them down with --pattern.")
     return jobs
+
+
+def _with_others(jobs: Sequence[Job], tree: Tree, contrast: str, folder: Path) -> list[Job]:
+    """Each job with the volume of a further contrast that goes with its source by name. Raises InputError."""
+    matched = match_below(tree, folder, contrast)
+    result = []
+    for job, path in zip(jobs, matched, strict=True):
+        if path is None:
+            raise InputError(f"No {contrast} in {folder} goes with {job.source.name}; leave it out with --pattern.")
+        told = (*job.paired, *told_match(job.source, path, contrast))
+        result.append(replace(job, others=(*job.others, path), paired=told))
+    return result
 
 
 def masks_of(tree: Tree, mask: Path | None) -> list[tuple[Path | None, tuple[str, ...]]]:

@@ -48,8 +48,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="INPUT...",
-        help="volume or picture, DICOM folder, or folder of volumes (a cohort); with --to one volume or several of one "
-        "patient, on the first one's grid",
+        help="volume or picture, DICOM folder, or folder of volumes (a cohort); with --to one or several of one "
+        "patient, on the first one's grid, or a folder for each contrast (--as)",
     ),
 ]
 To = Annotated[
@@ -277,6 +277,7 @@ def _translate_one(work: TranslateWork, style: StyleModel, job: Job, shown: Prog
         case,
         volume=job.source,
         mask=job.mask,
+        others=job.others,
         writing=replace(case.writing, output=job.output, name=job.name),
         title=job.source.name,
         told=lambda sentence: told_warnings([sentence]),
@@ -348,7 +349,7 @@ def _write_report(
             **shared_entry(entries),
             quality=shared_quality(entries),
             warnings=named_warnings([(Path(entry["input"]), entry["warnings"]) for entry in entries]),
-            inputs=[*(job.source for job in planned.jobs), *asked.others],
+            inputs=[path for job in planned.jobs for path in (job.source, *job.others)],
             output=asked.output,
             model=model_entry(style, asked.direction),
             seconds=seconds,

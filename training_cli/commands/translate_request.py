@@ -38,7 +38,7 @@ class Asked:
     error_map: Path | None
     uncertainty: str
     deidentify: bool
-    others: tuple[Path, ...] = ()  # inputs beside the source
+    others: tuple[Path, ...] = ()  # inputs beside the source, or folders of them
 
     @property
     def blend(self) -> float:
@@ -55,6 +55,7 @@ class Asked:
             InputError: For what cannot be.
         """
         from surgical_style_engine.app.maps import check_maps_folder, map_files
+        from surgical_style_engine.models.routes import AND, TO
         from training_cli.cohort import checks
         from training_cli.cohort.paths import check_outputs
         from training_cli.cohort.plan import plan
@@ -72,9 +73,12 @@ class Asked:
         if self.deidentify and not self.dicom:
             raise InputError("--dicom-deidentify belongs to --dicom; other formats hold nothing of the patient.")
         checks.check_folders_of(self.report, self.error_map)
-        checks.check_exist(*self.others)
+        contrasts = self.direction.partition(TO)[0].split(AND)[1:]
         if derivatives is None:
-            planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom)
+            others = list(zip(contrasts, self.others, strict=True))
+            planned = plan(self.source, self.output, self.pattern, self.mask, self.dicom, others)
+        elif self.others:
+            raise InputError("Of a BIDS data set one contrast is translated; for several name folders of volumes.")
         elif self.dicom:
             raise InputError("A BIDS data set holds no DICOM files, so that --dicom has no meaning for it.")
         else:
@@ -83,7 +87,7 @@ class Asked:
         if self.error_map is not None and not planned.single:
             raise InputError("--error-map names the file of one volume; for a cohort use --maps FOLDER.")
         check_outputs(
-            [path for job in jobs for path in (job.source, job.mask)] + [self.match, *self.others],
+            [path for job in jobs for path in (job.source, job.mask, *job.others)] + [self.match],
             [job.output for job in jobs]
             + [path for job in jobs for path in map_files(self.maps, job.name)]
             + ([] if self.error_map is None else [self.error_map]),
@@ -145,7 +149,6 @@ class Asked:
             writing=Writing(dicom=self.dicom, deidentify=self.deidentify, maps=self.maps, error_map=self.error_map),
             options=replace(options, runner=runner),
             uncertainty=cast("Quickness", self.uncertainty),
-            others=self.others,
             stage=shown.stage,
         )
 

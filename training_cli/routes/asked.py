@@ -20,7 +20,7 @@ class RouteAsked:
     """What is asked for.
 
     Attributes:
-        sources: the inputs; the first one's grid is the output's.
+        sources: the inputs, or a folder for each contrast; the first one's grid is the output's.
         model: folder or name; None where none is named, nor needed yet.
         direction: forward, backward or a route.
         told: sentences on what the inputs were taken for.
@@ -38,7 +38,7 @@ def route_asked(
     """Find the route; without --to and --as, the one input and the direction are as they are given.
 
     Args:
-        inputs: volumes' files or DICOM folders.
+        inputs: volumes' files or DICOM folders, or a folder of volumes for each contrast.
         stated: "CONTRAST=FILE" each, what an input is; a file that is not among the inputs becomes one.
         to: name of the domain to make.
         model: folder or name; of those for many domains the first that makes it, if None.
@@ -58,7 +58,7 @@ def route_asked(
     name, card = _chosen(model, to)
     if not card.is_many:
         return _by_pair_model(card, name, sources, to)
-    _check_one_patient(sources)
+    _check_one_kind(sources, said)
     if to not in card.targets:
         raise InputError(f"The model {card.name} makes no {to}; it makes {', '.join(card.targets)}.")
     return _by_many(card, name, sources, said, to)
@@ -127,11 +127,12 @@ def _recognised(card: ModelCard, path: Path) -> tuple[str, str]:
     return domain, sentence
 
 
-def _check_one_patient(sources: tuple[Path, ...]) -> None:
+def _check_one_kind(sources: tuple[Path, ...], said: dict[Path, str]) -> None:
+    """Raise InputError unless all are volumes, or all are folders of which it is said what they hold."""
     check_exist(*sources)
-    for path in sources:
-        if volumes_in(path) != [path]:
-            raise InputError(
-                f"{path} is a folder of volumes; --to takes the volumes of one patient. For a folder of one contrast "
-                "name --model and --direction, such as T1w>T2w."
-            )
+    folders = [path for path in sources if volumes_in(path) != [path]]
+    if folders and len(folders) < len(sources):
+        raise InputError(f"{folders[0]} is a folder of volumes, and others are volumes; give one folder a contrast.")
+    for path in folders:
+        if path not in said:
+            raise InputError(f"{path} is a folder of volumes; say which contrast it holds, as --as T1w={path}.")

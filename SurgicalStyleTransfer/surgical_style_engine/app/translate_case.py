@@ -260,7 +260,8 @@ def _read(case: TranslateCase, name: str) -> _Inputs:
     if case.writing.output is not None and not case.writing.dicom:
         check_output(case.writing.output, volume)
     mask, labels = case.files.read_optional(case.mask), case.files.read_optional(case.labels)
-    beside, doubts = beside_first(volume, case.others, case.model, case.direction, case.options.force)
+    options = case.options
+    beside, doubts = beside_first(volume, case.others, case.model, case.direction, options.force, options.strict)
     inputs = _Inputs(volume, beside, _series(case, volume), mask, labels, None, None, None, doubts)
     inputs.warnings += file_warnings(mask, labels, case.adjustments.match)
     if case.reference is not None:

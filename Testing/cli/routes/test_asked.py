@@ -84,7 +84,7 @@ def test_a_pair_model_goes_where_it_can(sst, refused, scans, many, tiny_model, t
         (["p1_T1"], ["--to", "T2w", "--as", "PD=IN/scan.nrrd"], "knows no domain 'PD'"),
         (["p1_T1"], ["--to", "T2w", "--as", "T1w=IN/scan.nrrd"], "p1_T1.nrrd and scan.nrrd are both T1w"),
         (["p1_T1", "nowhere"], ["--to", "T2w"], "does not exist"),
-        ([""], ["--to", "T2w"], "is a folder of volumes; --to takes the volumes of one patient"),
+        ([""], ["--to", "T2w"], "is a folder of volumes; say which contrast it holds, as --as T1w="),
     ],
 )
 def test_what_does_not_go_together_is_one_sentence(sst, scans, many, tmp_path, inputs, options, part):

@@ -83,9 +83,10 @@ def translate_tasks(jobs: list[Job]) -> list[Task]:
     """The tasks of a cohort's volumes."""
     tasks = []
     for job in jobs:
-        inputs = tuple(path for path in (job.source, job.mask) if path is not None)
+        inputs = tuple(path for path in (job.source, job.mask, *job.others) if path is not None)
         outputs = tuple(path for path in (job.output, job.sidecar) if path is not None)
-        tasks.append(Task(job.volume, inputs, outputs, {"name": job.name}))
+        values = {"name": job.name} | ({"others": len(job.others)} if job.others else {})
+        tasks.append(Task(job.volume, inputs, outputs, values))
     return tasks
 
 
@@ -101,16 +102,18 @@ class _Ready:
         return {"device": runner.device, "backend": runner.backend, "precision": runner.precision}
 
     def ahead(self, task: Task) -> Sequence[Path]:
-        """Volume and mask; see ``cohort.run.work.Ready``."""
+        """Volume, mask and other inputs; see ``cohort.run.work.Ready``."""
         return task.inputs
 
     def run(self, task: Task, title: str, files: Files) -> Done:
         """Translate a volume; see ``cohort.run.work.Ready``."""
-        source, mask = task.inputs[0], (*task.inputs, None)[1]
+        source, *further = task.inputs
+        first = len(further) - task.values.get("others", 0)
+        (mask, *_), others = (*further[:first], None), tuple(further[first:])
         writing = replace(self.case.writing, output=task.outputs[0], name=task.values.get("name", stem(source)))
-        one = replace(self.case, volume=source, mask=mask, writing=writing, title=title, files=files)
+        one = replace(self.case, volume=source, mask=mask, others=others, writing=writing, title=title, files=files)
         translated = _translated(one, task.outputs[0])
-        job = Job(source, task.outputs[0], mask)
+        job = Job(source, task.outputs[0], mask, others=others)
         translation = translated.translation
         arrays = [translation.normalized_input, translation.volume.array]
         quality = translated.quality

@@ -21,7 +21,12 @@ from surgical_style_engine.volumes.volume import Volume, check_volume
 
 
 def beside_first(
-    first: Volume, others: Sequence[VolumeOrPath], model: StyleModel, direction: str, force: bool = False
+    first: Volume,
+    others: Sequence[VolumeOrPath],
+    model: StyleModel,
+    direction: str,
+    force: bool = False,
+    strict: bool = False,
 ) -> tuple[tuple[Beside, ...], list[str]]:
     """Bring the other inputs of a route onto the first one's grid, where the scanner's coordinates say.
 
@@ -31,6 +36,7 @@ def beside_first(
         model: for many domains, if there are others.
         direction: the route.
         force: whether another modality is taken nevertheless.
+        strict: whether another contrast is refused too, as in a folder of which only some volumes fit.
 
     Returns:
         The others, and sentences on what is odd about them, such as that one is of another contrast.
@@ -53,6 +59,8 @@ def beside_first(
         unfit = misfit(recognise(volume), card, card.domain(name), title)
         if unfit.refusal and not force:
             raise MisfitError(unfit.refusal)
+        if strict and unfit.contrast and not unfit.by_name and not force:
+            raise MisfitError(f"{title}: {unfit.contrast}")
         aligned = _aligned(first, volume, region, title)
         odd = [f"{title}: {sentence}" for sentence in unfit.warnings]
         warnings += [*file_warnings(volume), *odd, *aligned.warnings]
