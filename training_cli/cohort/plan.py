@@ -54,7 +54,7 @@ class Plan:
     Attributes:
         jobs: The volumes.
         single: One volume was named, and no folder of them.
-        problems: Folders of which it cannot be said what they hold, and why.
+        problems: Folders of which it cannot be said what they hold, or volumes that lack another input, and why.
     """
 
     jobs: list[Job]
@@ -101,10 +101,10 @@ def plan(
             check_output(output)
         job = Job(source, output, *masks_of(tree, mask)[0], others=tuple(path for _, path in others))
         return Plan([job], single=True)
-    jobs = _jobs(tree, output, mask, dicom)
+    jobs, problems = _jobs(tree, output, mask, dicom), list(tree.problems)
     for contrast, folder in others:
-        jobs = _with_others(jobs, tree, contrast, folder)
-    return Plan(jobs, single=False, problems=tree.problems)
+        jobs = _with_others(jobs, tree, contrast, folder, problems)
+    return Plan(jobs, single=False, problems=problems)
 
 
 def check_folder_of_results(source: Path, count: int, output: Path) -> None:
@@ -149,15 +149,21 @@ def _jobs(tree: Tree, output: Path, mask: Path | None, dicom: bool) -> list[Job]
     return jobs
 
 
-def _with_others(jobs: Sequence[Job], tree: Tree, contrast: str, folder: Path) -> list[Job]:
-    """Each job with the volume of a further contrast that goes with its source by name. Raises InputError."""
-    matched = match_below(tree, folder, contrast)
+def _with_others(
+    jobs: Sequence[Job], tree: Tree, contrast: str, folder: Path, problems: list[tuple[Path, str]]
+) -> list[Job]:
+    """Each job with the volume of a further contrast that goes with its source by name; who lacks one is a problem."""
+    matched = dict(zip(tree.volumes, match_below(tree, folder, contrast), strict=True))
     result = []
-    for job, path in zip(jobs, matched, strict=True):
+    for job in jobs:
+        path = matched[job.source]
         if path is None:
-            raise InputError(f"No {contrast} in {folder} goes with {job.source.name}; leave it out with --pattern.")
+            problems.append((job.source, f"No {contrast} in {folder} goes with {job.source.name}."))
+            continue
         told = (*job.paired, *told_match(job.source, path, contrast))
         result.append(replace(job, others=(*job.others, path), paired=told))
+    if not result:
+        raise InputError(f"No {contrast} in {folder} goes with a volume in {tree.root}.")
     return result
 
 

@@ -61,6 +61,13 @@ def test_what_is_done_stays_and_what_changed_beside_it_is_done_again(sst, cohort
         assert [row["state"] for row in csv.DictReader(file)] == ["done", "done"]
 
 
+def test_who_lacks_a_contrast_is_named_and_the_others_are_done(sst, cohort, tmp_path):
+    (cohort[1] / "p1_FLAIR.nrrd").unlink()
+    ended = sst(*command(cohort, tmp_path / "out"))
+    assert ended.code == 1 and "goes with p1_T1.nrrd" in ended.err + ended.out
+    assert [path.name for path in (tmp_path / "out").glob("*.nrrd")] == ["p2_T1_synthetic.nrrd"]
+
+
 def test_another_modality_beside_the_first_is_a_misfit(sst, cohort, tmp_path):
     path = cohort[1] / "p2_FLAIR.nrrd"
     volume = read_volume(path)
@@ -83,5 +90,6 @@ def test_what_does_not_go_together_is_one_sentence(sst, cohort, tmp_path):
     assert "say which contrast it holds" in said("translate", first, second, out, "--to", "T2w")
     mixed = ("translate", first, second / "p1_FLAIR.nrrd", out, "--to", "T2w", "--as", f"T1w={first}")
     assert "give one folder a contrast" in said(*mixed)
-    (second / "p2_FLAIR.nrrd").unlink()
-    assert "No FLAIR in" in said(*command(cohort, out))
+    for path in second.iterdir():
+        path.rename(path.with_name(f"other{path.name}"))
+    assert f"No FLAIR in {second} goes with a volume in {first}" in said(*command(cohort, out))
