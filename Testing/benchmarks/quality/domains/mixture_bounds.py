@@ -10,9 +10,9 @@ from surgical_style_engine.models.calibration import DirectionCalibration
 from surgical_style_engine.models.joined import JoinedPairs, Shares
 from surgical_style_engine.models.routes import Route
 from training_cli.calibration.direction import calibrated, coverage_table
-from training_cli.calibration.samples import Patient, scan_of
+from training_cli.calibration.samples import Patient
 
-from ..uncertainty.patients import TELLING
+from ..uncertainty.patients import scan_of_slices
 from .translated import Translated
 
 
@@ -35,17 +35,9 @@ def patients_of(entries: Sequence[Translated], shares: Mapping[str, float], rout
             continue
         if not all((name, route.target) in entry.images for name in shares):
             continue
-        chosen = entry.chosen
-        own, real = (scene.images[name][chosen].astype(np.float32) for name in (route.given[0], route.target))
-        body = scene.body[chosen]
-        tumour = np.zeros(body.shape, bool)
-        if scene.labels is not None and scene.site != "Ljubljana":
-            tumour = (scene.labels[chosen] > 0) & body
-        telling = next(name for name in TELLING if name in scene.images)
-        tissue = scene.images[telling][chosen].astype(np.float32)
         patient = patients.setdefault(scene.patient, Patient(scene.patient, entry.fold, scene.site))
-        images = own, entry.mixed(shares, route.target), real
-        patient.scans.append(scan_of(images, body, tumour, tissue, None))
+        ways = route.given[0], route.target
+        patient.scans.append(scan_of_slices(scene, entry.chosen, ways, entry.mixed(shares, route.target)))
     return list(patients.values())
 
 

@@ -12,7 +12,7 @@ import torch
 from surgical_style_engine.inference.ensemble import variants_of
 from surgical_style_engine.inference.plane_job import MULTIPLE
 from surgical_style_engine.volumes.slices import pad_to_multiple
-from training_cli.calibration.samples import Patient, scan_of
+from training_cli.calibration.samples import Patient, Scan, scan_of
 
 from ..data import Scene
 from ..protocol import left_out
@@ -78,15 +78,25 @@ def scan(network: torch.nn.Module, scene: Scene, source: str, target: str, stack
     usable = np.flatnonzero(scene.body.mean(axis=(1, 2)) > 0.03)
     chosen = usable[np.linspace(0, len(usable) - 1, min(SLICES, len(usable))).astype(int)]
     variants = translated(network, scene, source, chosen, stack, full)
-    output = variants[0]
-    own, real = (scene.images[name][chosen].astype(np.float32) for name in (source, target))
+    disagreement = np.std(variants, axis=0, dtype=np.float32) if full else None
+    return scan_of_slices(scene, chosen, (source, target), variants[0], disagreement)
+
+
+def scan_of_slices(
+    scene: Scene,
+    chosen: np.ndarray,
+    ways: tuple[str, str],
+    output: np.ndarray,
+    disagreement: np.ndarray | None = None,
+) -> Scan:
+    """The voxels of chosen slices (n,) and their translation (n, h, w) between two contrasts."""
+    own, real = (scene.images[name][chosen].astype(np.float32) for name in ways)
     body = scene.body[chosen]
     tumour = np.zeros(body.shape, bool)
     if scene.labels is not None and scene.site != "Ljubljana":
         tumour = (scene.labels[chosen] > 0) & body
     telling = next(name for name in TELLING if name in scene.images)
     tissue_image = scene.images[telling][chosen].astype(np.float32)
-    disagreement = np.std(variants, axis=0, dtype=np.float32) if full else None
     return scan_of((own, output, real), body, tumour, tissue_image, disagreement)
 
 
