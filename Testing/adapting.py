@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import warm_python
 from tiny_models import head, make_tiny_bilateral
 
 from surgical_style_engine.volumes.volume import Volume
@@ -53,7 +53,7 @@ def quicken() -> None:
 
 
 QUICK_WORKER = [
-    sys.executable,
+    warm_python.command(training=True),
     "-c",
     f"import sys; sys.path[:0] = ['', {str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]\n"
     "from adapting import quicken; quicken()\n"

@@ -16,6 +16,9 @@ sys.modules.setdefault("openvino_telemetry", None)
 os.environ["SST_PROBE"] = "off"
 # What the user of this machine has fetched must not decide how a test ends.
 os.environ["SST_FEATURES"] = "/nonexistent/features"
+# Of small images, ITK's threads wait for each other longer than they compute, the more so beside other test processes.
+if os.environ.get("OMP_NUM_THREADS") == "1":
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
 # A shell without job control starts what goes on in the background deaf to Ctrl-C, and all that it starts with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 
 import torch
 
@@ -22,6 +23,18 @@ SETTINGS = {
     "patch_size": 32,
     "learning_rate": 1e-3,
     "pairs": "p",
+}
+
+
+# Of the methods that learn from many folders.
+TINY_CURVES = {
+    "generator_settings": "features=8,bins=6,detail=4",
+    "patch_size": 32,
+    "ndf": 4,
+    "n_layers": 2,
+    "precision": "fp32",
+    "device": "cpu",
+    "trackers": ["csv"],
 }
 
 
@@ -56,3 +69,20 @@ def changed(method, before: dict[str, torch.Tensor]) -> set[str]:
     """Names of the networks some weight of which is not what it was."""
     now = weights(method)
     return {key.partition(".")[0] for key in now if not torch.equal(now[key], before[key])}
+
+
+def weights_after(first: Method, second: Method, before: dict, after: dict) -> tuple[dict[str, torch.Tensor], ...]:
+    """Weights of a method that goes on after a step, and of another one that takes over its checkpoint there.
+
+    Args:
+        first: makes a step on ``before``, then one on ``after``.
+        second: the other one, of the same kind.
+        before: a batch.
+        after: another.
+    """
+    first.step(before, 0.2, 1e-3)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for method in (first, second):
+        torch.manual_seed(4)
+        method.step(after, 0.4, 1e-3)
+    return weights(first), weights(second)

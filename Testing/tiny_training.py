@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+import warm_python
 
 ROOT = Path(__file__).resolve().parents[1]
+PATHS = [str(ROOT), str(ROOT / "SurgicalStyleTransfer")]  # where a process finds what is tested
 
 
 def disc_volume(seed: int, inverted: bool, size: int = 40, slices: int = 4) -> sitk.Image:
@@ -50,11 +52,30 @@ def losses_of(run: Path) -> list[dict[str, float]]:
     return [{k: float(v) for k, v in row.items() if v and k not in ("seconds", "waiting")} for row in rows]
 
 
-class Process:
-    """A real ``sst train`` of its own, in a process group of its own as a shell would start it."""
+TOLD = """
+import os, pathlib, sys
+sys.path[:0] = {paths!r}
+pathlib.Path({path!r}).write_text(str(os.getpid()))
+from training_cli.main import main
+main(sys.argv[1:])
+"""
 
-    def __init__(self, settings: dict, *more: str, program: tuple[str, ...] = ("-m", "training_cli.main")) -> None:
-        command = [sys.executable, *program, "train", *as_options(settings), *more]
+
+def told(path: Path) -> list[str]:
+    """``sst`` as a command that writes its process ID, which is its group's too, into a file."""
+    return [warm_python.command(training=True), "-c", TOLD.format(paths=PATHS, path=str(path))]
+
+
+class Process:
+    """A real ``sst train`` of its own, in a process group of its own as a shell would start it.
+
+    Args:
+        settings: of the training.
+        program: what runs it; ``told(path)`` starts at once, and writes its process ID into a file.
+    """
+
+    def __init__(self, settings: dict, program: Sequence[str] = (sys.executable, "-m", "training_cli.main")) -> None:
+        command = [*program, "train", *as_options(settings)]
         self.handle = subprocess.Popen(
             command,
             cwd=ROOT,

@@ -64,6 +64,16 @@ def test_a_fork_that_is_killed_ends_its_launcher_so():
     assert process.wait(60) == -signal.SIGKILL
 
 
+def test_a_signal_to_the_group_reaches_what_a_fork_has_started():
+    process = start(
+        "import os, subprocess; print(os.getpid(), flush=True); subprocess.run(['sh', '-c', 'echo on; sleep 600'])"
+    )
+    pid, started = process.stdout.readline(), process.stdout.readline()
+    os.killpg(int(pid), signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)  # until nobody holds the pipe any more
+    assert (started, said, process.returncode) == ("on\n", "", -signal.SIGKILL)
+
+
 def test_forks_know_nothing_of_each_other():
     assert run("-c", "import torch, os; torch.changed = os.environ['CHANGED'] = 'yes'").returncode == 0
     code = "import torch, os; print(hasattr(torch, 'changed'), 'CHANGED' in os.environ)"

@@ -8,17 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_python
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, limits and memory of Linux")
-SAMPLE = """
-import shutil, sys, tempfile
+TESTING = Path(__file__).resolve().parent.parent
+PATHS = [str(TESTING), str(TESTING.parent), str(TESTING.parent / "SurgicalStyleTransfer")]
+SAMPLE = f"""
+import shutil, sys
+sys.path[:0] = {PATHS!r}
 from pathlib import Path
 from reliability import faults
 
 folder = Path(sys.argv[1])
 for name in ("worker", "training", "files", "writers"):
     (folder / name).mkdir()
-told = {"worker killed": faults.worker_killed(folder / "worker", 2)}
+told = {{"worker killed": faults.worker_killed(folder / "worker", 2)}}
 told["training killed"] = faults.training_killed(folder / "training", 2)
 where = faults.place(folder / "files", folder / "files" / "out")
 told["disk full"] = faults.commands_under(where, faults.small_files, ["translate to .nii.gz", "import"])
@@ -29,17 +33,15 @@ told["two writers"] = faults.two_writers(where, 1)
 for what, one in told.items():
     print(what, one.tries, one.good, *one.wrong, sep="|")
 """
-TESTING = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> dict[str, list[str]]:
     """What was tried, how often, how often it was good, and what was not."""
-    folders = [TESTING, TESTING.parent, TESTING.parent / "SurgicalStyleTransfer"]
     # A process of its own: what is forked must have run no threads.
     done = subprocess.run(
-        [sys.executable, "-c", SAMPLE, str(tmp_path_factory.mktemp("faults"))],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "OMP_NUM_THREADS": "1", "SST_PROBE": "off"},
+        [warm_python.command(training=True), "-c", SAMPLE, str(tmp_path_factory.mktemp("faults"))],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "SST_PROBE": "off"},
         capture_output=True,
         text=True,
         timeout=900,

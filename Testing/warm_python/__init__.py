@@ -3,7 +3,7 @@
 ``command()`` takes the place of ``sys.executable`` in the command of a test's process. What it starts is a fork of one
 process that has imported the libraries: a process of its own, as fresh as any, without the seconds of imports. Its
 arguments, environment, working directory, streams, signals and exit code are those of the command; its process ID, as
-behind PythonSlicer, is not the launcher's.
+behind PythonSlicer, is not the launcher's. It leads a process group of its own, as a command of a shell does.
 
 Not for tests of start-up, of what is imported, of memory or of the environment that libraries read when they are
 imported: these start ``sys.executable``. Where nothing can be forked safely, ``command()`` is ``sys.executable`` too.
@@ -21,6 +21,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOCKET = "SST_WARM_PYTHON"  # names the server's socket, for all processes of a test session
+# By the programs' names, what is imported besides the server's LIBRARIES.
+PROGRAMS = {"PythonSlicer": "", "TrainingPython": "training_cli.training.loop"}
 
 
 class Server:
@@ -40,9 +42,10 @@ class Server:
                 pass_fds=[listener.fileno()],
                 start_new_session=True,
             )
-        program = Path(self._folder) / "PythonSlicer"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{HERE / "launcher.py"}" "$@"\n')
-        program.chmod(0o700)
+        for name, more in PROGRAMS.items():
+            program = Path(self._folder) / name
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{HERE / "launcher.py"}" "{more}" "$@"\n')
+            program.chmod(0o700)
         os.environ[SOCKET] = path
 
     def close(self) -> None:
@@ -58,7 +61,11 @@ def can_fork() -> bool:
     return sys.platform == "linux" and hasattr(os, "pidfd_open") and os.environ.get("OMP_NUM_THREADS") == "1"
 
 
-def command() -> str:
-    """A program that takes Python's arguments ``-c CODE``, ``-m MODULE`` or ``FILE`` and starts at once."""
+def command(training: bool = False) -> str:
+    """A program that takes Python's arguments ``-c CODE``, ``-m MODULE`` or ``FILE`` and starts at once.
+
+    Args:
+        training: whether it has imported what a training needs, too.
+    """
     path = os.environ.get(SOCKET)
-    return str(Path(path).with_name("PythonSlicer")) if path else sys.executable
+    return str(Path(path).with_name("TrainingPython" if training else "PythonSlicer")) if path else sys.executable

@@ -20,9 +20,9 @@ def early_of(environment):
     return {name: value for name, value in environment.items() if name.startswith(EARLY)}
 
 
-def ask(connection, arguments):
-    """Have the server fork; the process ID of the fork, or None if it is not like this process would be."""
-    request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}
+def ask(connection, more, arguments):
+    """Have the server import ``more`` and fork; the fork's process ID, or None if it is not as this one would be."""
+    request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd(), "more": more}
     content = json.dumps(request).encode()
     socket.send_fds(connection, [len(content).to_bytes(8, "big")], [0, 1, 2])
     connection.sendall(content)
@@ -32,13 +32,13 @@ def ask(connection, arguments):
 
 def main():
     """Run the arguments in a fork of the server, or in a new process where that is not the same."""
-    arguments = sys.argv[1:]
+    more, *arguments = sys.argv[1:]
     connection, pid = socket.socket(socket.AF_UNIX), None
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     if arguments and (arguments[0] in ("-c", "-m") or not arguments[0].startswith("-")):
         with contextlib.suppress(OSError):  # a server that was ended, perhaps for want of memory
             connection.connect(os.environ["SST_WARM_PYTHON"])
-            pid = ask(connection, arguments)
+            pid = ask(connection, more, arguments)
     if pid is None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         os.execv(sys.executable, [sys.executable, *arguments])

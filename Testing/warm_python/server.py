@@ -59,7 +59,7 @@ class Forks:
             connection.sendall(bytes(8))
             connection.close()
         else:
-            import_libraries()
+            import_libraries(request["more"])
             gc.freeze()
             pid = os.fork()
             if not pid:
@@ -78,6 +78,7 @@ class Forks:
 
     def _leave(self, streams: list[int]) -> None:
         """In a fork: keep nothing of the server's but what it has imported."""
+        os.setpgid(0, 0)
         self._selector.close()
         self._listener.close()
         for process, (_, other) in self._running.items():
@@ -109,11 +110,11 @@ class Forks:
         os._exit(0)
 
 
-def import_libraries() -> None:
-    """Import those that are installed."""
+def import_libraries(more: str) -> None:
+    """Import those that are installed, and a module more if it has a name."""
     sys.modules.setdefault("openvino_telemetry", None)
-    for name in LIBRARIES:
-        if name not in sys.modules:
+    for name in (*LIBRARIES, more):
+        if name and name not in sys.modules:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
 

@@ -54,7 +54,7 @@ def _train(
     progress: Annotated[str, typer.Option(help="auto, json or none")] = "auto",
     domain: Annotated[
         Optional[list[str]],
-        typer.Option("--domain", metavar="NAME=DIR", help="multi-domain: a folder of volumes; for each domain"),
+        typer.Option("--domain", metavar="NAME=DIR", help="multi-domain, many-to-one: a folder of volumes; for each"),
     ] = None,
     **settings: Any,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ STRONG = 0.7  # of what networks see: there patches differ, here all of one draw
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Measures (n, features), and (n,) kinds, sites and patients."""
+    """Measures (n, features), and (n,) names of kinds, sites and patients."""
 
     features: np.ndarray
     truths: np.ndarray
@@ -31,8 +32,29 @@ class Drawn:
 
     def of(self, sites: set[str], patients: set[str]) -> Drawn:
         """Those of these sites and patients only."""
-        chosen = np.isin(self.sites, sorted(sites)) & np.isin(self.patients, sorted(patients))
+        return self._chosen(np.isin(self.sites, sorted(sites)) & np.isin(self.patients, sorted(patients)))
+
+    def without(self, left: tuple[str, ...]) -> Drawn:
+        """Those of other sites and patients only."""
+        return self._chosen(~(np.isin(self.sites, left) | np.isin(self.patients, left)))
+
+    def _chosen(self, chosen: np.ndarray) -> Drawn:
         return Drawn(self.features[chosen], self.truths[chosen], self.sites[chosen], self.patients[chosen])
+
+
+def stored(path: Path, rows: Callable[[], Iterator[tuple[np.ndarray, str, str, str]]]) -> Drawn:
+    """What a file keeps; rows: measures, kind, site and patient of each, for the time when there is none."""
+    if not path.exists():
+        features, *names = zip(*rows(), strict=True)
+        np.savez(path, features=np.array(features), said=np.array(names).T)
+    with np.load(path) as kept:
+        return Drawn(kept["features"], *kept["said"].T)
+
+
+def standardised(features: np.ndarray, farthest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and spreads of measures (n, features), and the measures in units of these, far outliers drawn in."""
+    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+    return mean, scale, np.clip((features - mean) / scale, -farthest, farthest)
 
 
 def drawn_features(entries: list[tuple], path: Path) -> Drawn:
@@ -45,17 +67,14 @@ def drawn_features(entries: list[tuple], path: Path) -> Drawn:
     Returns:
         The measures of all but those that hold too little.
     """
-    if not path.exists():
-        rows, said = [], []
+
+    def rows() -> Iterator[tuple[np.ndarray, str, str, str]]:
         for number, (kind, group, site, patient, grid, _) in enumerate(entries):
             if KINDS[kind] in CONTRASTS:
-                measured = _of_image(grid, group.endswith("brains"), KINDS[kind] == T2W, 1000 + number)
-                rows += measured
-                said += [(KINDS[kind], site, patient)] * len(measured)
-        np.savez(path, features=np.array(rows), said=np.array(said))
-    with np.load(path) as stored:
-        truths, sites, patients = stored["said"].T
-        return Drawn(stored["features"], truths, sites, patients)
+                for measured in _of_image(grid, group.endswith("brains"), KINDS[kind] == T2W, 1000 + number):
+                    yield measured, KINDS[kind], site, patient
+
+    return stored(path, rows)
 
 
 def _of_image(grid: Grid, is_brain: bool, bright_fluid: bool, seed: int) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, T1W_GD
 from surgical_style_engine.volumes.recognise.values import SLICE
 
 from .cohort import images
+from .drawn import Drawn, standardised, stored
 from .fine_bank import slices_of_all
 from .fine_changed import changed
 from .variants import variants
@@ -27,26 +28,10 @@ MEMBERS = 6  # classifiers whose logarithms are averaged
 FARTHEST = 5.0
 
 
-@dataclass(frozen=True, eq=False)
-class FineDrawn:
-    """Measures (n, features), and (n,) numbers of CONTRASTS, sites and patients."""
-
-    features: np.ndarray
-    kinds: np.ndarray
-    sites: np.ndarray
-    patients: np.ndarray
-
-    def without(self, left: tuple[str, ...]) -> FineDrawn:
-        """Those of other sites and patients only."""
-        kept = ~(np.isin(self.sites, left) | np.isin(self.patients, left))
-        return FineDrawn(self.features[kept], self.kinds[kept], self.sites[kept], self.patients[kept])
-
-
-def fine_drawn(data: Path, runs: Path) -> FineDrawn:
+def fine_drawn(data: Path, runs: Path) -> Drawn:
     """Measure slices as other scanners would have given them; kept in a file."""
-    path = runs / "fine_drawn.npz"
-    if not path.exists():
-        rows, said = [], []
+
+    def rows() -> Iterator[tuple[np.ndarray, str, str, str]]:
         for number, bank in enumerate(slices_of_all(data, runs / "fine.pt")):
             random, generator = np.random.default_rng(number), torch.Generator().manual_seed(number)
             for index in random.permutation(np.arange(DRAWS) % len(bank.values)).tolist():
@@ -54,21 +39,18 @@ def fine_drawn(data: Path, runs: Path) -> FineDrawn:
                 patches = changed(bank.values[chosen].float(), bank.depth[chosen].float() / 255, generator)
                 measured = fine_features(patches.numpy())
                 if measured is not None:
-                    rows.append(measured)
-                    said.append((str(bank.kind), bank.site, bank.patient))
-        np.savez(path, features=np.array(rows), said=np.array(said))
-    with np.load(path) as stored:
-        kinds, sites, patients = stored["said"].T
-        return FineDrawn(stored["features"], kinds.astype(int), sites, patients)
+                    yield measured, CONTRASTS[bank.kind], bank.site, bank.patient
+
+    return stored(runs / "fine_measures.npz", rows)
 
 
-def fit_fine(drawn: FineDrawn) -> list[dict[str, np.ndarray]]:
+def fit_fine(drawn: Drawn) -> list[dict[str, np.ndarray]]:
     """Fit the classifiers; their weights by the names that ``volumes.recognise.network`` knows."""
-    mean, scale = drawn.features.mean(axis=0), drawn.features.std(axis=0) + 1e-6
-    scaled = np.clip((drawn.features - mean) / scale, -FARTHEST, FARTHEST)
+    mean, scale, scaled = standardised(drawn.features, FARTHEST)
+    kinds = np.array([CONTRASTS.index(name) for name in drawn.truths])
     # T1w-Gd counts twice: of gliomas it is what is taken for FLAIR.
-    rows = np.concatenate([np.arange(len(scaled)), np.flatnonzero(drawn.kinds == CONTRASTS.index(T1W_GD))])
-    scaled, families = scaled[rows], np.maximum(drawn.kinds[rows] - 1, 0)  # with and without agent are one
+    rows = np.concatenate([np.arange(len(scaled)), np.flatnonzero(kinds == CONTRASTS.index(T1W_GD))])
+    scaled, families = scaled[rows], np.maximum(kinds[rows] - 1, 0)  # with and without agent are one
     fitted = []
     for seed in range(MEMBERS):
         model = MLPClassifier(HIDDEN, alpha=PENALTY, max_iter=ROUNDS, random_state=seed).fit(scaled, families)
@@ -85,10 +67,10 @@ def stored_looks(data: Path, runs: Path) -> dict[tuple[str, str], np.ndarray]:
     if not path.exists():
         looks: dict[str, np.ndarray] = {}
         for image in images(data):
-            with np.load(runs / "variants" / f"{image.name}.npz") as stored:
+            with np.load(runs / "variants" / f"{image.name}.npz") as kept:
                 for name, volume in variants(image):
-                    if str(stored[f"{name}|seen"]) == SLICE and (found := fine_looks(volume, 0)):
+                    if str(kept[f"{name}|seen"]) == SLICE and (found := fine_looks(volume, 0)):
                         looks[f"{image.name}|{name}"] = np.stack(found)
         np.savez(path, **looks)
-    with np.load(path) as stored:
-        return {(name.split("|")[0], name.split("|")[1]): stored[name] for name in stored.files}
+    with np.load(path) as kept:
+        return {(name.split("|")[0], name.split("|")[1]): kept[name] for name in kept.files}

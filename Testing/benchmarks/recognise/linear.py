@@ -12,7 +12,7 @@ from surgical_style_engine.volumes.recognise.features import features_of
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS
 
 from .cohort import Image
-from .drawn import Drawn
+from .drawn import Drawn, standardised
 from .variants import variants_of
 
 PENALTY = 0.003  # inverse strength of the penalty on the squared weights
@@ -63,8 +63,7 @@ def fit(seen: list[Image], features: dict[tuple[str, str], np.ndarray], drawn: D
     more = drawn.of({image.site for image in seen}, {image.patient for image in seen})
     table = np.concatenate([np.array([row for _, row in chosen]), more.features])
     kinds = [kind for kind, _ in chosen] + more.truths.tolist()
-    mean, scale = table.mean(axis=0), table.std(axis=0) + 1e-6
-    scaled = np.clip((table - mean) / scale, -FARTHEST, FARTHEST)
+    mean, scale, scaled = standardised(table, FARTHEST)
     model = LogisticRegression(C=PENALTY, max_iter=1000, class_weight="balanced")
     model.fit(scaled, kinds)
     order = [model.classes_.tolist().index(kind) for kind in CONTRASTS]

@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from tiny_training import as_options
+from tiny_training import as_options, told
 
 from surgical_style_engine.errors import InputError, StyleTransferError
 from training_cli.training import loop
@@ -116,14 +116,14 @@ def test_after_a_kill_resume_goes_on_from_the_last_checkpoint(tiny, tmp_path, st
 def test_ctrl_c_and_sigterm_save_and_end_well(tiny, tmp_path, start_training):
     """To the whole process group, as a terminal or a scheduler does: the data-loading worker must not die of it."""
     settings = tiny | {"max_steps": 100_000, "checkpoint_every": 100_000, "sample_every": 0, "workers": 1}
-    started = {
-        number: (start_training(settings | {"output": tmp_path / number.name}), tmp_path / number.name)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    for number, (process, run) in started.items():
+    started = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        run, pid = tmp_path / number.name, tmp_path / f"{number.name}.pid"
+        started[number] = start_training(settings | {"output": run}, told(pid)), run, pid
+    for number, (process, run, pid) in started.items():
         process.wait_for(lambda run=run: (run / "losses.csv").exists() and len(losses(run)) >= 2)
-        os.killpg(process.handle.pid, number)
-    for process, run in started.values():
+        os.killpg(int(pid.read_text()), number)
+    for process, run, _ in started.values():
         code, out, err = process.end()
         step = newest(run)["step"]
         assert (code, err) == (0, "") and out.endswith(f"Stopped and saved at step {step}; go on with --resume.\n")

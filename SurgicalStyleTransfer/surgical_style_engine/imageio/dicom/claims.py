@@ -20,7 +20,6 @@ from .silence import failures, silent_pydicom
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-# What pydicom raises for what it cannot parse.
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _PIXELS, _LATER = 0x7FE00010, 0x7FE00008  # PixelData; from here on, pixels in one type or another
 _FIRST = 0x00010000  # no tag of a file is below, but for those of its own head

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from surgical_style_engine.errors import InputError
@@ -74,13 +77,35 @@ def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
         with contextlib.ExitStack() as stack:
             for path in filter(is_regular, folder.iterdir()):
                 stack.enter_context(with_little_memory(path))
-            uids = reader.GetGDCMSeriesIDs(str(folder))
-            return {uid: reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
+            place = str(stack.enter_context(_files_alone(folder)))
+            uids = reader.GetGDCMSeriesIDs(place)
+            listed = {uid: reader.GetGDCMSeriesFileNames(place, uid) for uid in uids}
+            return {uid: tuple(str(folder / Path(name).name) for name in names) for uid, names in listed.items()}
     except (RuntimeError, MemoryError):
         for path in sorted(folder.iterdir()):
             if is_dicom(path):
                 check_claims(str(path), f"The folder {folder}")
         raise InputError(f"The folder {folder} has a DICOM file that cannot be read.") from None
+
+
+@contextlib.contextmanager
+def _files_alone(folder: Path) -> Iterator[Path]:
+    """The folder; or, where something in it is neither file nor folder, another one with links to its files.
+
+    GDCM takes nothing more of a folder from the first such thing on: a pipe, a device, a link to nothing.
+    """
+    paths = list(folder.iterdir())
+    if all(is_regular(path) or os.path.isdir(path) for path in paths):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        try:
+            for path in filter(is_regular, paths):
+                (place / path.name).symlink_to(path.absolute())
+        except OSError:  # Windows permits links to few
+            place = folder
+        yield place
 
 
 def _refuse_lost_files(folder: Path, series: str, listed: set[str]) -> None:

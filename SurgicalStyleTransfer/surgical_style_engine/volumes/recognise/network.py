@@ -31,7 +31,7 @@ class Recogniser:
         constants: thresholds by name.
         digest: that statistics of the embedding go with.
         fine: of several classifiers of the families of contrasts on ``fine_features.fine_features`` of single slices:
-            mean, scale, weight0, bias0, weight1 and so on.
+            mean, scale, weight0, bias0, weight1 and so on; without them slices are judged as volumes are.
     """
 
     networks: tuple[Mapping[str, np.ndarray], ...]

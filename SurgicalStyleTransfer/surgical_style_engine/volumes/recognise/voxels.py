@@ -72,7 +72,7 @@ def look_at(volume: Volume, recogniser: Recogniser | None = None) -> Look:
     if features is None:
         return Look(CT, certain=True) if in_hu else Look(NOT_KNOWN, reason=TOO_LITTLE)
     much = seen(grid)
-    looks = fine_looks(volume, grid.planes[0]) if much == SLICE else []
+    looks = fine_looks(volume, grid.planes[0]) if much == SLICE and recogniser.fine else []
     contrasts = recogniser.slice_contrasts(looks, recogniser.contrasts(features))
     probabilities = pooled(recogniser.look(patches)[0], contrasts, only_veto=bool(looks))
     scaled = recogniser.scaled(features)

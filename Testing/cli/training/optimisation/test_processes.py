@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_training import ROOT, as_options
+import warm_python
+from tiny_training import PATHS, ROOT, as_options
 
 from surgical_style_engine.errors import InputError
 from training_cli.training.config import load_config
@@ -22,9 +22,12 @@ from training_cli.training.optimisation.processes import agree_largest, average_
 from training_cli.training.state.checkpoint import latest_checkpoint, load_checkpoint
 from training_cli.training.state.signals import Stopped, StopRequest
 
+TWO = ("--standalone", "--nproc-per-node=2")
 # The real command, which also tells what each process's weights and first gradients were.
 PROGRAM = """
-import os, sys, torch
+import os, sys
+sys.path[:0] = PATHS
+import torch
 from training_cli.main import main
 from training_cli.training import loop
 
@@ -51,16 +54,21 @@ finally:
 """
 
 
-def torchrun(folder, settings: dict, processes: int = 2):
-    (folder / "program.py").write_text(PROGRAM)
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    command = [sys.executable, *launcher, str(folder / "program.py"), str(folder), "train", *as_options(settings)]
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "SurgicalStyleTransfer"))),
-    }
+def program_of(folder, text: str, settings: dict) -> list[str]:
+    """A program that trains, as torchrun takes it."""
+    path = folder / "program.py"
+    path.write_text(text.replace("PATHS", repr(PATHS)))
+    return ["--no-python", warm_python.command(training=True), str(path), str(folder), "train", *as_options(settings)]
+
+
+def torchrun(*arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [warm_python.command(training=True), "-m", "torch.distributed.run", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -74,7 +82,7 @@ def test_a_single_process_has_nobody_to_ask():
 def test_two_processes_train_one_model(tiny, tmp_path):
     """They agree on the weights, and their first gradients are those of one process with both their images."""
     settings = tiny | {"max_steps": 3, "pool_size": 0, "lambda_spatial": 0.0}
-    process = torchrun(tmp_path, settings)
+    process = torchrun(*TWO, *program_of(tmp_path, PROGRAM, settings))
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, (out, err)
     assert out.count("Trained 3 steps") == 1
@@ -108,7 +116,8 @@ def largest(network: torch.nn.Module) -> float:
 
 def test_sigterm_to_the_launcher_saves_once(tiny, tmp_path):
     run = tmp_path / "run"
-    process = torchrun(tmp_path, tiny | {"max_steps": 100_000, "checkpoint_every": 100_000, "sample_every": 0})
+    settings = tiny | {"max_steps": 100_000, "checkpoint_every": 100_000, "sample_every": 0}
+    process = torchrun(*TWO, *program_of(tmp_path, PROGRAM, settings))
     while process.poll() is None and not (run / "losses.csv").exists():
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
@@ -133,6 +142,7 @@ def test_where_the_first_process_finds_bad_input_the_others_end_without_a_word(t
 
 PID = """
 import os, pathlib, sys
+sys.path[:0] = PATHS
 pathlib.Path(sys.argv[1], f"pid-{os.environ['RANK']}").write_text(str(os.getpid()))
 from training_cli.main import main
 main(sys.argv[2:])
@@ -142,27 +152,12 @@ main(sys.argv[2:])
 def test_a_lost_machine_ends_the_training_with_a_sentence_and_it_can_be_resumed(tiny, tmp_path):
     """Two launchers with a static rendezvous stand for two machines; the process of the second one is killed."""
     run, settings = tmp_path / "run", tiny | {"max_steps": 100_000, "checkpoint_every": 2, "sample_every": 0}
-    (tmp_path / "program.py").write_text(PID)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"]
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "SurgicalStyleTransfer"))),
-    }
-    program = [str(tmp_path / "program.py"), str(tmp_path), "train", *as_options(settings)]
-    machines = [
-        subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", f"--node-rank={rank}", *place, *program],
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for rank in (0, 1)
-    ]
+    program = program_of(tmp_path, PID, settings)
+    machines = [torchrun(f"--node-rank={rank}", *place, *program) for rank in (0, 1)]
     while machines[0].poll() is None and not list(run.glob("checkpoints/*.pt")):
         time.sleep(0.1)
     assert machines[0].poll() is None, machines[0].communicate()

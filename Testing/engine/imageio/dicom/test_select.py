@@ -1,5 +1,7 @@
 """Which files make a DICOM series."""
 
+import os
+
 import numpy as np
 import pytest
 from dicom_files import bad, write_series, write_slice
@@ -29,6 +31,21 @@ def test_documents_beside_the_images_do_not_count(tmp_path):
     (tmp_path / "documents").mkdir()
     write_slice(tmp_path / "documents" / "report.dcm", None, series="7.7", Modality="SR")
     bad(tmp_path / "documents", "no DICOM images")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows permits links to few, and has no pipes in folders")
+def test_what_is_neither_file_nor_folder_hides_no_file(tmp_path):
+    """In whatever order the file system tells of them."""
+    (tmp_path / "s").mkdir()
+    for number in range(20):
+        os.mkfifo(tmp_path / "s" / f"pipe{number}")
+        (tmp_path / "s" / f".#lock{number}").symlink_to("nobody@nowhere")
+    array = write_series(tmp_path / "s", np.arange(3) * 2.0)
+    for number in range(20, 40):
+        os.mkfifo(tmp_path / "s" / f"pipe{number}")
+    assert np.array_equal(read_volume(tmp_path / "s").array[0], array)
+    write_series(tmp_path / "s", np.arange(4) * 2.0, series="1.2.3.9")
+    bad(tmp_path / "s", "holds 2 series")
 
 
 def test_a_damaged_file_is_refused(tmp_path, capfd):

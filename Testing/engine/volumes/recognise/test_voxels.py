@@ -1,13 +1,16 @@
 """What the voxels say: real images where they are at hand, and an answer for whatever is none."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from recognise_volumes import ct, head
 
 from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.volumes.recognise.fine import fine_looks
 from surgical_style_engine.volumes.recognise.kinds import CONTRASTS, KINDS
+from surgical_style_engine.volumes.recognise.network import shipped
 from surgical_style_engine.volumes.recognise.voxels import LIKE_HU, decided, look_at, pooled, with_values
 from surgical_style_engine.volumes.volume import Volume
 
@@ -110,6 +113,14 @@ class TestWhateverComes:
     def test_the_same_twice(self):
         first, second = look_at(head()), look_at(head())
         assert first.probabilities == second.probabilities and np.array_equal(first.embedding, second.embedding)
+
+    def test_a_recogniser_without_classifiers_of_slices_judges_them_as_volumes(self):
+        array = np.kron(head().array[:, 30:31], np.ones((1, 1, 2, 2), np.float32))
+        one = Volume(array, (1.0, 1.0, 3.0))
+        assert fine_looks(one, 0)
+        with_them, without = look_at(one), look_at(one, replace(shipped(), fine=()))
+        assert with_them.probabilities != without.probabilities
+        assert sum(without.probabilities.values()) == pytest.approx(1)
 
     def test_half_a_second_is_enough(self):
         volume = Volume(

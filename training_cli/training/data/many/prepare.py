@@ -26,7 +26,7 @@ from training_cli.training.data.odd_ones import odd_ones
 from .groups import Files, groups_of
 
 Report = Callable[[str], None]
-FEWEST = 2  # volumes of a domain
+FEWEST = 2  # volumes of a domain, or site
 Group = dict[str, CachedItem]  # by domain, on one grid
 
 
@@ -70,14 +70,8 @@ def prepare_many(config: TrainingConfig, folder: Path, report: Report = lambda l
         StyleTransferError: where ``folder`` cannot be written.
     """
     folders = config.section(MultiDomainSettings).domains
-    for name, path in folders.items():
-        if not path.is_dir():
-            raise InputError(f"The folder {path} of the domain {name} does not exist.")
     configs = {name: config_of(config, name, path) for name, path in folders.items()}
-    files = {name: training_files(own, "source") for name, own in configs.items()}
-    for name, paths in files.items():
-        if len(paths) < FEWEST:
-            raise InputError(f"The domain {name} has one volume ({paths[0].name}); {FEWEST} are the least.")
+    files = {name: files_of(own, f"the domain {name}") for name, own in configs.items()}
     patients = groups_of(files, config.pairs, list(folders.values()), report)
     preparation = _Preparation(config, {name: Cache(folder, own) for name, own in configs.items()}, report)
     groups = [
@@ -101,6 +95,29 @@ def config_of(config: TrainingConfig, name: str, folder: Path) -> TrainingConfig
     """The configuration as that of one domain, which is its source."""
     modality = modality_of(kind_of_domain(name, config.source_modality)) or config.source_modality
     return config.model_copy(update={"source": Path(folder), "source_name": name, "source_modality": modality})
+
+
+def files_of(config: TrainingConfig, what: str) -> list[Path]:
+    """The volumes of a domain, or site.
+
+    Args:
+        config: as that of the domain alone, see ``config_of``.
+        what: names it in sentences.
+
+    Raises:
+        InputError: where the folder is missing, or holds less than FEWEST volumes.
+    """
+    if not config.source.is_dir():
+        raise InputError(f"The folder {config.source} of {what} does not exist.")
+    try:
+        paths = training_files(config, "source")
+    except InputError:  # whose sentence is on sources
+        raise InputError(
+            f"The folder {config.source} of {what} holds no image that matches '{config.pattern_source}'."
+        ) from None
+    if len(paths) < FEWEST:
+        raise InputError(f"{what[:1].upper()}{what[1:]} has one volume ({paths[0].name}); {FEWEST} are the least.")
+    return paths
 
 
 class _Preparation:

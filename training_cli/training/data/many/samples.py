@@ -14,8 +14,7 @@ from training_cli.training.data.items import CachedItem
 from training_cli.training.data.patches import corner_at_edge, crop, is_constant, random_corner
 from training_cli.training.data.randomise import Randomise
 
-from .prepare import Group, ManyData, body_of
-from .sites import SiteData
+from .prepare import Group, GroupedData, body_of
 
 
 class SampleOfGroups(Dataset):
@@ -25,7 +24,7 @@ class SampleOfGroups(Dataset):
     before intensity augmentation, "known": (domains,) bool, "weight": (1, p, p), where volumes may be compared}.
     """
 
-    def __init__(self, data: ManyData | SiteData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
+    def __init__(self, data: GroupedData, config: TrainingConfig, length: int = 2**31 - 1) -> None:
         self.data, self.config, self.length = data, config, length
         self.augmentation = Augmentation(config.patch_size) if config.augment else None
         strengths = randomise_strengths(config.randomise, config.randomise_settings)

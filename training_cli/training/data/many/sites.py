@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,14 +19,10 @@ from surgical_style_engine.volumes.volume import Volume, check_volume
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_settings import ManyToOneSettings
 from training_cli.training.data.cache import Cache
-from training_cli.training.data.files import training_files
 from training_cli.training.data.items import CachedItem
 from training_cli.training.data.odd_ones import odd_ones
 
-from .prepare import Group, GroupedData, config_of
-
-FEWEST = 2  # volumes of a site
-Report = Callable[[str], None]
+from .prepare import FEWEST, Group, GroupedData, Report, config_of, files_of
 
 
 @dataclass(frozen=True)
@@ -81,14 +77,7 @@ def _files(configs: Mapping[str, TrainingConfig]) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     site_of: dict[Path, str] = {}
     for site, config in configs.items():
-        if not config.source.is_dir():
-            raise InputError(f"The folder {config.source} of the site {site} does not exist.")
-        try:
-            files[site] = training_files(config, "source")
-        except InputError:
-            raise InputError(f"The folder {config.source} of the site {site} holds no fitting volume.") from None
-        if len(files[site]) < FEWEST:
-            raise InputError(f"The site {site} has one volume ({files[site][0].name}); {FEWEST} are the least.")
+        files[site] = files_of(config, f"the site {site}")
         for path in files[site]:
             other = site_of.setdefault(path.resolve(), site)
             if other != site:

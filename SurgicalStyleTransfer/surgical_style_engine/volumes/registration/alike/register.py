@@ -46,7 +46,7 @@ class Found:
         linear: Its rigid or affine part.
         kind: "rigid", "affine" or "deformable"; an affine that would stretch more than scanners do stays rigid.
         displacement: u on a grid of its own, mm LPS, with ``transform`` being x -> linear(x + u(x)); or None.
-        correlation: Weighted, of the locally standardised images under the linear part.
+        correlation: Weighted, of the locally standardised images under the linear part, before any last step.
         initializer: Where the search began.
         steps: Taken in all.
         method: In words, for reports.

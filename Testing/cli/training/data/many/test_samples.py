@@ -60,6 +60,10 @@ def test_a_volume_elsewhere_is_taken_alone(settings, tmp_path):
     [
         (lambda folder: (folder / "T2w" / "p1.nii.gz").unlink(), r"The domain T2w has one volume \(p0.nii.gz\)"),
         (lambda folder: (folder / "T2w").rename(folder / "gone"), "The folder .*T2w of the domain T2w does not exist"),
+        (
+            lambda folder: [path.unlink() for path in (folder / "T2w").iterdir()],
+            r"The folder .*T2w of the domain T2w holds no image that matches '\*'",
+        ),
     ],
 )
 def test_too_little_is_refused(settings, tmp_path, change, part):

@@ -92,7 +92,7 @@ def nearly_blank(folder):
     ("change", "part"),
     [
         (drop, r"The site east has one volume \(p0.nii.gz\); 2 are the least"),
-        (empty, "The folder .*east of the site east holds no fitting volume"),
+        (empty, "The folder .*east of the site east holds no image that matches '\\*'"),
         (inside_another, "belongs to two sites, south and east"),
         (colour, "p1.nii.gz is in colour"),
         (nearly_blank, "The site east has fewer than 2 volumes with anything in them"),
