@@ -35,8 +35,8 @@ def seconds_an_image(config: TrainingConfig, device: torch.device) -> float | No
     """Seconds that a training takes an image: preparing it, and its part of a step.
 
     A step is measured on a small patch, and at its full size only where that takes no more than a second or so; else it
-    is taken to grow with the pixels. Where the budget begins with quicker steps, as of pseudo-pairs alone, both kinds are
-    measured. Random generators are left as they were.
+    is taken to grow with the pixels. Where the budget begins with quicker steps, as of pseudo-pairs alone, both kinds
+    are measured. Random generators are left as they were.
 
     Args:
         config: of the training; nothing of its data is read, but for the picture of a style.
