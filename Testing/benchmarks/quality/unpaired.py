@@ -1,6 +1,8 @@
 """Without pairs: reference CycleGAN, CUT and ours at equal seconds of one core, judged on another hospital's pairs.
 
     python -m Testing.benchmarks.quality.unpaired --fold b --seconds 180 --arms cyclegan cut ours
+    python -m Testing.benchmarks.quality.unpaired --fold a --arms ours --parts 5 --seed 1
+    python -m Testing.benchmarks.quality.unpaired --fold a --ranks
     python -m Testing.benchmarks.quality.unpaired --table
 
 The training patients of a fold are split by name, one to the source and the next to the target, so that no patient
@@ -86,7 +88,7 @@ def pseudo_scenes(sources: list[Scene], targets: list[Scene], names: tuple[str, 
                 body = covered & (own > BODY_FROM) & (warped > BODY_FROM)
                 images = {names[0]: own, names[1]: warped.astype(np.float16)}
                 name = f"{scene.name}+{target.name}"
-                scenes.append(Scene(name, scene.patient, scene.site, scene.slice_mm, False, names, images, body))
+                scenes.append(Scene(name, scene.patient, scene.site, scene.slice_mm, scene.whole, names, images, body))
     return scenes
 
 
@@ -311,7 +313,9 @@ def main() -> None:
         "--parts", type=int, default=1, help="look at each training so many times, without pairs as well"
     )
     parser.add_argument(
-        "--ranks", action="store_true", help="show how the score without pairs ranks what was looked at"
+        "--ranks",
+        action="store_true",
+        help="only show how the score without pairs ranks looks at the fold",
     )
     parser.add_argument("--table", action="store_true", help="only show the table")
     arguments = parser.parse_args()
@@ -340,8 +344,9 @@ def main() -> None:
     if arguments.result.exists():
         print(table(arguments.result))
     if arguments.ranks:
-        stored = [e for e in json.loads(arguments.result.read_text()) if len(e.get("curve", [])) > 1]
-        for figure in ("psnr", "psnr_toned", "ssim"):
+        entries = [e for e in json.loads(arguments.result.read_text()) if e["fold"] == arguments.fold]
+        stored = [e for e in entries if len(e.get("curve", [])) > 1 and "score" in e["curve"][0]]
+        for figure in ("psnr", "psnr_toned", "ssim", "ms_ssim"):
             print(figure, rank_correlation(stored, figure))
 
 

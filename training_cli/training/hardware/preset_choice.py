@@ -15,6 +15,7 @@ from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.formats import PICTURE_ENDINGS, ending_of
 from training_cli.training.config import TrainingConfig
 from training_cli.training.config.method_registry import method_entry
+from training_cli.training.config.method_settings import CycleGANSettings
 from training_cli.training.config.presets import (
     CHOSEN,
     MR_RECIPE,
@@ -117,8 +118,16 @@ def _recipe(config: TrainingConfig) -> dict:
 
 
 def _images(config: TrainingConfig, device: torch.device) -> float | None:
-    seconds = None if config.max_minutes is None else seconds_an_image(config, device)
+    seconds = None if config.max_minutes is None else seconds_an_image(_as_timed(config), device)
     return images_within(config.max_minutes, config.max_steps, _images_a_step(config), seconds)
+
+
+def _as_timed(config: TrainingConfig) -> TrainingConfig:
+    """The same without pseudo-pairs where there will be none: of pictures."""
+    if not config.asks_pseudo_pairs() or not any(_is_pictures(config, side) for side in ("source", "target")):
+        return config
+    settings = config.section(CycleGANSettings).model_copy(update={"pseudo_pairs": "none"})
+    return config.model_copy(update={"sections": {**config.sections, CycleGANSettings.section: settings}})
 
 
 def _images_a_step(config: TrainingConfig) -> int:

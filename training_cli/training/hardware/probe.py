@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from training_cli.training.state.checkpoint import random_state, set_random_stat
 SMALL = 64  # pixels of the patch that is measured first
 LONGEST_STEP = 1.5  # seconds of a step that is still measured at its full size
 REPEATS = 2
+MIDDLE = 10_000  # steps done, as in the middle of a training: what comes in late is measured as well
+BEFORE_END = 1e-3  # of a share of the budget
 RATE = 1e-6  # of learning; what is learned is thrown away
 
 
@@ -32,7 +35,8 @@ def seconds_an_image(config: TrainingConfig, device: torch.device) -> float | No
     """Seconds that a training takes an image: preparing it, and its part of a step.
 
     A step is measured on a small patch, and at its full size only where that takes no more than a second or so; else it
-    is taken to grow with the pixels. Random generators are left as they were.
+    is taken to grow with the pixels. Where the budget begins with quicker steps, as of pseudo-pairs alone, both kinds
+    are measured. Random generators are left as they were.
 
     Args:
         config: of the training; nothing of its data is read, but for the picture of a style.
@@ -70,18 +74,25 @@ def _measured(config: TrainingConfig, device: torch.device, folder: Path) -> flo
 
 
 def _step_seconds(config: TrainingConfig, device: torch.device, folder: Path) -> tuple[float, float]:
-    """Seconds an image of a step, and of preparing it."""
+    """Seconds an image of a step, on the mean of the budget, and of preparing it."""
     samples = _samples(config, folder)
     prepare = _seconds(lambda: samples[1])
     images = [samples[number] for number in range(config.batch_size)]
     batch = {key: torch.stack([image[key] for image in images]).to(device) for key in images[0]}
     method = build_method(config.method, config, 1, 1, device, _autocast(config, device))
+    method.steps = MIDDLE
+    lead = method.leading_share()
+    shares = [(lead - BEFORE_END, lead), (1 - BEFORE_END, 1 - lead)]
 
-    def step() -> None:
+    def step(progress: float) -> None:
         # Numbers are waited for.
-        _ = [float(value) for value in method.step(batch, 0.999, RATE).values()]
+        _ = [float(value) for value in method.step(batch, progress, RATE).values()]
 
-    return _seconds(step) / config.batch_size, prepare
+    # A budget is of time, so that its shares hold as many images as fit into each.
+    images_a_second = sum(
+        share * config.batch_size / _seconds(partial(step, progress)) for progress, share in shares if share > 0
+    )
+    return 1 / images_a_second, prepare
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -102,10 +113,13 @@ def _autocast(config: TrainingConfig, device: torch.device) -> Callable[[], Abst
 
 
 def _samples(config: TrainingConfig, folder: Path) -> SampleByNumber:
-    """Samples of two made-up volumes of noise, a pair where there are pairs."""
+    """Samples of two made-up volumes of noise, all of them pairs where there are pairs or pseudo-pairs."""
     folder.mkdir(parents=True, exist_ok=True)
     side = config.patch_size + 32
     noise = np.random.default_rng(0).random((1, 3, side, side), np.float32) * 2 - 1
     np.save(folder / "noise.npy", noise.astype(np.float16))
     item = CachedItem("noise", folder / "noise.npy", 3.0, np.arange(3), (0, side, 0, side), {"kind": "zscore"}, {})
-    return SampleByNumber(TrainingData([item], [item], [] if config.pairs is None else [(item, item)]), config)
+    together = [(item, item)]
+    data = TrainingData([item], [item], [] if config.pairs is None else together)
+    data.pseudo_pairs.extend(together if config.asks_pseudo_pairs() else [])
+    return SampleByNumber(data, config.model_copy(update={"pairs_fraction": 1.0}))

@@ -108,6 +108,10 @@ class Method(abc.ABC):
             Losses by name, scalars; all of ``losses`` or some.
         """
 
+    def leading_share(self) -> float:
+        """The first part of the budget, 0 to 1, whose steps take another time than those after it."""
+        return self.config.pairs_warmup
+
     def step(self, batch: Batch, progress: float, learning_rate: float) -> Losses:
         """One training step at a learning rate, after which the averages follow the weights.
 

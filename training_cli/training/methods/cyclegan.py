@@ -62,6 +62,10 @@ class CycleGAN(Method):
         self.pool_b = ImagePool(self.settings.pool_size, self.config.seed + 1)
         self.adversarial = adversarial_loss(self.config.adversarial)
 
+    def leading_share(self) -> float:
+        """See ``Method.leading_share``."""
+        return self.settings.pseudo_alone if self.config.asks_pseudo_pairs() else super().leading_share()
+
     def train_step(self, batch: Batch, progress: float) -> Losses:
         """One update of the generators, then of the discriminators. See ``Method.train_step``."""
         if progress < self.config.pairs_warmup:

@@ -83,6 +83,19 @@ def test_methods_and_images_that_the_bilateral_generator_does_not_fit_get_anothe
     assert chosen(as_pixels(1e6), target=tmp_path / "pictures", max_minutes=60)[0].generator == "resnet"
 
 
+def test_pictures_are_timed_without_the_pseudo_pairs_that_they_will_not_have(chosen):
+    timed = []
+
+    def seconds(config):
+        timed.append(config.asks_pseudo_pairs())
+        return 0.01
+
+    config, _ = chosen(seconds, target_modality="ART", max_minutes=60)
+    assert timed == [False] and config.asks_pseudo_pairs()
+    chosen(seconds, max_minutes=60)
+    assert timed == [False, True]
+
+
 def test_article_and_none_change_nothing(chosen):
     plain = load_config(None, {"source": "a", "target": "b", "output": "r", "max_minutes": 600})
     for preset in ("article", "none"):

@@ -12,6 +12,7 @@ from training_cli.training.config import load_config
 from training_cli.training.config.method_registry import methods
 from training_cli.training.hardware import probe
 from training_cli.training.hardware.probe import seconds_an_image
+from training_cli.training.methods.cyclegan import CycleGAN
 
 CPU = torch.device("cpu")
 SMALL = {"ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers": 2, "patch_size": 32}
@@ -58,6 +59,35 @@ def test_what_is_slow_is_measured_small_and_taken_to_grow_with_the_pixels(measur
     monkeypatch.setattr(probe, "_step_seconds", lambda config, device, folder: (0.01, 0.02))
     assert seconds_an_image(config(patch_size=256), CPU) == pytest.approx(0.03)
     assert seconds_an_image(config(patch_size=256, workers=4), CPU) == pytest.approx(0.01)
+
+
+def test_quick_steps_that_a_budget_begins_with_count_by_their_share(measuring, monkeypatch):
+    steps = []
+
+    def timed(self, batch, progress, rate):
+        steps.append((progress, bool(batch["paired"].all()), bool(batch.get("rough", torch.tensor(False)).any())))
+        return {}
+
+    def seconds(run):
+        before = len(steps)
+        run()
+        if len(steps) == before:
+            return 0.05  # of preparing
+        return 0.1 if steps[-1][0] < 0.8 else 0.4
+
+    monkeypatch.setattr(CycleGAN, "step", timed)
+    monkeypatch.setattr(probe, "_seconds", seconds)
+    # 10 images a second for the first 80 % of the time, then 2.5.
+    assert seconds_an_image(config(), CPU) == pytest.approx(0.05 + 1 / (0.8 * 10 + 0.2 * 2.5))
+    full = [step for step in steps if step[0] > 0.8]
+    assert len(full) == len(steps) - len(full) > 0 and all(paired and rough for _, paired, rough in steps)
+
+    warmed_up = {"pairs": "p.csv", "pairs_warmup": 0.4}
+    for settings, places in (({"pseudo_pairs": "none"}, [0.999]), (warmed_up, [0.399, 0.999])):
+        steps.clear()
+        seconds_an_image(config(**settings), CPU)
+        assert sorted({step[0] for step in steps}) == pytest.approx(places)
+        assert not any(rough for _, _, rough in steps)
 
 
 def test_nothing_is_measured_where_that_is_off_processes_must_agree_or_the_training_cannot_be(monkeypatch):
