@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from surgical_style_engine.imageio.read import read_volume
 from surgical_style_engine.inference.translate import translate_volume
 from surgical_style_engine.models.folder import load_model
@@ -28,6 +30,9 @@ def main(source: Path, target: Path, picture: Path, models: dict[str, str]) -> N
         columns[name] = translate_volume(first, load_model(model)).normalized_output
     columns["real T2w (registered)"] = RobustPercentile().fit(moved.array).forward(moved.array)
     save_comparison(picture, first, columns, title="T1w to T2w by training method", footer=CREDIT)
+    with Image.open(picture) as drawn:
+        grey = drawn.convert("L")  # a third of the bytes
+    grey.save(picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from .train import Recipe
 
 RECIPE = "final"
 LESIONS = "lesions"  # what goes on from it
-CYCLEGANS = {"engine-pairs": "with pairs", "engine": "without"}  # of the court, see ``references``
 OF_FOLDS = "-canvas"  # what the recipes of models that leave out a fold have behind their names
 # name, title, folder of the runs, source, target, whether both ways
 MODELS = (
@@ -149,24 +148,6 @@ def site_figures(source: str, target: str) -> str:
     return how + "; ".join(means) + "."
 
 
-def cyclegan_beside(source: str, target: str) -> str:
-    """What a CycleGAN on the same network gave on the check patients, a sentence; empty where none was judged."""
-    path = RESULTS / "court.json"
-    court = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if court.get("contrasts") != {"source": source, "target": target}:
-        return ""
-    means = {candidate["name"]: candidate["mean"] for candidate in court["candidates"]}
-    if not {"shipped", *CYCLEGANS} <= set(means):
-        return ""
-    words = {name: f"{means[name]['psnr']:.1f} dB and {means[name]['ssim']:.2f}" for name in ("shipped", *CYCLEGANS)}
-    trained = ", ".join(f"{how} {words[name]}" for name, how in CYCLEGANS.items())
-    return (
-        f"**CycleGAN beside it**, on the same network and patients in fewer minutes, {source} to {target} on the check "
-        f"patients, every image normalised by itself, PSNR and SSIM: {trained}; this model {words['shipped']} "
-        "(docs/quality.md, side by side)."
-    )
-
-
 def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: list, fold: str = "") -> Path:
     """Write one model folder; the directions are read from their run folders. ``fold``: who was left out of them."""
     from safetensors.torch import load_file
@@ -202,9 +183,7 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
             "method": "paired",
             "settings": progress[0]["settings"],
             "data": BASIS,
-            "notes": " ".join(
-                [recipe_note(progress), *(site_figures(a, b) for a, b in pairs), cyclegan_beside(source, target)]
-            ).strip(),
+            "notes": " ".join([recipe_note(progress), *(site_figures(a, b) for a, b in pairs)]).strip(),
             "limits": [*LIMITS, *([GADOLINIUM] if also else [])],
             "steps": progress[0]["steps"],
             "images": progress[0]["images"],
