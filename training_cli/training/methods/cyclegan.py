@@ -95,7 +95,7 @@ class CycleGAN(Method):
         """Only the terms on pseudo-pairs: as they lie, which says what is bright, later moved to where they fit."""
         if not bool(batch["paired"].any()):
             return {"generators": batch["a"].new_zeros(())}
-        if self.steps == 0 and self.started_from is None:
+        if self.started_from is None:  # the first batch with a pair need not be the first
             begin_with_one_curve(self.G, batch["a"], batch["b_clean"])
             begin_with_one_curve(self.F, batch["b"], batch["a_clean"])
         with self.autocast():

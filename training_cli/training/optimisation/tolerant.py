@@ -64,14 +64,16 @@ def air_term(translation: torch.Tensor, source: torch.Tensor, real: torch.Tensor
 
 
 def begin_with_one_curve(network: torch.nn.Module, source: torch.Tensor, real: torch.Tensor) -> None:
-    """Let a generator of tone curves begin with the one that fits best; others are left as they are.
+    """Let a new generator of tone curves begin with the one that fits best; others are left as they are.
 
     Args:
-        network: a bilateral generator, or another one.
+        network: a bilateral generator, or another one. One that has curves already, begun or trained, keeps them.
         source: images (n, c, h, w) in [-1, 1].
         real: what they are to become, the same shape.
     """
     if not isinstance(network, BilateralGenerator) or source.shape != real.shape:
+        return
+    if bool(network.head.get_parameter("bias").any()):
         return
     bins = network.bins
     places = (source.flatten() * 0.5 + 0.5).clamp(0, 1) * (bins - 1)

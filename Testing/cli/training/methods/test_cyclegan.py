@@ -185,6 +185,19 @@ def test_pseudo_pairs_teach_alone_at_first_and_then_beside_the_game():
     )
 
 
+def test_the_first_pseudo_pair_sets_the_tone_also_behind_batches_without_one():
+    method = make_method(pseudo_alone=0.8, patch_size=64, generator="bilateral")
+    batch = {key: value.repeat(1, 1, 2, 2) if value.ndim == 4 else value for key, value in make_batch().items()}
+    rough = batch | {"rough": torch.tensor([True, True])}
+    method.step(rough | {"paired": torch.tensor([False, False])}, 0.1, 1e-3)
+    assert not method.G.head.bias.any() and not method.F.head.bias.any()
+    method.step(rough, 0.1, 1e-3)
+    begun = method.G.head.bias.detach().clone()
+    assert begun.abs().max() > 0.03  # a step of the optimiser alone is 0.001
+    method.step(rough, 0.1, 1e-3)
+    assert (method.G.head.bias - begun).abs().max() < 0.01
+
+
 @pytest.mark.parametrize("settings", [{"spectral_norm": True}, {"generator": "unet_reference"}, {"pool_size": 2}])
 def test_other_networks_train_too(settings):
     method = make_method(**settings)

@@ -128,3 +128,6 @@ def test_tone_curves_begin_with_the_one_that_fits():
     weight = other.weight.clone()
     begin_with_one_curve(other, source, source)
     assert torch.equal(weight, other.weight)
+    curves = network.head.bias.clone()
+    begin_with_one_curve(network, source, -real)
+    assert torch.equal(curves, network.head.bias), "what is begun or trained stays"
