@@ -20,8 +20,8 @@ def products_of(errors: Mapping[str, np.ndarray], span: float) -> dict[tuple[str
         errors: Of each input's translation, the same voxels; normalised units.
         span: The range of the real image within these voxels, the same units.
 
-    >>> products_of({"T1w": np.array([0.2, 0.0])}, 2.0)[("T1w", "T1w")]
-    0.005
+    >>> products_of({"T1w": np.array([0.5, 0.0])}, 2.0)[("T1w", "T1w")]
+    0.03125
     """
     arrays = {name: values.astype(np.float64).ravel() / span for name, values in errors.items()}
     return {(a, b): float(arrays[a] @ arrays[b]) / arrays[a].size for a in arrays for b in arrays}
