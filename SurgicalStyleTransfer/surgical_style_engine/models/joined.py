@@ -23,7 +23,7 @@ from .routes import Route
 if TYPE_CHECKING:
     import torch
 
-SIZE, FIXED = ("features", "bins", "detail"), ("levels", "residual_percent")
+SIZE, FIXED = ("features", "bins", "detail"), ("levels", "residual_percent", "dropout_percent")
 PAIR, MIXTURE = "bilateral", "pair_mixture"  # names of generators
 Shares = dict[tuple[frozenset[str], str], dict[str, float]]  # by what is given and what is made: of each input
 
