@@ -263,13 +263,14 @@ def test_what_cannot_be_written_is_told_before_anything_is_computed(
     sst, head_volume, tiny_model, tmp_path, monkeypatch, command, name, sentence
 ):
     from surgical_style_engine.app import fuse_case, translate_case
+    from surgical_style_engine.app.through import register_case
     from surgical_style_engine.inference import stylize
-    from surgical_style_engine.volumes import registration
 
+    # Where they are called: what was imported while they are replaced would keep the replacement.
     for module, function in (
         (translate_case, "translate_volume"),
         (stylize, "stylize_volume"),
-        (registration, "register_rigid"),
+        (register_case, "register_rigid"),
         (fuse_case, "fuse_volumes"),
     ):
         assert hasattr(module, function)
