@@ -8,7 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from surgical_style_engine.errors import InputError
+from surgical_style_engine.common.atomic_write import replacing_folder
+from surgical_style_engine.errors import InputError, StyleTransferError
+from surgical_style_engine.models.calibration import write_calibration
 from surgical_style_engine.models.card import ModelCard
 from surgical_style_engine.models.folder import load_model
 from surgical_style_engine.models.joined import JoinedPairs, Shares, save_joined
@@ -65,8 +67,7 @@ def join(request: JoinRequest, report: Callable[[str], None] = lambda line: None
     pairs.card(request.name, request.title or request.name, training)  # a name that cannot be is said at once
     models = request.into or user_models_folder()
     folder = models / check_free_name(request.name, models)
-    if folder.exists() and not request.overwrite:
-        raise InputError(f"The model folder {folder} exists already; give another name, or --overwrite.")
+    _check_place(folder, request.overwrite)
     products = measured_products(pairs, request.folders, report, request.device) if request.folders else {}
     shares, patients = measured_shares(pairs, products)
     card = pairs.card(request.name, request.title or request.name, training | told_shares(shares, patients))
@@ -74,12 +75,29 @@ def join(request: JoinRequest, report: Callable[[str], None] = lambda line: None
 
 
 def save(folder: Path, pairs: JoinedPairs, card: ModelCard, shares: Shares, overwrite: bool = False) -> ModelCard:
-    """Write the folder, and what is known of the model's errors into its README as well."""
-    written = save_joined(folder, pairs, card, shares, model_readme(card), overwrite)
-    calibration = pairs.calibration(written)
-    if calibration is not None:
-        put_section(folder, section(written, calibration))
+    """Write the folder, and what is known of the model's errors into its README as well.
+
+    Raises:
+        InputError: As ``save_joined`` does.
+        StyleTransferError: Where it cannot be written whole; what was there before stays.
+    """
+    _check_place(folder, overwrite)
+    try:
+        with replacing_folder(folder) as temporary:
+            written = save_joined(temporary, pairs, card, shares, model_readme(card), overwrite=True)
+            calibration = pairs.calibration(written)
+            if calibration is not None:
+                write_calibration(temporary, calibration)
+                put_section(temporary, section(written, calibration))
+    except OSError as error:
+        raise StyleTransferError(f"The model cannot be written to {folder}: {error.strerror or error}.") from None
     return written
+
+
+def _check_place(folder: Path, overwrite: bool) -> None:
+    """Raise InputError where a folder is there that is to stay."""
+    if folder.exists() and not overwrite:
+        raise InputError(f"The model folder {folder} exists already; give another name, or --overwrite.")
 
 
 def training_of(pairs: JoinedPairs) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from surgical_style_engine.networks.bilateral_layout import BilateralLayout
 from surgical_style_engine.networks.pair_mixture_layout import SHARES, PairMixtureLayout
 from surgical_style_engine.volumes.slices import middle
 
-from .calibration import Calibration, read_calibration, write_calibration
+from .calibration import Calibration, read_calibration
 from .card import MANY_VERSION, Direction, Domain, ModelCard, refused_as_input
 from .folder import StyleModel, save_model
 from .routes import Route
@@ -23,6 +23,7 @@ from .routes import Route
 if TYPE_CHECKING:
     import torch
 
+# Of a pair's generator: what all pairs must share, and what the mixture has at its default alone.
 SIZE, FIXED = ("features", "bins", "detail"), ("levels", "residual_percent", "dropout_percent")
 PAIR, MIXTURE = "bilateral", "pair_mixture"  # names of generators
 Shares = dict[tuple[frozenset[str], str], dict[str, float]]  # by what is given and what is made: of each input
@@ -203,6 +204,7 @@ def _weights_of_middle(model: StyleModel, direction: Direction) -> dict[str, np.
 
 
 def _smallest(values: torch.Tensor) -> torch.Tensor:
+    """The values in half precision where that changes none of them."""
     half = values.half()
     return half if bool((half.float() == values).all()) else values
 
@@ -210,7 +212,7 @@ def _smallest(values: torch.Tensor) -> torch.Tensor:
 def save_joined(
     folder: Path, pairs: JoinedPairs, card: ModelCard, shares: Shares, readme: str, overwrite: bool = False
 ) -> ModelCard:
-    """Write the joined model's folder, with what is known of its errors.
+    """Write the joined model's folder; what is known of its errors is ``JoinedPairs.calibration``.
 
     Args:
         folder: To write.
@@ -227,8 +229,4 @@ def save_joined(
         InputError: If the folder exists and is to stay, or weights or shares do not fit.
         StyleTransferError: If it cannot be written.
     """
-    written = save_model(folder, card, pairs.weights(shares), readme=readme, overwrite=overwrite)
-    calibration = pairs.calibration(written)
-    if calibration is not None:
-        write_calibration(folder, calibration)
-    return written
+    return save_model(folder, card, pairs.weights(shares), readme=readme, overwrite=overwrite)

@@ -81,3 +81,20 @@ def test_the_card_is_json_that_reads_back(models, tmp_path):
     values = json.loads((tmp_path / "any" / "model.json").read_text(encoding="utf-8"))
     assert values["architecture"]["name"] == "pair_mixture" and values["schema_version"] == 2
     assert [entry["name"] for entry in values["training"]["models"]] == ["t1w-t2w", "flair-t2w"]
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_what_was_there(sst, models, tmp_path, monkeypatch):
+    calibrate(models[0], bound=0.2)
+    join(JoinRequest("old", [str(path) for path in models], {}, into=tmp_path))
+    before = (tmp_path / "old" / "model.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("training_cli.joining.join.put_section", full)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    for name in ("any", "old"):
+        ended = sst("models", "join", name, *models, "--into", tmp_path, "--overwrite")
+        assert ended.code == 1 and "No space left on device" in ended.err and "Traceback" not in ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert (tmp_path / "old" / "model.json").read_bytes() == before

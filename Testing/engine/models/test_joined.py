@@ -117,7 +117,7 @@ def test_what_is_known_of_their_errors_comes_along(tmp_path):
     known = calibrate(paths[1], bound=0.2)
     pairs = JoinedPairs([load_model(path) for path in paths])
     card = save_joined(tmp_path / "all", pairs, pairs.card("all", "All", TRAINING), pairs.equal_shares(), "# All\n")
-    calibration = read_calibration(tmp_path / "all", card)
+    calibration = pairs.calibration(card)
     assert calibration.directions == {"FLAIR>T2w": read_calibration(known, read_card(known)).directions["forward"]}
 
 
