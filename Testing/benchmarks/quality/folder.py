@@ -21,7 +21,7 @@ from .ship import all_of
 from .train import Recipe
 
 RECIPE = "final"
-LESIONS = "lesions"  # what goes on from it
+LATER = ("flat-tone-lesions", "flat", "flat-tone", "lesions")  # what goes on from it, the last one first
 OF_FOLDS = "-canvas"  # what the recipes of models that leave out a fold have behind their names
 # name, title, folder of the runs, source, target, whether both ways
 MODELS = (
@@ -100,7 +100,7 @@ def domain(data: Path, scenes: list, contrast: str, without: tuple[str, ...] = (
 def run_folder(runs: Path, run: str, source: str, target: str) -> Path:
     """Where a direction's last weights are: in its finishing run if it had one."""
     name = f"{source}_{target}".lower()
-    candidates = [runs / recipe / name for recipe in (LESIONS, "cycle", "finish", run, run + OF_FOLDS)]
+    candidates = [runs / recipe / name for recipe in (*LATER, "cycle", "finish", run, run + OF_FOLDS)]
     return next((folder for folder in candidates if (folder / "progress.json").exists()), runs / run / name)
 
 
@@ -112,11 +112,14 @@ def recipe_note(progress: list[dict]) -> str:
         for p in progress
     )
     with_lesions = [f"{p['source']} to {p['target']}" for p in progress if p["settings"]["sampler"].get("lesions")]
-    also = f", {', '.join(with_lesions)} at last with lesions of random form as well " if with_lesions else " "
+    evened = [f"{p['source']} to {p['target']}" for p in progress if p["settings"].get("flat")]
+    also = f", {', '.join(with_lesions)} at last with lesions of random form as well" if with_lesions else ""
+    if evened:
+        also += f", {', '.join(evened)} then from targets without their bias field and of one tone"
     return (
         "Made by `python -m Testing.benchmarks.quality.ship` on an AMD EPYC (AVX512-BF16): pairs, L1 with terms for "
         "SSIM and local sharpness, inputs of random contrast, tumours set into other brains"
-        f"{also}(Testing/benchmarks/quality). {ways}. The recipe was chosen on sites that it had not been trained on "
+        f"{also} (Testing/benchmarks/quality). {ways}. The recipe was chosen on sites that it had not been trained on "
         "(leave-one-site-out, docs/quality.md)."
     )
 
@@ -128,7 +131,9 @@ def site_figures(source: str, target: str) -> str:
     found: dict[str, list[dict]] = {}
     minutes: set[str] = set()
     ways = [entry for entry in entries if (entry["source"], entry["target"]) == (source, target)]
-    latest = next((name for name in (LESIONS, RECIPE + OF_FOLDS) if any(e["recipe"] == name for e in ways)), "")
+    recipes = (*LATER, RECIPE + OF_FOLDS, f"{RECIPE}-gd{OF_FOLDS}")
+    folds = {name: {entry["fold"] for entry in ways if entry["recipe"] == name} for name in recipes}
+    latest = next((name for name, known in folds.items() if known >= set(FOLDS)), "")
     for entry in ways:
         if entry["recipe"] == latest:
             minutes.add(f"{entry.get('seconds_in_all', entry['seconds']) / 60:g}")
@@ -146,6 +151,31 @@ def site_figures(source: str, target: str) -> str:
     trained = " to ".join(sorted(minutes))
     how = f"**Sites left out**: after {trained} minutes without them, {source} to {target}, PSNR and SSIM: "
     return how + "; ".join(means) + "."
+
+
+def cyclegan_note(pairs: list[list[str]]) -> str:
+    """Check patients' figures of this engine's CycleGANs on the same patients; empty where none was trained."""
+    path = RESULTS / "engine-cyclegan.json"
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    told = []
+    for model, how in (("court-engine-pairs", "with the pairs"), ("court-engine", "without pairs")):
+        ways = [entry for entry in entries if entry["trained_as"] == model and [entry["source"], entry["target"]] in pairs]
+        figures = "; ".join(
+            f"{entry['source']} to {entry['target']} {entry['mean_and_spread']['psnr'][0]:.1f} dB and SSIM "
+            f"{entry['mean_and_spread']['ssim'][0]:.2f}"
+            for entry in ways
+        )
+        if ways:
+            told.append(f"{how}, after {ways[0]['minutes']:.0f} minutes for both directions, {figures}")
+    if not told:
+        return ""
+    return f"**This engine's CycleGAN** on the same patients and generator, judged on the check patients: {'; '.join(told)}."
+
+
+def notes_of(progress: list[dict], pairs: list[tuple[str, str]]) -> str:
+    """How the weights were made, what the recipe gives on sites left out, and the CycleGANs beside it."""
+    parts = [recipe_note(progress), *(site_figures(a, b) for a, b in pairs), cyclegan_note([[a, b] for a, b in pairs])]
+    return " ".join(parts).strip()
 
 
 def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: list, fold: str = "") -> Path:
@@ -183,7 +213,7 @@ def write_folder(model: tuple, runs: Path, output: Path, data: Path, scenes: lis
             "method": "paired",
             "settings": progress[0]["settings"],
             "data": BASIS,
-            "notes": " ".join([recipe_note(progress), *(site_figures(a, b) for a, b in pairs)]).strip(),
+            "notes": notes_of(progress, pairs),
             "limits": [*LIMITS, *([GADOLINIUM] if also else [])],
             "steps": progress[0]["steps"],
             "images": progress[0]["images"],

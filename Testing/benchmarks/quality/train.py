@@ -19,6 +19,7 @@ from training_cli.training.optimisation.displacement import displaced_target
 
 from .checkpoint import Checkpointed
 from .data import Scene
+from .flat import flattened
 from .losses import correlation_term, gradient_term, masked_mean, mind_term, sharpness_term, ssim_term
 from .mr_features import MRFeatures, feature_term
 from .sampling import Sampler
@@ -59,6 +60,7 @@ class Recipe:
     half: float = 0.0
     cycle: float = 0.0
     tone: float = 0.0
+    flat: bool = False
     tolerance: int = 0
     misaligned: int = 0
     seed: int = 0
@@ -110,6 +112,8 @@ class Training(Checkpointed):
         self.network = build_generator(recipe.generator, **recipe.network).train()
         if recipe.misaligned:
             scenes = [displaced(scene, target, recipe.misaligned) for scene in scenes]
+        if recipe.flat:
+            scenes = flattened(scenes, target)
         if recipe.tone:
             scenes = aligned(scenes, target, recipe.tone)
         self.sampler = Sampler(scenes, source, target, seed=recipe.seed, **recipe.sampler)

@@ -34,7 +34,7 @@ from training_cli.training.state.unpaired_score import unpaired_score
 from .data import PIXEL_MM, Scene, load_cohort
 from .judge import chosen_slices, judge, judge_all, mean_of
 from .picture import picture
-from .protocol import FEW_SLICES, RESULTS, left_out
+from .protocol import FEW_SLICES, RESULTS, first_patients, left_out
 from .recipes import STRONG
 from .sampling import Sampler
 
@@ -236,14 +236,22 @@ def run(
     scenes: list[Scene],
     pictures: Path | None,
     parts: int = 1,
+    patients: int = 0,
     **changed,
 ) -> dict:
-    """Train an arm without a fold's sites, judge it on them, and on the way without pairs as well."""
+    """Train an arm without a fold's sites, judge it on them, and on the way without pairs as well.
+
+    patients: train on so many only, half of them for each contrast; 0: on all.
+    """
     names, started = ("T1w", "T2w"), time.time()
     judged = judged_on(scenes, fold, names)
     entry: dict = {"fold": fold, "budget_s": seconds, "source": names[0], "target": names[1], "curve": []}
-    training = [s for s in scenes if not left_out(s, fold)]
+    training = [s for s in scenes if not left_out(s, fold) and not s.whole and set(names) <= set(s.own)]
+    training = first_patients(training, patients)
     sources, targets = halves(training, *names)
+    entry["of_patients"] = [len({s.patient for s in part}) for part in (sources, targets)]
+    if patients:
+        entry["patients"] = patients
     config = TrainingConfig(**{**SETTINGS, **ARMS[arm], **changed})
     scratch = tempfile.TemporaryDirectory()
     folder = Path(scratch.name)
@@ -273,7 +281,7 @@ def run(
     return {**facts, **entry, "minutes": round((time.time() - started) / 60, 1)}
 
 
-KEY = ("arm", "fold", "budget_s", "seed", "changed")
+KEY = ("arm", "fold", "budget_s", "seed", "changed", "patients")
 
 
 def keep(result: Path, entries: list[dict]) -> None:
@@ -308,6 +316,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--arms", nargs="*", default=["cyclegan", "cut", "ours"])
     parser.add_argument("--set", nargs="*", default=[], help="NAME=VALUE of the arms' settings")
+    parser.add_argument("--patients", type=int, default=0, help="train on so many patients only; 0: on all")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of what was left out")
     parser.add_argument(
         "--parts", type=int, default=1, help="look at each training so many times, without pairs as well"
@@ -337,6 +346,7 @@ def main() -> None:
                 scenes,
                 arguments.pictures,
                 arguments.parts,
+                arguments.patients,
                 **changed,
             )
             keep(arguments.result, [entry])

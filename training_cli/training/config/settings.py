@@ -37,9 +37,9 @@ HOUSEKEEPING = frozenset(
 # Newer than many models: at what these had (``EARLIER``, or the default) they are left out of what decides a run, so
 # that its digest stays as it was; those of pseudo-pairs also where there are none.
 NEWER = frozenset(
-    """generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise randomise_settings
-    hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness lambda_class cycle_fraction
-    everywhere reference""".split()
+    """flatten_pairs generator_settings lambda_ssim lambda_sharpness pairs_tolerance weight_decay randomise
+    randomise_settings hold_out_pairs pseudo_pairs pseudo_alone pseudo_distribution pseudo_sharpness lambda_class
+    cycle_fraction everywhere reference""".split()
 )
 TRACKERS = ("csv", "tensorboard")
 
@@ -68,6 +68,9 @@ class TrainingConfig(BaseModel):
     extra_names: str = Field("", description="names of the further inputs, comma-separated, such as FLAIR")
     init: str | None = Field(None, description="model folder or name whose weights the generators start from")
     register_pairs: bool = Field(False, description="rigidly register each pair's target onto its source first")
+    flatten_pairs: bool = Field(
+        False, description="divide what the pairs teach by its bias field first (N4), which no input shows; for MR"
+    )
     masks: bool = Field(
         False, description="volumes with a *_brainmask or *_mask file beside them also join with all else removed"
     )
@@ -218,6 +221,8 @@ class TrainingConfig(BaseModel):
             raise ValueError("give a budget: max_steps or max_minutes")
         if self.hold_out_pairs and self.pairs is None:
             raise ValueError("hold_out_pairs needs pairs")
+        if self.flatten_pairs and self.pairs is None:
+            raise ValueError("flatten_pairs needs pairs")
         if self.pairs_warmup > 0 and self.pairs is None:
             raise ValueError("pairs_warmup needs pairs")
         if method_entry(self.method).needs_pairs and self.pairs is None:
@@ -267,10 +272,13 @@ class TrainingConfig(BaseModel):
             if key not in unused and (key not in NEWER or value != defaults[key])
         }
 
+    def learns_both_ways(self) -> bool:
+        """Whether the way back from target to source is learned as well."""
+        return method_entry(self.method).settings is CycleGANSettings
+
     def asks_pseudo_pairs(self) -> bool:
         """Whether pseudo-pairs are to be made: for cyclegan of single inputs, without registered pairs."""
-        learns = method_entry(self.method).settings is CycleGANSettings
-        asked = learns and self.section(CycleGANSettings).pseudo_pairs != "none"
+        asked = self.learns_both_ways() and self.section(CycleGANSettings).pseudo_pairs != "none"
         return asked and self.pairs is None and not self.extra_list()
 
     def changed_since(self, decisive: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from surgical_style_engine.errors import InputError
 from surgical_style_engine.imageio.read import read_volume
+from surgical_style_engine.volumes.bias_field import flatten_bias
 from surgical_style_engine.volumes.recognise.verdict import Verdict, recognise
 from surgical_style_engine.volumes.registration import NOTHING_COMMON, register_rigid
 from surgical_style_engine.volumes.volume import Volume, check_volume
@@ -111,19 +112,22 @@ class _Preparation:
     def _pair_items(self, a: Path, b: Path) -> list[tuple[CachedItem, CachedItem]]:
         extras = self.extras.of(a)
         mask_path = self.masks.find(a) if self.config.masks else None
-        register = self.config.register_pairs
+        how = {"register": self.config.register_pairs, **({"flatten": True} if self.config.flatten_pairs else {})}
         pairs = []
         moved: tuple[Volume, np.ndarray] | None = None
         for mask in [None] if mask_path is None else [None, mask_path]:
             more = [*extras, *([mask] if mask else [])]
-            key_a = self.cache.key("source", [a, b, *more], register=register)
-            key_b = self.cache.key("target", [b, a, *more], register=register)
+            key_a = self.cache.key("source", [a, b, *more], **how)
+            key_b = self.cache.key("target", [b, a, *more], **how)
             left, right = self.cache.find(key_a), self.cache.find(key_b)
             if left is None or right is None:
                 fixed = _read(a)
                 if moved is None:
-                    moved = self._on_grid_of(fixed, _read(b), a, b)
+                    volume, valid = self._on_grid_of(fixed, _read(b), a, b)
+                    moved = (_flattened(volume, b) if self.config.flatten_pairs else volume), valid
                 volume, valid = moved
+                if self.config.flatten_pairs and self.config.learns_both_ways():
+                    fixed = _flattened(fixed, a)  # it is what the way back teaches
                 volumes = _masked([fixed, volume, *self._read_extras(fixed, a, extras)], mask)
                 left = self.cache.store(key_a, _name(a, mask), volumes[0], "source", valid=valid, extras=volumes[2:])
                 right = self.cache.store(key_b, _name(b, mask), volumes[1], "target", valid=valid)
@@ -165,6 +169,13 @@ class _Preparation:
                     raise InputError(f"{name} is in colour; several inputs must be grey.")
             volumes.append(self._on_grid_of(fixed, moving, path, extra)[0])
         return volumes
+
+
+def _flattened(volume: Volume, path: Path) -> Volume:
+    try:
+        return flatten_bias(volume)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
 
 
 def _masked(volumes: list[Volume], mask: Path | None) -> list[Volume]:

@@ -188,3 +188,47 @@ def test_what_a_disk_has_damaged_is_made_anew(tiny, tmp_path, name, content):
     after = prepare_data(config, cache)
     for array, item in zip(arrays, after.source + after.target, strict=True):
         assert np.array_equal(array, item.load())
+
+
+def test_what_pairs_teach_is_divided_by_its_field_before_training(tiny, discs, tmp_path):
+    for side in ("source", "target"):
+        path = discs / side / "a.nii.gz"
+        image = sitk.ReadImage(str(path))
+        array = sitk.GetArrayFromImage(image).astype(np.float32)
+        array *= np.linspace(0.7, 1.4, array.shape[2])  # a coil on the left
+        changed = sitk.GetImageFromArray(array)
+        changed.CopyInformation(image)
+        sitk.WriteImage(changed, str(path))
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("data/source/a.nii.gz,data/target/a.nii.gz\n")
+
+    def pair(folder, **changed):
+        config = load_config(None, tiny | {"pairs": pairs, **changed})
+        (items,) = prepare_data(config, tmp_path / folder).pairs
+        return [item.load()[0].astype(np.float32) + 1 for item in items]
+
+    def taken_away(flat, raw):
+        """Logarithm of the field, from left to right: 0.69 were put in."""
+        body = raw > 0.4 * raw.max()
+        return np.polyfit(np.nonzero(body)[2] / body.shape[2], np.log(raw[body] / flat[body]), 1)[0]
+
+    raw, one_way, both_ways = (
+        pair("raw"),
+        pair("one", method="paired", flatten_pairs=True),
+        pair("both", method="cyclegan", flatten_pairs=True),
+    )
+    assert (one_way[0] == raw[0]).all(), "nothing is learned of the source"
+    for flat, unflattened in ((one_way[1], raw[1]), (both_ways[0], raw[0]), (both_ways[1], raw[1])):
+        assert 0.35 < taken_away(flat, unflattened) < 1
+    with pytest.raises(InputError, match="flatten_pairs needs pairs"):
+        load_config(None, tiny | {"flatten_pairs": True})
+
+
+def test_a_pair_that_has_no_field_is_named(tiny, discs, tmp_path):
+    path = discs / "target" / "a.nii.gz"
+    image = sitk.ReadImage(str(path))
+    sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32) - 1500, str(path))
+    (tmp_path / "pairs.csv").write_text("data/source/a.nii.gz,data/target/a.nii.gz\n")
+    config = load_config(None, tiny | {"pairs": tmp_path / "pairs.csv", "method": "paired", "flatten_pairs": True})
+    with pytest.raises(InputError, match="a.nii.gz: The volume is in HU"):
+        prepare_data(config, tmp_path / "cache")
