@@ -159,17 +159,18 @@ def cyclegan_note(pairs: list[list[str]]) -> str:
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     told = []
     for model, how in (("court-engine-pairs", "with the pairs"), ("court-engine", "without pairs")):
-        ways = [entry for entry in entries if entry["trained_as"] == model and [entry["source"], entry["target"]] in pairs]
+        ways = [e for e in entries if e["trained_as"] == model and [e["source"], e["target"]] in pairs]
+        means = [(way, way["mean_and_spread"]) for way in ways]
         figures = "; ".join(
-            f"{entry['source']} to {entry['target']} {entry['mean_and_spread']['psnr'][0]:.1f} dB and SSIM "
-            f"{entry['mean_and_spread']['ssim'][0]:.2f}"
-            for entry in ways
+            f"{way['source']} to {way['target']} {mean['psnr'][0]:.1f} dB and SSIM {mean['ssim'][0]:.2f}"
+            for way, mean in means
         )
         if ways:
             told.append(f"{how}, after {ways[0]['minutes']:.0f} minutes for both directions, {figures}")
     if not told:
         return ""
-    return f"**This engine's CycleGAN** on the same patients and generator, judged on the check patients: {'; '.join(told)}."
+    start = "**This engine's CycleGAN** on the same patients and generator, judged on the check patients"
+    return f"{start}: {'; '.join(told)}."
 
 
 def notes_of(progress: list[dict], pairs: list[tuple[str, str]]) -> str:

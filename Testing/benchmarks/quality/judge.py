@@ -37,8 +37,9 @@ def judge(made: np.ndarray, scene: Scene, target: str, chosen: np.ndarray) -> di
     """Figures of translated slices (n, h, w) against the scene's own.
 
     mae, psnr, ssim, ms_ssim: as ``sst evaluate``. psnr_toned: after the best gain and offset for the volume, that is
-    without the error of tone. psnr_even: after the best smooth gain (``even``). sharpness: gradient magnitude over the real image's. edges: correlation of gradient
-    magnitudes. tumour: contrast of the tumour to the other tissue over the real image's.
+    without the error of tone. psnr_even: after the best smooth gain (``even``). sharpness: gradient magnitude over the
+    real image's. edges: correlation of gradient magnitudes. tumour: contrast of the tumour to the other tissue over
+    the real image's.
     """
     from surgical_style_engine.metrics.reference import mae, psnr, ssim_metrics
 

@@ -3,13 +3,13 @@
     nohup nice -n 10 python -m Testing.benchmarks.quality.references cyclegan --minutes 25 --runs runs/court &
     python -m Testing.benchmarks.quality.court cyclegan=runs/court/cyclegan/model cut=runs/court/cut/model
 
-Rivals for the court, T1w and T2w unless ``--pair`` says others. ``cyclegan`` and ``cut`` are without pairs, with the networks and settings of
-``unpaired`` (``ARMS``). ``engine`` is this project's CycleGAN on the bilateral generator, without pairs (its
-pseudo-pairs are of different patients, and what they take counts), ``engine-pairs`` the same with registered pairs,
-which are drawn as those of the shipped models. Images of both contrasts are drawn from all training patients, otherwise
-independently of each other; the check patients are in no training. Minutes are of the process's own time on one thread.
-The folder of a run has ``checkpoint.pt``, ``progress.json``, and at the end the model; the same command goes on where
-it was stopped.
+Rivals for the court, T1w and T2w unless ``--pair`` says others. ``cyclegan`` and ``cut`` are without pairs, with the
+networks and settings of ``unpaired`` (``ARMS``). ``engine`` is this project's CycleGAN on the bilateral generator,
+without pairs (its pseudo-pairs are of different patients, and what they take counts), ``engine-pairs`` the same with
+registered pairs, which are drawn as those of the shipped models. Images of both contrasts are drawn from all training
+patients, otherwise independently of each other; the check patients are in no training. Minutes are of the process's own
+time on one thread. The folder of a run has ``checkpoint.pt``, ``progress.json``, and at the end the model; the same
+command goes on where it was stopped.
 """
 
 from __future__ import annotations
