@@ -10,8 +10,9 @@ registers a `Metric` whose ``compute`` takes a `JudgedCase`, and the metric turn
 >>> case = JudgedCase(np.zeros((1, 2, 4, 4)), np.full((1, 2, 4, 4), 0.5), np.ones((2, 4, 4), bool))
 >>> quality = {}
 >>> add_computed(quality, case)
->>> [(line.metric.title, line.text()) for line in lines(quality)]
-[('Brightest voxel', '0.500')]
+>>> for line in lines(quality):
+...     print(line.metric.title, line.text())
+Brightest voxel 0.500
 >>> unregister("brightest")
 
 A package from outside names the module that registers its metrics as an entry point of the group `ENTRY_POINTS`.

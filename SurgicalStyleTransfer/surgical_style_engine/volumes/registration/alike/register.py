@@ -83,8 +83,8 @@ def register_same_contrast(
         >>> weight = np.ones((24, 24, 24), np.float32)
         >>> there = Volume(blob, (2.0, 2.0, 2.0), (6.0, 0.0, 0.0))
         >>> found = register_same_contrast(Weighed(Volume(blob, (2.0, 2.0, 2.0)), weight), Weighed(there, weight))
-        >>> [round(mm) for mm in found.linear.TransformPoint((20.0, 20.0, 20.0))]
-        [26, 20, 20]
+        >>> tuple(round(mm) for mm in found.linear.TransformPoint((20.0, 20.0, 20.0)))
+        (26, 20, 20)
     """
     if kind not in KINDS:
         raise InputError(f"There is no registration '{kind}'; use {', '.join(KINDS)}.")
