@@ -221,8 +221,8 @@ class TrainingConfig(BaseModel):
             raise ValueError("give a budget: max_steps or max_minutes")
         if self.hold_out_pairs and self.pairs is None:
             raise ValueError("hold_out_pairs needs pairs")
-        if self.flatten_pairs and self.pairs is None:
-            raise ValueError("flatten_pairs needs pairs")
+        if self.flatten_pairs and (self.pairs is None or method_entry(self.method).many_domains):
+            raise ValueError("flatten_pairs needs pairs of a source and a target")
         if self.pairs_warmup > 0 and self.pairs is None:
             raise ValueError("pairs_warmup needs pairs")
         if method_entry(self.method).needs_pairs and self.pairs is None:

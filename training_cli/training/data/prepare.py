@@ -112,7 +112,10 @@ class _Preparation:
     def _pair_items(self, a: Path, b: Path) -> list[tuple[CachedItem, CachedItem]]:
         extras = self.extras.of(a)
         mask_path = self.masks.find(a) if self.config.masks else None
-        how = {"register": self.config.register_pairs, **({"flatten": True} if self.config.flatten_pairs else {})}
+        how: dict[str, object] = {"register": self.config.register_pairs}
+        both_flat = self.config.flatten_pairs and self.config.learns_both_ways()
+        if self.config.flatten_pairs:
+            how["flatten"] = "both" if both_flat else "target"
         pairs = []
         moved: tuple[Volume, np.ndarray] | None = None
         for mask in [None] if mask_path is None else [None, mask_path]:
@@ -126,7 +129,7 @@ class _Preparation:
                     volume, valid = self._on_grid_of(fixed, _read(b), a, b)
                     moved = (_flattened(volume, b) if self.config.flatten_pairs else volume), valid
                 volume, valid = moved
-                if self.config.flatten_pairs and self.config.learns_both_ways():
+                if both_flat:
                     fixed = _flattened(fixed, a)  # it is what the way back teaches
                 volumes = _masked([fixed, volume, *self._read_extras(fixed, a, extras)], mask)
                 left = self.cache.store(key_a, _name(a, mask), volumes[0], "source", valid=valid, extras=volumes[2:])

@@ -220,7 +220,7 @@ def test_what_pairs_teach_is_divided_by_its_field_before_training(tiny, discs, t
     assert (one_way[0] == raw[0]).all(), "nothing is learned of the source"
     for flat, unflattened in ((one_way[1], raw[1]), (both_ways[0], raw[0]), (both_ways[1], raw[1])):
         assert 0.35 < taken_away(flat, unflattened) < 1
-    with pytest.raises(InputError, match="flatten_pairs needs pairs"):
+    with pytest.raises(InputError, match="flatten_pairs needs pairs of a source and a target"):
         load_config(None, tiny | {"flatten_pairs": True})
 
 
