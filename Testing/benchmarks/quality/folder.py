@@ -21,7 +21,7 @@ from .ship import all_of
 from .train import Recipe
 
 RECIPE = "final"
-LATER = ("flat-tone-lesions", "flat", "flat-tone", "lesions")  # what goes on from it, the last one first
+LATER = ("flat-tone-lesions", "lesions")  # what went on from it, the last one first
 OF_FOLDS = "-canvas"  # what the recipes of models that leave out a fold have behind their names
 # name, title, folder of the runs, source, target, whether both ways
 MODELS = (

@@ -99,8 +99,6 @@ RECIPES |= {
     # The same time without them, to tell what they bring.
     "no-lesions": replace(FINAL, sharpness=1.0, learning_rate=5e-4, schedule="linear", ema=0.998),
     "flat": replace(FINAL, flat=True, sharpness=1.0, learning_rate=5e-4, schedule="linear", ema=0.998),
-    "final-flat": replace(FINAL, flat=True),
-    "final-flat-tone": replace(FINAL, flat=True, tone=1.0),
     "final-off-by-2": replace(FINAL, misaligned=2),
     "final-off-by-2-tolerant": replace(FINAL, misaligned=2, tolerance=3),
     "final-tolerant": replace(FINAL, tolerance=3),
@@ -117,6 +115,7 @@ RECIPES |= {
     "final-lesions": replace(FINAL, sampler={**FINAL.sampler, "tumour": 3.0, "lesions": 0.5}),
     "final-dropout": replace(FINAL, network={**FINAL.network, "dropout_percent": 15}),
 }
+# From the same: targets without their bias field, and of one tone.
 RECIPES["flat-lesions"] = replace(RECIPES["lesions"], flat=True)
 RECIPES["flat-tone"] = replace(RECIPES["flat"], tone=1.0)
 RECIPES["flat-tone-lesions"] = replace(RECIPES["lesions"], flat=True, tone=1.0)

@@ -3,13 +3,13 @@
     nohup nice -n 10 python -m Testing.benchmarks.quality.references cyclegan --minutes 25 --runs runs/court &
     python -m Testing.benchmarks.quality.court cyclegan=runs/court/cyclegan/model cut=runs/court/cut/model
 
-Rivals for the court, T1w and T2w unless ``--pair`` says others. ``cyclegan`` and ``cut`` are without pairs, with the
-networks and settings of ``unpaired`` (``ARMS``). ``engine`` is this project's CycleGAN on the bilateral generator,
-without pairs (its pseudo-pairs are of different patients, and what they take counts), ``engine-pairs`` the same with
-registered pairs, which are drawn as those of the shipped models. Images of both contrasts are drawn from all training
-patients, otherwise independently of each other; the check patients are in no training. Minutes are of the process's own
-time on one thread. The folder of a run has ``checkpoint.pt``, ``progress.json``, and at the end the model; the same
-command goes on where it was stopped.
+Rivals for the court, T1w to T2w. ``cyclegan`` and ``cut`` are without pairs, with the networks and settings of
+``unpaired`` (``ARMS``). ``engine`` is this project's CycleGAN on the bilateral generator, without pairs (its
+pseudo-pairs are of different patients, and what they take counts), ``engine-pairs`` the same with registered pairs,
+which are drawn as those of the shipped models. Images of both contrasts are drawn from all training patients, otherwise
+independently of each other; the check patients are in no training. Minutes are of the process's own time on one thread.
+The folder of a run has ``checkpoint.pt``, ``progress.json``, and at the end the model; the same command goes on where
+it was stopped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from .recipes import FINAL, STRONG
 from .sampling import Sampler
 from .unpaired import ARMS, SETTINGS, pseudo_scenes
 
-HEADS = 0.35  # share of whole heads, as the shipped models have it, where both contrasts have some
+NAMES = ("T1w", "T2w")
+HEADS = 0.35  # share of whole heads, as the shipped models have it
 PART = 60.0  # seconds between two checkpoints
 # The preset's network for a CPU, a CycleGAN's terms at their defaults, and the terms on pairs of the shipped models.
 PAIRS = {
@@ -60,20 +61,15 @@ class OfOneSize(Sampler):
         return super()._canvas(False)
 
 
-def share_of_heads(scenes: list[Scene], names: tuple[str, str]) -> float:
-    """HEADS, or 0 where one of the contrasts has no whole heads."""
-    return HEADS * all(any(scene.whole and name in scene.own for scene in scenes) for name in names)
-
-
-def laid_on_others(scenes: list[Scene], names: tuple[str, str]) -> list[Scene]:
+def laid_on_others(scenes: list[Scene]) -> list[Scene]:
     """Pseudo-pairs as ``sst train`` plans them: each source with some targets of other patients, heads on heads."""
-    sources, targets = ([scene for scene in scenes if name in scene.own] for name in names)
+    sources, targets = ([scene for scene in scenes if name in scene.own] for name in NAMES)
     laid = []
     for number, scene in enumerate(sources):
         alike = [other for other in targets if other.whole == scene.whole and other.patient != scene.patient]
         step = max(1, len(alike) // PARTNERS)
         partners = [alike[(number + turn * step) % len(alike)] for turn in range(min(PARTNERS, len(alike)))]
-        laid += pseudo_scenes([scene], partners, names)
+        laid += pseudo_scenes([scene], partners, NAMES)
     return laid
 
 
@@ -83,24 +79,22 @@ class Batches:
     With pairs, or pseudo-pairs, these in a share of the batches; inputs then are of random contrast.
     """
 
-    def __init__(self, scenes: list[Scene], config: TrainingConfig, names: tuple[str, str]) -> None:
-        self.names, self.heads = names, share_of_heads(scenes, names)
+    def __init__(self, scenes: list[Scene], config: TrainingConfig) -> None:
         self.random = np.random.default_rng(config.seed)
         self.fraction = config.pairs_fraction
         common = {"stack": config.stack, "images": config.batch_size}
         kind = OfOneSize if config.method == "cyclegan" else Sampler
         self.samplers = {
             (name, whole): kind(scenes, name, name, seed=config.seed + number, heads=float(whole), **common)
-            for number, name in enumerate(names)
-            for whole in ((False, True) if self.heads else (False,))
+            for number, name in enumerate(NAMES)
+            for whole in (False, True)
         }
         self.rough = config.asks_pseudo_pairs()
         self.together, self.randomise = None, None
         if self.rough or config.pairs:
-            pairs, how = (laid_on_others(scenes, names), {}) if self.rough else (scenes, FINAL.sampler)
-            heads = self.heads if self.rough else FINAL.sampler["heads"] * bool(self.heads)
-            settings = {**common, **how, "heads": heads, "images": config.batch_size, "seed": config.seed + len(names)}
-            self.together = OfOneSize(pairs, *names, whole_stacks=True, **settings)
+            pairs, how = (laid_on_others(scenes), {"heads": HEADS}) if self.rough else (scenes, FINAL.sampler)
+            settings = {**common, **how, "images": config.batch_size, "seed": config.seed + len(NAMES)}
+            self.together = OfOneSize(pairs, *NAMES, whole_stacks=True, **settings)
             self.randomise = Randomise(**(STRONG if self.rough else FINAL.randomise))
 
     def next(self) -> dict[str, torch.Tensor]:
@@ -117,8 +111,8 @@ class Batches:
         return {**batch, "rough": torch.full_like(batch["paired"], self.rough)}
 
     def _apart(self) -> dict[str, torch.Tensor]:
-        whole = bool(self.random.random() < self.heads)
-        a, b = (self.samplers[name, whole].batch()[0] for name in self.names)
+        whole = bool(self.random.random() < HEADS)
+        a, b = (self.samplers[name, whole].batch()[0] for name in NAMES)
         unpaired = torch.zeros(len(a), dtype=torch.bool)
         return {"a": a, "b": b, "a_clean": a, "b_clean": b, "weight": torch.zeros_like(a[:, :1]), "paired": unpaired}
 
@@ -140,7 +134,7 @@ def configuration(arm: str) -> TrainingConfig:
     return TrainingConfig(**{**SETTINGS, **RIVALS[arm], "seed": 0})
 
 
-def train(arm: str, scenes: list, names: tuple[str, str], seconds: float, folder: Path) -> Method:
+def train(arm: str, scenes: list, seconds: float, folder: Path) -> Method:
     """Train an arm for so many seconds in all, from its last checkpoint on; its state is kept every ``PART``."""
     from training_cli.training.methods.build import build_method
     from training_cli.training.optimisation.schedule import learning_rate
@@ -150,7 +144,7 @@ def train(arm: str, scenes: list, names: tuple[str, str], seconds: float, folder
     torch.manual_seed(config.seed)
     method = build_method(config.method, config, 1, 1, torch.device("cpu"), contextlib.nullcontext)
     begun = time.process_time()
-    batches = Batches(scenes, config, names)
+    batches = Batches(scenes, config)
     prepared = time.process_time() - begun
     spent = resume(method, batches, folder / "checkpoint.pt") or prepared
     while spent < seconds:
@@ -185,9 +179,7 @@ def resume(method: Method, batches: Batches, path: Path) -> float:
     return state["spent"]
 
 
-def write_model(
-    arm: str, method: Method, scenes: list, names: tuple[str, str], data: Path, seconds: float, folder: Path
-) -> None:
+def write_model(arm: str, method: Method, scenes: list, data: Path, seconds: float, folder: Path) -> None:
     """The averaged generators as a model folder, its domains as those of the shipped models."""
     from surgical_style_engine.models.card import ModelCard
     from surgical_style_engine.models.folder import save_model
@@ -201,7 +193,7 @@ def write_model(
             "arguments": method.architecture["forward"],
             "backward_arguments": method.architecture.get("backward"),
         },
-        domains={side: domain(data, scenes, name) for side, name in zip(("source", "target"), names, strict=True)},
+        domains={side: domain(data, scenes, name) for side, name in zip(("source", "target"), NAMES, strict=True)},
         spacing_mm=1.0,
         plane="axial",
         stack=config.stack,
@@ -219,20 +211,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("arms", nargs="+", choices=sorted(RIVALS))
     parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--pair", default="T1w:T2w", help="SOURCE:TARGET")
     parser.add_argument("--cache", type=Path, default=Path("runs/cohort"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, default=Path("runs/court"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     heap.keep_freed(heap.TO_TRAIN)
-    source, _, target = arguments.pair.partition(":")
-    names = (source, target)
-    scenes = [scene for scene in load_cohort(arguments.cache) if set(names) <= set(scene.images)]
+    scenes = [scene for scene in load_cohort(arguments.cache) if set(NAMES) <= set(scene.images)]
     for arm in arguments.arms:
         folder, seconds = arguments.runs / arm, arguments.minutes * 60
-        method = train(arm, scenes, names, seconds, folder)
-        write_model(arm, method, scenes, names, arguments.data, seconds, folder / "model")
+        method = train(arm, scenes, seconds, folder)
+        write_model(arm, method, scenes, arguments.data, seconds, folder / "model")
         print(folder / "model", flush=True)
 
 

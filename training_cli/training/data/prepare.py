@@ -112,25 +112,19 @@ class _Preparation:
     def _pair_items(self, a: Path, b: Path) -> list[tuple[CachedItem, CachedItem]]:
         extras = self.extras.of(a)
         mask_path = self.masks.find(a) if self.config.masks else None
-        how: dict[str, object] = {"register": self.config.register_pairs}
-        both_flat = self.config.flatten_pairs and self.config.learns_both_ways()
+        how: dict[str, bool] = {"register": self.config.register_pairs}
         if self.config.flatten_pairs:
-            how["flatten"] = "both" if both_flat else "target"
+            how |= {"flatten_source": self.config.learns_both_ways(), "flatten_target": True}
         pairs = []
-        moved: tuple[Volume, np.ndarray] | None = None
+        laid: tuple[Volume, Volume, np.ndarray] | None = None
         for mask in [None] if mask_path is None else [None, mask_path]:
             more = [*extras, *([mask] if mask else [])]
             key_a = self.cache.key("source", [a, b, *more], **how)
             key_b = self.cache.key("target", [b, a, *more], **how)
             left, right = self.cache.find(key_a), self.cache.find(key_b)
             if left is None or right is None:
-                fixed = _read(a)
-                if moved is None:
-                    volume, valid = self._on_grid_of(fixed, _read(b), a, b)
-                    moved = (_flattened(volume, b) if self.config.flatten_pairs else volume), valid
-                volume, valid = moved
-                if both_flat:
-                    fixed = _flattened(fixed, a)  # it is what the way back teaches
+                laid = laid or self._laid(a, b)
+                fixed, volume, valid = laid
                 volumes = _masked([fixed, volume, *self._read_extras(fixed, a, extras)], mask)
                 left = self.cache.store(key_a, _name(a, mask), volumes[0], "source", valid=valid, extras=volumes[2:])
                 right = self.cache.store(key_b, _name(b, mask), volumes[1], "target", valid=valid)
@@ -139,6 +133,16 @@ class _Preparation:
             if len(body):
                 pairs.append((replace(left, body=body), right))
         return pairs
+
+    def _laid(self, a: Path, b: Path) -> tuple[Volume, Volume, np.ndarray]:
+        """Both volumes on the first one's grid, without their fields if asked for, and where both are (z, y, x)."""
+        fixed = _read(a)
+        moved, valid = self._on_grid_of(fixed, _read(b), a, b)
+        if self.config.flatten_pairs:
+            moved = _flattened(moved, b)
+            if self.config.learns_both_ways():
+                fixed = _flattened(fixed, a)  # it is what the way back teaches
+        return fixed, moved, valid
 
     def _on_grid_of(self, fixed: Volume, moving: Volume, a: Path, b: Path) -> tuple[Volume, np.ndarray]:
         """The moving volume on the fixed one's grid, and where its field of view covers it (z, y, x)."""
@@ -175,6 +179,7 @@ class _Preparation:
 
 
 def _flattened(volume: Volume, path: Path) -> Volume:
+    """Without its bias field; InputError names the file."""
     try:
         return flatten_bias(volume)
     except InputError as error:
